@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The whole contract between a target process and the uploader: the segment, and the message that hands it over.
+ *
+ * The segment is a memfd sealed against resizing, mapped shared and writable by both sides. It holds offsets and
+ * indices, never pointers, and fixed-width integers only. All of it is zero at first; zero always means "nothing here".
+ *
+ * Rules for editing this file:
+ *  - Any change of a size, an order or a meaning raises LAYOUT_VERSION. The uploader refuses every other version.
+ *  - Each field says who writes it: [T] the target, [U] the uploader, [T0] the target once before the hand-over.
+ *  - A field that publishes others names its pair: which store (release) pairs with which load (acquire).
+ *  - The uploader treats every byte of it as hostile. The target trusts [U] fields only as far as it can bound them.
+ *
+ * Threads and signals: everything marked [T] may be written by any thread, also inside a signal handler.
+ */
+#ifndef CPROF_SAMPLER_LAYOUT_H
+#define CPROF_SAMPLER_LAYOUT_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "settings.h"
+
+#define LAYOUT_MAGIC   UINT64_C(0x00676573666f7270) /* "profseg" */
+#define LAYOUT_VERSION 1u
+
+enum {
+    LAYOUT_PAGE = 4096,
+    LAYOUT_NAMES = 512,              /* distinct thread names; index 0 stands for all others */
+    LAYOUT_MODULES = 1024,           /* modules a process ever ran code of */
+    LAYOUT_STRINGS = 256 * 1024,     /* bytes of module paths */
+    LAYOUT_THREADS = 16384,          /* threads alive at one time; slot 0 is never given out */
+    LAYOUT_LIVE = 65536,             /* sampled allocations alive at one time */
+    LAYOUT_LIVE_WAYS = 16,           /* an address is looked for in this many entries from its bucket on */
+    LAYOUT_BANKS = 2,                /* one is written, the other is being emptied */
+    LAYOUT_STACK_BUCKETS = 65536,    /* power of two */
+    LAYOUT_SAMPLES = 32768,          /* distinct (stack, thread name, kind) of one bank */
+    LAYOUT_SAMPLE_BUCKETS = 65536,   /* power of two, twice LAYOUT_SAMPLES */
+    LAYOUT_STACK_WORDS = 1024 * 1024, /* 64-bit words of stack records of one bank */
+    LAYOUT_FRAMES = 512,             /* frames of one stack; deeper ones are cut and marked */
+    LAYOUT_ADOPT = 32,               /* threads the uploader asks the target to give a timer, at one time */
+    LAYOUT_VALUES = 3,               /* counters of one sample */
+};
+
+/* What a sample counts. value[0] is always the number of samples taken; the meaning of the others: */
+enum sample_kind {
+    KIND_NONE = 0,
+    KIND_CPU = 1,   /* [1] timer periods (overruns included), [2] ns of CPU time */
+    KIND_ALLOC = 2, /* [1] objects * 2^WEIGHT_SHIFT, [2] bytes; both estimates, already scaled up */
+    KIND_MUTEX = 3, /* [1] contentions * 2^WEIGHT_SHIFT, [2] ns others waited, charged to the releasing stack */
+    KIND_BLOCK = 4, /* [1] contentions * 2^WEIGHT_SHIFT, [2] ns waited, charged to the waiting stack */
+    KIND_COUNT,
+};
+#define WEIGHT_SHIFT 16
+
+/* Counters of what happened, was cut or was lost. The text is what a user reads. */
+#define LAYOUT_COUNTERS(X)                                                                                   \
+    X(CPU_SAMPLES, "CPU samples taken")                                                                      \
+    X(CPU_OVERRUNS, "CPU timer periods that were counted with a later sample")                               \
+    X(ALLOC_SAMPLES, "allocation samples taken")                                                             \
+    X(OWN_TICKS, "ticks of the time stamp counter spent in samples")                                         \
+    X(STACKS_TRUNCATED, "stacks that could not be followed to their end")                                    \
+    X(STACKS_DEEP, "stacks cut at the depth limit")                                                          \
+    X(LOST_STACK_TABLE, "samples lost: stack table full")                                                    \
+    X(LOST_SAMPLE_TABLE, "samples lost: sample table full")                                                  \
+    X(LOST_LIVE_TABLE, "live allocations not tracked: table full")                                           \
+    X(LOST_THREAD_SLOT, "threads not profiled: too many alive at once")                                      \
+    X(LOST_TIMER, "threads without a CPU timer: the limit of pending signals (ulimit -i) is reached")        \
+    X(LOST_NAME, "thread names not kept: too many different ones")                                           \
+    X(LOST_MODULE, "modules not recorded: table full")                                                       \
+    X(LOST_BUFFER, "samples lost: all frame buffers in use")                                                 \
+    X(LOST_BUSY, "samples lost: taken while another sample of the same thread was being recorded")           \
+    X(LOST_ROTATION, "samples lost: tables were being changed")                                              \
+    X(FOREIGN_ALLOCATOR, "allocation functions seen inside the program that cannot be interposed")           \
+    X(EARLY_ALLOCATIONS, "allocations served before the allocator was known")
+
+#define X(name, text) COUNT_##name,
+enum counter { LAYOUT_COUNTERS(X) COUNTERS };
+#undef X
+
+/* Profiles, as bits of seg_control.profiles, in the order of the CPROF_PROFILES table in settings.h. */
+
+struct seg_header {
+    uint64_t magic;                  /* [T0] LAYOUT_MAGIC */
+    uint32_t version;                /* [T0] LAYOUT_VERSION */
+    int32_t pid;                     /* [T0] as the target sees itself (its own pid namespace) */
+    uint64_t size;                   /* [T0] sizeof(struct segment) */
+    uint64_t start_ticks;            /* [T0] time stamp counter and CLOCK_MONOTONIC of one instant: with a second */
+    uint64_t start_monotonic_ns;     /* [T0] such pair the uploader turns ticks into time */
+    uint64_t start_realtime_ns;      /* [T0] CLOCK_REALTIME when the segment was made */
+    uint32_t flags;                  /* [T0] enum segment_flag */
+    _Atomic uint32_t ended;          /* [T] 1 + exit status once exit handlers ran; a hint, death is seen by pidfd */
+    char program[64];                /* [T0] last part of the executable's path, NUL-terminated */
+    char name[128];                  /* [T0] CPROF_NAME and its other names; empty: use program */
+    char labels[1024];               /* [T0] CPROF_LABELS as written */
+    _Atomic uint64_t free_slots;     /* [T] thread slots given back: tag << 32 | index of the first */
+    _Atomic uint32_t used_slots;     /* [T] slots [1, used_slots] were given out at some time */
+    _Atomic uint32_t epoch;          /* [T] rises when a module takes over addresses of another one */
+    _Atomic uint32_t modules;        /* [T] entries claimed in module[]; each has its own ready flag */
+    _Atomic uint32_t strings;        /* [T] bytes claimed in strings[] */
+};
+
+enum segment_flag {
+    SEGMENT_FORKED = 1,   /* made by a child of a profiled process that did not exec */
+    SEGMENT_RESUMED = 2,  /* a copy of an earlier segment of this process, whose uploader died */
+    SEGMENT_PID1 = 4,     /* the target is pid 1 of its namespace and will wait for control.finished at exit */
+};
+
+/* Written by the uploader while the target runs (the target fills in the settings before the hand-over). */
+struct seg_control {
+    _Atomic uint32_t profiles;          /* [T0,U] bit set of enum profile_type: what is recorded */
+    _Atomic uint32_t cpu_period_ns;     /* [T0,U] */
+    _Atomic uint64_t memory_rate;       /* [T0,U] mean bytes between samples */
+    _Atomic uint64_t mutex_fraction;    /* [T0,U] one in so many contentions; 0 off */
+    _Atomic uint64_t block_rate_ns;     /* [T0,U] 0 off */
+    _Atomic uint32_t active_bank;       /* [U] 0 or 1. Stored seq_cst before thread.bank_in_use is read; the target
+                                           stores bank_in_use seq_cst before it reads this again (Dekker) */
+    _Atomic int32_t uploader_pid;       /* [U] in the uploader's pid namespace; 0 until attached */
+    _Atomic uint64_t heartbeat_ns;      /* [U] CLOCK_MONOTONIC, about every second; [T0] when made */
+    _Atomic uint32_t finished;          /* [U] 1 when everything is sent after SEGMENT_PID1 asked for it */
+    _Atomic uint32_t adopt_sequence;    /* [U] raised (release) after adopt[] was filled; the target claims a request
+                                           by compare-and-swap of its private copy */
+    _Atomic uint32_t adopt_count;       /* [U] */
+    _Atomic int32_t adopt[LAYOUT_ADOPT]; /* [U] thread ids, as the target sees them, that have no slot */
+};
+
+struct seg_name {
+    _Atomic uint32_t state; /* [T] 0 free, 1 being written, 2 ready (release; pairs with the readers' acquire) */
+    char text[16];          /* [T] as PR_GET_NAME gives it, NUL-padded */
+    uint32_t reserved;
+};
+
+/* One mapping of one ELF file that samples were taken in. Never changed after it is ready. */
+struct seg_module {
+    uint64_t start;          /* [T] first and */
+    uint64_t end;            /* [T] one past the last address of the module in memory */
+    uint64_t bias;           /* [T] address in memory minus ELF virtual address */
+    uint32_t epoch;          /* [T] first epoch it is valid in: for a stack of epoch E the entry with the highest
+                                    epoch <= E that covers the address is the right one */
+    uint32_t path;           /* [T] offset in strings[], NUL-terminated; 0: none. The vDSO is "linux-vdso.so.1" */
+    uint8_t build_id[32];    /* [T] */
+    uint8_t build_id_size;   /* [T] 0: has none */
+    uint8_t reserved[3];
+    _Atomic uint32_t ready;  /* [T] 1 (release) when the rest is written; pairs with the readers' acquire */
+};
+
+/* A blocked thread's registers, enough to unwind it from outside: in the order of arch.h's struct arch_regs. */
+enum { LAYOUT_REGS = 8 };
+
+struct seg_thread {
+    _Atomic int32_t tid;            /* [T] 0: free (release) */
+    _Atomic uint32_t bank_in_use;   /* [T] 1 + bank while the thread writes to it, else 0; see active_bank */
+    _Atomic uint32_t next_free;     /* [T] while free: next free slot */
+    _Atomic uint32_t name;          /* [T] index in names[] */
+    uint64_t stack_low;             /* [T] 0: not known */
+    uint64_t stack_high;            /* [T] */
+    uint64_t handle;                /* [T] pthread_t */
+    uint64_t start_monotonic_ns;    /* [T] */
+    _Atomic uint32_t flags;         /* [T] enum thread_flag */
+    _Atomic uint32_t wait_sequence; /* [T] odd while blocked in a hooked call; raised at entry and at return */
+    uint32_t wait_kind;             /* [T] */
+    uint32_t created_stack;         /* [T] word offset of the creating stack, in the bank of */
+    uint32_t created_generation;    /* [T] this generation; 0: not known */
+    uint32_t reserved;
+    uint64_t wait_since_ns;         /* [T] CLOCK_MONOTONIC */
+    uint64_t wait_regs[LAYOUT_REGS]; /* [T] */
+    uint64_t spare[6];
+};
+
+enum thread_flag { THREAD_HAS_TIMER = 1, THREAD_ADOPTED = 2 };
+
+/* A sampled allocation that was not freed. */
+struct seg_live {
+    _Atomic uint64_t address;   /* [T] 0 free, 1 being written, else the block (release). Reader: load acquire, read,
+                                       check sequence and address again */
+    _Atomic uint32_t sequence;  /* [T] raised by each insertion */
+    uint32_t stack;             /* [T] word offset of its stack in the bank of this */
+    uint32_t generation;        /* [T] generation */
+    uint32_t name;              /* [T] thread name index */
+    uint64_t size;              /* [T] bytes asked for */
+    uint64_t objects;           /* [T] weight * 2^WEIGHT_SHIFT: blocks of this size that it stands for */
+};
+
+/*
+ * Counters of one (stack, thread name, kind). A record is made by raising bank.samples, then storing the key
+ * (release; pairs with the uploader's acquire), then entering it in sample_bucket[] by compare-and-swap; the loser of
+ * such a race leaves a record whose values stay 0. The stack is complete before the key is stored.
+ * acked is what was handed on already: it is kept here, so that an uploader that is killed and replaced neither
+ * repeats nor loses anything.
+ */
+struct seg_sample {
+    _Atomic uint64_t key;                  /* [T] sample_key() */
+    _Atomic uint64_t value[LAYOUT_VALUES]; /* [T] cumulative */
+    _Atomic uint64_t acked[LAYOUT_VALUES]; /* [U] */
+    uint64_t reserved;
+};
+
+/* A stack, in bank.stack_word[]: four words of head, then the addresses, leaf first, each the address itself for
+   the interrupted frame (and the one below a signal frame), else the return address. */
+struct seg_stack {
+    uint64_t hash;   /* [T] over epoch, flags and frames */
+    uint32_t frames; /* [T] 1..LAYOUT_FRAMES */
+    uint32_t flags;  /* [T] enum stack_flag */
+    uint32_t epoch;  /* [T] */
+    uint32_t reserved;
+    uint64_t exact;  /* [T] bit i (i < 64): frame i is an exact address, not a return address */
+    uint64_t pc[];   /* [T] */
+};
+
+enum stack_flag {
+    STACK_TRUNCATED = 1, /* the walk ended before the thread's first function */
+    STACK_DEEP = 2,      /* cut at LAYOUT_FRAMES */
+};
+
+struct seg_bank {
+    _Atomic uint32_t generation;  /* [U] 1, 2, 3 ...; [T0] 1 in bank 0. Never 0 while active */
+    _Atomic uint32_t samples;     /* [T] records claimed; may run past LAYOUT_SAMPLES when full */
+    _Atomic uint32_t stack_words; /* [T] words claimed; may run past LAYOUT_STACK_WORDS when full; starts at 0, and
+                                         word 0..7 are never used, so that offset 0 means none */
+    uint8_t reserved[LAYOUT_PAGE - 12];
+    _Atomic uint32_t stack_bucket[LAYOUT_STACK_BUCKETS];   /* [T] word offset of a struct seg_stack (release) */
+    _Atomic uint32_t sample_bucket[LAYOUT_SAMPLE_BUCKETS]; /* [T] 1 + index in sample[] (release) */
+    struct seg_sample sample[LAYOUT_SAMPLES];
+    uint64_t stack_word[LAYOUT_STACK_WORDS];
+};
+
+struct segment {
+    union {
+        struct seg_header header;
+        uint8_t header_page[LAYOUT_PAGE];
+    };
+    union {
+        struct seg_control control;
+        uint8_t control_page[LAYOUT_PAGE];
+    };
+    union {
+        _Atomic uint64_t counter[COUNTERS]; /* [T] by enum counter */
+        uint8_t counter_page[LAYOUT_PAGE];
+    };
+    struct seg_name name[LAYOUT_NAMES];
+    uint8_t name_pad[LAYOUT_PAGE - (LAYOUT_NAMES * sizeof(struct seg_name)) % LAYOUT_PAGE];
+    struct seg_module module[LAYOUT_MODULES];
+    char strings[LAYOUT_STRINGS];
+    struct seg_thread thread[LAYOUT_THREADS];
+    struct seg_live live[LAYOUT_LIVE];
+    struct seg_bank bank[LAYOUT_BANKS];
+};
+
+/* Key of a sample: never 0, since kind is not. stack: word offset in the bank. */
+static inline uint64_t sample_key(uint32_t stack, uint32_t name, enum sample_kind kind)
+{
+    return (uint64_t)stack << 32 | (uint64_t)(name & 0xffff) << 8 | (uint64_t)kind;
+}
+static inline uint32_t sample_key_stack(uint64_t key)
+{
+    return (uint32_t)(key >> 32);
+}
+static inline uint32_t sample_key_name(uint64_t key)
+{
+    return (uint32_t)(key >> 8) & 0xffff;
+}
+static inline uint32_t sample_key_kind(uint64_t key)
+{
+    return (uint32_t)key & 0xff;
+}
+
+/*
+ * The hand-over. The target connects a SOCK_SEQPACKET unix socket to the session's name, sends one struct hello with
+ * the memfd as SCM_RIGHTS, and closes both. The uploader takes the pid from SO_PEERCRED (its own namespace's number)
+ * and accepts only its own user id or root; the target likewise. With HELLO_FORWARDED (one uploader hands a target on
+ * to another that was quicker to take the name) a pidfd of the target follows the memfd.
+ * An uploader that the target itself starts gets the memfd as descriptor 3 and the target's pid as an argument:
+ *     cprof-uploader serve --socket=NAME --segment-fd=3 --pid=PID
+ */
+#define HELLO_MAGIC UINT32_C(0x6f6c6c68)
+struct hello {
+    uint32_t magic;
+    uint32_t version; /* LAYOUT_VERSION */
+    uint32_t flags;   /* enum hello_flag */
+    int32_t pid;      /* for messages only */
+    uint64_t size;    /* sizeof(struct segment) */
+};
+enum hello_flag { HELLO_FORWARDED = 1 };
+
+_Static_assert(sizeof(struct hello) == 24, "hello is the same for every compiler");
+_Static_assert(sizeof(struct seg_header) <= LAYOUT_PAGE, "header fits its page");
+_Static_assert(sizeof(struct seg_control) <= LAYOUT_PAGE, "control fits its page");
+_Static_assert(COUNTERS * sizeof(uint64_t) <= LAYOUT_PAGE, "counters fit their page");
+_Static_assert(sizeof(struct seg_name) == 24, "name");
+_Static_assert(sizeof(struct seg_module) == 72, "module");
+_Static_assert(sizeof(struct seg_thread) == 192, "thread slot is three cache lines");
+_Static_assert(sizeof(struct seg_live) == 40, "live allocation");
+_Static_assert(sizeof(struct seg_sample) == 64, "sample is one cache line");
+_Static_assert(sizeof(struct seg_stack) == 32, "stack head is four words");
+_Static_assert(offsetof(struct segment, module) % LAYOUT_PAGE == 0, "pages");
+_Static_assert(offsetof(struct segment, bank) % LAYOUT_PAGE == 0, "banks are emptied by pages");
+_Static_assert(sizeof(struct seg_bank) % LAYOUT_PAGE == 0, "banks are emptied by pages");
+
+#endif

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "settings.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "layout.h"
+
+#define X(id, variable, others, type, fallback, side, help)                                                  \
+    [SETTING_##id] = {#id, variable, others, TYPE_##type, fallback, SIDE_##side, help},
+const struct setting_row setting_rows[SETTINGS] = {CPROF_SETTINGS(X)};
+#undef X
+
+struct unit {
+    const char *name;
+    uint64_t factor;
+};
+static const struct unit size_units[] = {
+    {"", 1},          {"B", 1},           {"KiB", 1 << 10},    {"MiB", 1 << 20},    {"GiB", 1 << 30},
+    {"K", 1 << 10},   {"M", 1 << 20},     {"G", 1 << 30},      {"kB", 1000},        {"KB", 1000},
+    {"MB", 1000000},  {"GB", 1000000000}, {NULL, 0},
+};
+static const struct unit time_units[] = {
+    {"ns", 1},           {"us", 1000},           {"ms", 1000000},          {"s", 1000000000},
+    {"m", 60000000000u}, {"h", 3600000000000u}, {NULL, 0},
+};
+
+/* Appends text to a bounded string. */
+struct writer {
+    char *text;
+    size_t size, used;
+};
+static void put(struct writer *w, const char *text)
+{
+    for (; *text; text++)
+        if (w->used + 1 < w->size)
+            w->text[w->used++] = *text;
+    if (w->size)
+        w->text[w->used] = 0;
+}
+
+/* digits [. digits] unit, into whole units of the smallest; a fraction needs a unit larger than 1. */
+static int parse_quantity(const char *text, const struct unit *units, const char *bare, uint64_t *number)
+{
+    uint64_t whole = 0, fraction = 0, scale = 1;
+    const char *p = text;
+    for (; *p >= '0' && *p <= '9'; p++)
+        if (__builtin_mul_overflow(whole, 10, &whole) || __builtin_add_overflow(whole, (uint64_t)(*p - '0'), &whole))
+            return -EINVAL;
+    if (p == text)
+        return -EINVAL;
+    if (*p == '.') {
+        for (p++; *p >= '0' && *p <= '9'; p++) {
+            if (scale >= 1000000)
+                continue;
+            fraction = fraction * 10 + (uint64_t)(*p - '0');
+            scale *= 10;
+        }
+    }
+    if (!*p)
+        p = bare;
+    for (; units->name; units++) {
+        uint64_t value, part;
+        if (strcmp(p, units->name))
+            continue;
+        if (__builtin_mul_overflow(whole, units->factor, &value) ||
+            __builtin_mul_overflow(fraction, units->factor, &part) || value > INT64_MAX)
+            return -EINVAL;
+        *number = value + part / scale;
+        return 0;
+    }
+    return -EINVAL;
+}
+
+static int parse_flag(const char *text, uint64_t *number)
+{
+    static const char *const words[2][4] = {{"0", "false", "off", "no"}, {"1", "true", "on", "yes"}};
+    for (unsigned value = 0; value < 2; value++) {
+        for (unsigned i = 0; i < 4; i++) {
+            if (!strcmp(text, words[value][i])) {
+                *number = value;
+                return 0;
+            }
+        }
+    }
+    return -EINVAL;
+}
+
+static int parse_profiles(const char *text, uint64_t *number)
+{
+#define X(id, name, ready) name,
+    static const char *const names[PROFILES] = {CPROF_PROFILES(X)};
+#undef X
+    uint64_t bits = 0;
+    while (*text) {
+        size_t length = strcspn(text, ",");
+        unsigned profile;
+        if (length == 3 && !memcmp(text, "all", 3)) {
+            bits |= PROFILES_READY;
+        } else if (!(length == 4 && !memcmp(text, "none", 4))) {
+            for (profile = 0; profile < PROFILES; profile++)
+                if (strlen(names[profile]) == length && !memcmp(names[profile], text, length))
+                    break;
+            if (profile == PROFILES)
+                return -EINVAL;
+            bits |= UINT64_C(1) << profile;
+        }
+        text += length;
+        text += *text == ',';
+    }
+    *number = bits & PROFILES_READY;
+    return 0;
+}
+
+int setting_parse(const struct setting_row *row, const char *text, uint64_t *number)
+{
+    static const struct unit none[] = {{"", 1}, {NULL, 0}};
+    switch (row->type) {
+    case TYPE_TEXT:
+        *number = 0;
+        return 0;
+    case TYPE_FLAG:
+        return parse_flag(text, number);
+    case TYPE_COUNT:
+        return parse_quantity(text, none, "", number);
+    case TYPE_SIZE:
+        return parse_quantity(text, size_units, "", number);
+    case TYPE_TIME:
+        return parse_quantity(text, time_units, row == &setting_rows[SETTING_BLOCK_RATE] ? "ns" : "s", number);
+    case TYPE_PROFILES:
+        return parse_profiles(text, number);
+    }
+    return -EINVAL;
+}
+
+static const char *const wanted[] = {
+    [TYPE_TEXT] = "a text",
+    [TYPE_FLAG] = "0 or 1",
+    [TYPE_COUNT] = "a whole number",
+    [TYPE_SIZE] = "a size such as 512KiB",
+    [TYPE_TIME] = "a time such as 15s or 100us",
+    [TYPE_PROFILES] = "a comma list of profile types (cpu, memory, mutex, block, wall, off_cpu, threads, threadcreate)",
+};
+
+static void complain_about(const struct setting_row *row, const char *variable, const char *text,
+                           settings_complain *complain, void *context)
+{
+    char line[400], shown[80];
+    struct writer value = {shown, sizeof shown, 0}, w = {line, sizeof line, 0};
+    if (!complain)
+        return;
+    put(&value, text);
+    put(&w, variable);
+    put(&w, "=");
+    put(&w, shown);
+    put(&w, " is not ");
+    put(&w, wanted[row->type]);
+    put(&w, "; ");
+    put(&w, row->fallback);
+    put(&w, " is used");
+    complain(line, context);
+}
+
+/* Limits that keep a typing error from hurting: a rate of 0 is "off" and always allowed. */
+static bool in_range(enum setting setting, uint64_t number)
+{
+    switch (setting) {
+    case SETTING_CPU_HZ:
+    case SETTING_WALL_HZ:
+        return number <= 10000;
+    case SETTING_INTERVAL:
+        return number >= 100000000;
+    default:
+        return true;
+    }
+}
+
+const char *settings_getenv(char *const *envp, const char *name)
+{
+    size_t length = strlen(name);
+    for (; envp && *envp; envp++)
+        if (!strncmp(*envp, name, length) && (*envp)[length] == '=')
+            return *envp + length + 1;
+    return NULL;
+}
+
+/* The first of "A,B,C" that is set and not empty; *variable gets its name, in a static table's text. */
+static const char *find_variable(const struct setting_row *row, char *const *envp, char name[64])
+{
+    const char *text = settings_getenv(envp, row->variable), *others = row->others;
+    name[0] = 0;
+    strncat(name, row->variable, 63);
+    while (!(text && *text) && *others) {
+        size_t length = strcspn(others, ",");
+        if (length > 63)
+            return NULL;
+        memcpy(name, others, length);
+        name[length] = 0;
+        text = settings_getenv(envp, name);
+        others += length;
+        others += *others == ',';
+    }
+    return text && *text ? text : NULL;
+}
+
+int settings_read(struct settings *settings, char *const *envp, settings_complain *complain, void *context)
+{
+    int complaints = 0;
+    for (int i = 0; i < SETTINGS; i++) {
+        const struct setting_row *row = &setting_rows[i];
+        struct setting_value *value = &settings->value[i];
+        char name[64];
+        uint64_t number = 0;
+        const char *text = find_variable(row, envp, name);
+
+        value->text = row->fallback;
+        value->number = 0;
+        value->variable = NULL;
+        setting_parse(row, row->fallback, &value->number);
+        if (!text)
+            continue;
+        if (setting_parse(row, text, &number) || !in_range((enum setting)i, number)) {
+            complain_about(row, name, text, complain, context);
+            complaints++;
+            continue;
+        }
+        value->text = text;
+        value->number = number;
+        value->variable = row->variable;
+    }
+    return complaints;
+}
+
+int settings_out(const struct settings *settings, const char *directory, char *path, size_t size)
+{
+    const char *out = settings->value[SETTING_OUT].text;
+    struct writer w = {path, size, 0};
+    if (!*out && *settings->value[SETTING_SERVER].text) {
+        path[0] = 0;
+        return 0;
+    }
+    if (!*out)
+        out = "cprof.out";
+    if (*out != '/') {
+        put(&w, directory);
+        put(&w, "/");
+    }
+    put(&w, out);
+    return w.used + 1 < size ? 0 : -ENAMETOOLONG;
+}
+
+/* FNV-1a, over the text and its closing NUL. */
+static uint64_t hash_text(uint64_t hash, const char *text)
+{
+    do
+        hash = (hash ^ (uint8_t)*text) * UINT64_C(1099511628211);
+    while (*text++);
+    return hash;
+}
+
+static void put_number(struct writer *w, uint64_t number, unsigned base)
+{
+    char digits[24];
+    unsigned n = sizeof digits - 1;
+    digits[n] = 0;
+    do
+        digits[--n] = "0123456789abcdef"[number % base];
+    while (number /= base);
+    put(w, digits + n);
+}
+
+void settings_socket_name(const struct settings *settings, unsigned uid, const char *directory, char name[108])
+{
+    const char *socket = settings->value[SETTING_SOCKET].text;
+    struct writer w = {name, 108, 0};
+    uint64_t hash = UINT64_C(14695981039346656037);
+    char out[PATH_MAX];
+
+    if (*socket) {
+        put(&w, socket);
+        return;
+    }
+    settings_out(settings, directory, out, sizeof out);
+    hash = hash_text(hash, out);
+    for (int i = 0; i < SETTINGS; i++)
+        if (setting_rows[i].side == SIDE_SESSION && i != SETTING_OUT)
+            hash = hash_text(hash, settings->value[i].text);
+    put(&w, "@cprof-");
+    put_number(&w, uid, 10);
+    put(&w, "-");
+    put_number(&w, LAYOUT_VERSION, 10);
+    put(&w, "-");
+    put_number(&w, hash, 16);
+}

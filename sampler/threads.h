@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Per-thread state. What hot paths touch is in thread-local storage of the initial-exec model, zero at first; the rest
+ * is a private array beside the segment's thread slots, found by slot number (a CPU timer's signal carries it).
+ */
+#ifndef CPROF_SAMPLER_THREADS_H
+#define CPROF_SAMPLER_THREADS_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "unwind.h"
+
+struct thread_local_state {
+    uint64_t alloc_gap;   /* bytes until the next allocation sample; 0 at a thread's first allocation */
+    uint64_t alloc_rate;  /* mean the gap was drawn with; 0: none was drawn yet */
+    uint32_t slot;        /* 0: none yet */
+    uint32_t busy;        /* recording a sample: hooks that are entered now only forward */
+    uint32_t prof_blocked; /* for hooks/signal.c: the program believes that SIGPROF is blocked */
+    uint32_t prof_pending; /* for hooks/signal.c: a SIGPROF of the program's came meanwhile */
+};
+extern __thread struct thread_local_state thread_local_state
+    __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+/*
+ * Thread creation. thread_prepare() is called by the creating thread; it claims a slot and keeps start and arg in it.
+ * Returns the slot, or 0 when there is none (the thread then runs without us). The caller passes thread_main as the
+ * start routine and (void *)(uintptr_t)slot as its argument, and calls thread_cancel_prepare() if creation failed.
+ */
+uint32_t thread_prepare(void *(*start)(void *), void *arg);
+void thread_cancel_prepare(uint32_t slot);
+void *thread_main(void *slot);
+
+/* Gives the calling thread a slot and a CPU timer if it has none: the main thread at start and after fork. stack_high:
+   an address above all of its frames, or 0. Signal-safe. */
+void thread_adopt_self(uintptr_t stack_high);
+
+/* The thread's name changed (pthread_setname_np, prctl(PR_SET_NAME)); handle 0: the calling thread. Signal-safe. */
+void thread_renamed(pthread_t handle, const char *name);
+
+/* Registers a coroutine stack (makecontext), so that walks through it are bounded. Signal-safe. */
+void thread_note_stack(const void *low, size_t size);
+
+/*
+ * The CPU sampler. cpu_signal() is called by the SIGPROF handler of hooks/signal.c for every SIGPROF; true: it was a
+ * timer of ours and was dealt with. Signal-safe, errno untouched.
+ */
+bool cpu_signal(const siginfo_t *info, void *context);
+
+#endif

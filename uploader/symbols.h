@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Names for addresses: modules by build id or path, functions, inlined frames, files and lines by elfutils, demangled;
+ * perf maps for generated code.
+ *
+ * One thread only. Everything returned is owned by struct symbols and lives until symbols_free(); a location is
+ * interned: the same (module, address) is the same pointer, so that stacks can be compared by pointers. What can be
+ * recomputed (open ELF and DWARF handles) is dropped by symbols_trim(), the names are kept.
+ */
+#ifndef CPROF_UPLOADER_SYMBOLS_H
+#define CPROF_UPLOADER_SYMBOLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct symbols;
+
+/* Where a process's files are looked for. root_fd: O_PATH descriptor of /proc/PID/root taken while it lived, or -1;
+   exe_fd: its executable, or -1. Borrowed. pid: in its own namespace, for /tmp/perf-PID.map. */
+struct symbol_source {
+    int root_fd, exe_fd, pid;
+};
+
+/* One ELF file (interned by build id, else by path). name: last part of the path. */
+struct symbol_module {
+    const char *path, *name;
+    uint8_t build_id[32];
+    uint8_t build_id_size;
+    bool has_functions, has_lines, has_inlines; /* what was found, for pprof's Mapping */
+    unsigned id;                                /* 1, 2, 3 ... */
+};
+
+struct symbol_line {
+    const char *function; /* demangled, for people; never NULL */
+    const char *linkage;  /* as in the symbol table */
+    const char *file;     /* "" if not known */
+    int64_t line;         /* 0 if not known */
+    int64_t start_line;
+};
+
+/* One address. lines[0] is the innermost inlined function, the last one the function itself. An address that has no
+   name has one line "module+0xADDRESS" (ELF virtual address), or "[unknown]+0x..." without a module. */
+struct symbol_location {
+    const struct symbol_module *module; /* NULL: in none */
+    uint64_t address;                   /* ELF virtual address; the address itself without a module */
+    unsigned id;                        /* 1, 2, 3 ... dense: usable as an array index */
+    unsigned line_count;
+    const struct symbol_line *lines;    /* filled at once by symbols_locate() */
+};
+
+struct symbols *symbols_new(const char *debug_path /* colon list, may be "" */, size_t memory_ceiling);
+void symbols_free(struct symbols *symbols);
+
+const struct symbol_module *symbols_module(struct symbols *symbols, const char *path, const uint8_t *build_id,
+                                           size_t build_id_size);
+
+/* address: ELF virtual address of the instruction to name. The caller has already taken 1 from return addresses. */
+const struct symbol_location *symbols_locate(struct symbols *symbols, const struct symbol_source *source,
+                                             const struct symbol_module *module, uint64_t address);
+
+/* A made-up frame such as "[truncated]" or "[stacks beyond the ceiling]". */
+const struct symbol_location *symbols_special(struct symbols *symbols, const char *name);
+
+/* Closes ELF and DWARF handles until the rest fits the ceiling; call it when a round of look-ups is done. */
+void symbols_trim(struct symbols *symbols);
+
+/* Copies, kept until symbols_free(); the same text is the same pointer. */
+const char *symbols_intern(struct symbols *symbols, const char *text);
+
+#endif
