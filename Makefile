@@ -1,40 +1,146 @@
 # SPDX-License-Identifier: Apache-2.0
-# cprof: `make help` says what there is.
-CC ?= gcc
+# cprof: `make help` says what there is. V=1 shows commands, CC=clang works, B= is where everything is built.
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+CXX := $(if $(findstring clang,$(CC)),clang++,g++)
 VERSION := 0.1.0
 PREFIX ?= /usr/local
-B := build
+B ?= build
 
-WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-missing-field-initializers
+# SAN, e.g. SAN=-fsanitize=address,undefined, is for a build directory of its own (scripts/check sets both).
 CFLAGS ?= -O2 -g
-BASE := -std=gnu11 -D_GNU_SOURCE -I. -I$(B) -MMD -MP $(WARN)
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-missing-field-initializers
+BASE = -std=gnu11 -D_GNU_SOURCE -I. -I$(B) -MMD -MP -MF $@.d $(SAN)
 # -fexceptions: C++ exceptions and cancellation pass through hooks. Initial-exec: one load per thread-local access.
-LIB_FLAGS := $(BASE) -fPIC -fvisibility=hidden -fexceptions -fno-plt -ftls-model=initial-exec -fno-stack-protector \
-	-fno-builtin-malloc -fno-builtin-free -fno-builtin-calloc -fno-builtin-realloc
-UPLOADER_LIBS := -lcurl -lprotobuf-c -ldw -lelf -lunwind-ptrace -lunwind-generic -lunwind -liberty -ljemalloc -lz
+LIB_FLAGS = $(BASE) $(WARN) -fPIC -fvisibility=hidden -fexceptions -fno-plt -ftls-model=initial-exec \
+	-fno-stack-protector -fno-builtin-malloc -fno-builtin-free -fno-builtin-calloc -fno-builtin-realloc
+LIB_LINK := -shared -Wl,-soname,libcprof.so -Wl,-z,now,-z,relro,-z,nodelete -Wl,--no-undefined -Wl,--as-needed
+comma := ,
+# The uploader's own allocator comes first, so that no library of its brings another one; not under a sanitizer.
+UPLOADER_LIBS := $(if $(SAN),-Wl$(comma)--as-needed,-ljemalloc) -Wl,--as-needed -lcurl -lprotobuf-c -ldw -lelf \
+	-lunwind-ptrace -lunwind-generic -lunwind -liberty -lz -llzma -ldl -pthread
 
 LIB_SRC := $(wildcard sampler/*.c preload/*.c hooks/*.c)
 UP_SRC := $(wildcard uploader/*.c) sampler/settings.c
+PROTO := $(wildcard uploader/*.proto)
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/lib/%.o)
-UP_OBJ := $(UP_SRC:%.c=$(B)/up/%.o) $(B)/up/profile.pb-c.o
+PB_C := $(PROTO:%.proto=$(B)/%.pb-c.c)
+PB_H := $(PB_C:.c=.h)
+UP_OBJ := $(UP_SRC:%.c=$(B)/up/%.o) $(PB_C:.c=.o)
+# What unit tests and fuzzers pick objects from.
+ARCHIVES := $(B)/libuploader.a $(B)/libsampler.a
+
+programs = $(patsubst %,$(B)/%,$(basename $(wildcard $(foreach f,$(1),tests/$(f)))))
+UNIT := $(call programs,unit/test_*.c unwind/test_*.c)
+TARGETS := $(call programs,targets/*.c targets/*.cc)
+BENCH := $(filter-out $(B)/tests/bench/lib%,$(call programs,bench/*.c)) \
+	$(addsuffix .so,$(filter $(B)/tests/bench/lib%,$(call programs,bench/lib*.c)))
+FUZZ := $(call programs,fuzz/fuzz_*.c)
 
 ifneq ($(V),1)
 Q := @
-say = @printf '  %-6s %s\n' $(1) $(2)
+say = @printf '  %-6s %s\n' '$(1)' '$(2)'
 endif
+MAKEFLAGS += --no-print-directory
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: help all demo test check bench fuzz install uninstall clean units targets benches fuzzers setup
 
-.DEFAULT_GOAL := all
-.PHONY: all
-all: $(B)/libcprof.so $(B)/cprof-uploader
+all: $(B)/libcprof.so $(B)/cprof-uploader ## build the library and the uploader (the default)
+
+help: ## what there is
+	@sed -n 's/^\([a-z]*\):.* ## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
+
+demo: setup ## profile redis-server under load and show what was found
+	$(Q)$(MAKE) all
+	$(Q)scripts/demo
+test: setup ## unit tests, target programs, whole sessions, real programs; T=name picks some
+	$(Q)$(MAKE) all units targets
+	$(Q)tests/run --build=$(B) $(T)
+check: setup ## format, lint, layers, exported symbols, documents, sanitizers, short fuzzing
+	$(Q)$(MAKE) all units
+	$(Q)scripts/check
+bench: setup ## bare, floor, cprof and its peers in one table; BENCH_QUICK=1 takes two minutes
+	$(Q)$(MAKE) all benches
+	$(Q)scripts/bench
+fuzz: setup ## fuzz everything that reads foreign bytes, FUZZ_TIME=60 seconds each
+	$(Q)scripts/fuzz
+install: all ## into $(DESTDIR)$(PREFIX), /usr/local by default
+	$(Q)install -D -m 755 $(B)/libcprof.so $(DESTDIR)$(PREFIX)/lib/libcprof.so
+	$(Q)install -D -m 755 $(B)/cprof-uploader $(DESTDIR)$(PREFIX)/libexec/cprof/cprof-uploader
+	$(Q)install -D -m 755 scripts/cprof $(DESTDIR)$(PREFIX)/bin/cprof
+	$(Q)install -D -m 644 scripts/cprof.1 $(DESTDIR)$(PREFIX)/share/man/man1/cprof.1
+	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/cprof $(wildcard include/cprof/*.h)
+uninstall: ## the reverse
+	$(Q)cd $(DESTDIR)$(PREFIX) && rm -rf lib/libcprof.so libexec/cprof bin/cprof share/man/man1/cprof.1 include/cprof
+clean: ## remove what was built
+	$(Q)rm -rf $(B)
+setup:
+	$(Q)scripts/setup
+
+units: $(UNIT)
+targets: $(TARGETS)
+benches: $(BENCH)
+fuzzers: $(FUZZ)
+
+$(B)/libcprof.so: $(LIB_OBJ) $(B)/exports.map
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(SAN) $(LIB_LINK) -Wl,--version-script=$(B)/exports.map $(LIB_OBJ) -o $@
+
+$(B)/exports.map: scripts/exports preload/table.h $(wildcard include/cprof/*.h)
+	$(call say,GEN,$@)
+	@mkdir -p $(@D)
+	$(Q)CC="$(CC)" scripts/exports > $@
+
+$(B)/cprof-uploader: $(UP_OBJ)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(SAN) $(UP_OBJ) $(UPLOADER_LIBS) -o $@
 
 $(B)/lib/%.o: %.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LIB_FLAGS) -c $< -o $@
 
-$(B)/up/%.o: %.c $(B)/uploader/profile.pb-c.h
+$(B)/up/%.o: %.c | $(PB_H)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(BASE) $(WARN) -c $< -o $@
+$(B)/up/uploader/report.o: uploader/report.html
+
+$(B)/%.pb-c.c $(B)/%.pb-c.h &: %.proto
+	$(call say,GEN,$(B)/$*.pb-c.c)
+	@mkdir -p $(B)
+	$(Q)protoc-c --c_out=$(B) $<
+$(B)/%.pb-c.o: $(B)/%.pb-c.c
 	$(Q)$(CC) $(CFLAGS) $(BASE) -c $< -o $@
 
--include $(LIB_OBJ:.o=.d) $(UP_OBJ:.o=.d)
+$(B)/libuploader.a: $(filter-out $(B)/up/uploader/main.o,$(UP_OBJ))
+$(B)/libsampler.a: $(filter $(B)/lib/sampler/%,$(LIB_OBJ))
+$(ARCHIVES):
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+# A test program's own needs stand in a line of its own: "// build: -no-pie -fno-pie".
+own_flags = $(shell sed -n 's|^// build: ||p' $<)
+define compile_test
+	$(call say,TEST,$@)
+	@mkdir -p $(@D)
+endef
+$(UNIT): $(B)/%: %.c $(ARCHIVES) | $(PB_H)
+	$(compile_test)
+	$(Q)$(CC) $(CFLAGS) $(BASE) $(WARN) $< -o $@ $(own_flags) $(ARCHIVES) $(ARCHIVES) -lcmocka $(UPLOADER_LIBS)
+$(FUZZ): $(B)/%: %.c $(ARCHIVES) | $(PB_H)
+	$(compile_test)
+	$(Q)$(CC) $(CFLAGS) $(BASE) $< -o $@ -fsanitize=fuzzer $(own_flags) $(ARCHIVES) $(ARCHIVES) $(UPLOADER_LIBS)
+$(B)/tests/%.so: tests/%.c
+	$(compile_test)
+	$(Q)$(CC) -O2 -g $(BASE) -fPIC -shared $< -o $@ $(own_flags) -ldl -pthread
+$(B)/tests/%: tests/%.c
+	$(compile_test)
+	$(Q)$(CC) -O1 -g $(BASE) -Wall $< -o $@ $(own_flags) -pthread -ldl -lm
+$(B)/tests/%: tests/%.cc
+	$(compile_test)
+	$(Q)$(CXX) -O1 -g -I. -MMD -MP -MF $@.d -Wall $< -o $@ $(own_flags) -pthread -ldl
+
+-include $(addsuffix .d,$(LIB_OBJ) $(UP_OBJ) $(UNIT) $(TARGETS) $(BENCH) $(FUZZ))
