@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The small programs of tests/targets: each observes one behaviour, and must observe the same with the library."""
+import os
+
+from . import harness
+
+SKIPPED = 77
+
+
+def source_lines(path):
+    name = os.path.basename(path)
+    for suffix in (".c", ".cc"):
+        source = os.path.join(harness.TREE, "tests", "targets", name + suffix)
+        if os.path.exists(source):
+            with open(source, encoding="utf-8") as file:
+                return file.read().splitlines()[:12]
+    return []
+
+
+def is_alone(path):
+    """"// alone" among a program's first lines: it fills the machine."""
+    return any(line.startswith("// alone") for line in source_lines(path))
+
+
+def check(env, name):
+    path = os.path.join(env.build, "tests", "targets", name)
+    runs = []
+    for profiled in (False, True):
+        directory = os.path.join(env.dir, "profiled" if profiled else "bare")
+        os.mkdir(directory)
+        # A high rate: many signals make many chances to disturb.
+        settings = {"cpu_hz": 1000, "memory_rate": "4KiB"} if profiled else {}
+        runs.append(env.run(path, profiled=profiled, cwd=directory, **settings))
+    bare, ours = runs
+    if bare.status == SKIPPED:
+        raise harness.Skip(bare.stdout.strip() or "the program skipped itself")
+    assert bare.status == 0, f"fails without cprof as well: status {bare.status}\n{bare.stdout}{bare.stderr}"
+    assert ours.status == bare.status, f"exit status {ours.status} with cprof\n{ours.stdout}{ours.stderr}"
+    assert ours.stdout == bare.stdout, f"stdout differs:\n{bare.stdout}---\n{ours.stdout}"
+    assert ours.stderr == bare.stderr, f"stderr differs:\n{bare.stderr}---\n{ours.stderr}"
