@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Allocation sampling: Poisson over bytes with a mean of CPROF_MEMORY_RATE, a countdown in thread-local storage; live
- * sampled blocks in the segment's table, behind a small counting filter that free() asks with one load.
+ * Allocation sampling: Poisson over bytes with a mean of CPROF_MEMORY_RATE, a countdown in thread-local
+ * storage; live sampled blocks in the segment's table, behind a small counting filter that free() asks with
+ * one load.
  *
  * Use, in a hook:
  *     void *malloc(size_t size)
@@ -16,8 +17,8 @@
  *     void free(void *block)
  *     {
  *         if (__builtin_expect(alloc_may_be_tracked(block), 0))
- *             alloc_untrack(block, NULL);         // before the real free: the address may be given out at once
- *         real.free(block);
+ *             alloc_untrack(block, NULL);         // before the real free: the address may be given out at
+ * once real.free(block);
  *     }
  * realloc untracks first and tracks again with alloc_retrack() if it failed. All of it keeps errno.
  */
@@ -33,7 +34,8 @@
 enum { ALLOC_FILTER = 65536 };
 extern uint8_t alloc_filter[ALLOC_FILTER] __attribute__((visibility("hidden")));
 
-/* Pages, not blocks, are counted: neighbours share a counter, so the filter's lines are as warm as the blocks. */
+/* Pages, not blocks, are counted: neighbours share a counter, so the filter's lines are as warm as the
+ * blocks. */
 static inline unsigned alloc_filter_index(uintptr_t address)
 {
     return (unsigned)((address >> 12) * UINT64_C(0x9e3779b97f4a7c15) >> 48);
@@ -60,11 +62,12 @@ struct alloc_saved {
     uint32_t stack, generation, name;
 };
 
-/* After the real call, when alloc_due() said so: draws the next gap and, if the gap was really used up, records. The
-   stack is walked from the caller: hooks call it directly. */
+/* After the real call, when alloc_due() said so: draws the next gap and, if the gap was really used up,
+   records. The stack is walked from the caller: hooks call it directly. */
 void alloc_sampled(void *block, size_t size);
 
-/* Takes the block out of the live table. true: it was in it, and *saved (may be NULL) tells what was known. */
+/* Takes the block out of the live table. true: it was in it, and *saved (may be NULL) tells what was known.
+ */
 bool alloc_untrack(const void *block, struct alloc_saved *saved);
 void alloc_retrack(const void *block, const struct alloc_saved *saved);
 

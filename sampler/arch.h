@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Everything that depends on the processor: registers, their capture, the time stamp counter, raw system calls.
- * Another architecture is another arch_*.h with the same names. Signal-safe, no libc.
+ * Everything that depends on the processor: registers, their capture, the time stamp counter, raw system
+ * calls. Another architecture is another arch_*.h with the same names. Signal-safe, no libc.
  */
 #ifndef CPROF_SAMPLER_ARCH_H
 #define CPROF_SAMPLER_ARCH_H

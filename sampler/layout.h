@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The whole contract between a target process and the uploader: the segment, and the message that hands it over.
+ * The whole contract between a target process and the uploader: the segment, and the message that hands it
+ * over.
  *
- * The segment is a memfd sealed against resizing, mapped shared and writable by both sides. It holds offsets and
- * indices, never pointers, and fixed-width integers only. All of it is zero at first; zero always means "nothing here".
+ * The segment is a memfd sealed against resizing, mapped shared and writable by both sides. It holds offsets
+ * and indices, never pointers, and fixed-width integers only. All of it is zero at first; zero always means
+ * "nothing here".
  *
  * Rules for editing this file:
- *  - Any change of a size, an order or a meaning raises LAYOUT_VERSION. The uploader refuses every other version.
- *  - Each field says who writes it: [T] the target, [U] the uploader, [T0] the target once before the hand-over.
+ *  - Any change of a size, an order or a meaning raises LAYOUT_VERSION. The uploader refuses every other
+ * version.
+ *  - Each field says who writes it: [T] the target, [U] the uploader, [T0] the target once before the
+ * hand-over.
  *  - A field that publishes others names its pair: which store (release) pairs with which load (acquire).
- *  - The uploader treats every byte of it as hostile. The target trusts [U] fields only as far as it can bound them.
+ *  - The uploader treats every byte of it as hostile. The target trusts [U] fields only as far as it can
+ * bound them.
  *
  * Threads and signals: everything marked [T] may be written by any thread, also inside a signal handler.
  */
@@ -27,20 +32,20 @@
 
 enum {
     LAYOUT_PAGE = 4096,
-    LAYOUT_NAMES = 512,              /* distinct thread names; index 0 stands for all others */
-    LAYOUT_MODULES = 1024,           /* modules a process ever ran code of */
-    LAYOUT_STRINGS = 256 * 1024,     /* bytes of module paths */
-    LAYOUT_THREADS = 16384,          /* threads alive at one time; slot 0 is never given out */
-    LAYOUT_LIVE = 65536,             /* sampled allocations alive at one time */
-    LAYOUT_LIVE_WAYS = 16,           /* an address is looked for in this many entries from its bucket on */
-    LAYOUT_BANKS = 2,                /* one is written, the other is being emptied */
-    LAYOUT_STACK_BUCKETS = 65536,    /* power of two */
-    LAYOUT_SAMPLES = 32768,          /* distinct (stack, thread name, kind) of one bank */
-    LAYOUT_SAMPLE_BUCKETS = 65536,   /* power of two, twice LAYOUT_SAMPLES */
+    LAYOUT_NAMES = 512,               /* distinct thread names; index 0 stands for all others */
+    LAYOUT_MODULES = 1024,            /* modules a process ever ran code of */
+    LAYOUT_STRINGS = 256 * 1024,      /* bytes of module paths */
+    LAYOUT_THREADS = 16384,           /* threads alive at one time; slot 0 is never given out */
+    LAYOUT_LIVE = 65536,              /* sampled allocations alive at one time */
+    LAYOUT_LIVE_WAYS = 16,            /* an address is looked for in this many entries from its bucket on */
+    LAYOUT_BANKS = 2,                 /* one is written, the other is being emptied */
+    LAYOUT_STACK_BUCKETS = 65536,     /* power of two */
+    LAYOUT_SAMPLES = 32768,           /* distinct (stack, thread name, kind) of one bank */
+    LAYOUT_SAMPLE_BUCKETS = 65536,    /* power of two, twice LAYOUT_SAMPLES */
     LAYOUT_STACK_WORDS = 1024 * 1024, /* 64-bit words of stack records of one bank */
-    LAYOUT_FRAMES = 512,             /* frames of one stack; deeper ones are cut and marked */
-    LAYOUT_ADOPT = 32,               /* threads the uploader asks the target to give a timer, at one time */
-    LAYOUT_VALUES = 3,               /* counters of one sample */
+    LAYOUT_FRAMES = 512,              /* frames of one stack; deeper ones are cut and marked */
+    LAYOUT_ADOPT = 32,                /* threads the uploader asks the target to give a timer, at one time */
+    LAYOUT_VALUES = 3,                /* counters of one sample */
 };
 
 /* What a sample counts. value[0] is always the number of samples taken; the meaning of the others: */
@@ -48,7 +53,8 @@ enum sample_kind {
     KIND_NONE = 0,
     KIND_CPU = 1,   /* [1] timer periods (overruns included), [2] ns of CPU time */
     KIND_ALLOC = 2, /* [1] objects * 2^WEIGHT_SHIFT, [2] bytes; both estimates, already scaled up */
-    KIND_MUTEX = 3, /* [1] contentions * 2^WEIGHT_SHIFT, [2] ns others waited, charged to the releasing stack */
+    KIND_MUTEX =
+        3, /* [1] contentions * 2^WEIGHT_SHIFT, [2] ns others waited, charged to the releasing stack */
     KIND_BLOCK = 4, /* [1] contentions * 2^WEIGHT_SHIFT, [2] ns waited, charged to the waiting stack */
     KIND_COUNT,
 };
@@ -82,88 +88,92 @@ enum counter { LAYOUT_COUNTERS(X) COUNTERS };
 /* Profiles, as bits of seg_control.profiles, in the order of the CPROF_PROFILES table in settings.h. */
 
 struct seg_header {
-    uint64_t magic;                  /* [T0] LAYOUT_MAGIC */
-    uint32_t version;                /* [T0] LAYOUT_VERSION */
-    int32_t pid;                     /* [T0] as the target sees itself (its own pid namespace) */
-    uint64_t size;                   /* [T0] sizeof(struct segment) */
-    uint64_t start_ticks;            /* [T0] time stamp counter and CLOCK_MONOTONIC of one instant: with a second */
-    uint64_t start_monotonic_ns;     /* [T0] such pair the uploader turns ticks into time */
-    uint64_t start_realtime_ns;      /* [T0] CLOCK_REALTIME when the segment was made */
-    uint32_t flags;                  /* [T0] enum segment_flag */
-    _Atomic uint32_t ended;          /* [T] 1 + exit status once exit handlers ran; a hint, death is seen by pidfd */
-    char program[64];                /* [T0] last part of the executable's path, NUL-terminated */
-    char name[128];                  /* [T0] CPROF_NAME and its other names; empty: use program */
-    char labels[1024];               /* [T0] CPROF_LABELS as written */
-    _Atomic uint64_t free_slots;     /* [T] thread slots given back: tag << 32 | index of the first */
-    _Atomic uint32_t used_slots;     /* [T] slots [1, used_slots] were given out at some time */
-    _Atomic uint32_t epoch;          /* [T] rises when a module takes over addresses of another one */
-    _Atomic uint32_t modules;        /* [T] entries claimed in module[]; each has its own ready flag */
-    _Atomic uint32_t strings;        /* [T] bytes claimed in strings[] */
+    uint64_t magic;       /* [T0] LAYOUT_MAGIC */
+    uint32_t version;     /* [T0] LAYOUT_VERSION */
+    int32_t pid;          /* [T0] as the target sees itself (its own pid namespace) */
+    uint64_t size;        /* [T0] sizeof(struct segment) */
+    uint64_t start_ticks; /* [T0] time stamp counter and CLOCK_MONOTONIC of one instant: with a second */
+    uint64_t start_monotonic_ns; /* [T0] such pair the uploader turns ticks into time */
+    uint64_t start_realtime_ns;  /* [T0] CLOCK_REALTIME when the segment was made */
+    uint32_t flags;              /* [T0] enum segment_flag */
+    _Atomic uint32_t ended; /* [T] 1 + exit status once exit handlers ran; a hint, death is seen by pidfd */
+    char program[64];       /* [T0] last part of the executable's path, NUL-terminated */
+    char name[128];         /* [T0] CPROF_NAME and its other names; empty: use program */
+    char labels[1024];      /* [T0] CPROF_LABELS as written */
+    _Atomic uint64_t free_slots; /* [T] thread slots given back: tag << 32 | index of the first */
+    _Atomic uint32_t used_slots; /* [T] slots [1, used_slots] were given out at some time */
+    _Atomic uint32_t epoch;      /* [T] rises when a module takes over addresses of another one */
+    _Atomic uint32_t modules;    /* [T] entries claimed in module[]; each has its own ready flag */
+    _Atomic uint32_t strings;    /* [T] bytes claimed in strings[] */
 };
 
 enum segment_flag {
-    SEGMENT_FORKED = 1,   /* made by a child of a profiled process that did not exec */
-    SEGMENT_RESUMED = 2,  /* a copy of an earlier segment of this process, whose uploader died */
-    SEGMENT_PID1 = 4,     /* the target is pid 1 of its namespace and will wait for control.finished at exit */
+    SEGMENT_FORKED = 1,  /* made by a child of a profiled process that did not exec */
+    SEGMENT_RESUMED = 2, /* a copy of an earlier segment of this process, whose uploader died */
+    SEGMENT_PID1 = 4,    /* the target is pid 1 of its namespace and will wait for control.finished at exit */
 };
 
 /* Written by the uploader while the target runs (the target fills in the settings before the hand-over). */
 struct seg_control {
-    _Atomic uint32_t profiles;          /* [T0,U] bit set of enum profile_type: what is recorded */
-    _Atomic uint32_t cpu_period_ns;     /* [T0,U] */
-    _Atomic uint64_t memory_rate;       /* [T0,U] mean bytes between samples */
-    _Atomic uint64_t mutex_fraction;    /* [T0,U] one in so many contentions; 0 off */
-    _Atomic uint64_t block_rate_ns;     /* [T0,U] 0 off */
-    _Atomic uint32_t active_bank;       /* [U] 0 or 1. Stored seq_cst before thread.bank_in_use is read; the target
-                                           stores bank_in_use seq_cst before it reads this again (Dekker) */
-    _Atomic int32_t uploader_pid;       /* [U] in the uploader's pid namespace; 0 until attached */
-    _Atomic uint64_t heartbeat_ns;      /* [U] CLOCK_MONOTONIC, about every second; [T0] when made */
-    _Atomic uint32_t finished;          /* [U] 1 when everything is sent after SEGMENT_PID1 asked for it */
-    _Atomic uint32_t adopt_sequence;    /* [U] raised (release) after adopt[] was filled; the target claims a request
-                                           by compare-and-swap of its private copy */
-    _Atomic uint32_t adopt_count;       /* [U] */
-    _Atomic int32_t adopt[LAYOUT_ADOPT]; /* [U] thread ids, as the target sees them, that have no slot */
+    _Atomic uint32_t profiles;       /* [T0,U] bit set of enum profile_type: what is recorded */
+    _Atomic uint32_t cpu_period_ns;  /* [T0,U] */
+    _Atomic uint64_t memory_rate;    /* [T0,U] mean bytes between samples */
+    _Atomic uint64_t mutex_fraction; /* [T0,U] one in so many contentions; 0 off */
+    _Atomic uint64_t block_rate_ns;  /* [T0,U] 0 off */
+    _Atomic uint32_t active_bank;  /* [U] 0 or 1. Stored seq_cst before thread.bank_in_use is read; the target
+                                      stores bank_in_use seq_cst before it reads this again (Dekker) */
+    _Atomic int32_t uploader_pid;  /* [U] in the uploader's pid namespace; 0 until attached */
+    _Atomic uint64_t heartbeat_ns; /* [U] CLOCK_MONOTONIC, about every second; [T0] when made */
+    _Atomic uint32_t finished;     /* [U] 1 when everything is sent after SEGMENT_PID1 asked for it */
+    _Atomic uint32_t adopt_sequence;     /* [U] raised (release) after adopt[] was filled; the target claims a
+                                            request     by compare-and-swap of its private copy */
+    _Atomic uint32_t adopt_count;        /* [U] */
+    _Atomic int32_t adopt[LAYOUT_ADOPT]; /* [U] thread ids, as the target sees them: positive ones have no
+                                            slot, negative ones have one but ended without a hook's notice */
 };
 
 struct seg_name {
-    _Atomic uint32_t state; /* [T] 0 free, 1 being written, 2 ready (release; pairs with the readers' acquire) */
-    char text[16];          /* [T] as PR_GET_NAME gives it, NUL-padded */
+    _Atomic uint32_t
+        state;     /* [T] 0 free, 1 being written, 2 ready (release; pairs with the readers' acquire) */
+    char text[16]; /* [T] as PR_GET_NAME gives it, NUL-padded */
     uint32_t reserved;
 };
 
 /* One mapping of one ELF file that samples were taken in. Never changed after it is ready. */
 struct seg_module {
-    uint64_t start;          /* [T] first and */
-    uint64_t end;            /* [T] one past the last address of the module in memory */
-    uint64_t bias;           /* [T] address in memory minus ELF virtual address */
-    uint32_t epoch;          /* [T] first epoch it is valid in: for a stack of epoch E the entry with the highest
-                                    epoch <= E that covers the address is the right one */
-    uint32_t path;           /* [T] offset in strings[], NUL-terminated; 0: none. The vDSO is "linux-vdso.so.1" */
-    uint8_t build_id[32];    /* [T] */
-    uint8_t build_id_size;   /* [T] 0: has none */
+    uint64_t start; /* [T] first and */
+    uint64_t end;   /* [T] one past the last address of the module in memory */
+    uint64_t bias;  /* [T] address in memory minus ELF virtual address */
+    uint32_t epoch; /* [T] first epoch it is valid in: for a stack of epoch E the entry with the highest
+                           epoch <= E that covers the address is the right one */
+    uint32_t path;  /* [T] offset in strings[], NUL-terminated; 0: none. The vDSO is "linux-vdso.so.1" */
+    uint8_t build_id[32];  /* [T] */
+    uint8_t build_id_size; /* [T] 0: has none */
     uint8_t reserved[3];
-    _Atomic uint32_t ready;  /* [T] 1 (release) when the rest is written; pairs with the readers' acquire */
+    _Atomic uint32_t ready; /* [T] 1 (release) when the rest is written; pairs with the readers' acquire */
 };
 
-/* A blocked thread's registers, enough to unwind it from outside: in the order of arch.h's struct arch_regs. */
+/* A blocked thread's registers, enough to unwind it from outside: in the order of arch.h's struct arch_regs.
+ */
 enum { LAYOUT_REGS = 8 };
 
 struct seg_thread {
-    _Atomic int32_t tid;            /* [T] 0: free (release) */
-    _Atomic uint32_t bank_in_use;   /* [T] 1 + bank while the thread writes to it, else 0; see active_bank */
-    _Atomic uint32_t next_free;     /* [T] while free: next free slot */
-    _Atomic uint32_t name;          /* [T] index in names[] */
-    uint64_t stack_low;             /* [T] 0: not known */
-    uint64_t stack_high;            /* [T] */
-    uint64_t handle;                /* [T] pthread_t */
-    uint64_t start_monotonic_ns;    /* [T] */
-    _Atomic uint32_t flags;         /* [T] enum thread_flag */
-    _Atomic uint32_t wait_sequence; /* [T] odd while blocked in a hooked call; raised at entry and at return */
-    uint32_t wait_kind;             /* [T] */
-    uint32_t created_stack;         /* [T] word offset of the creating stack, in the bank of */
-    uint32_t created_generation;    /* [T] this generation; 0: not known */
+    _Atomic int32_t tid;          /* [T] 0: free (release) */
+    _Atomic uint32_t bank_in_use; /* [T] 1 + bank while the thread writes to it, else 0; see active_bank */
+    _Atomic uint32_t next_free;   /* [T] while free: next free slot */
+    _Atomic uint32_t name;        /* [T] index in names[] */
+    uint64_t stack_low;           /* [T] 0: not known */
+    uint64_t stack_high;          /* [T] */
+    uint64_t handle;              /* [T] pthread_t */
+    uint64_t start_monotonic_ns;  /* [T] */
+    _Atomic uint32_t flags;       /* [T] enum thread_flag */
+    _Atomic uint32_t
+        wait_sequence;           /* [T] odd while blocked in a hooked call; raised at entry and at return */
+    uint32_t wait_kind;          /* [T] */
+    uint32_t created_stack;      /* [T] word offset of the creating stack, in the bank of */
+    uint32_t created_generation; /* [T] this generation; 0: not known */
     uint32_t reserved;
-    uint64_t wait_since_ns;         /* [T] CLOCK_MONOTONIC */
+    uint64_t wait_since_ns;          /* [T] CLOCK_MONOTONIC */
     uint64_t wait_regs[LAYOUT_REGS]; /* [T] */
     uint64_t spare[6];
 };
@@ -172,22 +182,22 @@ enum thread_flag { THREAD_HAS_TIMER = 1, THREAD_ADOPTED = 2 };
 
 /* A sampled allocation that was not freed. */
 struct seg_live {
-    _Atomic uint64_t address;   /* [T] 0 free, 1 being written, else the block (release). Reader: load acquire, read,
-                                       check sequence and address again */
-    _Atomic uint32_t sequence;  /* [T] raised by each insertion */
-    uint32_t stack;             /* [T] word offset of its stack in the bank of this */
-    uint32_t generation;        /* [T] generation */
-    uint32_t name;              /* [T] thread name index */
-    uint64_t size;              /* [T] bytes asked for */
-    uint64_t objects;           /* [T] weight * 2^WEIGHT_SHIFT: blocks of this size that it stands for */
+    _Atomic uint64_t address;  /* [T] 0 free, 1 being written, else the block (release). Reader: load acquire,
+                                  read,  check sequence and address again */
+    _Atomic uint32_t sequence; /* [T] raised by each insertion */
+    uint32_t stack;            /* [T] word offset of its stack in the bank of this */
+    uint32_t generation;       /* [T] generation */
+    uint32_t name;             /* [T] thread name index */
+    uint64_t size;             /* [T] bytes asked for */
+    uint64_t objects;          /* [T] weight * 2^WEIGHT_SHIFT: blocks of this size that it stands for */
 };
 
 /*
  * Counters of one (stack, thread name, kind). A record is made by raising bank.samples, then storing the key
- * (release; pairs with the uploader's acquire), then entering it in sample_bucket[] by compare-and-swap; the loser of
- * such a race leaves a record whose values stay 0. The stack is complete before the key is stored.
- * acked is what was handed on already: it is kept here, so that an uploader that is killed and replaced neither
- * repeats nor loses anything.
+ * (release; pairs with the uploader's acquire), then entering it in sample_bucket[] by compare-and-swap; the
+ * loser of such a race leaves a record whose values stay 0. The stack is complete before the key is stored.
+ * acked is what was handed on already: it is kept here, so that an uploader that is killed and replaced
+ * neither repeats nor loses anything.
  */
 struct seg_sample {
     _Atomic uint64_t key;                  /* [T] sample_key() */
@@ -196,16 +206,16 @@ struct seg_sample {
     uint64_t reserved;
 };
 
-/* A stack, in bank.stack_word[]: four words of head, then the addresses, leaf first, each the address itself for
-   the interrupted frame (and the one below a signal frame), else the return address. */
+/* A stack, in bank.stack_word[]: four words of head, then the addresses, leaf first, each the address itself
+   for the interrupted frame (and the one below a signal frame), else the return address. */
 struct seg_stack {
     uint64_t hash;   /* [T] over epoch, flags and frames */
     uint32_t frames; /* [T] 1..LAYOUT_FRAMES */
     uint32_t flags;  /* [T] enum stack_flag */
     uint32_t epoch;  /* [T] */
     uint32_t reserved;
-    uint64_t exact;  /* [T] bit i (i < 64): frame i is an exact address, not a return address */
-    uint64_t pc[];   /* [T] */
+    uint64_t exact; /* [T] bit i (i < 64): frame i is an exact address, not a return address */
+    uint64_t pc[];  /* [T] */
 };
 
 enum stack_flag {
@@ -216,10 +226,10 @@ enum stack_flag {
 struct seg_bank {
     _Atomic uint32_t generation;  /* [U] 1, 2, 3 ...; [T0] 1 in bank 0. Never 0 while active */
     _Atomic uint32_t samples;     /* [T] records claimed; may run past LAYOUT_SAMPLES when full */
-    _Atomic uint32_t stack_words; /* [T] words claimed; may run past LAYOUT_STACK_WORDS when full; starts at 0, and
-                                         word 0..7 are never used, so that offset 0 means none */
+    _Atomic uint32_t stack_words; /* [T] words claimed; may run past LAYOUT_STACK_WORDS when full; starts at
+                                     0, and word 0..7 are never used, so that offset 0 means none */
     uint8_t reserved[LAYOUT_PAGE - 12];
-    _Atomic uint32_t stack_bucket[LAYOUT_STACK_BUCKETS];   /* [T] word offset of a struct seg_stack (release) */
+    _Atomic uint32_t stack_bucket[LAYOUT_STACK_BUCKETS]; /* [T] word offset of a struct seg_stack (release) */
     _Atomic uint32_t sample_bucket[LAYOUT_SAMPLE_BUCKETS]; /* [T] 1 + index in sample[] (release) */
     struct seg_sample sample[LAYOUT_SAMPLES];
     uint64_t stack_word[LAYOUT_STACK_WORDS];
@@ -266,12 +276,12 @@ static inline uint32_t sample_key_kind(uint64_t key)
 }
 
 /*
- * The hand-over. The target connects a SOCK_SEQPACKET unix socket to the session's name, sends one struct hello with
- * the memfd as SCM_RIGHTS, and closes both. The uploader takes the pid from SO_PEERCRED (its own namespace's number)
- * and accepts only its own user id or root; the target likewise. With HELLO_FORWARDED (one uploader hands a target on
- * to another that was quicker to take the name) a pidfd of the target follows the memfd.
- * An uploader that the target itself starts gets the memfd as descriptor 3 and the target's pid as an argument:
- *     cprof-uploader serve --socket=NAME --segment-fd=3 --pid=PID
+ * The hand-over. The target connects a SOCK_SEQPACKET unix socket to the session's name, sends one struct
+ * hello with the memfd as SCM_RIGHTS, and closes both. The uploader takes the pid from SO_PEERCRED (its own
+ * namespace's number) and accepts only its own user id or root; the target likewise. With HELLO_FORWARDED
+ * (one uploader hands a target on to another that was quicker to take the name) a pidfd of the target follows
+ * the memfd. An uploader that the target itself starts gets the memfd as descriptor 3 and the target's pid as
+ * an argument: cprof-uploader serve --socket=NAME --segment-fd=3 --pid=PID
  */
 #define HELLO_MAGIC UINT32_C(0x6f6c6c68)
 struct hello {

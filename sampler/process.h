@@ -2,9 +2,9 @@
 /*
  * The state of this process: its segment, and whether it is still the process that made it.
  *
- * A child of fork() shares no segment with its parent: a page that the kernel wipes on fork tells them apart, whatever
- * call made the child (fork, _Fork, raw clone, daemon, forkpty). A vfork child shares memory and is not told apart, on
- * purpose.
+ * A child of fork() shares no segment with its parent: a page that the kernel wipes on fork tells them apart,
+ * whatever call made the child (fork, _Fork, raw clone, daemon, forkpty). A vfork child shares memory and is
+ * not told apart, on purpose.
  */
 #ifndef CPROF_SAMPLER_PROCESS_H
 #define CPROF_SAMPLER_PROCESS_H
@@ -17,10 +17,11 @@
 
 /* How the segment gets to the uploader; the preload layer provides it. */
 struct process_ops {
-    /* Hands the memfd to the session's uploader, starting one if need be; closes nothing. 0 or negative errno.
-       Called outside and inside signal handlers: raw system calls only. */
+    /* Hands the memfd to the session's uploader, starting one if need be; closes nothing. 0 or negative
+       errno. Called outside and inside signal handlers: raw system calls only. */
     int (*hand_over)(int memfd, const struct segment *segment);
-    /* 1 when the uploader named in the segment's control.uploader_pid still answers, 0 when not. Same rules. */
+    /* 1 when the uploader named in the segment's control.uploader_pid still answers, 0 when not. Same rules.
+     */
     bool (*uploader_alive)(int uploader_pid);
 };
 
@@ -36,24 +37,30 @@ struct process_settings {
     char labels[1024];
 };
 
-/* Once, from the library's constructor or the first hook that runs before it. Makes the wiped page; joins nothing yet.
-   Negative errno: nothing is recorded in this process. */
+/* Once, from the library's constructor or the first hook that runs before it. Makes the wiped page; joins
+   nothing yet. Negative errno: nothing is recorded in this process. */
 int process_start(const struct process_settings *settings, const struct process_ops *ops);
 
-/* Joins now, so that the program's own start-up is seen by an uploader. Returns 0, or negative errno (tried again
-   later, at most every 10 s, by the sampling paths). Not needed in a forked child: the first sample does it. */
+/* Joins now, so that the program's own start-up is seen by an uploader. Returns 0, or negative errno (tried
+   again later, at most every 10 s, by the sampling paths). Not needed in a forked child: the first sample
+   does it. */
 int process_join(void);
 
-/* The segment to write to, joined at need; NULL when there is none (not started, join failed, in a child's first
-   moments). Signal-safe. */
+/* The segment to write to, joined at need; NULL when there is none (not started, join failed, in a child's
+   first moments). Signal-safe. */
 struct segment *process_segment(void);
 
-/* After the real fork() in the child (pthread_atfork or the fork hook): forgets the parent's segment and threads, gives
-   the calling thread a slot-less start and a CPU timer. Cheap: the join is left to the first sample. */
+/* From a sample: where the uploader has been silent for 15 s and is found dead, hands a copy of the segment
+   to another one. Signal-safe. */
+void process_check_uploader(struct segment *segment);
+
+/* After the real fork() in the child (pthread_atfork or the fork hook): forgets the parent's segment and
+   threads, gives the calling thread a slot-less start and a CPU timer. Cheap: the join is left to the first
+   sample. */
 void process_fork_child(void);
 
-/* At exit, after the program's own exit handlers: marks the end; where the process is pid 1 of its namespace, waits up to
-   10 s for the uploader's last push. */
+/* At exit, after the program's own exit handlers: marks the end; where the process is pid 1 of its namespace,
+   waits up to 10 s for the uploader's last push. */
 void process_exit(int status);
 
 void process_count(enum counter counter, uint64_t n);

@@ -17,12 +17,12 @@ struct unit {
     uint64_t factor;
 };
 static const struct unit size_units[] = {
-    {"", 1},          {"B", 1},           {"KiB", 1 << 10},    {"MiB", 1 << 20},    {"GiB", 1 << 30},
-    {"K", 1 << 10},   {"M", 1 << 20},     {"G", 1 << 30},      {"kB", 1000},        {"KB", 1000},
-    {"MB", 1000000},  {"GB", 1000000000}, {NULL, 0},
+    {"", 1},         {"B", 1},           {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30},
+    {"K", 1 << 10},  {"M", 1 << 20},     {"G", 1 << 30},   {"kB", 1000},     {"KB", 1000},
+    {"MB", 1000000}, {"GB", 1000000000}, {NULL, 0},
 };
 static const struct unit time_units[] = {
-    {"ns", 1},           {"us", 1000},           {"ms", 1000000},          {"s", 1000000000},
+    {"ns", 1},           {"us", 1000},          {"ms", 1000000}, {"s", 1000000000},
     {"m", 60000000000u}, {"h", 3600000000000u}, {NULL, 0},
 };
 
@@ -46,7 +46,8 @@ static int parse_quantity(const char *text, const struct unit *units, const char
     uint64_t whole = 0, fraction = 0, scale = 1;
     const char *p = text;
     for (; *p >= '0' && *p <= '9'; p++)
-        if (__builtin_mul_overflow(whole, 10, &whole) || __builtin_add_overflow(whole, (uint64_t)(*p - '0'), &whole))
+        if (__builtin_mul_overflow(whole, 10, &whole) ||
+            __builtin_add_overflow(whole, (uint64_t)(*p - '0'), &whole))
             return -EINVAL;
     if (p == text)
         return -EINVAL;
@@ -127,7 +128,8 @@ int setting_parse(const struct setting_row *row, const char *text, uint64_t *num
     case TYPE_SIZE:
         return parse_quantity(text, size_units, "", number);
     case TYPE_TIME:
-        return parse_quantity(text, time_units, row == &setting_rows[SETTING_BLOCK_RATE] ? "ns" : "s", number);
+        return parse_quantity(text, time_units, row == &setting_rows[SETTING_BLOCK_RATE] ? "ns" : "s",
+                              number);
     case TYPE_PROFILES:
         return parse_profiles(text, number);
     }
@@ -140,7 +142,8 @@ static const char *const wanted[] = {
     [TYPE_COUNT] = "a whole number",
     [TYPE_SIZE] = "a size such as 512KiB",
     [TYPE_TIME] = "a time such as 15s or 100us",
-    [TYPE_PROFILES] = "a comma list of profile types (cpu, memory, mutex, block, wall, off_cpu, threads, threadcreate)",
+    [TYPE_PROFILES] =
+        "a comma list of profile types (cpu, memory, mutex, block, wall, off_cpu, threads, threadcreate)",
 };
 
 static void complain_about(const struct setting_row *row, const char *variable, const char *text,
@@ -270,7 +273,8 @@ static void put_number(struct writer *w, uint64_t number, unsigned base)
     put(w, digits + n);
 }
 
-void settings_socket_name(const struct settings *settings, unsigned uid, const char *directory, char name[108])
+void settings_socket_name(const struct settings *settings, unsigned uid, const char *directory,
+                          char name[108])
 {
     const char *socket = settings->value[SETTING_SOCKET].text;
     struct writer w = {name, 108, 0};

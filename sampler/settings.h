@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one table of environment variables. The parser, `cprof --help`, the man page, the session's socket name and the
- * README's table are made from it; a setting that is not here does not exist.
+ * The one table of environment variables. The parser, `cprof --help`, the man page, the session's socket name
+ * and the README's table are made from it; a setting that is not here does not exist.
  *
- * No allocation, no lock, no call that is interposed: usable in a constructor before libc is ready, in both sides.
+ * No allocation, no lock, no call that is interposed: usable in a constructor before libc is ready, in both
+ * sides.
  */
 #ifndef CPROF_SAMPLER_SETTINGS_H
 #define CPROF_SAMPLER_SETTINGS_H
@@ -12,7 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The profile types, in the order of their bits. X(id, name, ready): ready says whether this version records it. */
+/* The profile types, in the order of their bits. X(id, name, ready): ready says whether this version records
+ * it. */
 #define CPROF_PROFILES(X)                                                                                    \
     X(CPU, "cpu", 1)                                                                                         \
     X(MEMORY, "memory", 1)                                                                                   \
@@ -34,10 +36,10 @@ enum { PROFILES_READY = 0 CPROF_PROFILES(X) };
 /*
  * X(id, variable, other names, type, default, side, help)
  *  other names: comma separated; the first one that is set, from the left, counts when `variable` is not set.
- *  type: TEXT; FLAG 0/1, true/false, on/off, yes/no; COUNT a whole number; SIZE bytes with B, KiB, MiB, GiB, kB, MB, GB;
- *        TIME with ns, us, ms, s, m, h (a bare number counts seconds; for _BLOCK_RATE ns); PROFILES a comma list.
- *  side: SESSION settings make part of the session's name: two programs with different ones get different uploaders.
- *        TARGET settings travel in the segment. LOCAL ones do neither.
+ *  type: TEXT; FLAG 0/1, true/false, on/off, yes/no; COUNT a whole number; SIZE bytes with B, KiB, MiB, GiB,
+ * kB, MB, GB; TIME with ns, us, ms, s, m, h (a bare number counts seconds; for _BLOCK_RATE ns); PROFILES a
+ * comma list. side: SESSION settings make part of the session's name: two programs with different ones get
+ * different uploaders. TARGET settings travel in the segment. LOCAL ones do neither.
  */
 #define CPROF_SETTINGS(X)                                                                                    \
     X(SERVER, "CPROF_SERVER", "PYROSCOPE_SERVER_ADDRESS", TEXT, "", SESSION,                                 \
@@ -62,7 +64,8 @@ enum { PROFILES_READY = 0 CPROF_PROFILES(X) };
     X(WALL_HZ, "CPROF_WALL_HZ", "", COUNT, "19", TARGET, "wall-clock samples per second and thread")         \
     X(INTERVAL, "CPROF_INTERVAL", "PYROSCOPE_UPLOAD_INTERVAL", TIME, "15s", SESSION,                         \
       "time between two uploads")                                                                            \
-    X(AUTH_TOKEN, "CPROF_AUTH_TOKEN", "PYROSCOPE_AUTH_TOKEN", TEXT, "", SESSION, "bearer token for the server") \
+    X(AUTH_TOKEN, "CPROF_AUTH_TOKEN", "PYROSCOPE_AUTH_TOKEN", TEXT, "", SESSION,                             \
+      "bearer token for the server")                                                                         \
     X(AUTH_USER, "CPROF_BASIC_AUTH_USER", "PYROSCOPE_BASIC_AUTH_USER", TEXT, "", SESSION,                    \
       "user for the server")                                                                                 \
     X(AUTH_PASSWORD, "CPROF_BASIC_AUTH_PASSWORD", "PYROSCOPE_BASIC_AUTH_PASSWORD", TEXT, "", SESSION,        \
@@ -76,7 +79,8 @@ enum { PROFILES_READY = 0 CPROF_PROFILES(X) };
       "how long the uploader stays after its last target ended")                                             \
     X(SOCKET, "CPROF_SOCKET", "", TEXT, "", SESSION,                                                         \
       "join the uploader at this socket (a path, or @name) instead of starting one")                         \
-    X(UPLOADER, "CPROF_UPLOADER", "", TEXT, "", LOCAL, "path of cprof-uploader, where it is not beside the library") \
+    X(UPLOADER, "CPROF_UPLOADER", "", TEXT, "", LOCAL,                                                       \
+      "path of cprof-uploader, where it is not beside the library")                                          \
     X(FOLLOW, "CPROF_FOLLOW", "", FLAG, "1", LOCAL, "profile the programs that this one starts, too")        \
     X(ENABLED, "CPROF_ENABLED", "PROFILING_ENABLED", FLAG, "1", LOCAL, "0: do nothing at all")               \
     X(LOG, "CPROF_LOG", "", TEXT, "", SESSION, "file that the uploader writes what it does to")
@@ -89,7 +93,7 @@ enum setting_type { TYPE_TEXT, TYPE_FLAG, TYPE_COUNT, TYPE_SIZE, TYPE_TIME, TYPE
 enum setting_side { SIDE_SESSION, SIDE_TARGET, SIDE_LOCAL };
 
 struct setting_row {
-    const char *id;      /* SERVER: its option of the launcher is --server */
+    const char *id; /* SERVER: its option of the launcher is --server */
     const char *variable;
     const char *others;
     enum setting_type type;
@@ -99,8 +103,8 @@ struct setting_row {
 };
 extern const struct setting_row setting_rows[SETTINGS];
 
-/* number: a COUNT; bytes of a SIZE; ns of a TIME; a PROFILES bit set; 0 or 1. text points into the environment (never
-   owned, valid as long as the environment is) or to the default. */
+/* number: a COUNT; bytes of a SIZE; ns of a TIME; a PROFILES bit set; 0 or 1. text points into the
+   environment (never owned, valid as long as the environment is) or to the default. */
 struct setting_value {
     const char *text;
     uint64_t number;
@@ -114,11 +118,12 @@ struct settings {
    "CPROF_CPU_HZ=fast is not a whole number; 100 is used". */
 typedef void settings_complain(const char *line, void *context);
 
-/* Reads every setting from envp (NULL-terminated "NAME=value" strings). A wrong value is complained about, and its
-   default is used. complain may be NULL. Returns the number of complaints. */
+/* Reads every setting from envp (NULL-terminated "NAME=value" strings). A wrong value is complained about,
+   and its default is used. complain may be NULL. Returns the number of complaints. */
 int settings_read(struct settings *settings, char *const *envp, settings_complain *complain, void *context);
 
-/* Parses one text by type. 0, or -EINVAL with *number untouched. row tells what a bare number of a TIME means. */
+/* Parses one text by type. 0, or -EINVAL with *number untouched. row tells what a bare number of a TIME
+ * means. */
 int setting_parse(const struct setting_row *row, const char *text, uint64_t *number);
 
 /* The variable's value in envp, or NULL. */
@@ -127,9 +132,11 @@ const char *settings_getenv(char *const *envp, const char *name);
 /* Writes the session's socket name, "@cprof-UID-HASH" or the text of CPROF_SOCKET, NUL-terminated, to name.
    directory: the working directory, that a relative or defaulted CPROF_OUT is meant from.
    Two processes with the same user, LAYOUT_VERSION and SESSION settings get the same one. */
-void settings_socket_name(const struct settings *settings, unsigned uid, const char *directory, char name[108]);
+void settings_socket_name(const struct settings *settings, unsigned uid, const char *directory,
+                          char name[108]);
 
-/* The absolute output directory, or "" where profiles go to a server only. -ENAMETOOLONG where it does not fit. */
+/* The absolute output directory, or "" where profiles go to a server only. -ENAMETOOLONG where it does not
+ * fit. */
 int settings_out(const struct settings *settings, const char *directory, char *path, size_t size);
 
 #endif

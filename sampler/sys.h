@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * System calls of ours, made without libc: they touch no errno, are no cancellation points, and are never interposed.
- * sys_call(SYS_x, ...) takes up to six arguments and returns the kernel's value or negative errno. Signal-safe.
+ * System calls of ours, made without libc: they touch no errno, are no cancellation points, and are never
+ * interposed. sys_call(SYS_x, ...) takes up to six arguments and returns the kernel's value or negative
+ * errno. Signal-safe.
  */
 #ifndef CPROF_SAMPLER_SYS_H
 #define CPROF_SAMPLER_SYS_H
@@ -10,7 +11,7 @@
 
 #include "arch.h"
 
-#define SYS_ARGS_(n, a, b, c, d, e, f, ...) \
+#define SYS_ARGS_(n, a, b, c, d, e, f, ...)                                                                  \
     arch_syscall((n), (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 #define sys_call(...) SYS_ARGS_(__VA_ARGS__, 0, 0, 0, 0, 0, 0)
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Per-thread state. What hot paths touch is in thread-local storage of the initial-exec model, zero at first; the rest
- * is a private array beside the segment's thread slots, found by slot number (a CPU timer's signal carries it).
+ * Per-thread state. What hot paths touch is in thread-local storage of the initial-exec model, zero at first;
+ * the rest is a private array beside the segment's thread slots, found by slot number (a CPU timer's signal
+ * carries it).
  */
 #ifndef CPROF_SAMPLER_THREADS_H
 #define CPROF_SAMPLER_THREADS_H
@@ -14,10 +15,11 @@
 #include "unwind.h"
 
 struct thread_local_state {
-    uint64_t alloc_gap;   /* bytes until the next allocation sample; 0 at a thread's first allocation */
-    uint64_t alloc_rate;  /* mean the gap was drawn with; 0: none was drawn yet */
-    uint32_t slot;        /* 0: none yet */
-    uint32_t busy;        /* recording a sample: hooks that are entered now only forward */
+    uint64_t alloc_gap;    /* bytes until the next allocation sample; 0 at a thread's first allocation */
+    uint64_t alloc_rate;   /* mean the gap was drawn with; 0: none was drawn yet */
+    uint32_t slot;         /* 0: none yet */
+    int32_t timer;         /* 1 + the CPU timer's id; 0: has none */
+    uint32_t ended;        /* its slot was given back: nothing of it is recorded any more */
     uint32_t prof_blocked; /* for hooks/signal.c: the program believes that SIGPROF is blocked */
     uint32_t prof_pending; /* for hooks/signal.c: a SIGPROF of the program's came meanwhile */
 };
@@ -25,27 +27,40 @@ extern __thread struct thread_local_state thread_local_state
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 /*
- * Thread creation. thread_prepare() is called by the creating thread; it claims a slot and keeps start and arg in it.
- * Returns the slot, or 0 when there is none (the thread then runs without us). The caller passes thread_main as the
- * start routine and (void *)(uintptr_t)slot as its argument, and calls thread_cancel_prepare() if creation failed.
+ * Thread creation. thread_prepare() is called by the creating thread; it claims a slot and keeps start and
+ * arg in it. attr (may be NULL) tells the size of the stack. Returns the slot, or 0 when there is none (the
+ * thread then runs without us). The caller passes thread_main as the start routine and (void
+ * *)(uintptr_t)slot as its argument, and calls thread_cancel_prepare() if creation failed.
  */
-uint32_t thread_prepare(void *(*start)(void *), void *arg);
+uint32_t thread_prepare(void *(*start)(void *), void *arg, const pthread_attr_t *attr);
 void thread_cancel_prepare(uint32_t slot);
 void *thread_main(void *slot);
 
-/* Gives the calling thread a slot and a CPU timer if it has none: the main thread at start and after fork. stack_high:
-   an address above all of its frames, or 0. Signal-safe. */
+/* Once, before any of the above, from process_start()'s caller. */
+void threads_start(void);
+
+/* Gives the calling thread a slot and a CPU timer if it has none: the main thread at start and after fork.
+   stack_high: an address above all of its frames, or 0. Signal-safe. */
 void thread_adopt_self(uintptr_t stack_high);
 
-/* The thread's name changed (pthread_setname_np, prctl(PR_SET_NAME)); handle 0: the calling thread. Signal-safe. */
+/* The thread's name changed (pthread_setname_np, prctl(PR_SET_NAME)); handle 0: the calling thread.
+ * Signal-safe. */
 void thread_renamed(pthread_t handle, const char *name);
 
-/* Registers a coroutine stack (makecontext), so that walks through it are bounded. Signal-safe. */
+/* Registers a coroutine stack (makecontext), so that walks through it are bounded; the one that sp is in, or
+ * {0, 0}. */
 void thread_note_stack(const void *low, size_t size);
+struct stack_range thread_noted_stack(uintptr_t sp);
+
+/* Of a CPU signal's handler: gives a thread that no hook saw a slot and a timer; frees those of one that has
+ * ended. */
+struct segment;
+void thread_adopt_other(struct segment *segment, int tid);
+void thread_bury(struct segment *segment, int tid);
 
 /*
- * The CPU sampler. cpu_signal() is called by the SIGPROF handler of hooks/signal.c for every SIGPROF; true: it was a
- * timer of ours and was dealt with. Signal-safe, errno untouched.
+ * The CPU sampler. cpu_signal() is called by the SIGPROF handler of hooks/signal.c for every SIGPROF; true:
+ * it was a timer of ours and was dealt with. Signal-safe, errno untouched.
  */
 bool cpu_signal(const siginfo_t *info, void *context);
 

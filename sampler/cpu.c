@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cpu.h"
+
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#include "process.h"
+#include "record.h"
+#include "slots.h"
+#include "sys.h"
+#include "threads.h"
+#include "weights.h"
+
+#include "poison.h"
+
+enum { NS_PER_S = 1000000000 };
+
+/* si_value of our timers: the upper half says ours, the lower one the slot (0: in a child that has not
+ * joined). */
+static const uint64_t cookie = UINT64_C(0x63707266) << 32;
+
+/* With CPU profiles off, a thread's timer still ticks this seldom, so that they can be turned on again. */
+static const uint32_t idle_period_ns = NS_PER_S;
+
+/* The clock of a thread's CPU time: the kernel's MAKE_THREAD_CPUCLOCK(tid, CPUCLOCK_SCHED). */
+static long thread_clock(int tid)
+{
+    return (long)(int)(~(unsigned)tid << 3 | 4 | 2);
+}
+
+static void set_period(int timer, uint32_t period_ns, uint64_t first_ns)
+{
+    struct itimerspec spec = {
+        .it_interval = {period_ns / NS_PER_S, period_ns % NS_PER_S},
+        .it_value = {(time_t)(first_ns / NS_PER_S), (long)(first_ns % NS_PER_S)},
+    };
+    sys_call(SYS_timer_settime, timer, 0, &spec, 0);
+}
+
+/* The first period is a random part of one: a thread that lives for less than a period is sampled in
+ * proportion. */
+static int make_timer(int tid, uint32_t slot, uint32_t period_ns)
+{
+    struct sigevent event;
+    int timer;
+
+    memset(&event, 0, sizeof event);
+    event.sigev_notify = SIGEV_THREAD_ID;
+    event.sigev_signo = SIGPROF;
+    event.sigev_value.sival_ptr = (void *)(cookie | slot);
+    event._sigev_un._tid = tid;
+    if (sys_call(SYS_timer_create, thread_clock(tid), &event, &timer) < 0)
+        return 0;
+    set_period(timer, period_ns, 1 + random_bits() % period_ns);
+    return timer + 1;
+}
+
+static uint32_t wanted_period(const struct segment *segment)
+{
+    uint32_t period = atomic_load_explicit(&segment->control.cpu_period_ns, memory_order_relaxed);
+    uint32_t profiles = atomic_load_explicit(&segment->control.profiles, memory_order_relaxed);
+    if (!period || !(profiles & 1u << PROFILE_CPU))
+        return idle_period_ns;
+    return period < 100000 ? 100000 : period > NS_PER_S ? NS_PER_S : period;
+}
+
+void cpu_start(struct segment *segment, uint32_t slot, int tid)
+{
+    struct slot_private *own = &slot_private[slot];
+    int timer;
+
+    own->period_ns = wanted_period(segment);
+    timer = make_timer(tid, slot, own->period_ns);
+    atomic_store_explicit(&own->timer, timer, memory_order_relaxed);
+    if (timer)
+        atomic_fetch_or_explicit(&segment->thread[slot].flags, THREAD_HAS_TIMER, memory_order_relaxed);
+    else
+        segment_count(segment, COUNT_LOST_TIMER, 1);
+}
+
+void cpu_stop(uint32_t slot)
+{
+    int timer = atomic_exchange_explicit(&slot_private[slot].timer, 0, memory_order_relaxed);
+    if (timer)
+        sys_call(SYS_timer_delete, timer - 1);
+}
+
+void cpu_start_unattached(uint32_t period_ns)
+{
+    if (period_ns)
+        thread_local_state.timer = make_timer((int)sys_call(SYS_gettid), 0, period_ns);
+}
+
+/* Threads the uploader found without a slot (raw clone, or started before us), and ended ones (negative)
+   whose end no hook saw. One handler claims each request. */
+static void serve_adoptions(struct segment *segment)
+{
+    static _Atomic uint32_t served;
+    uint32_t wanted = atomic_load_explicit(&segment->control.adopt_sequence, memory_order_acquire);
+    uint32_t before = atomic_load_explicit(&served, memory_order_relaxed), count;
+
+    if (__builtin_expect(wanted == before, 1) ||
+        !atomic_compare_exchange_strong_explicit(&served, &before, wanted, memory_order_relaxed,
+                                                 memory_order_relaxed))
+        return;
+    count = atomic_load_explicit(&segment->control.adopt_count, memory_order_relaxed);
+    for (uint32_t i = 0; i < count && i < LAYOUT_ADOPT; i++) {
+        int tid = atomic_load_explicit(&segment->control.adopt[i], memory_order_relaxed);
+        if (tid > 0)
+            thread_adopt_other(segment, tid);
+        else if (tid < 0)
+            thread_bury(segment, -tid);
+    }
+}
+
+static void follow_period(struct segment *segment, uint32_t slot)
+{
+    struct slot_private *own = &slot_private[slot];
+    uint32_t wanted = wanted_period(segment);
+    int timer = atomic_load_explicit(&own->timer, memory_order_relaxed);
+    if (__builtin_expect(own->period_ns == wanted || !timer, 1))
+        return;
+    own->period_ns = wanted;
+    set_period(timer - 1, wanted, wanted);
+}
+
+static void record_cpu(struct segment *segment, uint32_t slot, uint32_t period_ns, uint32_t periods,
+                       void *context)
+{
+    const ucontext_t *uc = context;
+    struct stack_range ranges[STACK_RANGES] = {
+        {slot_private[slot].stack_low, slot_private[slot].stack_high}, {0, 0}, {0, 0}};
+    struct arch_regs regs;
+    struct record record;
+    uint32_t stack;
+
+    arch_from_signal(&regs, context);
+    if (!(uc->uc_stack.ss_flags & SS_DISABLE)) {
+        ranges[1].low = (uintptr_t)uc->uc_stack.ss_sp;
+        ranges[1].high = ranges[1].low + uc->uc_stack.ss_size;
+    }
+    ranges[2] = thread_noted_stack(regs.r[ARCH_SP]);
+    if (!record_begin(&record, segment, slot, true))
+        return;
+    stack = record_stack(&record, &regs, ranges);
+    if (stack)
+        record_add(&record, stack, KIND_CPU, periods, (uint64_t)periods * period_ns);
+    segment_count(segment, COUNT_CPU_SAMPLES, 1);
+    if (periods > 1)
+        segment_count(segment, COUNT_CPU_OVERRUNS, periods - 1);
+    record_end(&record, true);
+}
+
+bool cpu_signal(const siginfo_t *info, void *context)
+{
+    uint64_t value = (uint64_t)(uintptr_t)info->si_value.sival_ptr;
+    struct segment *segment;
+    uint32_t slot, period_ns, periods;
+
+    if (info->si_code != SI_TIMER || (value & ~UINT64_C(0xffffffff)) != cookie)
+        return false;
+    segment = process_segment();
+    if (!segment)
+        return true;
+    slot = (uint32_t)value;
+    if (!slot) {
+        if (!thread_local_state.slot)
+            thread_adopt_self(0);
+        slot = thread_local_state.slot;
+    }
+    if (!slot || slot >= LAYOUT_THREADS)
+        return true;
+    period_ns = slot_private[slot].period_ns;
+    periods = 1 + (info->si_overrun > 0 ? (uint32_t)info->si_overrun : 0);
+    if (atomic_load_explicit(&segment->control.profiles, memory_order_relaxed) & 1u << PROFILE_CPU &&
+        atomic_load_explicit(&segment->control.cpu_period_ns, memory_order_relaxed))
+        record_cpu(segment, slot, period_ns, periods, context);
+    follow_period(segment, slot);
+    serve_adoptions(segment);
+    process_check_uploader(segment);
+    return true;
+}

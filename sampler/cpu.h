@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * CPU timers: one POSIX timer per thread on that thread's CPU clock, SIGPROF to the thread itself. Chosen
+ * over setitimer, which is inaccurate beyond some CPUs and survives exec, where it kills the new program.
+ * Signal-safe.
+ */
+#ifndef CPROF_SAMPLER_CPU_H
+#define CPROF_SAMPLER_CPU_H
+
+#include <stdint.h>
+
+#include "layout.h"
+
+/* Starts the timer of the thread with this tid, whose slot is taken. */
+void cpu_start(struct segment *segment, uint32_t slot, int tid);
+void cpu_stop(uint32_t slot);
+
+/* In a forked child that has no segment yet: a timer whose first signal makes it join. period 0: off. */
+void cpu_start_unattached(uint32_t period_ns);
+
+#endif

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "process.h"
+
+#include <fcntl.h>
+#include <linux/memfd.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "cpu.h"
+#include "live.h"
+#include "record.h"
+#include "sys.h"
+#include "threads.h"
+#include "unwind.h"
+#include "weights.h"
+
+#include "poison.h"
+
+enum { NS_PER_S = 1000000000 };
+static const uint64_t uploader_silent_ns = 15ull * NS_PER_S; /* its heartbeat comes every second */
+static const uint64_t retry_ns = 10ull * NS_PER_S;
+
+/* Alone on a page that the kernel zeroes in a forked child. */
+struct fork_mark {
+    _Atomic uint32_t state; /* enum fork_state */
+};
+enum fork_state { FORKED = 0, STARTED = 1 };
+
+static struct fork_mark *mark;
+static struct process_settings settings;
+static const struct process_ops *ops;
+static _Atomic(struct segment *) current;
+static _Atomic uint32_t joining;     /* held while the segment is made or replaced; tried, never waited for */
+static _Atomic uint64_t next_try_ns; /* CLOCK_MONOTONIC; before it no other attempt is made */
+static bool forked;                  /* this process came from a fork of a profiled one */
+
+static uint64_t monotonic_ns(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+int process_start(const struct process_settings *given, const struct process_ops *given_ops)
+{
+    long page =
+        sys_call(SYS_mmap, 0, LAYOUT_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    long result;
+    if (page < 0 && page > -LAYOUT_PAGE)
+        return (int)page;
+    result = sys_call(SYS_madvise, page, LAYOUT_PAGE, MADV_WIPEONFORK);
+    if (result < 0) {
+        sys_call(SYS_munmap, page, LAYOUT_PAGE);
+        return (int)result;
+    }
+    settings = *given;
+    ops = given_ops;
+    weights_seed(arch_ticks() ^ (uint64_t)sys_call(SYS_getpid) << 32);
+    mark = (struct fork_mark *)page;
+    atomic_store_explicit(&mark->state, STARTED, memory_order_release);
+    return 0;
+}
+
+/* A memfd of the segment's size, sealed against resizing. A limit on file sizes would not only fail
+   ftruncate() but send SIGXFSZ, so it is asked first. */
+static int make_memfd(void)
+{
+    struct rlimit limit = {0, 0};
+    long fd, result;
+
+    if (!sys_call(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, &limit) && limit.rlim_cur < sizeof(struct segment))
+        return -27; /* EFBIG */
+    fd = sys_call(SYS_memfd_create, "cprof", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0)
+        return (int)fd;
+    result = sys_call(SYS_ftruncate, fd, sizeof(struct segment));
+    if (!result)
+        result = sys_call(SYS_fcntl, fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+    if (result) {
+        sys_call(SYS_close, fd);
+        return (int)result;
+    }
+    return (int)fd;
+}
+
+/* Maps fd at address (0: anywhere). Kept out of core dumps: the uploader has it, and it is 27 MiB of holes.
+ */
+static long map_segment(int fd, uintptr_t address)
+{
+    long at = sys_call(SYS_mmap, address, sizeof(struct segment), PROT_READ | PROT_WRITE,
+                       MAP_SHARED | MAP_NORESERVE | (address ? MAP_FIXED : 0), fd, 0);
+    if (at > 0 || at < -LAYOUT_PAGE)
+        sys_call(SYS_madvise, at, sizeof(struct segment), MADV_DONTDUMP);
+    return at;
+}
+
+static void fill_header(struct segment *segment)
+{
+    struct seg_header *header = &segment->header;
+    struct seg_control *control = &segment->control;
+    int pid = (int)sys_call(SYS_getpid);
+
+    header->magic = LAYOUT_MAGIC;
+    header->version = LAYOUT_VERSION;
+    header->pid = pid;
+    header->size = sizeof(struct segment);
+    header->start_ticks = arch_ticks();
+    header->start_monotonic_ns = monotonic_ns(CLOCK_MONOTONIC);
+    header->start_realtime_ns = monotonic_ns(CLOCK_REALTIME);
+    header->flags = (forked ? SEGMENT_FORKED : 0) | (pid == 1 ? SEGMENT_PID1 : 0);
+    memcpy(header->program, settings.program, sizeof header->program);
+    memcpy(header->name, settings.name, sizeof header->name);
+    memcpy(header->labels, settings.labels, sizeof header->labels);
+    header->strings = 1;    /* offset 0 stands for no string */
+    header->used_slots = 1; /* slot 0 is never given out */
+    control->profiles = settings.profiles;
+    control->cpu_period_ns = settings.cpu_hz ? NS_PER_S / settings.cpu_hz : 0;
+    control->memory_rate = settings.memory_rate;
+    control->mutex_fraction = settings.mutex_fraction;
+    control->block_rate_ns = settings.block_rate_ns;
+    control->heartbeat_ns = header->start_monotonic_ns;
+    segment->bank[0].generation = 1;
+}
+
+static int join(void)
+{
+    struct segment *segment;
+    long at;
+    int result, fd = make_memfd();
+
+    if (fd < 0)
+        return fd;
+    at = map_segment(fd, 0);
+    if (at < 0 && at > -LAYOUT_PAGE) {
+        sys_call(SYS_close, fd);
+        return (int)at;
+    }
+    segment = (struct segment *)at;
+    fill_header(segment);
+    result = ops->hand_over(fd, segment);
+    sys_call(SYS_close, fd);
+    if (result) {
+        sys_call(SYS_munmap, at, sizeof(struct segment));
+        return result;
+    }
+    atomic_store_explicit(&current, segment, memory_order_release);
+    return 0;
+}
+
+/* One joiner at a time; whoever comes meanwhile goes without a segment. */
+int process_join(void)
+{
+    uint32_t idle = 0;
+    uint64_t now;
+    int result;
+
+    if (!mark)
+        return -11; /* EAGAIN */
+    now = monotonic_ns(CLOCK_MONOTONIC_COARSE);
+    if (now < atomic_load_explicit(&next_try_ns, memory_order_relaxed))
+        return -11;
+    if (!atomic_compare_exchange_strong_explicit(&joining, &idle, 1, memory_order_acquire,
+                                                 memory_order_relaxed))
+        return -11;
+    result = atomic_load_explicit(&current, memory_order_acquire) ? 0 : join();
+    if (result)
+        atomic_store_explicit(&next_try_ns, now + retry_ns, memory_order_relaxed);
+    atomic_store_explicit(&joining, 0, memory_order_release);
+    return result;
+}
+
+/* In a child of fork(): nothing of the parent's is touched from here on. There is one thread only. */
+static void become_child(void)
+{
+    struct segment *parents = atomic_load_explicit(&current, memory_order_relaxed);
+
+    atomic_store_explicit(&current, NULL, memory_order_relaxed);
+    atomic_store_explicit(&joining, 0, memory_order_relaxed);
+    atomic_store_explicit(&next_try_ns, 0, memory_order_relaxed);
+    forked = true;
+    if (parents)
+        sys_call(SYS_munmap, parents, sizeof(struct segment));
+    live_forget();
+    unwind_forget();
+    weights_seed(arch_ticks() ^ (uint64_t)sys_call(SYS_getpid) << 32);
+    thread_local_state.slot = 0;
+    thread_local_state.timer = 0;
+    thread_local_state.alloc_gap = 0;
+    thread_local_state.alloc_rate = 0;
+    atomic_store_explicit(&mark->state, STARTED, memory_order_release);
+}
+
+struct segment *process_segment(void)
+{
+    struct segment *segment;
+
+    if (__builtin_expect(!mark, 0))
+        return NULL;
+    if (__builtin_expect(atomic_load_explicit(&mark->state, memory_order_acquire) == FORKED, 0))
+        become_child();
+    segment = atomic_load_explicit(&current, memory_order_acquire);
+    if (__builtin_expect(!segment, 0)) {
+        if (process_join())
+            return NULL;
+        segment = atomic_load_explicit(&current, memory_order_acquire);
+    }
+    return segment;
+}
+
+void process_fork_child(void)
+{
+    if (!mark)
+        return;
+    if (atomic_load_explicit(&mark->state, memory_order_acquire) == FORKED)
+        become_child();
+    cpu_start_unattached(
+        settings.cpu_hz && (settings.profiles & 1u << PROFILE_CPU) ? NS_PER_S / settings.cpu_hz : 0);
+}
+
+/* Copies what is in use of the old segment: all of the small tables, the filled part of each bank. */
+static void copy_segment(struct segment *to, const struct segment *from)
+{
+    memcpy(to, from, offsetof(struct segment, bank));
+    for (int i = 0; i < LAYOUT_BANKS; i++) {
+        const struct seg_bank *bank = &from->bank[i];
+        uint32_t samples = bank->samples, words = bank->stack_words;
+        if (!bank->generation)
+            continue;
+        samples = samples < LAYOUT_SAMPLES ? samples : LAYOUT_SAMPLES;
+        words = words < LAYOUT_STACK_WORDS - 8 ? words + 8 : LAYOUT_STACK_WORDS;
+        memcpy(&to->bank[i], bank, offsetof(struct seg_bank, sample));
+        memcpy(to->bank[i].sample, bank->sample, samples * sizeof bank->sample[0]);
+        memcpy(to->bank[i].stack_word, bank->stack_word, words * sizeof bank->stack_word[0]);
+    }
+    to->header.flags |= SEGMENT_RESUMED;
+    to->control.uploader_pid = 0;
+    to->control.heartbeat_ns = monotonic_ns(CLOCK_MONOTONIC);
+}
+
+/*
+ * The uploader is gone. We hold no descriptor of the segment any more, so another one takes its place, at the
+ * same address, with the same contents: what the old uploader had not handed on (value minus acked) reaches
+ * the new one. What other threads add between copy and mapping, some 100 us, is lost.
+ */
+static int resume(struct segment *segment)
+{
+    int result, fd = make_memfd();
+    long copy;
+
+    if (fd < 0)
+        return fd;
+    copy = map_segment(fd, 0);
+    if (copy < 0 && copy > -LAYOUT_PAGE) {
+        sys_call(SYS_close, fd);
+        return (int)copy;
+    }
+    copy_segment((struct segment *)copy, segment);
+    map_segment(fd, (uintptr_t)segment);
+    sys_call(SYS_munmap, copy, sizeof(struct segment));
+    result = ops->hand_over(fd, segment);
+    sys_call(SYS_close, fd);
+    return result;
+}
+
+void process_check_uploader(struct segment *segment)
+{
+    uint64_t now = monotonic_ns(CLOCK_MONOTONIC_COARSE);
+    uint64_t heartbeat = atomic_load_explicit(&segment->control.heartbeat_ns, memory_order_relaxed);
+    uint32_t idle = 0;
+
+    if (__builtin_expect(now < heartbeat + uploader_silent_ns, 1))
+        return;
+    if (now < atomic_load_explicit(&next_try_ns, memory_order_relaxed) ||
+        !atomic_compare_exchange_strong_explicit(&joining, &idle, 1, memory_order_acquire,
+                                                 memory_order_relaxed))
+        return;
+    atomic_store_explicit(&next_try_ns, now + retry_ns, memory_order_relaxed);
+    if (!ops->uploader_alive(atomic_load_explicit(&segment->control.uploader_pid, memory_order_relaxed)))
+        resume(segment);
+    atomic_store_explicit(&joining, 0, memory_order_release);
+}
+
+void process_exit(int status)
+{
+    static const struct timespec pause = {0, 20000000};
+    struct segment *segment = mark ? atomic_load_explicit(&current, memory_order_acquire) : NULL;
+
+    if (!segment || atomic_load_explicit(&mark->state, memory_order_acquire) == FORKED)
+        return;
+    atomic_store_explicit(&segment->header.ended, 1 + (uint32_t)(status & 0xff), memory_order_release);
+    if (!(segment->header.flags & SEGMENT_PID1))
+        return;
+    /* The end of pid 1 ends the container and the uploader in it: let it send the last profiles, for 10 s. */
+    for (int i = 0; i < 500 && !atomic_load_explicit(&segment->control.finished, memory_order_acquire); i++)
+        sys_call(SYS_nanosleep, &pause, 0);
+}
+
+void process_count(enum counter counter, uint64_t n)
+{
+    if (mark && atomic_load_explicit(&mark->state, memory_order_acquire) == STARTED)
+        segment_count(atomic_load_explicit(&current, memory_order_acquire), counter, n);
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "record.h"
+
+#include <string.h>
+
+#include "poison.h"
+
+enum { BUFFERS = 64, PROBES = 128 };
+
+/*
+ * Stacks are walked into one of these, not onto the stack: signal handlers run on alternate stacks of 2 KiB.
+ * A sample holds one for 2 us; one that is held for much longer was left behind by a longjmp out of a signal
+ * handler that had interrupted a sample, and is taken over.
+ */
+static uint64_t buffer_frames[BUFFERS][LAYOUT_FRAMES];
+static _Atomic uint64_t buffer_taken[BUFFERS];                /* ticks when it was taken, 0: free */
+static const uint64_t buffer_stale_ticks = UINT64_C(1) << 36; /* 10 s or more on every machine */
+
+void segment_count(struct segment *segment, enum counter counter, uint64_t n)
+{
+    if (segment)
+        atomic_fetch_add_explicit(&segment->counter[counter], n, memory_order_relaxed);
+}
+
+/* The index of a free buffer, or BUFFERS. */
+static unsigned take_buffer(uint64_t now)
+{
+    for (unsigned i = 0; i < BUFFERS; i++) {
+        uint64_t taken = atomic_load_explicit(&buffer_taken[i], memory_order_relaxed);
+        if (taken && now - taken < buffer_stale_ticks)
+            continue;
+        if (atomic_compare_exchange_strong_explicit(&buffer_taken[i], &taken, now | 1, memory_order_acquire,
+                                                    memory_order_relaxed))
+            return i;
+    }
+    return BUFFERS;
+}
+
+bool record_begin(struct record *record, struct segment *segment, uint32_t slot, bool in_handler)
+{
+    struct seg_thread *thread = &segment->thread[slot];
+    uint32_t active, again;
+
+    record->start_ticks = arch_ticks();
+    record->buffer = take_buffer(record->start_ticks);
+    if (record->buffer == BUFFERS) {
+        segment_count(segment, COUNT_LOST_BUFFER, 1);
+        return false;
+    }
+    record->frames = buffer_frames[record->buffer];
+    record->segment = segment;
+    record->thread = thread;
+    record->outer = in_handler ? atomic_load_explicit(&thread->bank_in_use, memory_order_relaxed) : 0;
+
+    /* Dekker with the uploader's rotation: it stores active_bank, then reads bank_in_use; we store
+       bank_in_use, then read active_bank again. One of us sees the other. */
+    active = atomic_load_explicit(&segment->control.active_bank, memory_order_acquire) & 1;
+    for (int tries = 0; tries < 3; tries++) {
+        atomic_store_explicit(&thread->bank_in_use, 1 + active, memory_order_seq_cst);
+        again = atomic_load_explicit(&segment->control.active_bank, memory_order_seq_cst) & 1;
+        if (again == active) {
+            record->bank = &segment->bank[active];
+            record->generation = atomic_load_explicit(&record->bank->generation, memory_order_acquire);
+            return true;
+        }
+        active = again;
+    }
+    segment_count(segment, COUNT_LOST_ROTATION, 1);
+    record_end(record, in_handler);
+    return false;
+}
+
+void record_end(struct record *record, bool in_handler)
+{
+    atomic_store_explicit(&record->thread->bank_in_use, in_handler ? record->outer : 0, memory_order_release);
+    atomic_store_explicit(&buffer_taken[record->buffer], 0, memory_order_release);
+    segment_count(record->segment, COUNT_OWN_TICKS, arch_ticks() - record->start_ticks);
+}
+
+static uint64_t hash_word(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * UINT64_C(0x9fb21c651e98df25);
+    return hash ^ (hash >> 32);
+}
+
+static uint64_t hash_stack(const struct unwound *walk, uint32_t epoch, const uint64_t *pc)
+{
+    uint64_t hash = hash_word((uint64_t)walk->frames << 32 | epoch, walk->flags);
+    for (uint32_t i = 0; i < walk->frames; i++)
+        hash = hash_word(hash, pc[i]);
+    return hash;
+}
+
+static struct seg_stack *stack_at(struct seg_bank *bank, uint32_t offset)
+{
+    return (struct seg_stack *)&bank->stack_word[offset];
+}
+
+/* Claims and writes a stack record that no bucket points to yet. Its offset, or 0 when the bank is full. */
+static uint32_t write_stack(struct seg_bank *bank, const struct unwound *walk, uint32_t epoch, uint64_t hash,
+                            const uint64_t *pc)
+{
+    enum { HEAD = sizeof(struct seg_stack) / 8, RESERVED = 8 };
+    uint32_t words = HEAD + walk->frames;
+    uint32_t used = atomic_load_explicit(&bank->stack_words, memory_order_relaxed);
+    struct seg_stack *stack;
+
+    do {
+        if (used + words + RESERVED > LAYOUT_STACK_WORDS)
+            return 0;
+    } while (!atomic_compare_exchange_weak_explicit(&bank->stack_words, &used, used + words,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    stack = stack_at(bank, used + RESERVED);
+    stack->hash = hash;
+    stack->frames = walk->frames;
+    stack->flags = walk->flags;
+    stack->epoch = epoch;
+    stack->exact = walk->exact;
+    memcpy(stack->pc, pc, walk->frames * sizeof *pc);
+    return used + RESERVED;
+}
+
+static bool same_stack(const struct seg_stack *stack, const struct unwound *walk, uint64_t hash,
+                       const uint64_t *pc)
+{
+    return stack->hash == hash && stack->frames == walk->frames &&
+           !memcmp(stack->pc, pc, walk->frames * sizeof *pc);
+}
+
+static uint32_t insert_stack(struct seg_bank *bank, const struct unwound *walk, uint32_t epoch,
+                             const uint64_t *pc)
+{
+    uint64_t hash = hash_stack(walk, epoch, pc);
+    uint32_t mine = 0;
+
+    for (uint32_t i = 0; i < PROBES; i++) {
+        _Atomic uint32_t *bucket = &bank->stack_bucket[(hash + i) % LAYOUT_STACK_BUCKETS];
+        uint32_t offset = atomic_load_explicit(bucket, memory_order_acquire);
+        if (!offset) {
+            if (!mine)
+                mine = write_stack(bank, walk, epoch, hash, pc);
+            /* Release: who finds the offset finds the record complete. A loser leaves its record unused. */
+            if (!mine || atomic_compare_exchange_strong_explicit(bucket, &offset, mine, memory_order_release,
+                                                                 memory_order_acquire))
+                return mine;
+        }
+        if (same_stack(stack_at(bank, offset), walk, hash, pc))
+            return offset;
+    }
+    return 0;
+}
+
+uint32_t record_stack(struct record *record, const struct arch_regs *regs, const struct stack_range *ranges)
+{
+    struct segment *segment = record->segment;
+    struct unwound walk = unwind_stack(segment, regs, ranges, record->frames, LAYOUT_FRAMES);
+    uint32_t epoch = atomic_load_explicit(&segment->header.epoch, memory_order_acquire), stack;
+
+    if (!walk.frames) {
+        record->frames[0] = regs->r[ARCH_PC];
+        walk = (struct unwound){.frames = 1, .flags = STACK_TRUNCATED, .exact = 1};
+    }
+    if (walk.flags & STACK_TRUNCATED)
+        segment_count(segment, COUNT_STACKS_TRUNCATED, 1);
+    if (walk.flags & STACK_DEEP)
+        segment_count(segment, COUNT_STACKS_DEEP, 1);
+    stack = insert_stack(record->bank, &walk, epoch, record->frames);
+    if (!stack)
+        segment_count(segment, COUNT_LOST_STACK_TABLE, 1);
+    return stack;
+}
+
+static struct seg_sample *find_sample(struct seg_bank *bank, uint64_t key)
+{
+    uint64_t hash = hash_word(key, key >> 32);
+    uint32_t mine = 0;
+
+    for (uint32_t i = 0; i < PROBES; i++) {
+        _Atomic uint32_t *bucket = &bank->sample_bucket[(hash + i) % LAYOUT_SAMPLE_BUCKETS];
+        uint32_t index = atomic_load_explicit(bucket, memory_order_acquire);
+        if (!index) {
+            if (!mine) {
+                if (atomic_load_explicit(&bank->samples, memory_order_relaxed) >= LAYOUT_SAMPLES)
+                    return NULL;
+                mine = 1 + atomic_fetch_add_explicit(&bank->samples, 1, memory_order_relaxed);
+                if (mine > LAYOUT_SAMPLES)
+                    return NULL;
+                atomic_store_explicit(&bank->sample[mine - 1].key, key, memory_order_release);
+            }
+            if (atomic_compare_exchange_strong_explicit(bucket, &index, mine, memory_order_release,
+                                                        memory_order_acquire))
+                return &bank->sample[mine - 1];
+        }
+        if (atomic_load_explicit(&bank->sample[index - 1].key, memory_order_relaxed) == key)
+            return &bank->sample[index - 1];
+    }
+    return NULL;
+}
+
+void record_add(struct record *record, uint32_t stack, enum sample_kind kind, uint64_t a, uint64_t b)
+{
+    uint32_t name = atomic_load_explicit(&record->thread->name, memory_order_relaxed);
+    struct seg_sample *sample = find_sample(record->bank, sample_key(stack, name, kind));
+
+    if (!sample) {
+        segment_count(record->segment, COUNT_LOST_SAMPLE_TABLE, 1);
+        return;
+    }
+    atomic_fetch_add_explicit(&sample->value[0], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&sample->value[1], a, memory_order_relaxed);
+    atomic_fetch_add_explicit(&sample->value[2], b, memory_order_relaxed);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "slots.h"
+
+#include <string.h>
+
+#include "record.h"
+
+#include "poison.h"
+
+struct slot_private slot_private[LAYOUT_THREADS];
+
+/*
+ * A stack of free slots in the segment. The tag in the upper half changes with each push, so that a pop whose
+ * head was popped and pushed again meanwhile fails and reads next_free anew.
+ */
+static uint32_t pop_free(struct segment *segment)
+{
+    uint64_t head = atomic_load_explicit(&segment->header.free_slots, memory_order_acquire);
+    for (;;) {
+        uint32_t slot = (uint32_t)head % LAYOUT_THREADS, next;
+        if (!slot)
+            return 0;
+        next = atomic_load_explicit(&segment->thread[slot].next_free, memory_order_relaxed);
+        if (atomic_compare_exchange_weak_explicit(&segment->header.free_slots, &head,
+                                                  (head & ~UINT64_C(0xffffffff)) | next, memory_order_acquire,
+                                                  memory_order_acquire))
+            return slot;
+    }
+}
+
+static uint32_t take_new(struct segment *segment)
+{
+    uint32_t slot = atomic_load_explicit(&segment->header.used_slots, memory_order_relaxed);
+    do {
+        if (slot >= LAYOUT_THREADS) {
+            segment_count(segment, COUNT_LOST_THREAD_SLOT, 1);
+            return 0;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&segment->header.used_slots, &slot, slot + 1,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return slot;
+}
+
+uint32_t slot_take(struct segment *segment)
+{
+    uint32_t slot = pop_free(segment);
+    if (!slot)
+        slot = take_new(segment);
+    /* What stands there may be of the parent process, whose slots these were before a fork. */
+    slot_private[slot].timer = 0;
+    slot_private[slot].tid = 0;
+    return slot;
+}
+
+void slot_give_back(struct segment *segment, uint32_t slot)
+{
+    struct seg_thread *thread = &segment->thread[slot];
+    uint64_t head = atomic_load_explicit(&segment->header.free_slots, memory_order_relaxed), mine;
+
+    atomic_store_explicit(&thread->bank_in_use, 0, memory_order_relaxed);
+    atomic_store_explicit(&thread->tid, 0, memory_order_release);
+    do {
+        atomic_store_explicit(&thread->next_free, (uint32_t)head % LAYOUT_THREADS, memory_order_relaxed);
+        mine = ((head >> 32) + 1) << 32 | slot;
+    } while (!atomic_compare_exchange_weak_explicit(&segment->header.free_slots, &head, mine,
+                                                    memory_order_release, memory_order_relaxed));
+}
+
+uint32_t name_index(struct segment *segment, const char text[16])
+{
+    uint64_t words[2];
+    uint64_t hash;
+
+    memcpy(words, text, sizeof words);
+    hash = (words[0] ^ words[1] * UINT64_C(0x9fb21c651e98df25)) * UINT64_C(0x9e3779b97f4a7c15) >> 48;
+    for (uint32_t i = 0; i < LAYOUT_NAMES; i++) {
+        uint32_t index = (uint32_t)(hash + i) % LAYOUT_NAMES, state = 0;
+        struct seg_name *name = &segment->name[index];
+        if (!index)
+            continue;
+        if (atomic_compare_exchange_strong_explicit(&name->state, &state, 1, memory_order_acquire,
+                                                    memory_order_acquire)) {
+            memcpy(name->text, text, sizeof name->text);
+            atomic_store_explicit(&name->state, 2, memory_order_release);
+            return index;
+        }
+        /* One that is being written (state 1) is passed over: at worst a name stands in the table twice. */
+        if (state == 2 && !memcmp(name->text, text, sizeof name->text))
+            return index;
+    }
+    segment_count(segment, COUNT_LOST_NAME, 1);
+    return 0;
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "threads.h"
+
+#include <string.h>
+#include <limits.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "cpu.h"
+#include "process.h"
+#include "record.h"
+#include "slots.h"
+#include "sys.h"
+
+#include "poison.h"
+
+__thread struct thread_local_state thread_local_state;
+
+static pthread_key_t end_key;
+static _Atomic uint32_t end_key_made;
+static size_t default_stack; /* bytes, of threads made without attributes */
+static uintptr_t main_stack_high;
+
+static size_t stack_limit(void)
+{
+    struct rlimit limit = {0, 0};
+    if (sys_call(SYS_prlimit64, 0, RLIMIT_STACK, 0, &limit) || limit.rlim_cur == RLIM_INFINITY)
+        return 2u << 20; /* what glibc takes then on x86-64 */
+    return limit.rlim_cur;
+}
+
+/*
+ * Runs when a thread ends, in whatever way. Destructors of the program's own keys may still allocate after
+ * it, so it puts itself off to the last of the rounds that glibc makes (PTHREAD_DESTRUCTOR_ITERATIONS).
+ */
+static void thread_end(void *rounds_left)
+{
+    uintptr_t left = (uintptr_t)rounds_left;
+    uint32_t slot = thread_local_state.slot;
+    struct segment *segment;
+
+    if (left > 1) {
+        pthread_setspecific(end_key, (void *)(left - 1));
+        return;
+    }
+    thread_local_state.slot = 0;
+    thread_local_state.ended = 1;
+    if (!slot)
+        return;
+    cpu_stop(slot);
+    slot_private[slot].tid = 0;
+    segment = process_segment();
+    if (segment)
+        slot_give_back(segment, slot);
+}
+
+void threads_start(void)
+{
+    default_stack = stack_limit();
+    if (!pthread_key_create(&end_key, thread_end))
+        atomic_store_explicit(&end_key_made, 1, memory_order_release);
+}
+
+/* Fills the slot of a thread and starts its timer. handle 0: not known. */
+static void occupy(struct segment *segment, uint32_t slot, int tid, pthread_t handle, const char name[16])
+{
+    struct seg_thread *thread = &segment->thread[slot];
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    thread->stack_low = slot_private[slot].stack_low;
+    thread->stack_high = slot_private[slot].stack_high;
+    thread->handle = (uint64_t)handle;
+    thread->start_monotonic_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    atomic_store_explicit(&thread->flags, handle ? 0 : THREAD_ADOPTED, memory_order_relaxed);
+    atomic_store_explicit(&thread->name, name_index(segment, name), memory_order_relaxed);
+    atomic_store_explicit(&slot_private[slot].tid, tid, memory_order_relaxed);
+    atomic_store_explicit(&thread->tid, tid, memory_order_release);
+    cpu_start(segment, slot, tid);
+}
+
+static void occupy_self(struct segment *segment, uint32_t slot)
+{
+    char name[16] = {0};
+    sys_call(SYS_prctl, PR_GET_NAME, name);
+    thread_local_state.slot = slot;
+    occupy(segment, slot, (int)sys_call(SYS_gettid), pthread_self(), name);
+}
+
+uint32_t thread_prepare(void *(*start)(void *), void *arg, const pthread_attr_t *attr)
+{
+    struct segment *segment = process_segment();
+    uint32_t slot = segment ? slot_take(segment) : 0;
+    struct slot_private *own = &slot_private[slot];
+    size_t size = 0;
+
+    if (!slot)
+        return 0;
+    if (attr)
+        pthread_attr_getstacksize(attr, &size);
+    own->start = start;
+    own->arg = arg;
+    own->stack_low = size ? size : default_stack; /* turned into an address by thread_main() */
+    return slot;
+}
+
+void thread_cancel_prepare(uint32_t slot)
+{
+    struct segment *segment = process_segment();
+    if (segment && slot)
+        slot_give_back(segment, slot);
+}
+
+/*
+ * glibc puts the thread's control block, which pthread_self() points to, at the upper end of the stack it
+ * mapped: every frame is below it. The lower end is kept too high rather than too low (guard page, static
+ * thread-local storage): a walk that starts below it is merely slower, one that read outside would crash the
+ * program.
+ */
+static void find_bounds(struct slot_private *own)
+{
+    size_t size = own->stack_low;
+    size_t margin = LAYOUT_PAGE + (size / 4 < 65536 ? size / 4 : 65536);
+    own->stack_high = (uintptr_t)pthread_self();
+    own->stack_low =
+        size > margin && size < own->stack_high ? own->stack_high - size + margin : own->stack_high;
+}
+
+void *thread_main(void *argument)
+{
+    uint32_t slot = (uint32_t)(uintptr_t)argument;
+    struct slot_private *own = &slot_private[slot];
+    void *(*start)(void *) = own->start;
+    void *arg = own->arg;
+    struct segment *segment = process_segment();
+
+    if (segment) {
+        find_bounds(own);
+        occupy_self(segment, slot);
+        if (atomic_load_explicit(&end_key_made, memory_order_acquire))
+            pthread_setspecific(end_key, (void *)(uintptr_t)PTHREAD_DESTRUCTOR_ITERATIONS);
+    }
+    return start(arg);
+}
+
+void thread_adopt_self(uintptr_t stack_high)
+{
+    struct segment *segment = process_segment();
+    uint32_t slot;
+    bool is_main = sys_call(SYS_gettid) == sys_call(SYS_getpid);
+
+    if (stack_high)
+        main_stack_high = stack_high;
+    if (!segment || thread_local_state.slot || thread_local_state.ended)
+        return;
+    slot = slot_take(segment);
+    if (!slot)
+        return;
+    /* In a child forked by a thread other than the main one, the only thread runs on that thread's stack. */
+    if (is_main && (uintptr_t)__builtin_frame_address(0) < main_stack_high &&
+        main_stack_high - (uintptr_t)__builtin_frame_address(0) < stack_limit()) {
+        slot_private[slot].stack_high = main_stack_high;
+        slot_private[slot].stack_low = main_stack_high - stack_limit();
+    } else {
+        slot_private[slot].stack_high = slot_private[slot].stack_low = 0;
+    }
+    if (thread_local_state.timer) {
+        sys_call(SYS_timer_delete, thread_local_state.timer - 1);
+        thread_local_state.timer = 0;
+    }
+    occupy_self(segment, slot);
+    if (!is_main && atomic_load_explicit(&end_key_made, memory_order_acquire))
+        pthread_setspecific(end_key, (void *)(uintptr_t)PTHREAD_DESTRUCTOR_ITERATIONS);
+}
+
+static uint32_t find_slot(const struct segment *segment, int tid)
+{
+    uint32_t used = atomic_load_explicit(&segment->header.used_slots, memory_order_relaxed);
+    for (uint32_t slot = 1; slot < used && slot < LAYOUT_THREADS; slot++)
+        if (atomic_load_explicit(&slot_private[slot].tid, memory_order_relaxed) == tid)
+            return slot;
+    return 0;
+}
+
+void thread_adopt_other(struct segment *segment, int tid)
+{
+    static const char unnamed[16] = "";
+    uint32_t slot = find_slot(segment, tid) ? 0 : slot_take(segment);
+    if (!slot)
+        return;
+    slot_private[slot].stack_low = slot_private[slot].stack_high = 0;
+    occupy(segment, slot, tid, 0, unnamed);
+}
+
+void thread_bury(struct segment *segment, int tid)
+{
+    uint32_t slot = find_slot(segment, tid);
+    if (!slot || sys_call(SYS_tgkill, sys_call(SYS_getpid), tid, 0) != -3 /* ESRCH */)
+        return;
+    cpu_stop(slot);
+    atomic_store_explicit(&slot_private[slot].tid, 0, memory_order_relaxed);
+    slot_give_back(segment, slot);
+}
+
+void thread_renamed(pthread_t handle, const char *name)
+{
+    struct segment *segment = process_segment();
+    uint32_t used, slot = thread_local_state.slot;
+    char text[16] = {0};
+
+    if (!segment)
+        return;
+    for (unsigned i = 0; i < sizeof text - 1 && name[i]; i++)
+        text[i] = name[i];
+    if (handle && handle != pthread_self()) {
+        used = atomic_load_explicit(&segment->header.used_slots, memory_order_relaxed);
+        for (slot = 1; slot < used && slot < LAYOUT_THREADS; slot++)
+            if (segment->thread[slot].handle == (uint64_t)handle &&
+                atomic_load_explicit(&segment->thread[slot].tid, memory_order_relaxed))
+                break;
+        if (slot >= used || slot >= LAYOUT_THREADS)
+            return;
+    }
+    if (slot)
+        atomic_store_explicit(&segment->thread[slot].name, name_index(segment, text), memory_order_relaxed);
+}
+
+/* Coroutine stacks, newest in turn: first page << 24 | pages, in one word so that a reader never sees halves
+ * of two. */
+enum { NOTED = 256 };
+static _Atomic uint64_t noted[NOTED];
+static _Atomic uint32_t noted_next;
+
+static struct stack_range noted_range(uint64_t word)
+{
+    uintptr_t low = (uintptr_t)(word >> 24) * LAYOUT_PAGE;
+    return (struct stack_range){low, low + (uintptr_t)(word & 0xffffff) * LAYOUT_PAGE};
+}
+
+void thread_note_stack(const void *low, size_t size)
+{
+    uintptr_t first = ((uintptr_t)low + LAYOUT_PAGE - 1) / LAYOUT_PAGE;
+    uintptr_t end = ((uintptr_t)low + size) / LAYOUT_PAGE;
+    uint64_t word = (uint64_t)first << 24 | (end - first);
+
+    if (end <= first || end - first > 0xffffff)
+        return;
+    for (int i = 0; i < NOTED; i++) {
+        uint64_t old = atomic_load_explicit(&noted[i], memory_order_relaxed);
+        struct stack_range range = noted_range(old);
+        if (old == word)
+            return;
+        if (old && range.low < end * LAYOUT_PAGE && range.high > first * LAYOUT_PAGE)
+            atomic_compare_exchange_strong_explicit(&noted[i], &old, 0, memory_order_relaxed,
+                                                    memory_order_relaxed);
+    }
+    atomic_store_explicit(&noted[atomic_fetch_add_explicit(&noted_next, 1, memory_order_relaxed) % NOTED],
+                          word, memory_order_relaxed);
+}
+
+struct stack_range thread_noted_stack(uintptr_t sp)
+{
+    if (atomic_load_explicit(&noted_next, memory_order_relaxed)) {
+        for (int i = 0; i < NOTED; i++) {
+            struct stack_range range = noted_range(atomic_load_explicit(&noted[i], memory_order_relaxed));
+            if (sp >= range.low && sp < range.high)
+                return range;
+        }
+    }
+    return (struct stack_range){0, 0};
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Random gaps and the weights that undo them. No libm, no state but one counter: signal-safe, any thread. */
+#ifndef CPROF_SAMPLER_WEIGHTS_H
+#define CPROF_SAMPLER_WEIGHTS_H
+
+#include <stdint.h>
+
+/* Another stream for this process: at start and in a forked child. */
+void weights_seed(uint64_t seed);
+
+/* 64 random bits (splitmix64 of a shared counter). */
+uint64_t random_bits(void);
+
+/* An exponentially distributed number of bytes with this mean (> 0), at least 1. The distance between two
+   points of a Poisson process over bytes; where it ends says nothing of where the next one does. */
+uint64_t random_gap(uint64_t mean);
+
+/* 1 - exp(-x) for x >= 0: the probability that a block of x means was sampled. Relative error under 1e-12. */
+double sampling_probability(double x);
+
+/* What one sampled block of this size stands for, in blocks * 2^WEIGHT_SHIFT: 1 / (1 - exp(-size / mean)). */
+uint64_t sampling_weight(uint64_t size, uint64_t mean);
+
+#endif
