@@ -99,7 +99,7 @@ class Env:
         compiler = compiler or ("g++" if source.endswith(".cc") else "gcc")
         path = os.path.join(self.dir, name or os.path.splitext(os.path.basename(source))[0])
         source = os.path.join(TREE, "tests", "e2e", source)
-        subprocess.run([need(compiler), *(flags or ("-O1", "-g")), source, "-o", path, "-pthread", "-ldl", "-lm"], check=True)
+        subprocess.run([need(compiler), "-D_GNU_SOURCE", *(flags or ("-O1", "-g")), source, "-o", path, "-pthread", "-ldl", "-lm"], check=True)
         return path
 
     # Environment and command lines

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CPU profiles against programs that know where their time went."""
+import math
+import os
+import re
+
+from tests.lib.harness import alone, near, need
+
+WORK = ("work_70", "work_20", "work_10")
+
+
+def truth(stdout):
+    spent = {name: int(ns) for name, ns in re.findall(r"^(work_\d+) (\d+)", stdout, re.M)}
+    return [spent[name] / sum(spent.values()) for name in WORK], sum(spent.values())
+
+
+def check_shares(profile, expected):
+    cumulative = profile.cumulative("cpu")
+    total = sum(cumulative[name] for name in WORK)
+    count = profile.total("samples")
+    assert total > 0, "no sample in any of the three functions"
+    for name, true in zip(WORK, expected):
+        near(cumulative[name] / total, true, 3.5 * math.sqrt(true * (1 - true) / count) + 0.002,
+             f"share of {name} of {count} samples")
+
+
+@alone
+def test_shares_of_10000_samples(env):
+    done = env.run(env.program("shares.c"), "6", "2", cpu_hz=1000).ok()
+    profile = env.final("shares", "cpu")
+    expected, total = truth(done.stdout)
+    check_shares(profile, expected)
+    near(profile.total("cpu"), total, 0.02 * total, "CPU nanoseconds in all")
+    assert profile.types == [("samples", "count"), ("cpu", "nanoseconds")], profile.types
+    assert profile.period_type == ("cpu", "nanoseconds") and profile.period == 1000000, profile.period
+
+
+def test_default_rate_counts_all_time(env):
+    done = env.run(env.program("shares.c"), "2", "2").ok()
+    profile = env.final("shares", "cpu")
+    expected, total = truth(done.stdout)
+    near(profile.total("cpu"), total, 0.05 * total, "CPU nanoseconds in all")
+    assert profile.period == 10000000, profile.period
+
+
+def test_stacks_reach_main_and_thread_start(env):
+    env.run(env.program("shares.c"), "1", "2", cpu_hz=1000).ok()
+    profile = env.final("shares", "cpu")
+    inside = [s for s in profile.stacks() if "work_" in s]
+    assert any("main;burn;work_70" in s for s in inside), inside[:5]
+    assert any("main" not in s and "burn;work_70" in s for s in inside), inside[:5]
+    assert not any("truncated" in s for s in inside), [s for s in inside if "truncated" in s][:3]
+    ours = [s for s in profile.stacks() if "libcprof" in s or "thread_main" in s]
+    assert not ours, ours[:3]
+
+
+def test_thread_names(env):
+    env.run(env.program("named_threads.c"), cpu_hz=1000, memory_rate="64KiB").ok()
+    by_thread = env.final("named_threads", "cpu").by_label("cpu", "thread")
+    near(by_thread["three-parts"] / max(1, by_thread["one-part"]), 3, 0.4, "CPU time of three-parts to one-part")
+    memory = env.profile("named_threads", "memory").by_label("alloc_space", "thread")
+    near(memory["allocator"], 2e8, 3.5 * math.sqrt(2e8 / 65536) * 65536, "bytes of the thread named by prctl")
+
+
+def test_inlined_frames_and_lines(env):
+    env.run(env.program("inlined.c", "-O2", "-g"), cpu_hz=1000).ok()
+    profile = env.final("inlined", "cpu")
+    best = max((s for s in profile.samples), key=lambda s: s.values[1])
+    frames = [(f.function, os.path.basename(f.file), f.line) for f in best.frames[:3]]
+    assert [f[0] for f in frames] == ["innermost", "middle", "outer"], frames
+    assert all(f[1] == "inlined.c" for f in frames), frames
+    assert frames[0][2] in (10, 11, 12) and frames[1][2] == 17 and frames[2][2] == 22, frames
+    assert profile.mappings, "no mapping"
+
+
+def test_go_tool_pprof_reads_it(env):
+    go = need("go:golang-go")
+    env.run(env.program("shares.c"), "1", cpu_hz=1000).ok()
+    env.uploaders_gone()
+    path = env.path("shares", "cpu")
+    os.remove(os.path.join(env.dir, "shares"))  # names come from the file, not from the binary
+    environ = env.environ(profiled=False)
+    for view in ("-top", "-tree", "-peek=work_70"):
+        done = env.run(go, "tool", "pprof", view, path, env=environ).ok()
+        assert "work_70" in done.stdout, f"{view}: {done.stdout}{done.stderr}"
+    done = env.run(go, "tool", "pprof", "-top", path, env=environ)
+    assert re.search(r"Type: cpu", done.stdout) and re.search(r"Duration: ", done.stdout), done.stdout

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Allocation and live-heap profiles against programs that count their own bytes, over several allocators."""
+import math
+import re
+
+from tests.lib.harness import Skip, limit, near, need, wait_for
+
+PATHS = ("path_small", "path_large", "path_leak")
+
+
+def truth(stdout):
+    return {name: (int(size), int(count)) for name, size, count in re.findall(r"^(path_\w+) (\d+) (\d+)", stdout, re.M)}
+
+
+def spread(size, rate, largest):
+    """3.5 standard errors, relative: of a sum of Poisson samples, each worth the rate or the block, the larger."""
+    return 3.5 * math.sqrt(max(rate, largest) / size)
+
+
+def check(profile, expected, rate, leak=True):
+    space, objects = profile.cumulative("alloc_space"), profile.cumulative("alloc_objects")
+    for path in PATHS:
+        size, count = expected[path]
+        near(space[path], size, spread(size, rate, rate) * size, f"bytes of {path}")
+        # Small blocks are rarely sampled and then stand for many: their count scatters more.
+        near(objects[path], count, 4 * spread(size, rate, rate) * count, f"objects of {path}")
+    if leak:
+        inuse = profile.cumulative("inuse_space")
+        size = expected["path_leak"][0]
+        near(inuse["path_leak"], size, spread(size, rate, rate) * size, "bytes in use of path_leak")
+        assert inuse["path_small"] + inuse["path_large"] < 0.01 * size, "freed blocks are still in use"
+
+
+@limit(180)
+def test_bytes_by_path_of_10000_samples(env):
+    """40,000 samples a path, so that 2 % are four standard errors; the leak alone overfills no table."""
+    done = env.run(env.program("allocs.c"), "160", memory_rate="4KiB").ok()
+    profile = env.final("allocs", "memory")
+    expected = truth(done.stdout)
+    space = profile.cumulative("alloc_space")
+    for path in PATHS:
+        near(space[path] / expected[path][0], 1, 0.02, f"bytes of {path}, relative")
+    assert profile.types == [("alloc_objects", "count"), ("alloc_space", "bytes"), ("inuse_objects", "count"),
+                             ("inuse_space", "bytes")], profile.types
+
+
+def test_leak_in_use(env):
+    done = env.run(env.program("allocs.c"), "64", memory_rate="16KiB").ok()
+    check(env.final("allocs", "memory"), truth(done.stdout), 16384)
+
+
+def test_default_rate(env):
+    done = env.run(env.program("allocs.c"), "1000").ok()
+    check(env.final("allocs", "memory"), truth(done.stdout), 524288)
+    assert env.profile("allocs", "memory").period == 524288
+
+
+def under(env, library, package, linked):
+    path = f"/usr/lib/x86_64-linux-gnu/{library}"
+    try:
+        open(path, "rb").close()
+    except OSError as error:
+        raise Skip(f"{library} is not there: apt-get install {package}") from error
+    if linked:
+        program = env.program("allocs.c", "-O1", "-g", "-Wl,--no-as-needed", path)
+        environ = env.environ(memory_rate="16KiB")
+    else:
+        program = env.program("allocs.c")
+        environ = env.environ(preload=[path], memory_rate="16KiB")
+    done = env.run(program, "64", env=environ).ok()
+    check(env.final("allocs", "memory"), truth(done.stdout), 16384)
+
+
+def test_under_jemalloc_preloaded(env):
+    under(env, "libjemalloc.so.2", "libjemalloc2", False)
+
+
+def test_under_jemalloc_linked(env):
+    under(env, "libjemalloc.so.2", "libjemalloc2", True)
+
+
+def test_under_tcmalloc_preloaded(env):
+    under(env, "libtcmalloc_minimal.so.4", "libtcmalloc-minimal4", False)
+
+
+def test_under_tcmalloc_linked(env):
+    under(env, "libtcmalloc_minimal.so.4", "libtcmalloc-minimal4", True)
+
+
+def test_under_mimalloc_preloaded(env):
+    under(env, "libmimalloc.so.2.0", "libmimalloc2.0", False)
+
+
+def test_under_mimalloc_linked(env):
+    under(env, "libmimalloc.so.2.0", "libmimalloc2.0", True)
+
+
+def new_and_delete(env, *flags):
+    need("g++")
+    env.run(env.program("names.cc", *flags), "2", memory_rate="16KiB").ok()
+    profile = env.final("names", "memory")
+    assert profile.cumulative("alloc_space")["shop::checkout"] > 0, profile.cumulative("alloc_space").most_common(8)
+    live = profile.total("inuse_space")
+    assert live < 0.02 * profile.total("alloc_space"), f"{live} bytes in use of a program that frees everything"
+    strings = [s for s in profile.samples if any("make_unique" in f.function for f in s.frames)]
+    assert strings, "no sample below make_unique"
+
+
+def test_operator_new_of_libstdcpp(env):
+    new_and_delete(env, "-O1", "-g")
+
+
+def test_operator_new_of_jemalloc(env):
+    new_and_delete(env, "-O1", "-g", "-Wl,--no-as-needed", "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2")
+
+
+def test_operator_new_of_tcmalloc(env):
+    new_and_delete(env, "-O1", "-g", "-Wl,--no-as-needed", "/usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.so.4")
+
+
+@limit(180)
+def test_rotation_keeps_every_byte(env):
+    """More stacks than the segment's tables and the profile's ceiling hold: cut off by name, never lost unsaid."""
+    done = env.run(env.program("new_stacks.c"), "400000", "2000", memory_rate="4KiB", timeout=150).ok()
+    profile = env.final("new_stacks", "memory")
+    true = int(done.stdout)
+    lost = " ".join(profile.comments)
+    measured = profile.total("alloc_space")
+    if "lost" not in lost:
+        near(measured / true, 1, 0.03, f"bytes in all, relative (comments: {lost})")
+    assert measured > 0.5 * true, f"{measured} of {true} bytes; {lost}"
+    assert profile.total("inuse_space") < 0.01 * true
+
+
+def test_small_profile_of_20000_threads(env):
+    env.run(env.program("churn.c"), "20000", memory_rate="64KiB").ok()
+    profile = env.final("churn", "memory")
+    near(profile.total("alloc_space"), 2e9, 0.1 * 2e9, "bytes in all")
+    assert len(profile.samples) < 100, f"{len(profile.samples)} samples for one stack"
+    wait_for(lambda: "not profiled" not in " ".join(profile.comments), 0.1, "no lost thread")
