@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The uploader when things go wrong around it: killed, told to end, no server, a bad one, no space on the disk."""
+import contextlib
+import http.server
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+
+from tests.lib import pprof
+from tests.lib.harness import alone, free_port, limit, near, need_root, wait_for
+
+
+@contextlib.contextmanager
+def server(answer, delay=0):
+    """An HTTP server that answers every request with a status; yields (url, requests)."""
+    requests = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            requests.append((self.path, dict(self.headers), body))
+            time.sleep(delay)
+            with contextlib.suppress(OSError):
+                self.send_response(answer(len(requests)))
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+        def log_message(self, *args):
+            pass
+
+    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=httpd.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{httpd.server_port}", requests
+    finally:
+        httpd.shutdown()
+        httpd.server_close()
+
+
+def pushed(env, url, seconds="1", **settings):
+    start = time.monotonic()
+    done = env.run(env.program("shares.c"), seconds, server=url, interval="500ms", **settings).ok()
+    assert not done.stderr, done.stderr
+    assert time.monotonic() - start < float(seconds) + 5, "the target waited for the server"
+    env.uploaders_gone(25)
+    assert env.profile("shares", "cpu", 0.1).total("cpu") > 0.9e9 * float(seconds), "the files miss something"
+
+
+def test_push_has_labels_and_format(env):
+    with server(lambda n: 200) as (url, requests):
+        pushed(env, url, name="shop", labels="region=eu,tier=db", auth_token="sesame", tenant_id="t1")
+    assert requests and {path for path, _, _ in requests} == {"/push.v1.PusherService/Push"}, requests
+    for _, headers, body in requests:
+        assert headers.get("Content-Type") == "application/proto", headers
+        assert headers.get("Authorization") == "Bearer sesame" and headers.get("X-Scope-OrgID") == "t1", headers
+        for text in (b"__name__", b"service_name", b"shop", b"__delta__", b"region", b"eu", b"tier"):
+            assert text in body, text
+    assert any(b"process_cpu" in body for _, _, body in requests), "no CPU profile pushed"
+
+
+def test_server_errors_are_retried(env):
+    with server(lambda n: 503 if n <= 3 else 200) as (url, requests):
+        pushed(env, url, "2", profiles="cpu")
+    assert len(requests) > 4, f"{len(requests)} requests"
+
+
+def test_refusal_is_final_and_said(env):
+    with server(lambda n: 401) as (url, requests):
+        pushed(env, url, profiles="cpu")
+    assert requests, "nothing pushed"
+    assert "401" in env.log(), env.log()
+
+
+def test_missing_push_falls_back_to_ingest(env):
+    with server(lambda n: 404 if n == 1 else 200) as (url, requests):
+        pushed(env, url, "2", profiles="cpu")
+    paths = [path.partition("?")[0] for path, _, _ in requests]
+    assert "/ingest" in paths, paths
+    ingest = next(r for r in requests if r[0].startswith("/ingest"))
+    assert "format=pprof" not in ingest[0] and b"sample_type_config" in ingest[2], ingest[0]
+
+
+def test_no_server(env):
+    pushed(env, f"http://127.0.0.1:{free_port()}")
+    assert env.log(), "not a line in the log"
+
+
+def test_slow_server(env):
+    with server(lambda n: 200, delay=30) as (url, _):
+        pushed(env, url)
+
+
+def test_secret_is_not_in_the_log(env):
+    with server(lambda n: 403) as (url, _):
+        pushed(env, url.replace("//", "//user:sesame@"), profiles="cpu")
+    assert "sesame" not in env.log(), env.log()
+
+
+def test_full_disk(env):
+    need_root()
+    os.mkdir(env.out)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "none", env.out], check=True)
+    try:
+        done = env.run(env.program("shares.c"), "1", "2", cpu_hz=1000, interval="200ms").ok()
+        assert not done.stderr, done.stderr
+        env.uploaders_gone()
+        for directory, _, files in os.walk(env.out):
+            for name in files:
+                path = os.path.join(directory, name)
+                if name.endswith(".gz"):
+                    subprocess.run(["gzip", "-t", path], check=True)
+                assert "tmp" not in name, f"half-written {path}"
+        assert "No space left" in env.log(), env.log()
+    finally:
+        subprocess.run(["umount", "-l", env.out], check=True)
+
+
+def test_out_that_cannot_be_made(env):
+    done = env.run(env.program("shares.c"), "0.3", env={**env.environ(), "CPROF_OUT": "/proc/nowhere"}).ok()
+    assert not done.stderr, done.stderr
+    env.uploaders_gone()
+
+
+@alone
+@limit(150)
+def test_killed_uploader_comes_back(env):
+    child = env.start(env.program("shares.c"), "30", "1", cpu_hz=1000, interval="1s", stdout=subprocess.PIPE)
+    first = wait_for(env.uploaders, 5, "an uploader")[0]
+    time.sleep(3)
+    os.kill(first, signal.SIGKILL)
+    second = wait_for(lambda: [pid for pid in env.uploaders() if pid != first], 20, "another uploader")[0]
+    assert second != first
+    stdout, _ = child.communicate(timeout=60)
+    assert child.returncode == 0
+    env.uploaders_gone()
+    total = sum(int(ns) for ns in re.findall(r"work_\d+ (\d+)", stdout))
+    cpu = env.profile("shares", "cpu", 0.1).total("cpu")
+    # What the first one had read but not yet written out may be gone with it: an interval.
+    near(cpu, total, 2e9, "CPU nanoseconds in the files of both uploaders")
+
+
+def test_sigterm_is_a_last_push(env):
+    child = env.start(env.program("shares.c"), "30", cpu_hz=1000)
+    uploader = wait_for(env.uploaders, 5, "an uploader")[0]
+    time.sleep(1.5)
+    os.kill(uploader, signal.SIGTERM)
+    wait_for(lambda: uploader not in env.uploaders(), 8, "the end of the uploader after SIGTERM")
+    assert env.profile("shares", "cpu", 0.1).total("cpu") > 1e9
+    assert child.poll() is None, "the target ended with the uploader"
+    child.kill()
+
+
+def test_comments_say_what_it_was_made_with(env):
+    env.run(env.program("shares.c"), "1").ok()
+    comments = "\n".join(env.final("shares", "cpu").comments)
+    for word in ("cprof 0.1.0", "100", "samples"):
+        assert word in comments, comments
+
+
+def test_intervals_add_up_to_the_whole(env):
+    env.run(env.program("shares.c"), "3", interval="500ms").ok()
+    whole = env.final("shares", "cpu")
+    directory = os.path.join(env.out, "shares", "intervals")
+    parts = [os.path.join(directory, name) for name in os.listdir(directory) if name.endswith("cpu.pb.gz")]
+    assert len(parts) >= 4, parts
+    assert sum(pprof.load(path).total("cpu") for path in parts) == whole.total("cpu")
+
+
+def test_report_stands_alone(env):
+    env.run(env.program("shares.c"), "0.5").ok()
+    env.uploaders_gone()
+    with open(os.path.join(env.out, "report.html"), encoding="utf-8") as file:
+        text = file.read()
+    assert "work_70" in text
+    assert not re.search(r"""(src|href)=["']?(https?:)?//""", text), "the report loads something"
+
+
+@alone
+def test_memory_of_the_uploader_with_two_targets(env):
+    for program in ("shares.c", "allocs.c"):
+        env.program(program)
+    children = [env.start(os.path.join(env.dir, "shares"), "8", "2"),
+                env.start(os.path.join(env.dir, "allocs"), "200", "pause")]
+    time.sleep(6)
+    uploader = env.uploaders()[0]
+    with open(f"/proc/{uploader}/status", encoding="utf-8") as file:
+        kib = int(re.search(r"VmHWM:\s+(\d+)", file.read())[1])
+    for child in children:
+        child.kill()
+    assert kib < 25 * 1024, f"{kib} KiB at its highest"
