@@ -72,6 +72,7 @@ struct profile_meta {
     int64_t duration_ns;
     int64_t period;      /* in period_type's unit: 10000000 for cpu at 100 Hz, 524288 for memory */
     const char *const *comments; /* NULL-terminated, or NULL */
+    const char *program;         /* the executable's name: its mapping goes first, as pprof expects; or NULL */
     bool with_labels;    /* pid and thread as sample labels (files); without, samples that then are equal are merged
                             (Pyroscope makes a series of each string label) */
 };

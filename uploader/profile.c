@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "profile.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct profile_kind profile_kinds[KIND_IDS] = {
+    [KIND_ID_CPU] =
+        {
+            .name = "cpu",
+            .push_name = "process_cpu",
+            .values = 2,
+            .value = {{"samples", "count"}, {"cpu", "nanoseconds"}},
+            .default_value = 1,
+            .period_type = {"cpu", "nanoseconds"},
+        },
+    [KIND_ID_MEMORY] =
+        {
+            .name = "memory",
+            .push_name = "memory",
+            .values = 4,
+            .value = {{"alloc_objects", "count"},
+                      {"alloc_space", "bytes"},
+                      {"inuse_objects", "count"},
+                      {"inuse_space", "bytes"}},
+            .default_value = 1, /* at a program's end hardly anything is in use: an empty first sight */
+            .period_type = {"space", "bytes"},
+            .snapshot_values = 1u << 2 | 1u << 3,
+        },
+};
+
+enum {
+    BLOCK_SAMPLES = 512,
+    ARENA_BYTES = 64 * 1024,
+    FIRST_BUCKETS = 256,
+    OVERFLOW_PIDS = 256, /* overflow samples beyond the ceiling, one per process */
+};
+
+struct entry {
+    struct profile_sample sample;
+    uint64_t stack_hash;
+};
+
+struct chunk {
+    struct chunk *next;
+    size_t used, size;
+    const struct symbol_location *frame[];
+};
+
+/* Samples lie in blocks, so that growing moves none of them. Samples of the same stack share its frames. */
+struct profile {
+    const struct profile_kind *kind;
+    size_t most_stacks;
+    struct entry **block;
+    size_t samples, blocks;
+    uint32_t *by_sample; /* open addressing, 1 + index of the sample, by stack, pid and thread */
+    uint32_t *by_stack;  /* likewise the first sample of each stack */
+    size_t buckets;      /* of both; a power of two above twice the samples */
+    struct chunk *arena;
+    uint64_t overflowed;
+};
+
+static const char no_thread[] = "";
+
+static struct entry *entry_at(const struct profile *profile, size_t index)
+{
+    return &profile->block[index / BLOCK_SAMPLES][index % BLOCK_SAMPLES];
+}
+
+static uint64_t mix(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+    return hash ^ hash >> 29;
+}
+
+static uint64_t stack_hash(const struct symbol_location *const *frame, uint32_t frames)
+{
+    uint64_t hash = frames;
+
+    for (uint32_t i = 0; i < frames; i++)
+        hash = mix(hash, (uintptr_t)frame[i]);
+    return hash;
+}
+
+static uint64_t sample_hash(uint64_t stack, uint32_t pid, const char *thread)
+{
+    return mix(mix(stack, pid), (uintptr_t)thread);
+}
+
+static bool same_stack(const struct entry *entry, const struct symbol_location *const *frame, uint32_t frames,
+                       uint64_t hash)
+{
+    return entry->stack_hash == hash && entry->sample.frames == frames &&
+           !memcmp(entry->sample.frame, frame, frames * sizeof(*frame));
+}
+
+/* The bucket that holds a sample of this stack, or the empty one where it belongs. */
+static uint32_t *find_stack(const struct profile *profile, const struct symbol_location *const *frame,
+                            uint32_t frames, uint64_t hash)
+{
+    size_t at = hash & (profile->buckets - 1);
+
+    while (profile->by_stack[at] &&
+           !same_stack(entry_at(profile, profile->by_stack[at] - 1), frame, frames, hash))
+        at = (at + 1) & (profile->buckets - 1);
+    return &profile->by_stack[at];
+}
+
+static uint32_t *find_sample(const struct profile *profile, const struct profile_sample *wanted,
+                             uint64_t hash)
+{
+    size_t at = sample_hash(hash, wanted->pid, wanted->thread) & (profile->buckets - 1);
+
+    for (; profile->by_sample[at]; at = (at + 1) & (profile->buckets - 1)) {
+        const struct entry *entry = entry_at(profile, profile->by_sample[at] - 1);
+        if (entry->sample.pid == wanted->pid && entry->sample.thread == wanted->thread &&
+            same_stack(entry, wanted->frame, wanted->frames, hash))
+            break;
+    }
+    return &profile->by_sample[at];
+}
+
+static int grow_buckets(struct profile *profile)
+{
+    size_t buckets = profile->buckets ? 2 * profile->buckets : FIRST_BUCKETS;
+    uint32_t *by_sample = calloc(buckets, sizeof(*by_sample));
+    uint32_t *by_stack = calloc(buckets, sizeof(*by_stack));
+
+    if (!by_sample || !by_stack) {
+        free(by_sample);
+        free(by_stack);
+        return -ENOMEM;
+    }
+    free(profile->by_sample);
+    free(profile->by_stack);
+    profile->by_sample = by_sample;
+    profile->by_stack = by_stack;
+    profile->buckets = buckets;
+    for (size_t i = 0; i < profile->samples; i++) {
+        const struct entry *entry = entry_at(profile, i);
+        const struct profile_sample *sample = &entry->sample;
+        uint32_t *stack = find_stack(profile, sample->frame, sample->frames, entry->stack_hash);
+        *find_sample(profile, sample, entry->stack_hash) = (uint32_t)i + 1;
+        if (!*stack)
+            *stack = (uint32_t)i + 1;
+    }
+    return 0;
+}
+
+static int grow_blocks(struct profile *profile)
+{
+    struct entry **block = realloc(profile->block, (profile->blocks + 1) * sizeof(*block));
+
+    if (!block)
+        return -ENOMEM;
+    profile->block = block;
+    block[profile->blocks] = malloc(BLOCK_SAMPLES * sizeof(struct entry));
+    if (!block[profile->blocks])
+        return -ENOMEM;
+    profile->blocks++;
+    return 0;
+}
+
+static int make_room(struct profile *profile)
+{
+    if (2 * (profile->samples + 1) > profile->buckets && grow_buckets(profile))
+        return -ENOMEM;
+    if (profile->samples == profile->blocks * BLOCK_SAMPLES && grow_blocks(profile))
+        return -ENOMEM;
+    return 0;
+}
+
+static const struct symbol_location *const *
+copy_frames(struct profile *profile, const struct symbol_location *const *frame, uint32_t frames)
+{
+    struct chunk *chunk = profile->arena;
+    const struct symbol_location **copy;
+
+    if (!chunk || chunk->size - chunk->used < frames) {
+        size_t size = ARENA_BYTES / sizeof(*frame);
+        if (size < frames)
+            size = frames;
+        chunk = malloc(sizeof(*chunk) + size * sizeof(*frame));
+        if (!chunk)
+            return NULL;
+        *chunk = (struct chunk){.next = profile->arena, .size = size};
+        profile->arena = chunk;
+    }
+    copy = chunk->frame + chunk->used;
+    chunk->used += frames;
+    memcpy(copy, frame, frames * sizeof(*frame));
+    return (const struct symbol_location *const *)copy;
+}
+
+static struct entry *insert(struct profile *profile, const struct profile_sample *sample, uint64_t hash)
+{
+    struct entry *entry;
+    uint32_t *stack;
+
+    if (make_room(profile))
+        return NULL;
+    entry = entry_at(profile, profile->samples);
+    *entry = (struct entry){.sample = *sample, .stack_hash = hash};
+    stack = find_stack(profile, sample->frame, sample->frames, hash);
+    if (*stack)
+        entry->sample.frame = entry_at(profile, *stack - 1)->sample.frame;
+    else
+        entry->sample.frame = copy_frames(profile, sample->frame, sample->frames);
+    if (!entry->sample.frame)
+        return NULL;
+    profile->samples++;
+    *find_sample(profile, &entry->sample, hash) = (uint32_t)profile->samples;
+    if (!*stack)
+        *stack = (uint32_t)profile->samples;
+    return entry;
+}
+
+/* The counters come from memory that the target can write: sums stop at the ends of their range. */
+static void add_value(int64_t *sum, int64_t value)
+{
+    if (__builtin_add_overflow(*sum, value, sum))
+        *sum = value < 0 ? INT64_MIN : INT64_MAX;
+}
+
+static int add(struct profile *profile, const struct profile_sample *sample, size_t most, unsigned skip)
+{
+    uint64_t hash = stack_hash(sample->frame, sample->frames);
+    uint32_t found = profile->buckets ? *find_sample(profile, sample, hash) : 0;
+    struct entry *entry;
+
+    if (!found && profile->samples >= most)
+        return -ENOSPC;
+    entry = found ? entry_at(profile, found - 1)
+                  : insert(profile,
+                           &(struct profile_sample){
+                               .pid = sample->pid,
+                               .frames = sample->frames,
+                               .thread = sample->thread,
+                               .frame = sample->frame,
+                           },
+                           hash);
+    if (!entry)
+        return -ENOMEM;
+    for (unsigned i = 0; i < profile->kind->values; i++)
+        if (!(skip >> i & 1))
+            add_value(&entry->sample.value[i], sample->value[i]);
+    return 0;
+}
+
+/* A process keeps its own overflow sample as long as there is room for some, so that its state can be
+   cleared. In the last one, which is everybody's, states are left out: nothing could take them back. */
+static int add_overflow(struct profile *profile, struct profile_sample *sample,
+                        const struct symbol_location *const *overflow)
+{
+    int error;
+
+    profile->overflowed++;
+    if (!*overflow)
+        return 0;
+    sample->frame = overflow;
+    sample->frames = 1;
+    sample->thread = no_thread;
+    error = add(profile, sample, profile->most_stacks + OVERFLOW_PIDS, 0);
+    if (error != -ENOSPC)
+        return error;
+    sample->pid = 0;
+    return add(profile, sample, SIZE_MAX, profile->kind->snapshot_values);
+}
+
+int profile_add(struct profile *profile, const struct symbol_location *const *frame, uint32_t frames,
+                uint32_t pid, const char *thread, const int64_t value[PROFILE_VALUES],
+                const struct symbol_location *overflow)
+{
+    struct profile_sample sample = {
+        .pid = pid,
+        .frames = frames,
+        .thread = *thread ? thread : no_thread,
+        .frame = frame,
+    };
+    int error;
+
+    memcpy(sample.value, value, sizeof(sample.value));
+    error = add(profile, &sample, profile->most_stacks, 0);
+    return error == -ENOSPC ? add_overflow(profile, &sample, &overflow) : error;
+}
+
+void profile_clear(struct profile *profile, unsigned mask, uint32_t pid)
+{
+    for (size_t n = 0; n < profile->samples; n++) {
+        struct profile_sample *sample = &entry_at(profile, n)->sample;
+        if (pid && sample->pid != pid)
+            continue;
+        for (unsigned i = 0; i < PROFILE_VALUES; i++)
+            if (mask >> i & 1)
+                sample->value[i] = 0;
+    }
+}
+
+int profile_merge(struct profile *into, const struct profile *from, const struct symbol_location *overflow)
+{
+    const struct profile_sample *sample;
+    size_t cursor = 0;
+
+    while ((sample = profile_next(from, &cursor))) {
+        int error = profile_add(into, sample->frame, sample->frames, sample->pid, sample->thread,
+                                sample->value, overflow);
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+const struct profile_kind *profile_get_kind(const struct profile *profile)
+{
+    return profile->kind;
+}
+
+static bool is_zero(const struct profile_sample *sample)
+{
+    int64_t any = 0;
+
+    for (unsigned i = 0; i < PROFILE_VALUES; i++)
+        any |= sample->value[i];
+    return !any;
+}
+
+const struct profile_sample *profile_next(const struct profile *profile, size_t *cursor)
+{
+    while (*cursor < profile->samples) {
+        const struct profile_sample *sample = &entry_at(profile, (*cursor)++)->sample;
+        if (!is_zero(sample))
+            return sample;
+    }
+    return NULL;
+}
+
+size_t profile_count(const struct profile *profile)
+{
+    size_t count = 0;
+
+    for (size_t cursor = 0; profile_next(profile, &cursor);)
+        count++;
+    return count;
+}
+
+uint64_t profile_overflowed(const struct profile *profile)
+{
+    return profile->overflowed;
+}
+
+int64_t profile_total(const struct profile *profile, unsigned value)
+{
+    const struct profile_sample *sample;
+    size_t cursor = 0;
+    int64_t total = 0;
+
+    while ((sample = profile_next(profile, &cursor)))
+        add_value(&total, sample->value[value]);
+    return total;
+}
+
+struct profile *profile_new(const struct profile_kind *kind, size_t most_stacks)
+{
+    struct profile *profile = calloc(1, sizeof(*profile));
+
+    if (profile)
+        *profile = (struct profile){.kind = kind, .most_stacks = most_stacks};
+    return profile;
+}
+
+void profile_free(struct profile *profile)
+{
+    if (!profile)
+        return;
+    for (size_t i = 0; i < profile->blocks; i++)
+        free(profile->block[i]);
+    for (struct chunk *chunk = profile->arena, *next; chunk; chunk = next) {
+        next = chunk->next;
+        free(chunk);
+    }
+    free(profile->block);
+    free(profile->by_sample);
+    free(profile->by_stack);
+    free(profile);
+}
