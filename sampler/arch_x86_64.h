@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* x86-64 (System V ABI). Included by arch.h only. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/ucontext.h>
 
-/* The registers that a stack walk needs: pc, sp and what a callee must preserve. Same order in seg_thread.wait_regs. */
+/* The registers that a stack walk needs: pc, sp and what a callee must preserve. Same order in
+ * seg_thread.wait_regs. */
 enum arch_reg { ARCH_PC, ARCH_SP, ARCH_FP, ARCH_RBX, ARCH_R12, ARCH_R13, ARCH_R14, ARCH_R15, ARCH_REGS };
 struct arch_regs {
     uint64_t r[ARCH_REGS];
+    const ucontext_t *context; /* of an interrupted frame: the registers above and all others; else NULL */
 };
 
+enum { ARCH_DWARF_FP = 6, ARCH_DWARF_SP = 7, ARCH_DWARF_PC = 16 };
+
 /* DWARF numbers of the above, in the same order (psABI figure 3.36; 16 is the return address column). */
-static const uint8_t arch_dwarf[ARCH_REGS] = {16, 7, 6, 3, 12, 13, 14, 15};
+static const uint8_t arch_dwarf[ARCH_REGS] = {ARCH_DWARF_PC, ARCH_DWARF_SP, ARCH_DWARF_FP, 3, 12, 13, 14, 15};
 
 /* The registers as they are in the function this is inlined in. */
 __attribute__((always_inline)) static inline void arch_capture(struct arch_regs *regs)
@@ -28,15 +33,44 @@ __attribute__((always_inline)) static inline void arch_capture(struct arch_regs 
                      :
                      : "D"(regs)
                      : "rax", "memory");
+    regs->context = NULL;
 }
 
 /* The interrupted registers, from a handler's third argument. */
 static inline void arch_from_signal(struct arch_regs *regs, const void *context)
 {
-    static const uint8_t from[ARCH_REGS] = {REG_RIP, REG_RSP, REG_RBP, REG_RBX, REG_R12, REG_R13, REG_R14, REG_R15};
+    static const uint8_t from[ARCH_REGS] = {REG_RIP, REG_RSP, REG_RBP, REG_RBX,
+                                            REG_R12, REG_R13, REG_R14, REG_R15};
     const ucontext_t *uc = context;
     for (int i = 0; i < ARCH_REGS; i++)
         regs->r[i] = (uint64_t)uc->uc_mcontext.gregs[from[i]];
+    regs->context = uc;
+}
+
+/* The place of a DWARF register in enum arch_reg, or -1: it is not kept from frame to frame. */
+static inline int arch_reg_of_dwarf(uint64_t number)
+{
+    static const int8_t place[ARCH_DWARF_PC + 1] = {-1,       -1,       -1,       ARCH_RBX, -1,     -1,
+                                                    ARCH_FP,  ARCH_SP,  -1,       -1,       -1,     -1,
+                                                    ARCH_R12, ARCH_R13, ARCH_R14, ARCH_R15, ARCH_PC};
+    return number <= ARCH_DWARF_PC ? place[number] : -1;
+}
+
+/* The value of a DWARF register. false: not known in this frame. Prologues that realign the stack count from
+   r10, and assembly from rax or r11, for some instructions. */
+static inline bool arch_read_dwarf(const struct arch_regs *regs, uint64_t number, uint64_t *value)
+{
+    static const uint8_t from[ARCH_DWARF_PC + 1] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI,
+                                                    REG_RBP, REG_RSP, REG_R8,  REG_R9,  REG_R10, REG_R11,
+                                                    REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP};
+    int kept = arch_reg_of_dwarf(number);
+    if (kept >= 0)
+        *value = regs->r[kept];
+    else if (number <= ARCH_DWARF_PC && regs->context)
+        *value = (uint64_t)regs->context->uc_mcontext.gregs[from[number]];
+    else
+        return false;
+    return true;
 }
 
 /* Time stamp counter; its rate is found by the uploader from two readings with their CLOCK_MONOTONIC. */
@@ -45,7 +79,8 @@ static inline uint64_t arch_ticks(void)
     return __builtin_ia32_rdtsc();
 }
 
-/* A system call without libc: no errno, no cancellation point. Returns the kernel's value, negative errno on error. */
+/* A system call without libc: no errno, no cancellation point. Returns the kernel's value, negative errno on
+ * error. */
 static inline long arch_syscall(long number, long a, long b, long c, long d, long e, long f)
 {
     register long r10 __asm__("r10") = d;

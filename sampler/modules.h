@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct segment;
+struct cfi_memory;
 
 struct module {
     uintptr_t start, end;      /* mapped addresses */
@@ -21,9 +22,15 @@ struct module {
 /* The module that pc is in, into *module. false: none (JIT code, a wild address). Signal-safe. */
 bool module_find(uintptr_t pc, struct module *module);
 
+/* The readable part of the module that holds its .eh_frame_hdr, and so its .eh_frame. false: has none. Signal-safe. */
+bool module_frame_memory(const struct module *module, struct cfi_memory *memory);
+
 /* Makes sure that the module is in segment->module[] for the present epoch, raising header.epoch when it takes over
    addresses of another one. Counts COUNT_LOST_MODULE when the table is full. Signal-safe. */
 void module_record(struct segment *segment, const struct module *module);
+
+/* Forgets which modules were recorded: they are looked for in the segment again. Part of unwind_forget(). */
+void modules_forget(void);
 
 void modules_start(void); /* see unwind_start() */
 

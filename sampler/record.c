@@ -13,8 +13,8 @@ enum { BUFFERS = 64, PROBES = 128 };
  * handler that had interrupted a sample, and is taken over.
  */
 static uint64_t buffer_frames[BUFFERS][LAYOUT_FRAMES];
-static _Atomic uint64_t buffer_taken[BUFFERS];                /* ticks when it was taken, 0: free */
-static const uint64_t buffer_stale_ticks = UINT64_C(1) << 36; /* 10 s or more on every machine */
+static _Atomic uint64_t buffer_taken[BUFFERS];              /* ticks when it was taken, 0: free */
+static const int64_t buffer_stale_ticks = INT64_C(1) << 36; /* 10 s or more on every machine */
 
 void segment_count(struct segment *segment, enum counter counter, uint64_t n)
 {
@@ -27,7 +27,8 @@ static unsigned take_buffer(uint64_t now)
 {
     for (unsigned i = 0; i < BUFFERS; i++) {
         uint64_t taken = atomic_load_explicit(&buffer_taken[i], memory_order_relaxed);
-        if (taken && now - taken < buffer_stale_ticks)
+        /* Signed: whoever took it may have read its counter later than we read ours. */
+        if (taken && (int64_t)(now - taken) < buffer_stale_ticks)
             continue;
         if (atomic_compare_exchange_strong_explicit(&buffer_taken[i], &taken, now | 1, memory_order_acquire,
                                                     memory_order_relaxed))

@@ -9,17 +9,25 @@
 
 static _Atomic uint64_t counter;
 
+static const uint64_t step = UINT64_C(0x9e3779b97f4a7c15);
+
+static uint64_t mix(uint64_t z)
+{
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+/* Mixed: were the seed itself the counter, the streams of neighbouring seeds would be shifts of one another.
+ */
 void weights_seed(uint64_t seed)
 {
-    atomic_store_explicit(&counter, seed * UINT64_C(0x9e3779b97f4a7c15), memory_order_relaxed);
+    atomic_store_explicit(&counter, mix(seed + step), memory_order_relaxed);
 }
 
 uint64_t random_bits(void)
 {
-    uint64_t z = atomic_fetch_add_explicit(&counter, UINT64_C(0x9e3779b97f4a7c15), memory_order_relaxed);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
+    return mix(atomic_fetch_add_explicit(&counter, step, memory_order_relaxed));
 }
 
 /* Natural logarithm of x in (0, 1]: exponent by the bits, then 2 artanh(s) of a mantissa in [0.7, 1.42). */

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "modules.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <link.h>
+#include <string.h>
+#include <sys/auxv.h>
+
+#include "cfi.h"
+#include "layout.h"
+#include "sys.h"
+
+enum { MEMO = 64 };
+
+static int (*find_object)(void *, struct dl_find_object *);
+static struct module vdso;
+static char program_path[PATH_MAX]; /* absolute, "" if not known */
+static char start_directory[PATH_MAX];
+
+/* Hashes of modules that are in the segment: spares the look-up in it. Cleared by a new generation. */
+static _Atomic uint64_t memo[MEMO];
+static _Atomic uint32_t memo_generation;
+
+/* A path in two parts, joined by a slash where there is a directory: whole, it would not fit a handler's
+ * stack. */
+struct split_path {
+    const char *directory, *name;
+};
+
+/* The program headers of a mapped ELF file, which start in the first page that is mapped of it. */
+static const Elf64_Phdr *program_headers(uintptr_t start, uintptr_t end, unsigned *count)
+{
+    const Elf64_Ehdr *header = (const Elf64_Ehdr *)start;
+    *count = 0;
+    if (end - start < sizeof(*header) || memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 ||
+        header->e_phentsize != sizeof(Elf64_Phdr) || header->e_phoff > LAYOUT_PAGE)
+        return NULL;
+    if (header->e_phoff + header->e_phnum * sizeof(Elf64_Phdr) > LAYOUT_PAGE)
+        return NULL;
+    *count = header->e_phnum;
+    return (const Elf64_Phdr *)(start + header->e_phoff);
+}
+
+/* The readable bytes from address on that are in the same segment of the file; 0: none. There may be unmapped
+   gaps between the segments of a module. */
+static size_t readable_from(const struct module *module, uintptr_t address, uintptr_t *from)
+{
+    unsigned count;
+    const Elf64_Phdr *header = program_headers(module->start, module->end, &count);
+    for (; count > 0; count--, header++) {
+        uintptr_t low = module->bias + header->p_vaddr;
+        if (header->p_type != PT_LOAD || !(header->p_flags & PF_R) || address < low ||
+            address - low >= header->p_filesz)
+            continue;
+        if (from)
+            *from = low;
+        return header->p_filesz - (address - low);
+    }
+    return 0;
+}
+
+bool module_frame_memory(const struct module *module, struct cfi_memory *memory)
+{
+    uintptr_t low, at = (uintptr_t)module->frame_hdr;
+    size_t size = at ? readable_from(module, at, &low) : 0;
+    if (size == 0 || at < module->start || at + size > module->end)
+        return false;
+    memory->start = (const uint8_t *)low;
+    memory->end = module->frame_hdr + size;
+    return true;
+}
+
+bool module_find(uintptr_t pc, struct module *module)
+{
+    struct dl_find_object found;
+    if (find_object && find_object((void *)pc, &found) == 0) {
+        module->start = (uintptr_t)found.dlfo_map_start;
+        module->end = (uintptr_t)found.dlfo_map_end;
+        module->bias = found.dlfo_link_map->l_addr;
+        module->frame_hdr = found.dlfo_eh_frame;
+        module->path = found.dlfo_link_map->l_name;
+        return true;
+    }
+    if (pc - vdso.start >= vdso.end - vdso.start)
+        return false;
+    *module = vdso;
+    return true;
+}
+
+static void copy_build_id(struct seg_module *entry, const uint8_t *note, size_t size)
+{
+    while (size >= sizeof(Elf64_Nhdr)) {
+        const Elf64_Nhdr *head = (const Elf64_Nhdr *)note;
+        size_t name = ((size_t)head->n_namesz + 3) & ~(size_t)3,
+               body = ((size_t)head->n_descsz + 3) & ~(size_t)3;
+        size_t whole = sizeof(*head) + name + body;
+        if (whole > size)
+            return;
+        if (head->n_type == NT_GNU_BUILD_ID && head->n_namesz == 4 &&
+            memcmp(note + sizeof(*head), "GNU", 4) == 0 && head->n_descsz <= sizeof(entry->build_id)) {
+            entry->build_id_size = (uint8_t)head->n_descsz;
+            memcpy(entry->build_id, note + sizeof(*head) + name, head->n_descsz);
+            return;
+        }
+        note += whole;
+        size -= whole;
+    }
+}
+
+static void describe(struct seg_module *entry, const struct module *module)
+{
+    unsigned count;
+    const Elf64_Phdr *header = program_headers(module->start, module->end, &count);
+    memset(entry, 0, sizeof(*entry));
+    entry->start = module->start;
+    entry->end = module->end;
+    entry->bias = module->bias;
+    for (; count > 0 && entry->build_id_size == 0; count--, header++) {
+        uintptr_t note = module->bias + header->p_vaddr;
+        /* Notes with 8-byte alignment are properties, and padded in another way. */
+        if (header->p_type == PT_NOTE && header->p_align <= 4 &&
+            readable_from(module, note, NULL) >= header->p_filesz)
+            copy_build_id(entry, (const uint8_t *)note, header->p_filesz);
+    }
+}
+
+static struct split_path absolute_path(const struct module *module)
+{
+    const char *name = module->path;
+    if (name[0] == '\0')
+        return (struct split_path){"", program_path};
+    if (name[0] == '/' || module->start == vdso.start)
+        return (struct split_path){"", name};
+    return (struct split_path){start_directory, name};
+}
+
+static bool path_equals(const char *text, const struct split_path *path)
+{
+    size_t head = strlen(path->directory);
+    if (head > 0 && (strncmp(text, path->directory, head) != 0 || text[head++] != '/'))
+        return false;
+    return strcmp(text + head, path->name) == 0;
+}
+
+static const char *path_of(const struct segment *segment, const struct seg_module *entry)
+{
+    return segment->strings + (entry->path < LAYOUT_STRINGS ? entry->path : 0);
+}
+
+/* Byte 0 of strings[] stays unused, so that offset 0 means none; the last byte too, so that all end in a NUL.
+ */
+static uint32_t path_store(struct segment *segment, const struct split_path *path)
+{
+    size_t head = strlen(path->directory), tail = strlen(path->name), size = head + (head > 0) + tail + 1;
+    if (tail == 0 || atomic_load_explicit(&segment->header.strings, memory_order_relaxed) >= LAYOUT_STRINGS)
+        return 0;
+    uint32_t offset =
+        1 + atomic_fetch_add_explicit(&segment->header.strings, (uint32_t)size, memory_order_relaxed);
+    if (offset + size >= LAYOUT_STRINGS)
+        return 0;
+    char *text = segment->strings + offset;
+    memcpy(text, path->directory, head);
+    if (head > 0)
+        text[head++] = '/';
+    memcpy(text + head, path->name, tail + 1);
+    return offset;
+}
+
+/* The entry that counts for these addresses now. A path that is there already is put in *same_path. */
+static const struct seg_module *newest_overlap(const struct segment *segment, const struct seg_module *wanted,
+                                               const struct split_path *path, uint32_t *same_path)
+{
+    uint32_t count = atomic_load_explicit(&segment->header.modules, memory_order_relaxed);
+    const struct seg_module *newest = NULL;
+    *same_path = 0;
+    for (uint32_t i = 0; i < count && i < LAYOUT_MODULES; i++) {
+        const struct seg_module *entry = &segment->module[i];
+        /* Pairs with the release in entry_add(). */
+        if (!atomic_load_explicit(&entry->ready, memory_order_acquire))
+            continue;
+        if (entry->path && path_equals(path_of(segment, entry), path))
+            *same_path = entry->path;
+        if (entry->start < wanted->end && wanted->start < entry->end &&
+            (!newest || entry->epoch >= newest->epoch))
+            newest = entry;
+    }
+    return newest;
+}
+
+static void entry_add(struct segment *segment, const struct seg_module *wanted)
+{
+    uint32_t index = LAYOUT_MODULES;
+    if (atomic_load_explicit(&segment->header.modules, memory_order_relaxed) < LAYOUT_MODULES)
+        index = atomic_fetch_add_explicit(&segment->header.modules, 1, memory_order_relaxed);
+    if (index >= LAYOUT_MODULES) {
+        atomic_fetch_add_explicit(&segment->counter[COUNT_LOST_MODULE], 1, memory_order_relaxed);
+        return;
+    }
+    struct seg_module *entry = &segment->module[index];
+    memcpy(entry, wanted, offsetof(struct seg_module, ready));
+    /* Pairs with the acquire in newest_overlap() and in the uploader: the entry is whole when it is seen. */
+    atomic_store_explicit(&entry->ready, 1, memory_order_release);
+}
+
+static bool same_module(const struct seg_module *a, const struct seg_module *b)
+{
+    return a->start == b->start && a->end == b->end && a->bias == b->bias &&
+           a->build_id_size == b->build_id_size && memcmp(a->build_id, b->build_id, sizeof(a->build_id)) == 0;
+}
+
+static uint64_t module_hash(const struct module *module)
+{
+    uint64_t hash = atomic_load_explicit(&memo_generation, memory_order_relaxed);
+    const uint64_t part[] = {module->start, module->end, module->bias, (uintptr_t)module->frame_hdr,
+                             (uintptr_t)module->path};
+    for (unsigned i = 0; i < sizeof(part) / sizeof(part[0]); i++)
+        hash = (hash ^ part[i]) * UINT64_C(0x9e3779b97f4a7c15) + (hash >> 29);
+    return hash | 1; /* an unused place is 0 */
+}
+
+void module_record(struct segment *segment, const struct module *module)
+{
+    uint64_t hash = module_hash(module);
+    _Atomic uint64_t *known = &memo[hash >> 58];
+    /* Relaxed: a memo that is lost or late only costs the look-up below, which finds the entry or, when two
+       threads race, adds it twice, which does no harm. */
+    if (atomic_load_explicit(known, memory_order_relaxed) == hash)
+        return;
+
+    struct split_path path = absolute_path(module);
+    struct seg_module wanted;
+    uint32_t same_path;
+    describe(&wanted, module);
+    const struct seg_module *newest = newest_overlap(segment, &wanted, &path, &same_path);
+    if (!newest || !same_module(newest, &wanted) || !path_equals(path_of(segment, newest), &path)) {
+        wanted.path = same_path ? same_path : path_store(segment, &path);
+        /* Where no other module ever was, the entry holds for every epoch. */
+        if (newest)
+            wanted.epoch = 1 + atomic_fetch_add_explicit(&segment->header.epoch, 1, memory_order_relaxed);
+        entry_add(segment, &wanted);
+    }
+    atomic_store_explicit(known, hash, memory_order_relaxed);
+}
+
+void modules_forget(void)
+{
+    atomic_fetch_add_explicit(&memo_generation, 1, memory_order_relaxed);
+}
+
+/* glibc lists the vDSO among its modules; other loaders do not. */
+static void find_vdso(uintptr_t start)
+{
+    unsigned count;
+    const Elf64_Phdr *header = start ? program_headers(start, start + LAYOUT_PAGE, &count) : NULL;
+    if (!header)
+        return;
+    vdso = (struct module){.start = start, .end = start, .path = "linux-vdso.so.1"};
+    for (; count > 0; count--, header++) {
+        if (header->p_type == PT_LOAD) {
+            vdso.bias = start - header->p_vaddr;
+            vdso.end = start + ((header->p_memsz + LAYOUT_PAGE - 1) & ~(uint64_t)(LAYOUT_PAGE - 1));
+        } else if (header->p_type == PT_GNU_EH_FRAME) {
+            vdso.frame_hdr = (const uint8_t *)(vdso.bias + header->p_vaddr);
+        }
+    }
+}
+
+void modules_start(void)
+{
+    find_object = (int (*)(void *, struct dl_find_object *))dlsym(RTLD_DEFAULT, "_dl_find_object");
+    find_vdso(getauxval(AT_SYSINFO_EHDR));
+    if (sys_call(SYS_getcwd, start_directory, sizeof(start_directory)) < 0 || start_directory[0] != '/')
+        start_directory[0] = '\0';
+    long size = sys_call(SYS_readlink, "/proc/self/exe", program_path, sizeof(program_path) - 1);
+    const char *name = (const char *)getauxval(AT_EXECFN);
+    if (size < 0 && name && name[0] == '/' && strlen(name) < sizeof(program_path))
+        memcpy(program_path, name, strlen(name) + 1); /* no /proc */
+    else
+        program_path[size > 0 ? size : 0] = '\0';
+}
