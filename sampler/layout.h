@@ -32,13 +32,12 @@
 
 enum {
     LAYOUT_PAGE = 4096,
-    LAYOUT_NAMES = 512,          /* distinct thread names; index 0 stands for all others */
-    LAYOUT_MODULES = 1024,       /* modules a process ever ran code of */
-    LAYOUT_STRINGS = 256 * 1024, /* bytes of module paths */
-    LAYOUT_THREADS = 16384,      /* threads alive at one time; slot 0 is never given out */
-    LAYOUT_LIVE = 65536,         /* sampled allocations alive at one time */
-    LAYOUT_LIVE_WAYS =
-        16, /* an address is looked for in this many entries; which ones is live.c\'s own business */
+    LAYOUT_NAMES = 512,               /* distinct thread names; index 0 stands for all others */
+    LAYOUT_MODULES = 1024,            /* modules a process ever ran code of */
+    LAYOUT_STRINGS = 256 * 1024,      /* bytes of module paths */
+    LAYOUT_THREADS = 16384,           /* threads alive at one time; slot 0 is never given out */
+    LAYOUT_LIVE = 65536,              /* sampled allocations alive at one time */
+    LAYOUT_LIVE_WAYS = 16,            /* entries an address may be in; which ones, is live.c's business */
     LAYOUT_BANKS = 2,                 /* one is written, the other is being emptied */
     LAYOUT_STACK_BUCKETS = 65536,     /* power of two */
     LAYOUT_SAMPLES = 32768,           /* distinct (stack, thread name, kind) of one bank */
