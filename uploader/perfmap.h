@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Names of generated code: /tmp/perf-PID.map of the target's root, lines "START SIZE name" in hexadecimal, appended
+ * by JIT compilers while they run. One thread only.
+ */
+#ifndef CPROF_UPLOADER_PERFMAP_H
+#define CPROF_UPLOADER_PERFMAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct perfmap;
+
+/* root_fd: of the target, borrowed for the call; -1: the uploader's own root. NULL without memory. */
+struct perfmap *perfmap_new(void);
+void perfmap_free(struct perfmap *map);
+
+/* Reads what was appended since the last call, or all of another file. 0, or negative errno when there is no map
+   that can be trusted: it must be a regular file of root's or of our own user (a privileged uploader takes any
+   owner's: it serves many users). Of a map larger than the ceiling, the first part is used. */
+int perfmap_refresh(struct perfmap *map, int root_fd, int pid);
+
+/* The name that was given last to the code at the address. Returns its length, cut to size - 1, or 0. */
+size_t perfmap_find(const struct perfmap *map, uint64_t address, char *name, size_t size);
+
+size_t perfmap_bytes(const struct perfmap *map);
+
+#endif
