@@ -64,8 +64,12 @@ static size_t readable_from(const struct module *module, uintptr_t address, uint
 
 bool module_frame_memory(const struct module *module, struct cfi_memory *memory)
 {
-    uintptr_t low, at = (uintptr_t)module->frame_hdr;
-    size_t size = at ? readable_from(module, at, &low) : 0;
+    uintptr_t low = module->start, at = (uintptr_t)module->frame_hdr;
+    unsigned count;
+    if (at == 0)
+        return false;
+    size_t size = program_headers(module->start, module->end, &count) ? readable_from(module, at, &low)
+                                                                      : module->end - at;
     if (size == 0 || at < module->start || at + size > module->end)
         return false;
     memory->start = (const uint8_t *)low;

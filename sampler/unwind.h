@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Stack walks inside the target: a small evaluator of .eh_frame call frame information with a lock-free cache from
- * address to unwind row, frame pointers where there is no such information.
+ * Stack walks inside the target: a small evaluator of .eh_frame call frame information with a lock-free cache
+ * from address to unwind row, frame pointers where there is no such information.
  *
  * Signal-safe, thread-safe, allocates nothing, takes no lock, makes no system call but where unwind.c says so
  * (a stack of unknown bounds), and uses under 2 KiB of stack.
@@ -9,6 +9,7 @@
 #ifndef CPROF_SAMPLER_UNWIND_H
 #define CPROF_SAMPLER_UNWIND_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -16,8 +17,9 @@
 
 struct segment;
 
-/* Memory that the walk may read: [low, high). A walk starts in the range that holds its stack pointer and may go on
-   into another one across a signal frame (alternate stack to thread stack). low 0 and high 0: unused. */
+/* Memory that the walk may read: [low, high). A walk starts in the range that holds its stack pointer and may
+   go on into another one across a signal frame (alternate stack to thread stack). low 0 and high 0: unused.
+ */
 struct stack_range {
     uintptr_t low, high;
 };
@@ -30,18 +32,22 @@ struct unwound {
 };
 
 /*
- * Walks from regs outwards, leaf first, at most max frames. Frames of this library itself at the leaf end (hooks and
- * samplers) and its thread trampoline at the root end are left out. Modules that are met for the first time are
- * recorded in segment (may be NULL: not recorded).
+ * Walks from regs outwards, leaf first, at most max frames. Frames of this library itself at the leaf end
+ * (hooks and samplers) and its thread trampoline at the root end are left out. Modules that are met for the
+ * first time are recorded in segment (may be NULL: not recorded).
  */
 struct unwound unwind_stack(struct segment *segment, const struct arch_regs *regs,
                             const struct stack_range ranges[STACK_RANGES], uint64_t *pc, unsigned max);
 
+/* Set by the hooks before the program enters a seccomp filter: a stack of unknown bounds is then not followed
+ * at all. */
+extern _Atomic bool unwind_no_syscalls __attribute__((visibility("hidden")));
+
 /* Forgets every cached row and recorded module: after dlclose, and when the segment was replaced (fork). */
 void unwind_forget(void);
 
-/* Once, before the first walk, outside signal handlers: looks up what needs the loader (_dl_find_object by dlsym, own
-   address range). */
+/* Once, before the first walk, outside signal handlers: looks up what needs the loader (_dl_find_object by
+   dlsym, own address range). */
 void unwind_start(void);
 
 #endif

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Prints what one frame of a stack walk costs: the walk of a deep stack less the walk of a shallow one. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "sampler/unwind.h"
+
+enum { SHALLOW = 40, DEEP = 440, WALKS = 20000, ROUNDS = 9, MOST = 512 };
+
+static struct stack_range ranges[STACK_RANGES];
+static volatile unsigned sink;
+
+static uint64_t now_ns(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+/* Nanoseconds of one walk from here; the number of its frames in *frames. */
+__attribute__((noinline)) static double measure(unsigned *frames)
+{
+    uint64_t pc[MOST], start = now_ns();
+    for (unsigned i = 0; i < WALKS; i++) {
+        struct arch_regs regs;
+        arch_capture(&regs);
+        *frames = unwind_stack(NULL, &regs, ranges, pc, MOST).frames;
+    }
+    return (double)(now_ns() - start) / WALKS;
+}
+
+static double descend(unsigned depth, unsigned *frames);
+
+/* Frames of different kinds: few and many saved registers, and a large local array. */
+__attribute__((noinline)) static double descend_small(unsigned depth, unsigned *frames)
+{
+    double result = descend(depth, frames);
+    sink++;
+    return result;
+}
+
+__attribute__((noinline)) static double descend_busy(unsigned depth, unsigned *frames)
+{
+    unsigned a = sink, b = a * 3, c = b ^ 5, d = c + a, e = d * b;
+    double result = descend(depth, frames);
+    sink += a + b + c + d + e;
+    return result;
+}
+
+__attribute__((noinline)) static double descend_large(unsigned depth, unsigned *frames)
+{
+    volatile char room[600];
+    room[depth % sizeof(room)] = 1;
+    double result = descend(depth, frames);
+    sink += (unsigned)room[0];
+    return result;
+}
+
+__attribute__((noinline)) static double descend(unsigned depth, unsigned *frames)
+{
+    double result;
+    if (depth == 0)
+        return measure(frames);
+    if (depth % 3 == 0)
+        result = descend_small(depth - 1, frames);
+    else if (depth % 3 == 1)
+        result = descend_busy(depth - 1, frames);
+    else
+        result = descend_large(depth - 1, frames);
+    sink++;
+    return result;
+}
+
+static int compare(const void *a, const void *b)
+{
+    double difference = *(const double *)a - *(const double *)b;
+    return (difference > 0) - (difference < 0);
+}
+
+int main(void)
+{
+    double frame[ROUNDS], first[ROUNDS];
+    unsigned shallow = 0, deep = 0;
+    unwind_start();
+    ranges[0].high = (uintptr_t)__builtin_frame_address(0) + 4096;
+    ranges[0].low = ranges[0].high - (1 << 20);
+    for (int i = 0; i < ROUNDS; i++) {
+        first[i] = descend(SHALLOW / 2, &shallow);
+        frame[i] = (descend(DEEP / 2, &deep) - first[i]) / (deep - shallow);
+    }
+    qsort(frame, ROUNDS, sizeof(frame[0]), compare);
+    qsort(first, ROUNDS, sizeof(first[0]), compare);
+    printf("unwind: %.1f ns a frame (%u frames less %u), %.0f ns for a stack of %u\n", frame[ROUNDS / 2],
+           deep, shallow, first[ROUNDS / 2], shallow);
+    return deep > shallow + DEEP / 2 ? 0 : 1;
+}
