@@ -14,6 +14,7 @@
 #include <zlib.h>
 
 #include "uploader/profile.pb-c.h"
+#include "map.h"
 #include "utf8.h"
 
 enum {
@@ -21,7 +22,7 @@ enum {
     TEXT_BYTES = 16 * 1024, /* longest string; longer symbols are cut */
     GZIP_LEVEL = 4,
     GZIP_WINDOW = 15 + 16, /* zlib: a gzip header instead of its own */
-    FUNCTION_WORDS = 4,
+    BUILD_ID_TEXT = 2 * sizeof(((struct symbol_module *)0)->build_id) + 1,
     /* Locations carry ELF virtual addresses. A module's are moved to a range of 2^40 of its own, or readers
        would take equal addresses of two modules for one place. */
     MODULE_SHIFT = 40,
@@ -39,36 +40,14 @@ struct output {
     int error;
 };
 
-/* Number given to each id of symbols.h, which are dense; 0: none yet. */
-struct numbers {
-    uint32_t *number;
-    size_t room;
-};
-
-struct string_row {
-    const char *text; /* NULL: free */
-    int64_t index;
-};
-
-struct function_row {
-    int64_t key[FUNCTION_WORDS]; /* name, system name, file, start line */
-    uint64_t id;                 /* 0: free */
-};
-
-/* Of one piece. Both hash tables hold powers of two of rows, at most half of them used. */
+/* Of one piece. The numbers that the maps give are what is written: ids, and 1 + index of strings. */
 struct encoder {
     struct output out;
     const struct profile_meta *meta;
-    struct string_row *string;
-    size_t string_rows;
-    int64_t strings;
-    struct function_row *function;
-    size_t function_rows;
-    uint64_t functions;
-    struct numbers location, mapping;
-    uint64_t locations;
-    const struct symbol_module **module; /* by mapping id - 1; NULL: the executable, in no stack so far */
-    size_t modules;
+    struct text_map strings;
+    struct map functions; /* name, system name, file, start line */
+    struct map locations; /* struct symbol_location */
+    struct map mappings;  /* struct symbol_module; NULL: the executable, in no stack */
     char text[TEXT_BYTES];
 };
 
@@ -132,45 +111,7 @@ static void emit(struct encoder *encoder, const Cprof__Profile *part)
     cprof__profile__pack_to_buffer(part, &encoder->out.base);
 }
 
-static uint64_t mix(uint64_t hash, uint64_t word)
-{
-    hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-    return hash ^ hash >> 29;
-}
-
-static struct string_row *find_string(const struct encoder *encoder, const char *text)
-{
-    uint64_t hash = 0;
-    size_t at;
-
-    for (const char *c = text; *c; c++)
-        hash = mix(hash, (uint8_t)*c);
-    at = hash & (encoder->string_rows - 1);
-    while (encoder->string[at].text && strcmp(encoder->string[at].text, text) != 0)
-        at = (at + 1) & (encoder->string_rows - 1);
-    return &encoder->string[at];
-}
-
-static int grow_strings(struct encoder *encoder)
-{
-    struct string_row *old = encoder->string;
-    size_t rows = encoder->string_rows;
-
-    encoder->string_rows = rows ? 2 * rows : 256;
-    encoder->string = calloc(encoder->string_rows, sizeof(*old));
-    if (!encoder->string) {
-        encoder->string = old;
-        encoder->string_rows = rows;
-        return encoder->out.error = -ENOMEM;
-    }
-    for (size_t i = 0; i < rows; i++)
-        if (old[i].text)
-            *find_string(encoder, old[i].text) = old[i];
-    free(old);
-    return 0;
-}
-
-static int64_t emit_string(struct encoder *encoder, const char *text)
+static void emit_string(struct encoder *encoder, const char *text)
 {
     Cprof__Profile part = CPROF__PROFILE__INIT;
     char *clean = strlen(text) < TEXT_BYTES && utf8_is_valid(text)
@@ -180,128 +121,59 @@ static int64_t emit_string(struct encoder *encoder, const char *text)
     part.n_string_table = 1;
     part.string_table = &clean;
     emit(encoder, &part);
-    return encoder->strings++;
 }
 
 /* text must live as long as the encoder. */
 static int64_t string_index(struct encoder *encoder, const char *text)
 {
-    struct string_row *row;
+    bool added;
+    uint32_t number = text_map_number(&encoder->strings, text, &added);
 
-    if ((size_t)encoder->strings * 2 >= encoder->string_rows && grow_strings(encoder))
+    if (!number) {
+        encoder->out.error = -ENOMEM;
         return 0;
-    row = find_string(encoder, text);
-    if (!row->text)
-        *row = (struct string_row){text, emit_string(encoder, text)};
-    return row->index;
-}
-
-static struct function_row *find_function(const struct encoder *encoder, const int64_t key[FUNCTION_WORDS])
-{
-    uint64_t hash = 0;
-    size_t at;
-
-    for (unsigned i = 0; i < FUNCTION_WORDS; i++)
-        hash = mix(hash, (uint64_t)key[i]);
-    at = hash & (encoder->function_rows - 1);
-    while (encoder->function[at].id &&
-           memcmp(encoder->function[at].key, key, sizeof(encoder->function->key)) != 0)
-        at = (at + 1) & (encoder->function_rows - 1);
-    return &encoder->function[at];
-}
-
-static int grow_functions(struct encoder *encoder)
-{
-    struct function_row *old = encoder->function;
-    size_t rows = encoder->function_rows;
-
-    encoder->function_rows = rows ? 2 * rows : 256;
-    encoder->function = calloc(encoder->function_rows, sizeof(*old));
-    if (!encoder->function) {
-        encoder->function = old;
-        encoder->function_rows = rows;
-        return encoder->out.error = -ENOMEM;
     }
-    for (size_t i = 0; i < rows; i++)
-        if (old[i].id)
-            *find_function(encoder, old[i].key) = old[i];
-    free(old);
-    return 0;
+    if (added)
+        emit_string(encoder, text);
+    return number - 1;
+}
+
+static uint64_t number_in(struct encoder *encoder, struct map *map, const uint64_t *key, bool *added)
+{
+    uint64_t number = map_number(map, key, added);
+
+    if (!number)
+        encoder->out.error = -ENOMEM;
+    return number;
 }
 
 static uint64_t function_id(struct encoder *encoder, const struct symbol_line *line)
 {
     Cprof__Profile part = CPROF__PROFILE__INIT;
     Cprof__Function function = CPROF__FUNCTION__INIT, *list = &function;
-    struct function_row *row;
-    int64_t key[FUNCTION_WORDS] = {
-        string_index(encoder, line->function),
-        string_index(encoder, line->linkage ? line->linkage : line->function),
-        string_index(encoder, line->file ? line->file : ""),
-        line->start_line,
-    };
+    uint64_t key[4];
+    bool added;
 
-    if (encoder->functions * 2 >= encoder->function_rows && grow_functions(encoder))
-        return 0;
-    row = find_function(encoder, key);
-    if (row->id)
-        return row->id;
-    memcpy(row->key, key, sizeof(key));
-    row->id = ++encoder->functions;
-    function.id = row->id;
-    function.name = key[0];
-    function.system_name = key[1];
-    function.filename = key[2];
-    function.start_line = key[3];
-    part.n_function = 1;
-    part.function = &list;
-    emit(encoder, &part);
-    return row->id;
-}
-
-/* Where the number of this id is kept, or NULL. */
-static uint32_t *number_of(struct encoder *encoder, struct numbers *numbers, unsigned id)
-{
-    if (id >= numbers->room) {
-        size_t room = id + numbers->room / 2 + 64;
-        uint32_t *number = realloc(numbers->number, room * sizeof(*number));
-        if (!number) {
-            encoder->out.error = -ENOMEM;
-            return NULL;
-        }
-        memset(number + numbers->room, 0, (room - numbers->room) * sizeof(*number));
-        numbers->number = number;
-        numbers->room = room;
+    function.name = string_index(encoder, line->function);
+    function.system_name = string_index(encoder, line->linkage ? line->linkage : line->function);
+    function.filename = string_index(encoder, line->file ? line->file : "");
+    function.start_line = line->start_line;
+    key[0] = (uint64_t)function.name;
+    key[1] = (uint64_t)function.system_name;
+    key[2] = (uint64_t)function.filename;
+    key[3] = (uint64_t)function.start_line;
+    function.id = number_in(encoder, &encoder->functions, key, &added);
+    if (added) {
+        part.n_function = 1;
+        part.function = &list;
+        emit(encoder, &part);
     }
-    return &numbers->number[id];
+    return function.id;
 }
 
-static int add_mapping(struct encoder *encoder, const struct symbol_module *module)
+static uint64_t mapping_id(struct encoder *encoder, const struct symbol_module *module)
 {
-    const struct symbol_module **list =
-        realloc(encoder->module, (encoder->modules + 1) * sizeof(*encoder->module));
-
-    if (!list)
-        return encoder->out.error = -ENOMEM;
-    encoder->module = list;
-    list[encoder->modules++] = module;
-    return 0;
-}
-
-static uint32_t mapping_id(struct encoder *encoder, const struct symbol_module *module)
-{
-    const char *program = encoder->meta->program;
-    uint32_t *id = number_of(encoder, &encoder->mapping, module->id);
-
-    if (!id || *id)
-        return id ? *id : 0;
-    if (program && encoder->modules && !encoder->module[0] && !strcmp(program, module->name)) {
-        encoder->module[0] = module;
-        return *id = 1;
-    }
-    if (add_mapping(encoder, module))
-        return 0;
-    return *id = (uint32_t)encoder->modules;
+    return number_in(encoder, &encoder->mappings, &(uint64_t){(uintptr_t)module}, NULL);
 }
 
 static void emit_location(struct encoder *encoder, const struct symbol_location *from, uint64_t id)
@@ -338,13 +210,12 @@ static void emit_location(struct encoder *encoder, const struct symbol_location 
 
 static uint64_t location_id(struct encoder *encoder, const struct symbol_location *location)
 {
-    uint32_t *id = number_of(encoder, &encoder->location, location->id);
+    bool added;
+    uint64_t id = number_in(encoder, &encoder->locations, &(uint64_t){(uintptr_t)location}, &added);
 
-    if (!id || *id)
-        return id ? *id : 0;
-    *id = (uint32_t)++encoder->locations;
-    emit_location(encoder, location, *id);
-    return encoder->locations;
+    if (added)
+        emit_location(encoder, location, id);
+    return id;
 }
 
 static void emit_sample(struct encoder *encoder, const struct profile_sample *from, unsigned values,
@@ -383,30 +254,42 @@ static void emit_sample(struct encoder *encoder, const struct profile_sample *fr
 }
 
 /* Every frame has a name, if only "module+0xADDRESS": has_functions keeps pprof from looking for binaries. */
-static void emit_mapping(struct encoder *encoder, uint64_t id, const struct symbol_module *module)
+static void emit_mapping(struct encoder *encoder, uint64_t id, const struct symbol_module *module,
+                         const char *build_id)
 {
     Cprof__Profile part = CPROF__PROFILE__INIT;
     Cprof__Mapping mapping = CPROF__MAPPING__INIT, *list = &mapping;
-    char build_id[2 * sizeof(module->build_id) + 1] = "";
 
     mapping.id = id;
     mapping.memory_start = id << MODULE_SHIFT;
-    mapping.memory_limit = mapping.memory_start + (UINT64_C(1) << MODULE_SHIFT) - 4096; /* not adjacent */
+    /* A page short of the next one: pprof joins neighbours of the same file. */
+    mapping.memory_limit = mapping.memory_start + (UINT64_C(1) << MODULE_SHIFT) - 4096;
+    mapping.filename = string_index(encoder, module ? module->path : encoder->meta->program);
+    mapping.build_id = string_index(encoder, build_id);
     mapping.has_functions = true;
-    if (module) {
-        for (unsigned i = 0; i < module->build_id_size && i < sizeof(module->build_id); i++)
-            snprintf(build_id + 2 * i, 3, "%02x", module->build_id[i]);
-        mapping.filename = string_index(encoder, module->path);
-        mapping.build_id = *build_id ? emit_string(encoder, build_id) : 0;
-        mapping.has_filenames = module->has_lines;
-        mapping.has_line_numbers = module->has_lines;
-        mapping.has_inline_frames = module->has_inlines;
-    } else {
-        mapping.filename = string_index(encoder, encoder->meta->program);
-    }
+    mapping.has_filenames = module && module->has_lines;
+    mapping.has_line_numbers = module && module->has_lines;
+    mapping.has_inline_frames = module && module->has_inlines;
     part.n_mapping = 1;
     part.mapping = &list;
     emit(encoder, &part);
+}
+
+static void emit_mappings(struct encoder *encoder)
+{
+    uint32_t count = encoder->mappings.used;
+    char(*build_id)[BUILD_ID_TEXT] = calloc(count + 1, sizeof(*build_id));
+
+    for (uint32_t i = 0; build_id && i < count; i++) {
+        const struct symbol_module *module =
+            (const struct symbol_module *)(uintptr_t)encoder->mappings.key[i];
+        for (unsigned n = 0; module && n < module->build_id_size && n < sizeof(module->build_id); n++)
+            snprintf(build_id[i] + 2 * n, 3, "%02x", module->build_id[n]);
+        emit_mapping(encoder, i + 1, module, build_id[i]);
+    }
+    if (!build_id)
+        encoder->out.error = -ENOMEM;
+    free(build_id); /* the table of strings is not asked again */
 }
 
 static void emit_comments(struct encoder *encoder, const char *const *comments)
@@ -453,6 +336,9 @@ static struct encoder *encoder_new(const struct profile_kind *kind, const struct
     if (!encoder)
         return NULL;
     encoder->meta = meta;
+    encoder->functions.words = 4;
+    encoder->locations.words = 1;
+    encoder->mappings.words = 1;
     encoder->out.base.append = output_append;
     encoder->out.gzip = gzip;
     if (gzip && deflateInit2(&encoder->out.zip, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW, 8, Z_DEFAULT_STRATEGY)) {
@@ -460,8 +346,6 @@ static struct encoder *encoder_new(const struct profile_kind *kind, const struct
         return NULL;
     }
     string_index(encoder, ""); /* entry 0 */
-    if (meta->program)
-        add_mapping(encoder, NULL);
     emit_head(encoder, kind);
     emit_comments(encoder, meta->comments);
     return encoder;
@@ -469,8 +353,7 @@ static struct encoder *encoder_new(const struct profile_kind *kind, const struct
 
 static int encoder_finish(struct encoder *encoder)
 {
-    for (size_t i = 0; i < encoder->modules; i++)
-        emit_mapping(encoder, i + 1, encoder->module[i]);
+    emit_mappings(encoder);
     if (!encoder->out.error)
         output_flush(&encoder->out, Z_FINISH);
     return encoder->out.error;
@@ -478,16 +361,13 @@ static int encoder_finish(struct encoder *encoder)
 
 static void encoder_free(struct encoder *encoder)
 {
-    if (!encoder)
-        return;
     if (encoder->out.gzip)
         deflateEnd(&encoder->out.zip);
     free(encoder->out.data);
-    free(encoder->string);
-    free(encoder->function);
-    free(encoder->location.number);
-    free(encoder->mapping.number);
-    free(encoder->module);
+    text_map_free(&encoder->strings);
+    map_free(&encoder->functions);
+    map_free(&encoder->locations);
+    map_free(&encoder->mappings);
     free(encoder);
 }
 
@@ -527,23 +407,56 @@ static struct profile_sample sum_samples(const struct profile_sample **list, siz
     return sum;
 }
 
-static int encode_piece_of(const struct profile *profile, const struct profile_meta *meta, bool gzip,
-                           const struct encode_limits *limits, const struct profile_sample **list,
-                           size_t count, size_t *at, encode_piece *piece, void *context)
+static const struct symbol_module *find_module(const struct profile_sample **list, size_t count,
+                                               const char *name)
 {
-    const struct profile_kind *kind = profile_get_kind(profile);
-    struct encoder *encoder = encoder_new(kind, meta, gzip);
+    for (size_t i = 0; i < count; i++) {
+        for (uint32_t n = list[i]->frames; n--;) {
+            const struct symbol_module *module = list[i]->frame[n]->module;
+            if (module && !strcmp(module->name, name))
+                return module;
+        }
+    }
+    return NULL;
+}
+
+/* What is encoded, and how far that is. */
+struct encoding {
+    const struct profile_kind *kind;
+    const struct profile_meta *meta;
+    const struct encode_limits *limits;
+    const struct profile_sample **list;
+    size_t count, at;
+    const struct symbol_module *executable;
+};
+
+static void emit_samples(struct encoder *encoder, struct encoding *encoding)
+{
+    const struct encode_limits *limits = encoding->limits;
+
+    for (size_t n = 0; encoding->at < encoding->count && n < limits->samples; n++) {
+        size_t used;
+        struct profile_sample sample =
+            sum_samples(encoding->list + encoding->at, encoding->count - encoding->at,
+                        encoding->meta->with_labels, &used);
+        emit_sample(encoder, &sample, encoding->kind->values,
+                    sample.frames < limits->frames ? sample.frames : limits->frames);
+        encoding->at += used;
+        if (encoder->out.raw >= limits->bytes || encoder->out.error)
+            break;
+    }
+}
+
+static int encode_next(struct encoding *encoding, bool gzip, encode_piece *piece, void *context)
+{
+    struct encoder *encoder = encoder_new(encoding->kind, encoding->meta, gzip);
     int error;
 
     if (!encoder)
         return -ENOMEM;
-    for (size_t n = 0; *at < count && n < limits->samples && encoder->out.raw < limits->bytes; n++) {
-        size_t used;
-        struct profile_sample sample = sum_samples(list + *at, count - *at, meta->with_labels, &used);
-        emit_sample(encoder, &sample, kind->values,
-                    sample.frames < limits->frames ? sample.frames : limits->frames);
-        *at += used;
-    }
+    if (encoding->meta->program)
+        mapping_id(encoder, encoding->executable); /* the first one: pprof takes it for the program */
+    emit_samples(encoder, encoding);
     error = encoder_finish(encoder);
     if (!error) {
         uint8_t *data = encoder->out.data;
@@ -557,16 +470,18 @@ static int encode_piece_of(const struct profile *profile, const struct profile_m
 int profile_encode_pieces(const struct profile *profile, const struct profile_meta *meta, bool gzip,
                           const struct encode_limits *limits, encode_piece *piece, void *context)
 {
-    size_t count, at = 0;
-    const struct profile_sample **list = list_samples(profile, meta->with_labels, &count);
-    int error = list ? 0 : -ENOMEM;
+    struct encoding encoding = {.kind = profile_get_kind(profile), .meta = meta, .limits = limits};
+    int error;
 
-    if (list) {
-        do {
-            error = encode_piece_of(profile, meta, gzip, limits, list, count, &at, piece, context);
-        } while (!error && at < count);
-    }
-    free(list);
+    encoding.list = list_samples(profile, meta->with_labels, &encoding.count);
+    if (!encoding.list)
+        return -ENOMEM;
+    if (meta->program)
+        encoding.executable = find_module(encoding.list, encoding.count, meta->program);
+    do {
+        error = encode_next(&encoding, gzip, piece, context);
+    } while (!error && encoding.at < encoding.count);
+    free(encoding.list);
     return error;
 }
 
