@@ -16,8 +16,8 @@ struct output {
     jmp_buf full;
 };
 
-/* The demanglers cannot be stopped by a return value, and a hostile name writes for hours; the ones with a callback
-   hold no memory across it, so that they can be left by a jump. */
+/* The demanglers cannot be stopped by a return value, and a hostile name writes for hours; the ones with a
+   callback hold no memory across it, so that they can be left by a jump. */
 static void append(const char *text, size_t length, void *context)
 {
     struct output *output = context;
@@ -44,7 +44,7 @@ static size_t copy(const char *text, size_t length, char name[DEMANGLE_MOST])
 /* Length without the suffixes of compiler-made copies. */
 static size_t plain_length(const char *name)
 {
-    static const char *const suffixes[] = {".constprop.", ".isra.",  ".part.", ".cold",
+    static const char *const suffixes[] = {".constprop.", ".isra.", ".part.", ".cold",
                                            ".lto_priv.",  ".llvm.", ".clone."};
     const size_t length = strlen(name);
     size_t first = length;

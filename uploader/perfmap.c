@@ -33,6 +33,7 @@ struct perfmap {
     dev_t device;
     ino_t inode;
     off_t parsed; /* bytes of whole lines taken so far */
+    unsigned generation;
 };
 
 struct perfmap *perfmap_new(void)
@@ -43,19 +44,27 @@ struct perfmap *perfmap_new(void)
     return map;
 }
 
-static void map_reset(struct perfmap *map)
+void perfmap_forget(struct perfmap *map)
 {
     if (map->fd >= 0)
         close(map->fd);
+    map->fd = -1;
     free(map->entry);
-    *map = (struct perfmap){.fd = -1};
+    map->entry = NULL;
+    map->count = map->room = 0;
+    map->parsed = 0;
+}
+
+unsigned perfmap_generation(const struct perfmap *map)
+{
+    return map->generation;
 }
 
 void perfmap_free(struct perfmap *map)
 {
     if (!map)
         return;
-    map_reset(map);
+    perfmap_forget(map);
     free(map);
 }
 
@@ -155,6 +164,28 @@ static void map_read(struct perfmap *map, off_t size)
     free(block);
 }
 
+/* May we believe what this file says? */
+static bool is_trusted(const struct stat *stat)
+{
+    const uid_t self = geteuid();
+    return S_ISREG(stat->st_mode) && (stat->st_uid == 0 || self == 0 || stat->st_uid == self);
+}
+
+/* Takes fd over: it is the file that is being read, or replaces it. */
+static void map_use(struct perfmap *map, int fd, const struct stat *stat)
+{
+    const bool same = stat->st_dev == map->device && stat->st_ino == map->inode;
+    if (same && map->fd >= 0 && stat->st_size >= map->parsed) {
+        close(fd);
+        return;
+    }
+    perfmap_forget(map);
+    map->fd = fd;
+    map->device = stat->st_dev;
+    map->inode = stat->st_ino;
+    map->generation += !same;
+}
+
 int perfmap_refresh(struct perfmap *map, int root_fd, int pid)
 {
     char path[48];
@@ -163,21 +194,13 @@ int perfmap_refresh(struct perfmap *map, int root_fd, int pid)
     const int fd = file_open_in(root_fd, path);
     if (fd < 0)
         return map->fd >= 0 ? 0 : fd; /* removed at exit: what was read still holds */
-    if (fstat(fd, &stat) < 0 || !S_ISREG(stat.st_mode) ||
-        (stat.st_uid != 0 && geteuid() != 0 && stat.st_uid != geteuid())) {
+    if (fstat(fd, &stat) < 0 || !is_trusted(&stat)) {
         close(fd);
         return -EPERM;
     }
-    if (map->fd >= 0 && stat.st_dev == map->device && stat.st_ino == map->inode && stat.st_size >= map->parsed) {
-        close(fd);
-    } else {
-        map_reset(map);
-        map->fd = fd;
-        map->device = stat.st_dev;
-        map->inode = stat.st_ino;
-    }
-    const off_t before = map->parsed, size = stat.st_size < MAP_MOST ? stat.st_size : MAP_MOST;
-    map_read(map, size);
+    map_use(map, fd, &stat);
+    const off_t before = map->parsed;
+    map_read(map, stat.st_size < MAP_MOST ? stat.st_size : MAP_MOST);
     if (map->parsed != before)
         entries_settle(map);
     return 0;

@@ -128,7 +128,8 @@ bool elf_file_section(Elf *elf, const char *name, uint32_t type, Elf_Scn **secti
 }
 
 /* Opens path in the root; with a build id, only that build will do. */
-static int open_verified(struct elf_file *file, int root_fd, const char *path, const uint8_t *id, size_t id_size)
+static int open_verified(struct elf_file *file, int root_fd, const char *path, const uint8_t *id,
+                         size_t id_size)
 {
     int error = elf_file_open(file, file_open_in(root_fd, path));
     if (error < 0)
@@ -166,7 +167,8 @@ static int open_executable(struct elf_file *file, const struct symbol_source *so
     return open_verified(file, -1, path, module->build_id, module->build_id_size);
 }
 
-int elf_file_find(struct elf_file *file, const struct symbol_source *source, const struct symbol_module *module)
+int elf_file_find(struct elf_file *file, const struct symbol_source *source,
+                  const struct symbol_module *module)
 {
     *file = ELF_FILE_NONE;
     if (strcmp(module->name, vdso_name) == 0)
@@ -230,7 +232,8 @@ static int open_in_debug_path(struct elf_file *file, const struct file_search *s
     return -ENOENT;
 }
 
-static int open_by_build_id(struct elf_file *file, const struct file_search *search, const struct build_id *id)
+static int open_by_build_id(struct elf_file *file, const struct file_search *search,
+                            const struct build_id *id)
 {
     char tail[32 + 2 * sizeof id->byte] = ".build-id/";
     char *end = tail + strlen(tail);

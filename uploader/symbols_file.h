@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ELF files: found inside the target's root, opened without trusting what is there, and known by their build id.
- * One thread only; what is mapped may be cut short by its owner at any time (SIGBUS: see guard in symbols.c).
+ * ELF files: found inside the target's root, opened without trusting what is there, and known by their build
+ * id. One thread only; what is mapped may be cut short by its owner at any time (SIGBUS: see guard in
+ * symbols.c).
  */
 #ifndef CPROF_UPLOADER_SYMBOLS_FILE_H
 #define CPROF_UPLOADER_SYMBOLS_FILE_H
@@ -23,7 +24,8 @@ struct elf_file {
 };
 #define ELF_FILE_NONE ((struct elf_file){.fd = -1})
 
-/* Where to look. In this order: each directory of debug_path and /usr/lib/debug, in the target's root, then in ours. */
+/* Where to look. In this order: each directory of debug_path and /usr/lib/debug, in the target's root, then
+ * in ours. */
 struct file_search {
     int root_fd; /* -1: our own root only */
     const char *debug_path;
@@ -34,8 +36,8 @@ struct build_id {
     size_t size; /* 0: none */
 };
 
-/* Opens for reading with the target's root as "/" for symbolic links, too; root_fd -1: ours. Never blocks, never
-   follows /proc's magic links. Descriptor or negative errno. */
+/* Opens for reading with the target's root as "/" for symbolic links, too; root_fd -1: ours. Never blocks,
+   never follows /proc's magic links. Descriptor or negative errno. */
 int file_open_in(int root_fd, const char *path);
 
 /* Takes fd over, also on error. Only regular 64-bit ELF files below a size ceiling. 0 or negative errno. */
@@ -50,8 +52,10 @@ struct build_id elf_file_build_id(const struct elf_file *file);
 /* Gives back the memory of mapped pages that were read; they are read again when needed. */
 void elf_file_drop_pages(const struct elf_file *file);
 
-/* The module's own file, at its path or as the process's executable: -ESTALE when all that is there is another build. */
-int elf_file_find(struct elf_file *file, const struct symbol_source *source, const struct symbol_module *module);
+/* The module's own file, at its path or as the process's executable: -ESTALE when all that is there is
+ * another build. */
+int elf_file_find(struct elf_file *file, const struct symbol_source *source,
+                  const struct symbol_module *module);
 
 /* Its separate debug file by build id or .gnu_debuglink. -ENOENT: none. */
 int elf_file_find_debug(struct elf_file *file, const struct file_search *search, const struct elf_file *main,

@@ -213,8 +213,8 @@ static int run_extended(struct reader *code, struct build *build, struct machine
     return error;
 }
 
-static int run_standard(const struct program *program, struct reader *code, unsigned opcode, struct build *build,
-                        struct machine *machine)
+static int run_standard(const struct program *program, struct reader *code, unsigned opcode,
+                        struct build *build, struct machine *machine)
 {
     switch (opcode) {
     case DW_LNS_copy:
@@ -272,8 +272,8 @@ static int row_compare(const void *a, const void *b)
     return (left->file != 0 || left->line != 0) - (right->file != 0 || right->line != 0);
 }
 
-int line_table_read(struct line_table *table, const struct line_sections *sections, uint64_t offset, uint64_t base,
-                    uint64_t low, uint64_t high)
+int line_table_read(struct line_table *table, const struct line_sections *sections, uint64_t offset,
+                    uint64_t base, uint64_t low, uint64_t high)
 {
     struct program program;
     struct build build = {.table = table, .base = base, .low = low, .high = high, .sorted = true};
@@ -356,7 +356,8 @@ struct file_entry {
 };
 
 /* Reads a version 5 table to its end; *found is its entry number `wanted`. */
-static void table_read(const struct program *program, struct reader *r, uint64_t wanted, struct file_entry *found)
+static void table_read(const struct program *program, struct reader *r, uint64_t wanted,
+                       struct file_entry *found)
 {
     uint64_t content[FORMATS_MOST], form[FORMATS_MOST];
     const unsigned formats = (unsigned)read_fixed(r, 1);
@@ -430,8 +431,8 @@ static void path_append(char *path, size_t size, size_t *length, const char *par
     *length += wanted < room ? wanted : room;
 }
 
-size_t line_file_name(const struct line_sections *sections, uint64_t offset, uint64_t file, const char *comp_dir,
-                      char *path, size_t size)
+size_t line_file_name(const struct line_sections *sections, uint64_t offset, uint64_t file,
+                      const char *comp_dir, char *path, size_t size)
 {
     struct program program;
     struct file_entry entry = {0};

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Line tables (.debug_line, DWARF 2 to 5), read into 12 bytes a row. libdw's own reader needs 100 and more, and keeps
- * them until the file is closed: 50 MB for one large unit. Every byte is foreign: bounded reads, nothing believed.
+ * Line tables (.debug_line, DWARF 2 to 5), read into 12 bytes a row. libdw's own reader needs 100 and more,
+ * and keeps them until the file is closed: 50 MB for one large unit. Every byte is foreign: bounded reads,
+ * nothing believed.
  */
 #ifndef CPROF_UPLOADER_SYMBOLS_LINES_H
 #define CPROF_UPLOADER_SYMBOLS_LINES_H
@@ -28,17 +29,18 @@ struct line_table {
     size_t count;
 };
 
-/* The rows of the program at this offset of .debug_line whose sequences start in [low, high), base <= low. What linkers
-   left of removed functions lies outside. 0 or negative errno. */
-int line_table_read(struct line_table *table, const struct line_sections *sections, uint64_t offset, uint64_t base,
-                    uint64_t low, uint64_t high);
+/* The rows of the program at this offset of .debug_line whose sequences start in [low, high), base <= low.
+   What linkers left of removed functions lies outside. 0 or negative errno. */
+int line_table_read(struct line_table *table, const struct line_sections *sections, uint64_t offset,
+                    uint64_t base, uint64_t low, uint64_t high);
 void line_table_free(struct line_table *table);
 
 /* The row of an address (less base), or NULL. */
 const struct line_row *line_table_find(const struct line_table *table, uint64_t offset);
 
-/* Writes the file's path, made absolute with comp_dir where it can be; its length, 0: there is none of that number. */
-size_t line_file_name(const struct line_sections *sections, uint64_t offset, uint64_t file, const char *comp_dir,
-                      char *path, size_t size);
+/* Writes the file's path, made absolute with comp_dir where it can be; its length, 0: there is none of that
+ * number. */
+size_t line_file_name(const struct line_sections *sections, uint64_t offset, uint64_t file,
+                      const char *comp_dir, char *path, size_t size);
 
 #endif

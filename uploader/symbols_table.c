@@ -112,7 +112,8 @@ static int entry_compare(const void *a, const void *b)
 }
 
 /* The best of the entries [first, end), which share an address, with its final name. */
-static struct table_entry best_alias(const struct symbol_table *table, Elf_Data *data, size_t first, size_t end)
+static struct table_entry best_alias(const struct symbol_table *table, Elf_Data *data, size_t first,
+                                     size_t end)
 {
     struct table_entry best = {0};
     const char *best_name = NULL;
@@ -167,7 +168,8 @@ static void sizes_settle(struct symbol_table *table)
     }
 }
 
-static int table_fill(struct scan *scan, const struct elf_file *file, Elf_Scn *section, const GElf_Shdr *header)
+static int table_fill(struct scan *scan, const struct elf_file *file, Elf_Scn *section,
+                      const GElf_Shdr *header)
 {
     struct symbol_table *table = scan->table;
     Elf_Data *data = elf_getdata(section, NULL);
@@ -235,7 +237,8 @@ bool symbol_table_find(const struct symbol_table *table, uint64_t address, struc
     return false;
 }
 
-/* The pointer that a stub jumps through: finds `jmp *displacement(%rip)` at or after the start of its entry. */
+/* The pointer that a stub jumps through: finds `jmp *displacement(%rip)` at or after the start of its entry.
+ */
 static uint64_t stub_slot(const uint8_t *code, size_t size, uint64_t start)
 {
     for (size_t i = 0; i + 6 <= size; i++) {

@@ -37,7 +37,8 @@ struct table_symbol {
 /* The function that covers the address; never merely the nearest one. */
 bool symbol_table_find(const struct symbol_table *table, uint64_t address, struct table_symbol *symbol);
 
-/* The imported function behind a linkage stub in .plt, .plt.sec or .plt.got at the address; NULL: it is in none. */
+/* The imported function behind a linkage stub in .plt, .plt.sec or .plt.got at the address; NULL: it is in
+ * none. */
 const char *symbol_table_plt(Elf *elf, uint64_t address);
 
 #endif

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "symbols.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "perfmap.h"
+#include "symbols_object.h"
+#include "symbols_store.h"
+
+enum {
+    MODULE_BUCKETS = 256,
+    FIRST_LOCATIONS = 4096, /* slots; a power of two */
+    ATTEMPTS_MOST = 8,      /* processes whose root is searched for a module before it is given up */
+    MAPS_OPEN_MOST = 16,
+    NAME_MOST = 1024,
+};
+
+struct module {
+    struct symbol_module public;
+    struct module *next; /* in its bucket */
+    struct object *object;
+    uint64_t used; /* clock of the last look-up */
+    unsigned attempts;
+    int failed_pid, failed_root; /* where it was looked for in vain the last time */
+};
+
+/* A process that runs code outside of all modules. */
+struct process {
+    struct process *next;
+    struct perfmap *map;
+    dev_t root_device;
+    ino_t root_inode;
+    int pid;
+    uint32_t key;        /* of its locations: JIT code of two processes has nothing in common */
+    unsigned generation; /* of the map that the key stands for */
+    uint64_t used;
+};
+
+struct special {
+    struct special *next;
+    struct symbol_location *location;
+};
+
+struct location_slot {
+    struct symbol_location *location; /* NULL: free */
+    uint32_t process;                 /* key, 0 with a module */
+    bool named;
+};
+
+struct symbols {
+    struct store store;
+    const char *debug_path;
+    size_t ceiling;
+    uint64_t clock;
+    struct module *bucket[MODULE_BUCKETS];
+    unsigned modules, locations;
+    struct location_slot *slot;
+    size_t slots, slots_used;
+    struct process *process;
+    uint32_t process_keys;
+    struct special *special;
+    struct symbol_location no_memory;
+    struct symbol_line no_memory_line;
+};
+
+/* --- files that are cut short while they are mapped --- */
+
+/* A file that somebody truncates raises SIGBUS where its lost pages are read, anywhere inside libelf or
+   libdw. The look-up is then left by a jump, and what it had open stays open: its state is unknown. */
+static sigjmp_buf guard_exit;
+static volatile sig_atomic_t guard_on;
+
+static void guard_fault(int signal_number)
+{
+    if (guard_on)
+        siglongjmp(guard_exit, 1);
+    signal(signal_number, SIG_DFL); /* not ours: it comes again at once and ends the process, as it should */
+}
+
+static void guard_start(void)
+{
+    struct sigaction action = {.sa_handler = guard_fault, .sa_flags = SA_NODEFER};
+    sigaction(SIGBUS, &action, NULL);
+}
+
+/* --- life --- */
+
+struct symbols *symbols_new(const char *debug_path, size_t memory_ceiling)
+{
+    struct symbols *symbols = calloc(1, sizeof *symbols);
+    if (!symbols)
+        return NULL;
+    symbols->ceiling = memory_ceiling;
+    symbols->debug_path = symbols_intern(symbols, debug_path ? debug_path : "");
+    symbols->no_memory_line = (struct symbol_line){"[out of memory]", "[out of memory]", "", 0, 0};
+    symbols->no_memory = (struct symbol_location){.id = ++symbols->locations, .line_count = 1};
+    symbols->no_memory.lines = &symbols->no_memory_line;
+    guard_start();
+    return symbols;
+}
+
+void symbols_free(struct symbols *symbols)
+{
+    if (!symbols)
+        return;
+    for (int i = 0; i < MODULE_BUCKETS; i++)
+        for (struct module *module = symbols->bucket[i]; module; module = module->next)
+            object_close(module->object);
+    for (struct process *process = symbols->process; process; process = process->next)
+        perfmap_free(process->map);
+    free(symbols->slot);
+    store_free(&symbols->store);
+    free(symbols);
+}
+
+const char *symbols_intern(struct symbols *symbols, const char *text)
+{
+    return store_text(&symbols->store, text, strlen(text));
+}
+
+/* --- memory --- */
+
+/* What all modules hold, and which of them, `keep` excepted, was not needed for longest. */
+static size_t modules_weigh(const struct symbols *symbols, const struct module *keep, struct module **oldest)
+{
+    size_t bytes = 0;
+    *oldest = NULL;
+    for (int i = 0; i < MODULE_BUCKETS; i++) {
+        for (struct module *module = symbols->bucket[i]; module; module = module->next) {
+            if (!module->object)
+                continue;
+            bytes += object_bytes(module->object);
+            object_drop_pages(module->object);
+            if (module != keep && (!*oldest || module->used < (*oldest)->used))
+                *oldest = module;
+        }
+    }
+    return bytes;
+}
+
+static size_t maps_weigh(const struct symbols *symbols, struct process **oldest, unsigned *open)
+{
+    size_t bytes = 0;
+    *oldest = NULL;
+    *open = 0;
+    for (struct process *process = symbols->process; process; process = process->next) {
+        const size_t size = process->map ? perfmap_bytes(process->map) : 0;
+        if (!size)
+            continue;
+        bytes += size;
+        ++*open;
+        if (!*oldest || process->used < (*oldest)->used)
+            *oldest = process;
+    }
+    return bytes;
+}
+
+static size_t maps_trim(const struct symbols *symbols)
+{
+    for (;;) {
+        struct process *oldest;
+        unsigned open;
+        const size_t bytes = maps_weigh(symbols, &oldest, &open);
+        if (!oldest || (bytes <= symbols->ceiling / 2 && open <= MAPS_OPEN_MOST))
+            return bytes;
+        perfmap_forget(oldest->map);
+    }
+}
+
+static void trim_but(struct symbols *symbols, const struct module *keep)
+{
+    struct module *oldest;
+    const size_t maps = maps_trim(symbols);
+    while (modules_weigh(symbols, keep, &oldest) + maps > symbols->ceiling && oldest) {
+        object_close(oldest->object);
+        oldest->object = NULL;
+    }
+}
+
+void symbols_trim(struct symbols *symbols)
+{
+    trim_but(symbols, NULL);
+}
+
+/* --- modules --- */
+
+static bool module_is(const struct module *module, const char *path, const uint8_t *build_id, size_t size)
+{
+    if (module->public.build_id_size != size)
+        return false;
+    return size ? memcmp(module->public.build_id, build_id, size) == 0
+                : strcmp(module->public.path, path) == 0;
+}
+
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    return *name ? name : "[unknown]";
+}
+
+const struct symbol_module *symbols_module(struct symbols *symbols, const char *path, const uint8_t *build_id,
+                                           size_t build_id_size)
+{
+    const size_t size = build_id_size < sizeof symbols->bucket[0]->public.build_id
+                            ? build_id_size
+                            : sizeof symbols->bucket[0]->public.build_id;
+    const uint64_t hash = size ? store_hash(build_id, size) : store_hash(path, strlen(path));
+    struct module **bucket = &symbols->bucket[hash % MODULE_BUCKETS];
+    for (struct module *module = *bucket; module; module = module->next)
+        if (module_is(module, path, build_id, size))
+            return &module->public;
+    struct module *module = store_alloc(&symbols->store, sizeof *module);
+    if (!module)
+        return NULL;
+    module->public.path = symbols_intern(symbols, path);
+    module->public.name = last_part(module->public.path);
+    module->public.build_id_size = (uint8_t)size;
+    if (size)
+        memcpy(module->public.build_id, build_id, size);
+    module->public.id = ++symbols->modules;
+    module->next = *bucket;
+    return &(*bucket = module)->public;
+}
+
+/* Opens the module's files unless they are open, or this process was already asked for them. */
+static struct object *module_object(struct symbols *symbols, struct module *module,
+                                    const struct symbol_source *source)
+{
+    module->used = ++symbols->clock;
+    if (module->object)
+        return module->object;
+    if (module->attempts >= ATTEMPTS_MOST ||
+        (module->attempts && module->failed_pid == source->pid && module->failed_root == source->root_fd))
+        return NULL;
+    /* Counted before: a guarded fault on the way does not come back here. */
+    module->attempts++;
+    module->failed_pid = source->pid;
+    module->failed_root = source->root_fd;
+    if (object_open(&module->object, source, &module->public, symbols->debug_path) < 0) {
+        module->object = NULL;
+        return NULL;
+    }
+    module->attempts = 0;
+    module->public.has_functions |= object_has_functions(module->object);
+    module->public.has_lines |= object_has_lines(module->object);
+    module->public.has_inlines |= object_has_lines(module->object);
+    trim_but(symbols, module);
+    return module->object;
+}
+
+static unsigned module_locate(struct symbols *symbols, struct module *module,
+                              const struct symbol_source *source, uint64_t address,
+                              struct symbol_line line[OBJECT_LINES])
+{
+    unsigned count = 0;
+    if (sigsetjmp(guard_exit, 0) == 0) {
+        guard_on = 1;
+        struct object *object = module_object(symbols, module, source);
+        count = object ? object_locate(object, &symbols->store, address, line) : 0;
+        guard_on = 0;
+        return count;
+    }
+    guard_on = 0;
+    module->object = NULL;
+    module->attempts = ATTEMPTS_MOST;
+    return 0;
+}
+
+/* --- generated code --- */
+
+static struct process *process_find(struct symbols *symbols, const struct symbol_source *source)
+{
+    struct stat root = {0};
+    if (source->root_fd >= 0)
+        fstat(source->root_fd, &root);
+    for (struct process *process = symbols->process; process; process = process->next)
+        if (process->pid == source->pid && process->root_device == root.st_dev &&
+            process->root_inode == root.st_ino)
+            return process;
+    struct process *process = store_alloc(&symbols->store, sizeof *process);
+    if (!process)
+        return NULL;
+    process->map = perfmap_new();
+    process->pid = source->pid;
+    process->root_device = root.st_dev;
+    process->root_inode = root.st_ino;
+    process->key = ++symbols->process_keys;
+    process->next = symbols->process;
+    return symbols->process = process;
+}
+
+static unsigned process_locate(struct symbols *symbols, struct process *process,
+                               const struct symbol_source *source, uint64_t address, struct symbol_line *line)
+{
+    char name[NAME_MOST];
+    process->used = ++symbols->clock;
+    if (!process->map || perfmap_refresh(process->map, source->root_fd, source->pid) < 0)
+        return 0;
+    const unsigned generation = perfmap_generation(process->map);
+    if (process->generation && process->generation != generation)
+        process->key = ++symbols->process_keys; /* the number was given to another process */
+    process->generation = generation;
+    const size_t length = perfmap_find(process->map, address, name, sizeof name);
+    if (!length)
+        return 0;
+    const char *text = store_text(&symbols->store, name, length);
+    *line = (struct symbol_line){.function = text, .linkage = text, .file = ""};
+    return 1;
+}
+
+/* --- locations --- */
+
+static struct location_slot *location_slot(const struct symbols *symbols, const struct symbol_module *module,
+                                           uint32_t process, uint64_t address)
+{
+    const uint64_t key[2] = {address, module ? module->id : UINT64_C(1) << 32 | process};
+    size_t i = store_hash(key, sizeof key) & (symbols->slots - 1);
+    for (;; i = (i + 1) & (symbols->slots - 1)) {
+        struct location_slot *slot = &symbols->slot[i];
+        const struct symbol_location *location = slot->location;
+        if (!location ||
+            (location->module == module && location->address == address && slot->process == process))
+            return slot;
+    }
+}
+
+static bool locations_grow(struct symbols *symbols)
+{
+    struct symbols bigger = {.slots = symbols->slots ? symbols->slots * 2 : FIRST_LOCATIONS};
+    if (symbols->slots_used * 2 < symbols->slots)
+        return true;
+    bigger.slot = calloc(bigger.slots, sizeof *bigger.slot);
+    if (!bigger.slot)
+        return false;
+    for (size_t i = 0; i < symbols->slots; i++) {
+        const struct location_slot *slot = &symbols->slot[i];
+        if (slot->location)
+            *location_slot(&bigger, slot->location->module, slot->process, slot->location->address) = *slot;
+    }
+    free(symbols->slot);
+    symbols->slot = bigger.slot;
+    symbols->slots = bigger.slots;
+    return true;
+}
+
+static struct symbol_location *location_new(struct symbols *symbols, const struct symbol_module *module,
+                                            uint64_t address, const struct symbol_line *line, unsigned count)
+{
+    struct symbol_location *location = store_alloc(&symbols->store, sizeof *location + count * sizeof *line);
+    if (!location)
+        return &symbols->no_memory;
+    struct symbol_line *lines = (struct symbol_line *)(location + 1);
+    memcpy(lines, line, count * sizeof *line);
+    *location = (struct symbol_location){module, address, ++symbols->locations, count, lines};
+    return location;
+}
+
+static void line_unnamed(struct symbols *symbols, const struct symbol_module *module, uint64_t address,
+                         struct symbol_line *line)
+{
+    char name[NAME_MOST];
+    snprintf(name, sizeof name, "%.900s+0x%" PRIx64, module ? module->name : "[unknown]", address);
+    const char *text = symbols_intern(symbols, name);
+    *line = (struct symbol_line){.function = text, .linkage = text, .file = ""};
+}
+
+/* Fills a free slot, or one whose address had no name so far. */
+static const struct symbol_location *slot_fill(struct symbols *symbols, struct location_slot *slot,
+                                               const struct symbol_module *module, uint32_t process,
+                                               uint64_t address, struct symbol_line *line, unsigned count)
+{
+    const bool named = count > 0;
+    if (slot->location && !named)
+        return slot->location;
+    if (!named)
+        line_unnamed(symbols, module, address, line);
+    symbols->slots_used += !slot->location;
+    *slot = (struct location_slot){location_new(symbols, module, address, line, named ? count : 1), process,
+                                   named};
+    return slot->location;
+}
+
+/* Addresses without a name are asked for again each time: compilers write a function's name after its first
+ * run. */
+static const struct symbol_location *locate_generated(struct symbols *symbols,
+                                                      const struct symbol_source *source, uint64_t address)
+{
+    struct symbol_line line;
+    struct process *process = process_find(symbols, source);
+    if (!process)
+        return &symbols->no_memory;
+    struct location_slot *slot = location_slot(symbols, NULL, process->key, address);
+    if (slot->location && slot->named)
+        return slot->location;
+    const uint32_t key = process->key;
+    const unsigned count = process_locate(symbols, process, source, address, &line);
+    if (process->key != key)
+        slot = location_slot(symbols, NULL, process->key, address);
+    return slot_fill(symbols, slot, NULL, process->key, address, &line, count);
+}
+
+const struct symbol_location *symbols_locate(struct symbols *symbols, const struct symbol_source *source,
+                                             const struct symbol_module *module, uint64_t address)
+{
+    struct symbol_line line[OBJECT_LINES];
+    if (!locations_grow(symbols))
+        return &symbols->no_memory;
+    if (!module)
+        return locate_generated(symbols, source, address);
+    struct location_slot *slot = location_slot(symbols, module, 0, address);
+    if (slot->location)
+        return slot->location;
+    /* symbols_module() hands out the first member of what it keeps, const for others only. */
+    struct module *own = (struct module *)(uintptr_t)module;
+    const unsigned count = module_locate(symbols, own, source, address, line);
+    return slot_fill(symbols, slot, module, 0, address, line, count);
+}
+
+const struct symbol_location *symbols_special(struct symbols *symbols, const char *name)
+{
+    const char *text = symbols_intern(symbols, name);
+    for (struct special *special = symbols->special; special; special = special->next)
+        if (special->location->lines[0].function == text)
+            return special->location;
+    struct special *special = store_alloc(&symbols->store, sizeof *special);
+    if (!special)
+        return &symbols->no_memory;
+    const struct symbol_line line = {.function = text, .linkage = text, .file = ""};
+    special->location = location_new(symbols, NULL, 0, &line, 1);
+    special->next = symbols->special;
+    symbols->special = special;
+    return special->location;
+}
