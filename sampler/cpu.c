@@ -152,18 +152,23 @@ static void record_cpu(struct segment *segment, uint32_t slot, uint32_t period_n
     record_end(&record, true);
 }
 
-bool cpu_signal(const siginfo_t *info, void *context)
+bool cpu_signal_is_ours(const siginfo_t *info)
 {
     uint64_t value = (uint64_t)(uintptr_t)info->si_value.sival_ptr;
+    return info->si_code == SI_TIMER && (value & ~UINT64_C(0xffffffff)) == cookie;
+}
+
+bool cpu_signal(const siginfo_t *info, void *context)
+{
     struct segment *segment;
     uint32_t slot, period_ns, periods;
 
-    if (info->si_code != SI_TIMER || (value & ~UINT64_C(0xffffffff)) != cookie)
+    if (!cpu_signal_is_ours(info))
         return false;
     segment = process_segment();
     if (!segment)
         return true;
-    slot = (uint32_t)value;
+    slot = (uint32_t)(uintptr_t)info->si_value.sival_ptr;
     if (!slot) {
         if (!thread_local_state.slot)
             thread_adopt_self(0);

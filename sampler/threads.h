@@ -64,4 +64,7 @@ void thread_bury(struct segment *segment, int tid);
  */
 bool cpu_signal(const siginfo_t *info, void *context);
 
+/* true: the signal is one of our timers'. */
+bool cpu_signal_is_ours(const siginfo_t *info);
+
 #endif
