@@ -4,6 +4,7 @@
 #define CPROF_UPLOADER_OPTIONS_H
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "../sampler/layout.h"
@@ -11,17 +12,35 @@
 #define CPROF_VERSION "0.1.0"
 
 struct options {
-    struct settings settings;  /* of the uploader's own environment */
-    char out[4096];            /* absolute directory, or "" */
-    char socket[108];          /* the session's name; '@' first: abstract */
-    int segment_fd;            /* -1, or a segment handed over by the program that started us */
-    pid_t segment_pid;         /* its process */
-    bool foreground;           /* under the launcher: messages go to stderr, too */
+    struct settings settings; /* of the uploader's own environment */
+    char out[4096];           /* absolute directory, or "" */
+    char socket[108];         /* the session's name; '@' first: abstract */
+    int segment_fd;           /* -1, or a segment handed over by the program that started us */
+    pid_t segment_pid;        /* its process */
+    bool foreground;          /* under the launcher: messages go to stderr, too */
+    bool quiet;               /* the launcher prints no summary */
+    bool help, version;       /* asked for */
+    const char *library;      /* what the launcher preloads, or NULL */
 };
 
-/* log.c: one line "cprof: ..." to CPROF_LOG (else OUT/cprof.log at warning level, else nowhere), and in the foreground
-   to stderr for warnings. printf-like; adds the newline. Safe before log_open() (stderr in the foreground, else
-   nowhere). The same warning is written once a minute at most. */
+/*
+ * Reads the arguments behind the command (argv[0]) and then the environment. An option --name=value of the
+ * settings table is put into our environment under the setting's variable, so that it wins there and the
+ * target inherits it. Returns the index of the first argument that is no option, or -EINVAL after a line on
+ * stderr. Wrong values in the environment are complained about on stderr in the foreground, else to the log,
+ * and their defaults are used.
+ */
+int options_parse(struct options *options, int argc, char **argv);
+
+/* Prints every option of the settings table but the hidden ones (bits of 1 << enum setting). */
+void options_print_help(FILE *file, uint64_t hidden);
+
+/* Writes the values in use back into our environment, out and socket included, for the program we start. */
+void options_export(struct options *options);
+
+/* log.c: one line "cprof: ..." to CPROF_LOG (else OUT/cprof.log at warning level, else nowhere), and in the
+   foreground to stderr for warnings. printf-like; adds the newline. Safe before log_open() (stderr in the
+   foreground, else nowhere). The same warning is written once a minute at most. */
 void log_open(const struct options *options);
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));

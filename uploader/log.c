@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "options.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+enum { WARNINGS = 64 };
+
+/* One warning, told apart by its format: texts with changing numbers are still the same warning. */
+struct warning {
+    const char *format;
+    int64_t next_ns;
+    unsigned held_back;
+};
+
+static struct {
+    const struct options *options;
+    int fd; /* 0: not open yet */
+    bool everything;
+    struct warning warning[WARNINGS];
+} log_state;
+
+/* The file is made by the first line: a session without warnings leaves none. */
+static int log_fd(void)
+{
+    char path[sizeof log_state.options->out + 16];
+    const char *name = path;
+
+    if (log_state.fd || !log_state.options)
+        return log_state.fd ? log_state.fd : -1;
+    if (log_state.everything)
+        name = log_state.options->settings.value[SETTING_LOG].text;
+    else if (*log_state.options->out)
+        snprintf(path, sizeof path, "%s/cprof.log", log_state.options->out);
+    else
+        return -1;
+    log_state.fd = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
+    if (log_state.fd == -1 && errno == ENOENT)
+        log_state.fd = 0; /* the output directory is not there yet: the next line tries again */
+    return log_state.fd ? log_state.fd : -1;
+}
+
+void log_open(const struct options *options)
+{
+    log_state.options = options;
+    log_state.everything = *options->settings.value[SETTING_LOG].text != 0;
+    if (log_state.everything)
+        log_fd(); /* a relative path is meant from the directory that we are about to leave */
+}
+
+/* How many equal ones were held back since the last that was written; -1: hold back this one, too. */
+static int warning_due(const char *format)
+{
+    struct warning *found = &log_state.warning[0];
+    int64_t now = monotonic_ns();
+    int held_back;
+
+    for (unsigned i = 0; i < WARNINGS; i++) {
+        struct warning *warning = &log_state.warning[i];
+        if (warning->format == format) {
+            found = warning;
+            break;
+        }
+        if (warning->next_ns < found->next_ns)
+            found = warning;
+    }
+    if (found->format == format && now < found->next_ns) {
+        found->held_back++;
+        return -1;
+    }
+    held_back = found->format == format ? (int)found->held_back : 0;
+    *found = (struct warning){format, now + 60 * SECOND_NS, 0};
+    return held_back;
+}
+
+static void write_line(int fd, const char *text)
+{
+    char line[1200], stamp[32];
+    time_t now = time(NULL);
+    struct tm tm;
+    int length;
+
+    strftime(stamp, sizeof stamp, "%F %T", localtime_r(&now, &tm));
+    length = fd == STDERR_FILENO
+                 ? snprintf(line, sizeof line, "cprof: %s\n", text)
+                 : snprintf(line, sizeof line, "%s cprof[%d]: %s\n", stamp, (int)getpid(), text);
+    if (length > 0 && write(fd, line, (size_t)length) < 0)
+        return; /* there is nowhere left to say it */
+}
+
+static void log_write(const char *format, va_list args, bool warning)
+{
+    char text[1024];
+    int used = vsnprintf(text, sizeof text, format, args), held_back = warning ? warning_due(format) : 0;
+
+    if (held_back < 0 || used < 0)
+        return;
+    if (held_back && (size_t)used < sizeof text)
+        snprintf(text + used, sizeof text - (size_t)used, " (and %d times more before)", held_back);
+    if (warning && log_state.options && log_state.options->foreground)
+        write_line(STDERR_FILENO, text);
+    if ((warning || log_state.everything) && log_fd() > 0)
+        write_line(log_fd(), text);
+}
+
+void log_info(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    log_write(format, args, false);
+    va_end(args);
+}
+
+void log_warn(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    log_write(format, args, true);
+    va_end(args);
+}

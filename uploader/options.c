@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Options that are no settings: they make sense on one command line only. */
+enum extra { EXTRA_SEGMENT_FD, EXTRA_PID, EXTRA_LIBRARY, EXTRA_QUIET, EXTRA_HELP, EXTRA_VERSION, EXTRAS };
+static const struct {
+    const char *name;
+    bool has_value;
+} extras[EXTRAS] = {
+    [EXTRA_SEGMENT_FD] = {"segment-fd", true},
+    [EXTRA_PID] = {"pid", true},
+    [EXTRA_LIBRARY] = {"library", true},
+    [EXTRA_QUIET] = {"quiet", false},
+    [EXTRA_HELP] = {"help", false},
+    [EXTRA_VERSION] = {"version", false},
+};
+
+/* The setting's name as an option: CPU_HZ is cpu-hz. */
+static void option_name(const struct setting_row *row, char name[32])
+{
+    size_t i;
+    for (i = 0; row->id[i] && i < 31; i++)
+        name[i] = row->id[i] == '_' ? '-' : (char)tolower((unsigned char)row->id[i]);
+    name[i] = 0;
+}
+
+static int setting_find(const char *name, size_t length)
+{
+    for (int i = 0; i < SETTINGS; i++) {
+        char option[32];
+        option_name(&setting_rows[i], option);
+        if (strlen(option) == length && !memcmp(option, name, length))
+            return i;
+    }
+    return -ENOENT;
+}
+
+static int extra_find(const char *name, size_t length)
+{
+    for (int i = 0; i < EXTRAS; i++)
+        if (strlen(extras[i].name) == length && !memcmp(extras[i].name, name, length))
+            return i;
+    return -ENOENT;
+}
+
+static int parse_number(const char *option, const char *value, int *number)
+{
+    char *end;
+    long parsed = strtol(value, &end, 10);
+    if (end == value || *end || parsed < 0 || parsed > INT_MAX) {
+        fprintf(stderr, "cprof: --%s=%s is not a number\n", option, value);
+        return -EINVAL;
+    }
+    *number = (int)parsed;
+    return 0;
+}
+
+static int extra_apply(struct options *options, enum extra extra, const char *value)
+{
+    switch (extra) {
+    case EXTRA_SEGMENT_FD:
+        return parse_number(extras[extra].name, value, &options->segment_fd);
+    case EXTRA_PID:
+        return parse_number(extras[extra].name, value, &options->segment_pid);
+    case EXTRA_LIBRARY:
+        options->library = value;
+        return 0;
+    case EXTRA_QUIET:
+        options->quiet = true;
+        return 0;
+    case EXTRA_HELP:
+        options->help = true;
+        return 0;
+    case EXTRA_VERSION:
+        options->version = true;
+        return 0;
+    case EXTRAS:
+        break;
+    }
+    return -EINVAL;
+}
+
+/* One option, at argv[*at]; *at goes on to its value where that is an argument of its own. */
+static int option_apply(struct options *options, int argc, char **argv, int *at)
+{
+    const char *name = argv[*at] + 2, *value = strchr(name, '=');
+    size_t length = value ? (size_t)(value - name) : strlen(name);
+    int setting = setting_find(name, length), extra = extra_find(name, length);
+
+    if (setting < 0 && extra < 0) {
+        fprintf(stderr, "cprof: unknown option --%.*s (--help lists them)\n", (int)length, name);
+        return -EINVAL;
+    }
+    if (value)
+        value++;
+    else if (setting >= 0 && setting_rows[setting].type == TYPE_FLAG)
+        value = "1";
+    else if ((setting >= 0 || extras[extra].has_value) && *at + 1 < argc)
+        value = argv[++*at];
+    else if (setting >= 0 || extras[extra].has_value) {
+        fprintf(stderr, "cprof: option --%s needs a value\n", name);
+        return -EINVAL;
+    }
+    if (setting < 0)
+        return extra_apply(options, (enum extra)extra, value);
+    return setenv(setting_rows[setting].variable, value, 1) ? -errno : 0;
+}
+
+static void complain(const char *line, void *context)
+{
+    const struct options *options = context;
+    if (options->foreground)
+        fprintf(stderr, "cprof: %s\n", line);
+}
+
+static int settings_apply(struct options *options, settings_complain *complaint)
+{
+    char directory[PATH_MAX];
+    int rc;
+
+    settings_read(&options->settings, environ, complaint, options);
+    if (!getcwd(directory, sizeof directory))
+        strcpy(directory, "/");
+    rc = settings_out(&options->settings, directory, options->out, sizeof options->out);
+    if (rc) {
+        fprintf(stderr, "cprof: the path of the output directory is too long\n");
+        return rc;
+    }
+    if (strlen(options->settings.value[SETTING_SOCKET].text) >= sizeof options->socket) {
+        fprintf(stderr, "cprof: the socket's name is longer than %zu bytes\n", sizeof options->socket - 1);
+        return -ENAMETOOLONG;
+    }
+    settings_socket_name(&options->settings, geteuid(), directory, options->socket);
+    return 0;
+}
+
+int options_parse(struct options *options, int argc, char **argv)
+{
+    int i, rc;
+
+    options->segment_fd = -1;
+    for (i = 1; i < argc && argv[i][0] == '-'; i++) {
+        if (!strcmp(argv[i], "--")) {
+            i++;
+            break;
+        }
+        if (!strcmp(argv[i], "-h") || !strcmp(argv[i], "-V")) {
+            options->help |= argv[i][1] == 'h';
+            options->version |= argv[i][1] == 'V';
+            continue;
+        }
+        if (argv[i][1] != '-') {
+            fprintf(stderr, "cprof: unknown option %s (--help lists them)\n", argv[i]);
+            return -EINVAL;
+        }
+        rc = option_apply(options, argc, argv, &i);
+        if (rc)
+            return -EINVAL;
+    }
+    return settings_apply(options, complain) ? -EINVAL : i;
+}
+
+void options_export(struct options *options)
+{
+    char text[sizeof options->out];
+    for (int i = 0; i < SETTINGS; i++)
+        if (setting_rows[i].type != TYPE_TEXT && options->settings.value[i].variable)
+            setenv(setting_rows[i].variable, options->settings.value[i].text, 1);
+        else if (setting_rows[i].type != TYPE_TEXT)
+            /* A wrong value was complained about already; the library must not do it a second time. */
+            unsetenv(setting_rows[i].variable);
+    setenv(setting_rows[SETTING_SOCKET].variable, options->socket, 1);
+    strcpy(text, options->out);
+    if (*text)
+        setenv(setting_rows[SETTING_OUT].variable, text, 1);
+    settings_apply(options, NULL);
+}
+
+static const char *const placeholders[] = {
+    [TYPE_TEXT] = "TEXT", [TYPE_FLAG] = "0|1",  [TYPE_COUNT] = "N",
+    [TYPE_SIZE] = "SIZE", [TYPE_TIME] = "TIME", [TYPE_PROFILES] = "LIST",
+};
+
+void options_print_help(FILE *file, uint64_t hidden)
+{
+    for (int i = 0; i < SETTINGS; i++) {
+        const struct setting_row *row = &setting_rows[i];
+        char name[32], option[64];
+        if (hidden >> i & 1)
+            continue;
+        option_name(row, name);
+        snprintf(option, sizeof option, "--%s=%s", name, placeholders[row->type]);
+        fprintf(file, "  %-24s %s%s%s%s [%s]\n", option, row->help, *row->fallback ? " (" : "", row->fallback,
+                *row->fallback ? ")" : "", row->variable);
+    }
+}

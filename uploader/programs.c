@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "programs.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "options.h"
+
+#define MERGED_GAP_NS   (1 * SECOND_NS)
+#define INTERVAL_GAP_NS (5 * SECOND_NS)
+
+void programs_init(struct programs *programs, struct symbols *symbols)
+{
+    *programs = (struct programs){.symbols = symbols};
+    programs->overflow = symbols_special(symbols, "[stacks beyond the ceiling]");
+}
+
+static void program_free(struct program *program)
+{
+    for (int k = 0; k < KIND_IDS; k++) {
+        profile_free(program->interval[k]);
+        profile_free(program->merged[k]);
+    }
+    free(program->pid);
+    free(program);
+}
+
+void programs_free(struct programs *programs)
+{
+    for (size_t i = 0; i < programs->count; i++)
+        program_free(programs->program[i]);
+    free(programs->program);
+}
+
+/* Two programs of one name with other labels must not write the same files. */
+static void name_directory(const struct programs *programs, struct program *program)
+{
+    unsigned others = 0;
+    for (size_t i = 0; i < programs->count; i++)
+        others += programs->program[i]->name == program->name;
+    if (others)
+        snprintf(program->directory, sizeof program->directory, "%s.%u", program->name, others + 1);
+    else
+        snprintf(program->directory, sizeof program->directory, "%s", program->name);
+}
+
+static struct program *program_new(struct programs *programs, const char *name, const char *service,
+                                   const char *labels)
+{
+    struct program **grown = realloc(programs->program, (programs->count + 1) * sizeof(struct program *));
+    struct program *program = calloc(1, sizeof *program);
+
+    if (grown)
+        programs->program = grown;
+    if (!grown || !program) {
+        free(program);
+        return NULL;
+    }
+    program->name = name;
+    program->service = service;
+    program->labels = labels;
+    program->start_ns = program->interval_start_ns = clock_ns(CLOCK_REALTIME);
+    name_directory(programs, program);
+    for (int k = 0; k < KIND_IDS; k++)
+        program->fold_at[k] = PROGRAM_FOLD_STACKS;
+    programs->program[programs->count++] = program;
+    return program;
+}
+
+struct program *programs_get(struct programs *programs, const char *name, const char *service,
+                             const char *labels)
+{
+    name = symbols_intern(programs->symbols, *name ? name : "unknown");
+    service = symbols_intern(programs->symbols, *service ? service : name);
+    labels = symbols_intern(programs->symbols, labels);
+    if (!name || !service || !labels)
+        return NULL;
+    for (size_t i = 0; i < programs->count; i++) {
+        struct program *program = programs->program[i];
+        if (program->name == name && program->service == service && program->labels == labels)
+            return program;
+    }
+    return program_new(programs, name, service, labels);
+}
+
+int program_enter(struct program *program, pid_t pid)
+{
+    if (program->alive == program->pids) {
+        size_t pids = program->pids ? 2 * program->pids : 4;
+        pid_t *grown = realloc(program->pid, pids * sizeof *grown);
+        if (!grown)
+            return -ENOMEM;
+        program->pid = grown;
+        program->pids = pids;
+    }
+    /* After a pause without a process, the interval begins with the new one. */
+    if (!program->alive && !program->changed) {
+        program->interval_start_ns = clock_ns(CLOCK_REALTIME);
+        if (!program->processes)
+            program->start_ns = program->interval_start_ns;
+    }
+    program->pid[program->alive++] = pid;
+    program->processes++;
+    return 0;
+}
+
+void program_leave(struct program *program, pid_t pid)
+{
+    int64_t now = monotonic_ns(), due = program->merged_done_ns + MERGED_GAP_NS;
+
+    for (size_t i = 0; i < program->alive; i++) {
+        if (program->pid[i] == pid) {
+            program->pid[i] = program->pid[--program->alive];
+            break;
+        }
+    }
+    program->end_ns = clock_ns(CLOCK_REALTIME);
+    program->due_ns = !program->merged_done_ns || due < now ? now : due;
+}
+
+static bool is_alive(const struct program *program, uint32_t pid)
+{
+    for (size_t i = 0; i < program->alive; i++)
+        if ((uint32_t)program->pid[i] == pid)
+            return true;
+    return false;
+}
+
+static int add_to(struct programs *programs, struct profile **profile, enum profile_kind_id kind,
+                  const struct stack *stack, pid_t pid, const char *thread,
+                  const int64_t value[PROFILE_VALUES])
+{
+    if (!*profile)
+        *profile = profile_new(&profile_kinds[kind], PROGRAM_STACKS);
+    if (!*profile)
+        return -ENOMEM;
+    return profile_add(*profile, stack->frame, stack->frames, (uint32_t)pid, thread, value,
+                       programs->overflow);
+}
+
+int program_add(struct programs *programs, struct program *program, unsigned parts, enum profile_kind_id kind,
+                const struct stack *stack, pid_t pid, const char *thread, const int64_t value[PROFILE_VALUES])
+{
+    int64_t negated[PROFILE_VALUES];
+    int rc = 0;
+
+    program->changed = true;
+    if (parts & PROGRAM_MERGED)
+        rc = add_to(programs, &program->merged[kind], kind, stack, pid, thread, value);
+    if (rc || !(parts & PROGRAM_INTERVAL))
+        return rc;
+    rc = add_to(programs, &program->interval[kind], kind, stack, pid, thread, value);
+    if (rc && parts & PROGRAM_MERGED) {
+        for (int i = 0; i < PROFILE_VALUES; i++)
+            negated[i] = -value[i];
+        add_to(programs, &program->merged[kind], kind, stack, pid, thread, negated);
+    }
+    return rc;
+}
+
+void program_clear_state(struct program *program, pid_t pid)
+{
+    for (int k = 0; k < KIND_IDS; k++) {
+        if (program->interval[k])
+            profile_clear(program->interval[k], profile_kinds[k].snapshot_values, (uint32_t)pid);
+        if (program->merged[k])
+            profile_clear(program->merged[k], profile_kinds[k].snapshot_values, (uint32_t)pid);
+    }
+    program->changed = true;
+}
+
+void program_count(struct program *program, enum counter counter, uint64_t n)
+{
+    program->interval_counts.counter[counter] += n;
+    program->counts.counter[counter] += n;
+}
+
+void program_count_malformed(struct program *program)
+{
+    program->interval_counts.malformed++;
+    program->counts.malformed++;
+}
+
+void program_count_own(struct program *program, uint64_t ns)
+{
+    program->interval_counts.own_ns += ns;
+    program->counts.own_ns += ns;
+}
+
+/* A program of many short processes would fill its merged profile with the same stacks of ever new pids: once
+   it is large, processes that ended are told apart no longer. */
+static void fold(struct program *program, enum profile_kind_id kind, const struct symbol_location *overflow)
+{
+    struct profile *old = program->merged[kind], *folded;
+    const struct profile_sample *sample;
+    size_t cursor = 0;
+
+    if (!old || profile_count(old) < program->fold_at[kind])
+        return;
+    folded = profile_new(&profile_kinds[kind], PROGRAM_STACKS);
+    while (folded && (sample = profile_next(old, &cursor))) {
+        uint32_t pid = is_alive(program, sample->pid) ? sample->pid : 0;
+        if (profile_add(folded, sample->frame, sample->frames, pid, sample->thread, sample->value,
+                        overflow)) {
+            profile_free(folded);
+            return;
+        }
+    }
+    if (!folded)
+        return;
+    program->merged[kind] = folded;
+    program->fold_at[kind] = 2 * profile_count(folded);
+    if (program->fold_at[kind] < PROGRAM_FOLD_STACKS)
+        program->fold_at[kind] = PROGRAM_FOLD_STACKS;
+    profile_free(old);
+}
+
+#define X(name, text) [COUNT_##name] = text,
+static const char *const counter_texts[COUNTERS] = {LAYOUT_COUNTERS(X)};
+#undef X
+
+static bool is_loss(enum counter counter)
+{
+    return counter != COUNT_CPU_SAMPLES && counter != COUNT_CPU_OVERRUNS && counter != COUNT_ALLOC_SAMPLES &&
+           counter != COUNT_OWN_TICKS && counter != COUNT_EARLY_ALLOCATIONS;
+}
+
+void program_each_loss(const struct program_counts *counts,
+                       void (*line)(uint64_t n, const char *text, void *context), void *context)
+{
+    for (int i = 0; i < COUNTERS; i++)
+        if (counts->counter[i] && is_loss((enum counter)i))
+            line(counts->counter[i], counter_texts[i], context);
+    if (counts->malformed)
+        line(counts->malformed, "records dropped: they made no sense", context);
+}
+
+int64_t program_cpu_ns(const struct program *program)
+{
+    return program->merged[KIND_ID_CPU] ? profile_total(program->merged[KIND_ID_CPU], 1) : 0;
+}
+
+enum { COMMENTS = COUNTERS + 12, COMMENT_SIZE = 192 };
+struct comments {
+    const char *line[COMMENTS + 1];
+    char text[COMMENTS][COMMENT_SIZE];
+    unsigned count;
+};
+
+__attribute__((format(printf, 2, 3))) static void comment(struct comments *comments, const char *format, ...)
+{
+    va_list args;
+    if (comments->count == COMMENTS)
+        return;
+    va_start(args, format);
+    vsnprintf(comments->text[comments->count], COMMENT_SIZE, format, args);
+    va_end(args);
+    comments->line[comments->count] = comments->text[comments->count];
+    comments->line[++comments->count] = NULL;
+}
+
+static void comment_rates(struct comments *comments, const struct program *program)
+{
+    if (program->period[KIND_ID_CPU])
+        comment(comments, "cpu: %.4g samples per second of CPU time and thread",
+                1e9 / (double)program->period[KIND_ID_CPU]);
+    if (program->period[KIND_ID_MEMORY])
+        comment(comments, "memory: one sample per %" PRId64 " bytes on average",
+                program->period[KIND_ID_MEMORY]);
+}
+
+static void comment_profiles(struct comments *comments, struct profile *const profile[KIND_IDS])
+{
+    for (int k = 0; k < KIND_IDS; k++)
+        if (profile[k] && profile_overflowed(profile[k]))
+            comment(comments, "%s: %" PRIu64 " records beyond %d stacks went to one", profile_kinds[k].name,
+                    profile_overflowed(profile[k]), PROGRAM_STACKS);
+}
+
+static void make_comments(struct comments *comments, const struct program *program, bool merged,
+                          int64_t duration_ns)
+{
+    const struct program_counts *counts = merged ? &program->counts : &program->interval_counts;
+    struct profile *const *profile = merged ? program->merged : program->interval;
+    int64_t cpu_ns = profile[KIND_ID_CPU] ? profile_total(profile[KIND_ID_CPU], 1) : 0;
+
+    comments->count = 0;
+    comment(comments, "cprof " CPROF_VERSION);
+    comment(comments, "%s: %u process%s so far, %zu running; %.3f s", program->name, program->processes,
+            program->processes == 1 ? "" : "es", program->alive, (double)duration_ns / 1e9);
+    comment_rates(comments, program);
+    for (int i = 0; i < COUNTERS; i++)
+        if (counts->counter[i] && i != COUNT_OWN_TICKS)
+            comment(comments, "%" PRIu64 " %s", counts->counter[i], counter_texts[i]);
+    if (counts->malformed)
+        comment(comments, "%" PRIu64 " records dropped: they made no sense", counts->malformed);
+    comment_profiles(comments, profile);
+    if (cpu_ns)
+        comment(comments, "cost of taking samples: %" PRIu64 " ns, %.3f %% of the CPU time", counts->own_ns,
+                100.0 * (double)counts->own_ns / (double)cpu_ns);
+    else
+        comment(comments, "cost of taking samples: %" PRIu64 " ns", counts->own_ns);
+}
+
+static const struct profile *not_empty(const struct profile *profile)
+{
+    size_t cursor = 0;
+    return profile && profile_next(profile, &cursor) ? profile : NULL;
+}
+
+static void interval_reset(struct program *program, int64_t end_ns)
+{
+    for (int k = 0; k < KIND_IDS; k++) {
+        profile_free(program->interval[k]);
+        program->interval[k] = NULL;
+    }
+    memset(&program->interval_counts, 0, sizeof program->interval_counts);
+    program->interval_start_ns = end_ns;
+    program->interval_done_ns = monotonic_ns();
+    program->changed = false;
+}
+
+void program_upload(struct program *program, struct sink *const *sinks, size_t count, unsigned parts)
+{
+    struct comments interval_comments, merged_comments;
+    struct upload upload = {
+        .program = program->directory,
+        .service = program->service,
+        .labels = program->labels,
+        .start_ns = program->interval_start_ns,
+        .session_start_ns = program->start_ns,
+        .comments = interval_comments.line,
+        .merged_comments = merged_comments.line,
+        .final = !program->alive,
+    };
+    bool any = false;
+
+    if (program->alive || !program->end_ns)
+        program->end_ns = clock_ns(CLOCK_REALTIME);
+    upload.end_ns = program->end_ns;
+    for (int k = 0; k < KIND_IDS; k++) {
+        upload.interval[k] = parts & PROGRAM_INTERVAL ? not_empty(program->interval[k]) : NULL;
+        upload.merged[k] = not_empty(program->merged[k]);
+        upload.period[k] = program->period[k];
+        any |= upload.merged[k] != NULL;
+    }
+    make_comments(&interval_comments, program, false, program->end_ns - program->interval_start_ns);
+    make_comments(&merged_comments, program, true, program->end_ns - program->start_ns);
+    for (size_t i = 0; any && i < count; i++)
+        sinks[i]->ops->take(sinks[i], &upload);
+    program->merged_done_ns = monotonic_ns();
+    if (parts & PROGRAM_INTERVAL)
+        interval_reset(program, program->end_ns);
+}
+
+static int64_t upload_due(struct programs *programs, struct program *program, struct sink *const *sinks,
+                          size_t count, int64_t now_ns)
+{
+    bool ended = !program->alive;
+    bool whole =
+        ended && (!program->interval_done_ns || now_ns - program->interval_done_ns >= INTERVAL_GAP_NS);
+
+    if (!program->due_ns || now_ns < program->due_ns)
+        return program->due_ns ? program->due_ns : INT64_MAX;
+    for (int k = 0; k < KIND_IDS; k++)
+        fold(program, (enum profile_kind_id)k, programs->overflow);
+    program_upload(program, sinks, count, whole ? PROGRAM_MERGED | PROGRAM_INTERVAL : PROGRAM_MERGED);
+    program->due_ns = ended && !whole ? program->interval_done_ns + INTERVAL_GAP_NS : 0;
+    return program->due_ns ? program->due_ns : INT64_MAX;
+}
+
+int64_t programs_upload_due(struct programs *programs, struct sink *const *sinks, size_t count,
+                            int64_t now_ns)
+{
+    int64_t next = INT64_MAX;
+    for (size_t i = 0; i < programs->count; i++) {
+        int64_t due = upload_due(programs, programs->program[i], sinks, count, now_ns);
+        next = due < next ? due : next;
+    }
+    return next;
+}
+
+void programs_upload_all(struct programs *programs, struct sink *const *sinks, size_t count)
+{
+    for (size_t i = 0; i < programs->count; i++) {
+        struct program *program = programs->program[i];
+        if (!program->changed && !program->due_ns)
+            continue;
+        for (int k = 0; k < KIND_IDS; k++)
+            fold(program, (enum profile_kind_id)k, programs->overflow);
+        program_upload(program, sinks, count, PROGRAM_MERGED | PROGRAM_INTERVAL);
+        program->due_ns = 0;
+    }
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the session knows of each program (same name, service and labels): the profiles of the present
+ * interval and of the whole session, what was counted, and when it is to be handed to the sinks. One thread
+ * only.
+ *
+ * State values (inuse_*) of a live process are replaced at each round. Those of a process that ended stay in
+ * the merged profile as they were at its end, and are in exactly one interval: the one it ended in.
+ */
+#ifndef CPROF_UPLOADER_PROGRAMS_H
+#define CPROF_UPLOADER_PROGRAMS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "profile.h"
+#include "sink.h"
+#include "stacks.h"
+
+enum {
+    PROGRAM_STACKS = 60000,      /* ceiling of one profile; more go to one frame that says so */
+    PROGRAM_FOLD_STACKS = 12000, /* merged profiles beyond this give up telling apart processes that ended */
+};
+
+/* Counted since the interval, or the session, began. */
+struct program_counts {
+    uint64_t counter[COUNTERS];
+    uint64_t malformed; /* records of a segment that made no sense and were dropped */
+    uint64_t own_ns;    /* time that our sampling took in the target */
+};
+
+struct program {
+    const char *name, *service, *labels; /* interned */
+    char directory[80];                  /* its name among all programs of the session */
+    struct profile *interval[KIND_IDS], *merged[KIND_IDS];
+    struct program_counts interval_counts, counts;
+    int64_t period[KIND_IDS];
+    int64_t start_ns, interval_start_ns; /* CLOCK_REALTIME */
+    int64_t end_ns;                      /* CLOCK_REALTIME when its last process ended, or now */
+    int64_t due_ns;                      /* CLOCK_MONOTONIC; 0: nothing to write before the interval's end */
+    int64_t merged_done_ns, interval_done_ns;
+    bool changed; /* since the last upload */
+    size_t fold_at[KIND_IDS];
+    pid_t *pid; /* of those alive */
+    size_t alive, pids;
+    unsigned processes; /* ever */
+};
+
+/* `program` is read by summary.c as well. */
+struct programs {
+    struct symbols *symbols;
+    const struct symbol_location *overflow;
+    struct program **program;
+    size_t count;
+};
+
+void programs_init(struct programs *programs, struct symbols *symbols);
+void programs_free(struct programs *programs);
+
+/* Found or made; owned by programs. NULL: no memory. */
+struct program *programs_get(struct programs *programs, const char *name, const char *service,
+                             const char *labels);
+
+int program_enter(struct program *program, pid_t pid);
+void program_leave(struct program *program, pid_t pid);
+
+enum program_part { PROGRAM_INTERVAL = 1, PROGRAM_MERGED = 2 };
+
+/* Adds to the interval, to the session so far, or to both. 0 or -ENOMEM (then nothing was added). */
+int program_add(struct programs *programs, struct program *program, unsigned parts, enum profile_kind_id kind,
+                const struct stack *stack, pid_t pid, const char *thread,
+                const int64_t value[PROFILE_VALUES]);
+
+/* Before a process's state values are added anew. */
+void program_clear_state(struct program *program, pid_t pid);
+
+void program_count(struct program *program, enum counter counter, uint64_t n);
+void program_count_malformed(struct program *program);
+void program_count_own(struct program *program, uint64_t ns);
+
+/* Hands the session so far to the sinks, and with PROGRAM_INTERVAL the interval as well: a new one begins. */
+void program_upload(struct program *program, struct sink *const *sinks, size_t count, unsigned parts);
+
+/* What is due after processes ended: files at most a second later, however many end in it; the interval after
+   a program's last process, at most every few seconds. Returns when to ask again (CLOCK_MONOTONIC),
+   INT64_MAX: not. */
+int64_t programs_upload_due(struct programs *programs, struct sink *const *sinks, size_t count,
+                            int64_t now_ns);
+void programs_upload_all(struct programs *programs, struct sink *const *sinks, size_t count);
+
+/* Calls line() for each thing that was lost or cut. */
+void program_each_loss(const struct program_counts *counts,
+                       void (*line)(uint64_t n, const char *text, void *context), void *context);
+
+/* Functions' shares are of this: 0 when the program has no CPU profile. */
+int64_t program_cpu_ns(const struct program *program);
+
+#endif

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+#define TICK_NS      SECOND_NS
+#define SEND_TICK_NS (200 * MS_NS) /* while uploads wait for the network */
+#define HURRY_NS     (100 * MS_NS) /* while a target waits for us, or may */
+enum { EVENTS = 64, ACCEPTS = 256, ANCESTORS = 16 };
+#define SYMBOLS_MEMORY (6u << 20)
+
+static int watch(struct session *session, int fd, void *what)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = what};
+    return epoll_ctl(session->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+/* Four descriptors a target: as many targets as the administrator allows. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void add_sink(struct session *session, struct sink *sink)
+{
+    if (sink)
+        session->sink[session->sinks++] = sink;
+}
+
+static int open_loop(struct session *session)
+{
+    session->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    session->signal_fd = signalfd(-1, &session->ops->signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (session->epoll_fd == -1 || session->signal_fd == -1)
+        return -errno;
+    if (watch(session, session->listen_fd, &session->listen_fd) ||
+        watch(session, session->signal_fd, &session->signal_fd))
+        return -errno;
+    return 0;
+}
+
+int session_open(struct session *session, const struct options *options, const struct session_ops *ops,
+                 void *context)
+{
+    const struct setting_value *value = options->settings.value;
+    int rc;
+
+    *session = (struct session){.options = options, .ops = ops, .context = context};
+    session->epoll_fd = session->signal_fd = -1;
+    session->listen_fd = join_listen(options->socket);
+    if (session->listen_fd < 0)
+        return session->listen_fd;
+    raise_descriptor_limit();
+    rc = open_loop(session);
+    session->symbols = symbols_new(value[SETTING_DEBUG_PATH].text, SYMBOLS_MEMORY);
+    if (rc || !session->symbols) {
+        log_warn("cannot start: %s", strerror(rc ? -rc : ENOMEM));
+        session_close(session);
+        return rc ? rc : -ENOMEM;
+    }
+    programs_init(&session->programs, session->symbols);
+    add_sink(session, sink_files_new(options));
+    add_sink(session, sink_pyroscope_new(options));
+    session->interval_ns = (int64_t)value[SETTING_INTERVAL].number;
+    session->next_tick_ns = monotonic_ns() + TICK_NS;
+    session->next_round_ns = monotonic_ns() + session->interval_ns;
+    log_info("session %s: profiles go to %s%s%s", options->socket, options->out,
+             *options->out && *value[SETTING_SERVER].text ? " and " : "", value[SETTING_SERVER].text);
+    return 0;
+}
+
+static struct target *find_target(const struct session *session, pid_t pid, size_t *index)
+{
+    for (size_t i = 0; i < session->targets; i++) {
+        if (session->target[i]->pid == pid) {
+            *index = i;
+            return session->target[i];
+        }
+    }
+    return NULL;
+}
+
+static void remove_target(struct session *session, size_t index)
+{
+    struct target *target = session->target[index];
+
+    if (target->pidfd != -1)
+        epoll_ctl(session->epoll_fd, EPOLL_CTL_DEL, target->pidfd, NULL);
+    session->target[index] = session->target[--session->targets];
+    session->last_end_ns = monotonic_ns();
+    target_free(target);
+}
+
+static void end_target(struct session *session, size_t index)
+{
+    struct target *target = session->target[index];
+
+    target_drain(target);
+    log_info("%s[%d] ended", target->program->name, (int)target->pid);
+    remove_target(session, index);
+    symbols_trim(session->symbols);
+}
+
+static int add_target(struct session *session, struct target *target)
+{
+    if (session->targets == session->capacity) {
+        size_t capacity = session->capacity ? 2 * session->capacity : 16;
+        struct target **grown = realloc(session->target, capacity * sizeof(struct target *));
+        if (!grown)
+            return -ENOMEM;
+        session->target = grown;
+        session->capacity = capacity;
+    }
+    session->target[session->targets++] = target;
+    return 0;
+}
+
+/* The process has one already: it executed another program, or it took us for dead and made a copy. */
+static void replace_target(struct session *session, struct target *target)
+{
+    size_t index;
+    struct target *old = target->pid ? find_target(session, target->pid, &index) : NULL;
+
+    if (!old)
+        return;
+    if (target->resumed) {
+        target_resume(target, old);
+        remove_target(session, index);
+    } else {
+        end_target(session, index);
+    }
+}
+
+void session_join(struct session *session, const struct join *join)
+{
+    struct target *target;
+
+    if (target_attach(&session->programs, session->symbols, join, &target)) {
+        session->refused++;
+        return;
+    }
+    replace_target(session, target);
+    if (add_target(session, target)) {
+        target_drain(target);
+        target_free(target);
+        return;
+    }
+    session->joined++;
+    log_info("%s[%d] joined", target->program->name, (int)target->pid);
+    /* Without a pidfd the process is gone, or out of our sight: what it has recorded so far is all we can be
+     * sure of. */
+    if (target->pidfd == -1 || watch(session, target->pidfd, target))
+        end_target(session, session->targets - 1);
+}
+
+static pid_t parent_of(pid_t pid)
+{
+    char path[64], line[512];
+    int parent = 0;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    file = fopen(path, "re");
+    if (file && fgets(line, sizeof line, file)) {
+        const char *after = strrchr(line, ')'); /* the name before it may hold anything */
+        if (!after || sscanf(after, ") %*c %d", &parent) != 1)
+            parent = 0;
+    }
+    if (file)
+        fclose(file);
+    return parent;
+}
+
+/* A worker that gave up root after it was forked: it descends from a target of ours. */
+static bool is_descendant(pid_t pid, void *context)
+{
+    const struct session *session = context;
+    size_t index;
+
+    for (int i = 0; geteuid() == 0 && pid > 1 && i < ANCESTORS; i++, pid = parent_of(pid))
+        if (find_target(session, pid, &index))
+            return true;
+    return false;
+}
+
+void session_accept_all(struct session *session)
+{
+    struct join join;
+    for (int i = 0; i < ACCEPTS; i++) {
+        int rc = join_accept(session->listen_fd, &join, is_descendant, session);
+        if (!rc)
+            session_join(session, &join);
+        else if (rc == -EPROTO || rc == -EPERM)
+            session->refused++;
+        else
+            return;
+    }
+}
+
+static void read_signals(struct session *session)
+{
+    struct signalfd_siginfo info;
+    while (read(session->signal_fd, &info, sizeof info) == sizeof info)
+        session->ops->signal(session, &info);
+}
+
+/* An event may be older than its target: another of the same batch may have removed it, and a new one may be
+   where it was. So the descriptor is asked again. */
+static void pidfd_ready(struct session *session, struct target *target)
+{
+    for (size_t i = 0; i < session->targets; i++) {
+        struct pollfd ask = {.fd = session->target[i]->pidfd, .events = POLLIN};
+        if (session->target[i] == target && poll(&ask, 1, 0) == 1) {
+            end_target(session, i);
+            return;
+        }
+    }
+}
+
+static void round_all(struct session *session)
+{
+    for (size_t i = 0; i < session->targets; i++)
+        target_drain(session->target[i]);
+    programs_upload_all(&session->programs, session->sink, session->sinks);
+    symbols_trim(session->symbols);
+    session->next_round_ns = monotonic_ns() + session->interval_ns;
+}
+
+static void send_queued(struct session *session, unsigned wait_ms)
+{
+    session->queued = 0;
+    for (size_t i = 0; i < session->sinks; i++)
+        if (session->sink[i]->ops->work)
+            session->queued += session->sink[i]->ops->work(session->sink[i], wait_ms);
+}
+
+/* pid 1 of a container takes the whole container along, us too: everything must be out before it may go. */
+static void serve_waiting(struct session *session)
+{
+    for (size_t i = 0; i < session->targets; i++) {
+        if (!target_waits(session->target[i]))
+            continue;
+        round_all(session);
+        send_queued(session, 5000);
+        target_finished(session->target[i]);
+    }
+}
+
+static bool hurries(const struct session *session)
+{
+    for (size_t i = 0; i < session->targets; i++)
+        if (session->target[i]->segment->header.flags & SEGMENT_PID1)
+            return true;
+    return false;
+}
+
+static void tick(struct session *session, int64_t now_ns)
+{
+    if (now_ns < session->next_tick_ns)
+        return;
+    for (size_t i = 0; i < session->targets; i++)
+        target_tick(session->target[i], now_ns);
+    symbols_trim(session->symbols);
+    if (now_ns >= session->next_round_ns)
+        round_all(session);
+    session->next_tick_ns = now_ns + TICK_NS;
+}
+
+static void handle(struct session *session, const struct epoll_event *event)
+{
+    if (event->data.ptr == &session->listen_fd)
+        session_accept_all(session);
+    else if (event->data.ptr == &session->signal_fd)
+        read_signals(session);
+    else
+        pidfd_ready(session, event->data.ptr);
+}
+
+/* Everything with a time of its own. Returns how long nothing else is due, in ms. */
+static int work(struct session *session)
+{
+    int64_t now = monotonic_ns(), next;
+
+    tick(session, now);
+    serve_waiting(session);
+    next = programs_upload_due(&session->programs, session->sink, session->sinks, monotonic_ns());
+    send_queued(session, 0);
+    next = next < session->next_tick_ns ? next : session->next_tick_ns;
+    now = monotonic_ns();
+    if (session->queued && next > now + SEND_TICK_NS)
+        next = now + SEND_TICK_NS;
+    if (hurries(session) && next > now + HURRY_NS)
+        next = now + HURRY_NS;
+    return next > now ? (int)((next - now + MS_NS - 1) / MS_NS) : 0;
+}
+
+void session_run(struct session *session)
+{
+    struct epoll_event event[EVENTS];
+
+    while (!session->ops->is_over(session, monotonic_ns())) {
+        int count = epoll_wait(session->epoll_fd, event, EVENTS, work(session));
+        for (int i = 0; i < count; i++)
+            handle(session, &event[i]);
+    }
+}
+
+void session_close_door(struct session *session)
+{
+    shutdown(session->listen_fd, SHUT_RD);
+    session_accept_all(session);
+    if (session->options->socket[0] != '@')
+        unlink(session->options->socket);
+    close(session->listen_fd);
+    session->listen_fd = -1;
+}
+
+void session_finish(struct session *session, unsigned wait_ms)
+{
+    while (session->targets)
+        end_target(session, session->targets - 1);
+    programs_upload_all(&session->programs, session->sink, session->sinks);
+    send_queued(session, 0);
+    if (session->queued)
+        send_queued(session, wait_ms);
+    if (session->queued)
+        log_warn("%u uploads could not be sent before the end", session->queued);
+}
+
+static void close_if_open(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+void session_close(struct session *session)
+{
+    close_if_open(session->listen_fd);
+    close_if_open(session->signal_fd);
+    close_if_open(session->epoll_fd);
+    for (size_t i = 0; i < session->sinks; i++)
+        session->sink[i]->ops->free(session->sink[i]);
+    while (session->targets)
+        target_free(session->target[--session->targets]);
+    free(session->target);
+    programs_free(&session->programs);
+    symbols_free(session->symbols);
+}

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "summary.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { TOP = 10, PROGRAMS_IN_FULL = 3, NAME_WIDTH = 72 };
+
+/* The views of a profile: one table of functions each. */
+struct view {
+    enum profile_kind_id kind;
+    unsigned value;
+    const char *title;
+};
+static const struct view views[] = {
+    {KIND_ID_CPU, 1, "CPU time"},
+    {KIND_ID_MEMORY, 1, "Allocated"},
+    {KIND_ID_MEMORY, 3, "In use at the end"},
+};
+enum { VIEWS = sizeof views / sizeof views[0] };
+
+struct style {
+    const char *strong, *faint, *off;
+};
+static const struct style styles[2] = {{"", "", ""}, {"\033[1m", "\033[2m", "\033[0m"}};
+
+struct function {
+    const char *name;
+    int64_t flat, cum;
+    const struct profile_sample *last; /* counted in cum already: recursion counts once */
+};
+
+/* Open addressing by name: the same function may have many locations, in several files' copies. */
+struct functions {
+    struct function *slot;
+    size_t slots, used;
+};
+
+static size_t hash_name(const char *name)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+    for (; *name; name++)
+        hash = (hash ^ (uint8_t)*name) * UINT64_C(1099511628211);
+    return hash ^ hash >> 32;
+}
+
+static struct function *find_slot(const struct functions *functions, const char *name)
+{
+    for (size_t i = hash_name(name);; i++) {
+        struct function *function = &functions->slot[i & (functions->slots - 1)];
+        if (!function->name || !strcmp(function->name, name))
+            return function;
+    }
+}
+
+static bool grow(struct functions *functions)
+{
+    struct functions grown = {.slots = functions->slots ? 2 * functions->slots : 1024,
+                              .used = functions->used};
+
+    grown.slot = calloc(grown.slots, sizeof *grown.slot);
+    if (!grown.slot)
+        return false;
+    for (size_t i = 0; i < functions->slots; i++)
+        if (functions->slot[i].name)
+            *find_slot(&grown, functions->slot[i].name) = functions->slot[i];
+    free(functions->slot);
+    *functions = grown;
+    return true;
+}
+
+static struct function *get_function(struct functions *functions, const char *name)
+{
+    struct function *function;
+
+    if (2 * functions->used >= functions->slots && !grow(functions))
+        return NULL;
+    function = find_slot(functions, name);
+    if (!function->name) {
+        function->name = name;
+        functions->used++;
+    }
+    return function;
+}
+
+static void add_sample(struct functions *functions, const struct profile_sample *sample, int64_t value)
+{
+    for (uint32_t i = 0; i < sample->frames; i++) {
+        for (unsigned line = 0; line < sample->frame[i]->line_count; line++) {
+            struct function *function = get_function(functions, sample->frame[i]->lines[line].function);
+            if (!function)
+                return;
+            if (!i && !line)
+                function->flat += value;
+            if (function->last != sample)
+                function->cum += value;
+            function->last = sample;
+        }
+    }
+}
+
+static int by_flat(const void *left, const void *right)
+{
+    const struct function *a = left, *b = right;
+    if (a->flat != b->flat)
+        return a->flat < b->flat ? 1 : -1;
+    return a->cum == b->cum ? 0 : a->cum < b->cum ? 1 : -1;
+}
+
+/* Sorted to the front; the number of them. */
+static size_t collect(struct functions *functions, const struct profile *profile, unsigned value)
+{
+    const struct profile_sample *sample;
+    size_t cursor = 0, count = 0;
+
+    while ((sample = profile_next(profile, &cursor)))
+        if (sample->value[value])
+            add_sample(functions, sample, sample->value[value]);
+    for (size_t i = 0; i < functions->slots; i++)
+        if (functions->slot[i].name)
+            functions->slot[count++] = functions->slot[i];
+    if (count)
+        qsort(functions->slot, count, sizeof functions->slot[0], by_flat);
+    return count;
+}
+
+/* Three digits with a unit: "1.23 s", "512 KiB". */
+static const char *quantity(char text[24], int64_t value, const char *unit)
+{
+    static const struct {
+        const char *unit, *name;
+        double size;
+    } units[] = {
+        {"nanoseconds", "h", 3600e9},
+        {"nanoseconds", "min", 60e9},
+        {"nanoseconds", "s", 1e9},
+        {"nanoseconds", "ms", 1e6},
+        {"nanoseconds", "us", 1e3},
+        {"nanoseconds", "ns", 1},
+        {"bytes", "GiB", 1024.0 * 1024 * 1024},
+        {"bytes", "MiB", 1024.0 * 1024},
+        {"bytes", "KiB", 1024},
+        {"bytes", "B", 1},
+    };
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        double scaled = (double)value / units[i].size;
+        if (strcmp(units[i].unit, unit) || (scaled < 1 && units[i].size > 1))
+            continue;
+        snprintf(text, 24, "%.*f %s",
+                 scaled >= 100 || units[i].size == 1 ? 0
+                 : scaled >= 10                      ? 1
+                                                     : 2,
+                 scaled, units[i].name);
+        return text;
+    }
+    snprintf(text, 24, "%" PRId64, value);
+    return text;
+}
+
+static double share(int64_t part, int64_t whole)
+{
+    return whole ? 100.0 * (double)part / (double)whole : 0;
+}
+
+static void print_name(FILE *file, const char *name)
+{
+    if (strlen(name) <= NAME_WIDTH)
+        fprintf(file, "%s\n", name);
+    else
+        fprintf(file, "%.*s...\n", NAME_WIDTH - 3, name);
+}
+
+static void print_table(FILE *file, const struct profile *profile, const struct view *view,
+                        const struct style *style)
+{
+    const struct value_type *type = &profile_kinds[view->kind].value[view->value];
+    int64_t total = profile_total(profile, view->value);
+    struct functions functions = {0};
+    size_t count = collect(&functions, profile, view->value);
+    char flat[24], cum[24];
+
+    fprintf(file, "%s      flat  flat%%        cum   cum%%  function%s\n", style->faint, style->off);
+    for (size_t i = 0; i < count && i < TOP; i++) {
+        const struct function *function = &functions.slot[i];
+        fprintf(file, "%10s %5.1f%% %10s %5.1f%%  ", quantity(flat, function->flat, type->unit),
+                share(function->flat, total), quantity(cum, function->cum, type->unit),
+                share(function->cum, total));
+        print_name(file, function->name);
+    }
+    free(functions.slot);
+}
+
+static void print_title(FILE *file, const struct program *program, const struct view *view,
+                        const struct style *style)
+{
+    const struct profile *profile = program->merged[view->kind];
+    const struct profile_kind *kind = &profile_kinds[view->kind];
+    int64_t period = program->period[view->kind];
+    char text[24];
+
+    fprintf(file, "\n%s%s: %s%s", style->strong, view->title,
+            quantity(text, profile_total(profile, view->value), kind->value[view->value].unit), style->off);
+    if (view->kind == KIND_ID_CPU)
+        fprintf(file, "%s in %" PRIu64 " samples, %.4g a second%s\n", style->faint,
+                program->counts.counter[COUNT_CPU_SAMPLES], period ? 1e9 / (double)period : 0, style->off);
+    else
+        fprintf(file, "%s in %" PRId64 " blocks, one sample per %s%s\n", style->faint,
+                profile_total(profile, view->value - 1), quantity(text, period, "bytes"), style->off);
+}
+
+static void print_loss(uint64_t n, const char *text, void *context)
+{
+    fprintf(context, "  ! %" PRIu64 " %s\n", n, text);
+}
+
+static void print_losses(FILE *file, const struct program *program)
+{
+    program_each_loss(&program->counts, print_loss, file);
+    for (int k = 0; k < KIND_IDS; k++)
+        if (program->merged[k] && profile_overflowed(program->merged[k]))
+            fprintf(file, "  ! %s: %" PRIu64 " records beyond %d stacks went to one\n", profile_kinds[k].name,
+                    profile_overflowed(program->merged[k]), PROGRAM_STACKS);
+}
+
+static void print_head(FILE *file, const struct program *program, const struct style *style)
+{
+    int64_t cpu = program_cpu_ns(program);
+    char wall[24], own[24];
+
+    fprintf(file, "\n%scprof: %s%s  %s", style->strong, program->name, style->off,
+            quantity(wall, program->end_ns - program->start_ns, "nanoseconds"));
+    if (program->processes != 1)
+        fprintf(file, ", %u processes", program->processes);
+    fprintf(file, ", cost of sampling %s", quantity(own, (int64_t)program->counts.own_ns, "nanoseconds"));
+    if (cpu)
+        fprintf(file, " (%.2g%% of its CPU time)", share((int64_t)program->counts.own_ns, cpu));
+    putc('\n', file);
+}
+
+static bool has(const struct program *program, const struct view *view)
+{
+    return program->merged[view->kind] && profile_total(program->merged[view->kind], view->value);
+}
+
+static void print_files(FILE *file, const struct program *program, const char *out)
+{
+    for (int k = 0; *out && k < KIND_IDS; k++) {
+        size_t cursor = 0;
+        if (program->merged[k] && profile_next(program->merged[k], &cursor))
+            fprintf(file, "  go tool pprof %s/%s/%s.pb.gz\n", out, program->directory, profile_kinds[k].name);
+    }
+}
+
+static void print_program(FILE *file, const struct program *program, const char *out,
+                          const struct style *style)
+{
+    bool any = false;
+
+    print_head(file, program, style);
+    print_losses(file, program);
+    for (int v = 0; v < VIEWS; v++) {
+        if (!has(program, &views[v]))
+            continue;
+        print_title(file, program, &views[v], style);
+        print_table(file, program->merged[views[v].kind], &views[v], style);
+        any = true;
+    }
+    if (!any)
+        fputs("  no sample was taken: it used less CPU time, and allocated less, than lies between two "
+              "samples\n",
+              file);
+    else if (*out)
+        putc('\n', file);
+    print_files(file, program, out);
+}
+
+static int by_cpu(const void *left, const void *right)
+{
+    int64_t a = program_cpu_ns(*(struct program *const *)left),
+            b = program_cpu_ns(*(struct program *const *)right);
+    return a == b ? 0 : a < b ? 1 : -1;
+}
+
+/* Those for which there is no room get a line each. */
+static void print_others(FILE *file, struct program *const *program, size_t count, const char *out)
+{
+    char text[24];
+    if (count)
+        fputs("\nand also\n", file);
+    for (size_t i = 0; i < count; i++) {
+        fprintf(file, "  %-24s %10s CPU, %u process%s", program[i]->name,
+                quantity(text, program_cpu_ns(program[i]), "nanoseconds"), program[i]->processes,
+                program[i]->processes == 1 ? "" : "es");
+        fprintf(file, *out ? "  %s/%s\n" : "\n", out, program[i]->directory);
+        print_losses(file, program[i]);
+    }
+}
+
+void summary_print(FILE *file, const struct programs *programs, const char *out, bool color)
+{
+    struct program **sorted = calloc(programs->count, sizeof(struct program *));
+    size_t full = programs->count < PROGRAMS_IN_FULL ? programs->count : PROGRAMS_IN_FULL;
+    char report[4200];
+
+    if (!sorted)
+        return;
+    memcpy(sorted, programs->program, programs->count * sizeof(struct program *));
+    qsort(sorted, programs->count, sizeof(struct program *), by_cpu);
+    for (size_t i = 0; i < full; i++)
+        print_program(file, sorted[i], out, &styles[color]);
+    print_others(file, sorted + full, programs->count - full, out);
+    snprintf(report, sizeof report, "%s/report.html", out);
+    if (*out && !access(report, R_OK))
+        fprintf(file, "  open %s\n", report);
+    free(sorted);
+}

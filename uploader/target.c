@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "target.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "options.h"
+#include "utf8.h"
+
+enum { WARM_MS = 50 }; /* most time spent on names ahead of a round, per target and second */
+
+/* A file that may shrink would kill us with SIGBUS; hence the seals. */
+static const char *segment_map(struct target *target)
+{
+    const int seals = F_SEAL_SHRINK | F_SEAL_GROW;
+    struct stat st;
+    int present = fcntl(target->memfd, F_GET_SEALS);
+
+    if (fstat(target->memfd, &st) || st.st_size != sizeof(struct segment))
+        return "its segment has another size";
+    if (present == -1 || (present & seals) != seals)
+        return "its segment is not sealed against resizing";
+    target->segment =
+        mmap(NULL, sizeof(struct segment), PROT_READ | PROT_WRITE, MAP_SHARED, target->memfd, 0);
+    if (target->segment == MAP_FAILED) {
+        target->segment = NULL;
+        return "its segment cannot be mapped";
+    }
+    if (target->segment->header.magic != LAYOUT_MAGIC ||
+        target->segment->header.size != sizeof(struct segment))
+        return "its segment is none of cprof's";
+    if (target->segment->header.version != LAYOUT_VERSION)
+        return "its libcprof.so is of another version";
+    return NULL;
+}
+
+/* Kept open: the process's own view of its files outlives the process. */
+static void open_source(struct target *target)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/root", (int)target->pid);
+    target->source.root_fd = target->pid ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    snprintf(path, sizeof path, "/proc/%d/exe", (int)target->pid);
+    target->source.exe_fd = target->pid ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    target->source.pid = target->segment->header.pid;
+}
+
+/* A copy that the target cannot change any more, NUL-terminated wherever the original is not. */
+static void take_text(char *to, const char *from, size_t size)
+{
+    char raw[sizeof(struct seg_header)];
+    memcpy(raw, from, size);
+    raw[size] = 0;
+    utf8_clean(to, size + 1, raw, true);
+}
+
+static int program_find(struct target *target)
+{
+    const struct seg_header *header = &target->segment->header;
+    struct seg_control *control = &target->segment->control;
+    char name[sizeof header->program + 1], service[sizeof header->name + 1],
+        labels[sizeof header->labels + 1];
+
+    take_text(name, header->program, sizeof header->program);
+    take_text(service, header->name, sizeof header->name);
+    take_text(labels, header->labels, sizeof header->labels);
+    target->program = programs_get(target->programs, name, service, labels);
+    if (!target->program || program_enter(target->program, target->pid))
+        return -ENOMEM;
+    target->program->period[KIND_ID_CPU] =
+        atomic_load_explicit(&control->cpu_period_ns, memory_order_relaxed);
+    target->program->period[KIND_ID_MEMORY] =
+        (int64_t)(atomic_load_explicit(&control->memory_rate, memory_order_relaxed) & INT64_MAX);
+    return 0;
+}
+
+int target_attach(struct programs *programs, struct symbols *symbols, const struct join *join,
+                  struct target **result)
+{
+    struct target *target = calloc(1, sizeof *target);
+    const char *refusal;
+
+    if (!target) {
+        join_close(&(struct join){.memfd = join->memfd, .pidfd = join->pidfd});
+        return -ENOMEM;
+    }
+    *target =
+        (struct target){.memfd = join->memfd, .pidfd = join->pidfd, .pid = join->pid, .programs = programs};
+    target->source = (struct symbol_source){-1, -1, 0};
+    refusal = segment_map(target);
+    if (refusal) {
+        log_warn("process %d is not profiled: %s", (int)join->pid, refusal);
+        target_free(target);
+        return -EINVAL;
+    }
+    open_source(target);
+    target->stacks = stacks_new(target->segment, symbols, &target->source);
+    if (!target->stacks || program_find(target)) {
+        target_free(target);
+        return -ENOMEM;
+    }
+    target->resumed = target->segment->header.flags & SEGMENT_RESUMED;
+    rotate_attach(target);
+    atomic_store_explicit(&target->segment->control.heartbeat_ns, (uint64_t)monotonic_ns(),
+                          memory_order_relaxed);
+    atomic_store_explicit(&target->segment->control.uploader_pid, getpid(), memory_order_relaxed);
+    *result = target;
+    return 0;
+}
+
+static void close_if_open(int fd)
+{
+    if (fd != -1)
+        close(fd);
+}
+
+void target_free(struct target *target)
+{
+    if (target->program)
+        program_leave(target->program, target->pid);
+    stacks_free(target->stacks);
+    if (target->segment)
+        munmap(target->segment, sizeof *target->segment);
+    close_if_open(target->memfd);
+    close_if_open(target->pidfd);
+    close_if_open(target->source.root_fd);
+    close_if_open(target->source.exe_fd);
+    free(target);
+}
+
+/* Names new stacks as they come, so that the round at the process's end has little left to look up. */
+static void warm(struct target *target, int64_t until_ns)
+{
+    for (unsigned b = 0; b < LAYOUT_BANKS; b++) {
+        struct seg_bank *bank = &target->segment->bank[b];
+        uint32_t generation = atomic_load_explicit(&bank->generation, memory_order_relaxed);
+        uint32_t samples = atomic_load_explicit(&bank->samples, memory_order_relaxed);
+
+        for (uint32_t *i = &target->warmed[b]; *i < samples && *i < LAYOUT_SAMPLES; ++*i) {
+            uint64_t key = atomic_load_explicit(&bank->sample[*i].key, memory_order_acquire);
+            if (key)
+                stacks_get(target->stacks, generation, sample_key_stack(key));
+            if (monotonic_ns() >= until_ns)
+                return;
+        }
+    }
+}
+
+/* A thread id as its own pid namespace numbers it: the last number of NSpid. */
+static int thread_id_inside(const struct target *target, int tid)
+{
+    char path[64], line[256];
+    int inside = 0;
+    FILE *file;
+
+    if (target->segment->header.pid == target->pid)
+        return tid;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/status", (int)target->pid, tid);
+    file = fopen(path, "re");
+    while (file && fgets(line, sizeof line, file)) {
+        char *last = strncmp(line, "NSpid:", 6) ? NULL : strrchr(line, '\t');
+        if (last)
+            inside = atoi(last + 1);
+    }
+    if (file)
+        fclose(file);
+    return inside;
+}
+
+static uint32_t used_slots(const struct target *target)
+{
+    uint32_t slots = atomic_load_explicit(&target->segment->header.used_slots, memory_order_relaxed);
+    return slots < LAYOUT_THREADS ? slots : LAYOUT_THREADS - 1;
+}
+
+static bool slot_has(const struct target *target, int tid)
+{
+    uint32_t slots = used_slots(target);
+    for (uint32_t i = 1; i <= slots; i++)
+        if (atomic_load_explicit(&target->segment->thread[i].tid, memory_order_acquire) == tid)
+            return true;
+    return false;
+}
+
+static uint32_t slots_taken(const struct target *target)
+{
+    uint32_t slots = used_slots(target), taken = 0;
+    for (uint32_t i = 1; i <= slots; i++)
+        taken += atomic_load_explicit(&target->segment->thread[i].tid, memory_order_relaxed) != 0;
+    return taken;
+}
+
+static void adopt_missing(struct target *target, DIR *tasks)
+{
+    struct seg_control *control = &target->segment->control;
+    uint32_t count = 0;
+    struct dirent *entry;
+
+    while (count < LAYOUT_ADOPT && (entry = readdir(tasks))) {
+        int tid = atoi(entry->d_name);
+        if (tid > 0)
+            tid = thread_id_inside(target, tid);
+        if (tid > 0 && !slot_has(target, tid))
+            atomic_store_explicit(&control->adopt[count++], tid, memory_order_relaxed);
+    }
+    if (!count)
+        return;
+    atomic_store_explicit(&control->adopt_count, count, memory_order_relaxed);
+    /* Pairs with the target's acquire: whoever sees the new sequence sees the list. */
+    atomic_fetch_add_explicit(&control->adopt_sequence, 1, memory_order_release);
+}
+
+/* Threads that existed before the library or were made by clone(). The directory's link count is 2 + threads,
+   so that a process without such threads costs one stat(). */
+static void adopt_tick(struct target *target)
+{
+    char path[64];
+    struct stat st;
+    DIR *tasks;
+
+    if (!(atomic_load_explicit(&target->segment->control.profiles, memory_order_relaxed) >> PROFILE_CPU & 1))
+        return;
+    snprintf(path, sizeof path, "/proc/%d/task", (int)target->pid);
+    if (stat(path, &st) || st.st_nlink == slots_taken(target) + 2)
+        return;
+    tasks = opendir(path);
+    if (!tasks)
+        return;
+    adopt_missing(target, tasks);
+    closedir(tasks);
+}
+
+void target_tick(struct target *target, int64_t now_ns)
+{
+    atomic_store_explicit(&target->segment->control.heartbeat_ns, (uint64_t)monotonic_ns(),
+                          memory_order_relaxed);
+    rotate_tick(target, now_ns);
+    adopt_tick(target);
+    warm(target, now_ns + WARM_MS * MS_NS);
+}
+
+static uint64_t ticks(void)
+{
+    return __builtin_ia32_rdtsc();
+}
+
+/* Ticks of the time stamp counter are turned into time by the two pairs at the process's start and now. */
+static uint64_t ticks_to_ns(const struct target *target, uint64_t amount)
+{
+    const struct seg_header *header = &target->segment->header;
+    double time_ns = (double)monotonic_ns() - (double)header->start_monotonic_ns;
+    double elapsed = (double)ticks() - (double)header->start_ticks, ns;
+
+    if (time_ns <= 0 || elapsed <= 0)
+        return 0;
+    ns = (double)amount * time_ns / elapsed;
+    return ns < 1e18 ? (uint64_t)ns : 0;
+}
+
+void target_drain(struct target *target)
+{
+    uint64_t own = target->program->counts.counter[COUNT_OWN_TICKS];
+
+    drain_counters(target);
+    own = target->program->counts.counter[COUNT_OWN_TICKS] - own;
+    program_count_own(target->program, ticks_to_ns(target, own));
+    for (unsigned b = 0; b < LAYOUT_BANKS; b++)
+        drain_bank(target, b);
+    if (atomic_load_explicit(&target->segment->control.profiles, memory_order_relaxed) >> PROFILE_MEMORY &
+            1 ||
+        target->has_state)
+        drain_live(target);
+    target->resumed = false;
+}
+
+static void acked_copy(struct seg_bank *to, const struct seg_bank *from)
+{
+    uint32_t samples = atomic_load_explicit(&from->samples, memory_order_relaxed);
+
+    if (atomic_load_explicit(&from->generation, memory_order_relaxed) !=
+        atomic_load_explicit(&to->generation, memory_order_relaxed))
+        return;
+    for (uint32_t i = 0; i < samples && i < LAYOUT_SAMPLES; i++) {
+        if (atomic_load_explicit(&from->sample[i].key, memory_order_relaxed) !=
+            atomic_load_explicit(&to->sample[i].key, memory_order_relaxed))
+            continue;
+        for (int v = 0; v < LAYOUT_VALUES; v++)
+            atomic_store_explicit(&to->sample[i].acked[v],
+                                  atomic_load_explicit(&from->sample[i].acked[v], memory_order_relaxed),
+                                  memory_order_relaxed);
+    }
+}
+
+void target_resume(struct target *target, struct target *old)
+{
+    for (unsigned b = 0; b < LAYOUT_BANKS; b++)
+        acked_copy(&target->segment->bank[b], &old->segment->bank[b]);
+    memcpy(target->counter, old->counter, sizeof target->counter);
+    target->has_state = old->has_state;
+    target->resumed = false;
+}
+
+bool target_waits(const struct target *target)
+{
+    return target->segment->header.flags & SEGMENT_PID1 &&
+           atomic_load_explicit(&target->segment->header.ended, memory_order_acquire) &&
+           !atomic_load_explicit(&target->segment->control.finished, memory_order_relaxed);
+}
+
+void target_finished(struct target *target)
+{
+    /* Pairs with the acquire of the waiting process_exit(). */
+    atomic_store_explicit(&target->segment->control.finished, 1, memory_order_release);
+}

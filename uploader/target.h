@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One attached process: its segment, read round by round. Everything the segment says is checked before it is
+ * used; what makes no sense is dropped and counted. One thread only.
+ */
+#ifndef CPROF_UPLOADER_TARGET_H
+#define CPROF_UPLOADER_TARGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "../sampler/layout.h"
+#include "join.h"
+#include "programs.h"
+#include "stacks.h"
+#include "symbols.h"
+
+struct target {
+    struct segment *segment;
+    int memfd, pidfd;
+    struct symbol_source source; /* owns root_fd and exe_fd */
+    pid_t pid;                   /* in our namespace */
+    struct programs *programs;
+    struct program *program;
+    struct stacks *stacks;
+    const char *name[LAYOUT_NAMES]; /* interned; NULL: not read yet */
+    uint64_t counter[COUNTERS];     /* as of the last round */
+    uint32_t warmed[LAYOUT_BANKS];  /* samples whose stacks are named already */
+    bool has_state;                 /* its live allocations are in the program's profiles */
+    bool resumed;                   /* what another uploader acknowledged is not in our merged profiles yet */
+    bool rotating;                  /* the inactive bank still holds samples */
+    int64_t rotate_give_up_ns;
+};
+
+/* Takes over join's descriptors, also when it fails. -EINVAL: refused, and a line was logged. */
+int target_attach(struct programs *programs, struct symbols *symbols, const struct join *join,
+                  struct target **target);
+
+/* Unmaps and closes. Nothing is drained. */
+void target_free(struct target *target);
+
+/* Once a second: heartbeat, threads without a slot, rotation of full banks, names for new stacks ahead of the
+ * round. */
+void target_tick(struct target *target, int64_t now_ns);
+
+/* One round: hands on all that was recorded since the last one, and the live allocations as they are. */
+void target_drain(struct target *target);
+
+/* The same process handed over a copy of `old`, believing that we had died: what old has acknowledged already
+   is not to come a second time. */
+void target_resume(struct target *target, struct target *old);
+
+/* Asked to hurry: the process waits at its exit until target_finished(). */
+bool target_waits(const struct target *target);
+void target_finished(struct target *target);
+
+/* drain.c: the parts of a round. */
+void drain_bank(struct target *target, unsigned bank);
+void drain_live(struct target *target);
+void drain_counters(struct target *target);
+/* Calls each() with a consistent copy of every live allocation. */
+void drain_each_live(struct target *target, void (*each)(struct target *, const struct seg_live *, void *),
+                     void *context);
+
+/* rotate.c: emptying a bank that fills up while the target goes on. */
+void rotate_attach(struct target *target);
+void rotate_tick(struct target *target, int64_t now_ns);
+
+#endif
