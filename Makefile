@@ -36,6 +36,7 @@ UNIT := $(call programs,unit/test_*.c unwind/test_*.c)
 TARGETS := $(call programs,targets/*.c targets/*.cc)
 BENCH := $(filter-out $(B)/tests/bench/lib%,$(call programs,bench/*.c)) \
 	$(addsuffix .so,$(filter $(B)/tests/bench/lib%,$(call programs,bench/lib*.c)))
+UNWIND := $(patsubst %/compare,%/compare.so,$(filter-out $(UNIT),$(call programs,unwind/*.c unwind/*.cc)))
 FUZZ := $(call programs,fuzz/fuzz_*.c)
 
 ifneq ($(V),1)
@@ -80,7 +81,7 @@ setup:
 	$(Q)scripts/setup
 
 units: $(UNIT)
-targets: $(TARGETS)
+targets: $(TARGETS) $(UNWIND)
 benches: $(BENCH)
 fuzzers: $(FUZZ)
 
@@ -143,4 +144,4 @@ $(B)/tests/%: tests/%.cc
 	$(compile_test)
 	$(Q)$(CXX) -O1 -g -I. -MMD -MP -MF $@.d -Wall $< -o $@ $(own_flags) -pthread -ldl
 
--include $(addsuffix .d,$(LIB_OBJ) $(UP_OBJ) $(UNIT) $(TARGETS) $(BENCH) $(FUZZ))
+-include $(addsuffix .d,$(LIB_OBJ) $(UP_OBJ) $(UNIT) $(TARGETS) $(UNWIND) $(BENCH) $(FUZZ))
