@@ -18,6 +18,7 @@ enum {
     FIRST_LOCATIONS = 4096, /* slots; a power of two */
     ATTEMPTS_MOST = 8,      /* processes whose root is searched for a module before it is given up */
     MAPS_OPEN_MOST = 16,
+    UNPACKED_KEPT_MOST = 1 << 20,
     NAME_MOST = 1024,
 };
 
@@ -173,18 +174,29 @@ static size_t maps_trim(const struct symbols *symbols)
     }
 }
 
+static void module_close(struct module *module)
+{
+    object_close(module->object);
+    module->object = NULL;
+}
+
 static void trim_but(struct symbols *symbols, const struct module *keep)
 {
     struct module *oldest;
     const size_t maps = maps_trim(symbols);
     while (modules_weigh(symbols, keep, &oldest) + maps > symbols->ceiling && oldest) {
-        object_close(oldest->object);
-        oldest->object = NULL;
+        module_close(oldest);
     }
 }
 
 void symbols_trim(struct symbols *symbols)
 {
+    /* Unpacked debug information is the heaviest and costs some ms to have again: it never outlasts a round.
+     */
+    for (int i = 0; i < MODULE_BUCKETS; i++)
+        for (struct module *module = symbols->bucket[i]; module; module = module->next)
+            if (module->object && object_unpacked(module->object) > UNPACKED_KEPT_MOST)
+                module_close(module);
     trim_but(symbols, NULL);
 }
 

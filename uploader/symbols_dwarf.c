@@ -40,7 +40,7 @@ struct unit {
     uint64_t entry; /* offset of its DIE in .debug_info */
     uint64_t low, high;
     uint64_t line_offset; /* UINT64_MAX: no lines */
-    bool read;
+    bool read, deep;
     struct ranges functions;
     struct line_table lines;
 };
@@ -133,6 +133,28 @@ static int die_ranges(const struct dwarf_info *info, Dwarf_Die *die, uint32_t ow
 
 /* --- libdw's handle --- */
 
+/* libdw has libelf unpack every debug section that it knows, and half of that is of no use here: locations of
+   variables, indices. A section without content is passed over. Sections packed in GNU's old way have no
+   known size: those, too. */
+static void sections_hide(Elf *elf)
+{
+    static const char *const unused[] = {".zdebug_",     ".debug_loc", ".debug_aranges",
+                                         ".debug_frame", ".debug_mac", ".debug_pub"};
+    size_t strings;
+    GElf_Shdr header;
+    if (elf_getshdrstrndx(elf, &strings) < 0)
+        return;
+    for (Elf_Scn *section = elf_nextscn(elf, NULL); section; section = elf_nextscn(elf, section)) {
+        const char *name = gelf_getshdr(section, &header) ? elf_strptr(elf, strings, header.sh_name) : NULL;
+        for (size_t i = 0; name && i < sizeof unused / sizeof *unused; i++) {
+            if (strncmp(name, unused[i], strlen(unused[i])) != 0)
+                continue;
+            header.sh_type = SHT_NOBITS; /* of libelf's copy in memory */
+            gelf_update_shdr(section, &header);
+        }
+    }
+}
+
 static int handle_open(struct dwarf_info *info)
 {
     info->handle_cost = 0;
@@ -221,8 +243,8 @@ static uint64_t unpacked_size(Elf *elf)
     GElf_Shdr header;
     GElf_Chdr packed;
     for (Elf_Scn *section = elf_nextscn(elf, NULL); section; section = elf_nextscn(elf, section)) {
-        if (!gelf_getshdr(section, &header) || !(header.sh_flags & SHF_COMPRESSED) ||
-            !gelf_getchdr(section, &packed))
+        if (!gelf_getshdr(section, &header) || header.sh_type == SHT_NOBITS ||
+            !(header.sh_flags & SHF_COMPRESSED) || !gelf_getchdr(section, &packed))
             continue;
         if (packed.ch_size > unpacked_most)
             return packed.ch_size;
@@ -251,6 +273,7 @@ static int info_open(struct dwarf_info *info, const struct file_search *search)
     if (!elf_file_section(elf, ".debug_info", 0, &section, &header) || header.sh_type == SHT_NOBITS)
         return -ENOENT;
     info->base = code_base(elf);
+    sections_hide(elf);
     info->unpacked = unpacked_size(elf);
     if (info->unpacked > unpacked_most)
         return -EFBIG;
@@ -258,6 +281,7 @@ static int info_open(struct dwarf_info *info, const struct file_search *search)
     if (error < 0)
         return error;
     if (elf_file_find_alt(&info->alt_file, search, info->file, info->dwarf) == 0) {
+        sections_hide(info->alt_file.elf);
         info->unpacked += unpacked_size(info->alt_file.elf);
         handle_close(info);
         error = info->unpacked > unpacked_most ? -EFBIG : handle_open(info);
@@ -293,7 +317,7 @@ static void tables_forget(struct dwarf_info *info)
         free(unit->functions.range);
         unit->functions = (struct ranges){0};
         line_table_free(&unit->lines);
-        unit->read = false;
+        unit->read = unit->deep = false;
     }
     info->bytes = 0;
 }
@@ -316,6 +340,11 @@ size_t dwarf_info_bytes(const struct dwarf_info *info)
            info->ranges.room * sizeof *info->ranges.range + info->bytes + info->unpacked + info->handle_cost;
 }
 
+size_t dwarf_info_unpacked(const struct dwarf_info *info)
+{
+    return info->unpacked;
+}
+
 void dwarf_info_drop_pages(const struct dwarf_info *info)
 {
     elf_file_drop_pages(info->file);
@@ -324,9 +353,12 @@ void dwarf_info_drop_pages(const struct dwarf_info *info)
 
 /* --- one unit --- */
 
-static bool holds_functions(int tag)
+static bool holds_functions(int tag, bool deep)
 {
     switch (tag) {
+    case DW_TAG_subprogram:
+    case DW_TAG_lexical_block:
+        return deep;
     case DW_TAG_namespace:
     case DW_TAG_module:
     case DW_TAG_structure_type:
@@ -343,10 +375,10 @@ static bool next_entry(struct dwarf_info *info, Dwarf_Die *die)
     return info->steps++ < STEPS_MOST && dwarf_siblingof(die, die) == 0;
 }
 
-/* Collects the functions among the children, and in the scopes among them. Functions nested in functions (a
-   GNU extension) are left to the symbol table: to find them, every block of every function would have to be
-   read. */
-static int functions_read(struct dwarf_info *info, struct unit *unit, Dwarf_Die *parent, unsigned nesting)
+/* Collects the functions among the children, and in the scopes among them; deep: those inside functions, too.
+ */
+static int functions_collect(struct dwarf_info *info, struct unit *unit, Dwarf_Die *parent, bool deep,
+                             unsigned nesting)
 {
     Dwarf_Die child;
     int error = 0;
@@ -357,10 +389,20 @@ static int functions_read(struct dwarf_info *info, struct unit *unit, Dwarf_Die 
         if (tag == DW_TAG_subprogram)
             error = die_ranges(info, &child, (uint32_t)(dwarf_dieoffset(&child) - unit->entry),
                                &unit->functions, FUNCTIONS_MOST, NULL);
-        else if (holds_functions(tag))
-            error = functions_read(info, unit, &child, nesting + 1);
+        if (error == 0 && holds_functions(tag, deep))
+            error = functions_collect(info, unit, &child, deep, nesting + 1);
     } while (error == 0 && next_entry(info, &child));
     return error;
+}
+
+static void functions_read(struct dwarf_info *info, struct unit *unit, Dwarf_Die *die, bool deep)
+{
+    info->bytes -= unit->functions.room * sizeof *unit->functions.range;
+    unit->functions.count = 0;
+    unit->deep = deep;
+    functions_collect(info, unit, die, deep, 0);
+    ranges_settle(&unit->functions);
+    info->bytes += unit->functions.room * sizeof *unit->functions.range;
 }
 
 static void unit_read(struct dwarf_info *info, struct unit *unit)
@@ -372,8 +414,7 @@ static void unit_read(struct dwarf_info *info, struct unit *unit)
     info->handle_cost += HANDLE_WALK_COST;
     if (!dwarf_offdie(info->dwarf, unit->entry, &die))
         return;
-    functions_read(info, unit, &die, 0);
-    ranges_settle(&unit->functions);
+    functions_read(info, unit, &die, false);
     if (dwarf_formudata(dwarf_attr(&die, DW_AT_stmt_list, &attribute), &offset) == 0 &&
         line_table_read(&unit->lines, &info->sections, offset, info->base, unit->low, unit->high) == 0)
         unit->line_offset = offset;
@@ -461,11 +502,17 @@ static void chain_fill(struct dwarf_frame *frame, Dwarf_Die *chain, unsigned cou
 }
 
 /* The entry of the function at the offset; *start becomes its first address. */
-static bool function_find(struct dwarf_info *info, const struct unit *unit, uint64_t offset, Dwarf_Die *die,
+static bool function_find(struct dwarf_info *info, struct unit *unit, uint64_t offset, Dwarf_Die *die,
                           uint64_t *start)
 {
     const struct code_range *function = range_find(&unit->functions, offset);
     Dwarf_Addr entry;
+    /* Lambdas are inside the functions that they are written in. To look into those takes many times as long.
+     */
+    if (!function && !unit->deep && dwarf_offdie(info->dwarf, unit->entry, die)) {
+        functions_read(info, unit, die, true);
+        function = range_find(&unit->functions, offset);
+    }
     if (!function || !dwarf_offdie(info->dwarf, unit->entry + function->owner, die))
         return false;
     *start = dwarf_entrypc(die, &entry) == 0 ? entry : info->base + function->start;
@@ -494,7 +541,7 @@ unsigned dwarf_info_find(struct dwarf_info *info, uint64_t address, struct dwarf
         chain_fill(frame, chain, count, range->owner + 1u);
     }
     const struct line_row *row = line_table_find(&unit->lines, offset);
-    if (row && row->line) {
+    if (row && (row->line || count)) { /* line 0: made by the compiler, of no line, yet of a file */
         frame[0].line = row->line;
         frame[0].file = row->file;
         frame[0].file_unit = range->owner + 1u;

@@ -20,8 +20,9 @@ struct dwarf_info;
 int dwarf_info_open(struct dwarf_info **info, const struct elf_file *file, const struct file_search *search);
 void dwarf_info_free(struct dwarf_info *info);
 
-/* Memory in use, file mappings excluded. */
+/* Memory in use, file mappings excluded; and the part of it that holds unpacked sections. */
 size_t dwarf_info_bytes(const struct dwarf_info *info);
+size_t dwarf_info_unpacked(const struct dwarf_info *info);
 
 enum { DWARF_FRAMES = 64, DWARF_PATH = 2048 };
 

@@ -19,6 +19,7 @@ enum {
     MINI_MOST = 64 * 1024 * 1024,       /* unpacked mini debug info */
     MINI_WORK_MOST = 128 * 1024 * 1024, /* memory the unpacker may ask for */
     TABLES = 2,
+    LINKAGE_MOST = 4096, /* of a name that is kept; longer ones are cut */
 };
 
 struct object {
@@ -164,6 +165,11 @@ size_t object_bytes(const struct object *object)
     return bytes + (object->dwarf ? dwarf_info_bytes(object->dwarf) : 0);
 }
 
+size_t object_unpacked(const struct object *object)
+{
+    return object->dwarf ? dwarf_info_unpacked(object->dwarf) : 0;
+}
+
 void object_drop_pages(const struct object *object)
 {
     elf_file_drop_pages(&object->main);
@@ -194,8 +200,20 @@ static void line_name(struct store *store, struct symbol_line *line, const char 
     char readable[DEMANGLE_MOST];
     const size_t length = demangle(name, readable);
     line->function = store_text(store, readable, length);
-    line->linkage = store_text(store, linkage, strnlen(linkage, 4 * DEMANGLE_MOST));
+    line->linkage = store_text(store, linkage, strnlen(linkage, LINKAGE_MOST));
     line->file = "";
+}
+
+/* Symbol tables that are not dynamic write a version behind the name: memcpy@@GLIBC_2.14. */
+static void symbol_name(struct store *store, struct symbol_line *line, const char *symbol)
+{
+    char plain[LINKAGE_MOST + 1];
+    size_t length = strcspn(symbol, "@");
+    if (length == 0 || length > LINKAGE_MOST)
+        length = strnlen(symbol, LINKAGE_MOST);
+    memcpy(plain, symbol, length);
+    plain[length] = '\0';
+    line_name(store, line, plain, plain);
 }
 
 static bool table_find(const struct object *object, uint64_t address, struct table_symbol *symbol)
@@ -230,7 +248,7 @@ static void outer_name(const struct object *object, struct store *store, struct 
         (named && (symbol.start != start || (frame->linkage && demangle_is_mangled(frame->linkage)))))
         return;
     if (!named || demangle_is_mangled(symbol.name) || (line->function[0] == '_' && symbol.name[0] != '_'))
-        line_name(store, line, symbol.name, symbol.name);
+        symbol_name(store, line, symbol.name);
 }
 
 static unsigned locate_dwarf(struct object *object, struct store *store, uint64_t address,
@@ -274,7 +292,7 @@ static unsigned locate_table(const struct object *object, struct store *store, u
     }
     if (!table_find(object, address, &symbol))
         return 0;
-    line_name(store, line, symbol.name, symbol.name);
+    symbol_name(store, line, symbol.name);
     return 1;
 }
 

@@ -24,6 +24,8 @@ int object_open_memory(struct object **object, void *image, size_t size);
 void object_close(struct object *object);
 
 size_t object_bytes(const struct object *object); /* of memory that closing it gives back */
+size_t
+object_unpacked(const struct object *object); /* the part of it that holds unpacked debug information */
 void object_drop_pages(const struct object *object);
 bool object_has_lines(const struct object *object);
 bool object_has_functions(const struct object *object);
