@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Signals: SIGPROF's disposition and every mask go through preload/sigprof.h; all other signals are the
+ * program's. */
+#include <errno.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+
+#include "../preload/sigprof.h"
+#include "../sampler/threads.h"
+#include "hooks.h"
+
+static bool is_virtual(int sig)
+{
+    return sig == SIGPROF && sigprof_is_virtual();
+}
+
+/* ---- dispositions */
+
+int sigaction(int sig, const struct sigaction *action, struct sigaction *old)
+{
+    struct sigaction copy;
+    int result;
+
+    if (is_virtual(sig))
+        return sigprof_action(action, old);
+    if (action) {
+        copy = *action;
+        sigprof_hide(SIG_BLOCK, &copy.sa_mask);
+        action = &copy;
+    }
+    result = real.sigaction(sig, action, old);
+    if (!result && old)
+        sigprof_show(&old->sa_mask);
+    return result;
+}
+
+static real_handler *set_prof(real_handler *handler, int flags, bool masks_itself)
+{
+    struct sigaction old, action = {.sa_handler = handler, .sa_flags = flags};
+
+    sigemptyset(&action.sa_mask);
+    if (masks_itself)
+        sigaddset(&action.sa_mask, SIGPROF);
+    if (handler == SIG_ERR) {
+        errno = EINVAL;
+        return SIG_ERR;
+    }
+    return sigprof_action(&action, &old) ? SIG_ERR : old.sa_handler;
+}
+
+real_handler *signal(int sig, real_handler *handler)
+{
+    return is_virtual(sig) ? set_prof(handler, SA_RESTART, true) : real.signal(sig, handler);
+}
+
+real_handler *bsd_signal(int sig, real_handler *handler)
+{
+    return is_virtual(sig) ? set_prof(handler, SA_RESTART, true) : real.bsd_signal(sig, handler);
+}
+
+real_handler *ssignal(int sig, real_handler *handler)
+{
+    return is_virtual(sig) ? set_prof(handler, SA_RESTART, true) : real.ssignal(sig, handler);
+}
+
+enum { SYSV_FLAGS = (int)SA_RESETHAND | SA_NODEFER };
+
+real_handler *sysv_signal(int sig, real_handler *handler)
+{
+    return is_virtual(sig) ? set_prof(handler, SYSV_FLAGS, false) : real.sysv_signal(sig, handler);
+}
+
+real_handler *__sysv_signal(int sig, real_handler *handler)
+{
+    return is_virtual(sig) ? set_prof(handler, SYSV_FLAGS, false) : real.__sysv_signal(sig, handler);
+}
+
+/* Changes the mask by SIGPROF alone; true: it was blocked before. */
+static bool mask_prof(int how)
+{
+    sigset_t set, old;
+    sigemptyset(&set);
+    sigaddset(&set, SIGPROF);
+    sigprocmask(how, &set, &old);
+    return sigismember(&old, SIGPROF);
+}
+
+real_handler *sigset(int sig, real_handler *handler)
+{
+    struct sigaction old;
+    bool was_blocked;
+
+    if (!is_virtual(sig))
+        return real.sigset(sig, handler);
+    sigprof_action(NULL, &old);
+    if (handler != SIG_HOLD && set_prof(handler, 0, false) == SIG_ERR)
+        return SIG_ERR;
+    was_blocked = mask_prof(handler == SIG_HOLD ? SIG_BLOCK : SIG_UNBLOCK);
+    return was_blocked ? SIG_HOLD : old.sa_handler;
+}
+
+int sigignore(int sig)
+{
+    if (is_virtual(sig))
+        return set_prof(SIG_IGN, 0, false) == SIG_ERR ? -1 : 0;
+    return real.sigignore(sig);
+}
+
+int siginterrupt(int sig, int interrupt)
+{
+    struct sigaction action;
+
+    if (!is_virtual(sig))
+        return real.siginterrupt(sig, interrupt);
+    sigprof_action(NULL, &action);
+    action.sa_flags = interrupt ? action.sa_flags & ~SA_RESTART : action.sa_flags | SA_RESTART;
+    return sigprof_action(&action, NULL);
+}
+
+/* ---- masks */
+
+int sigprocmask(int how, const sigset_t *set, sigset_t *old)
+{
+    sigset_t copy;
+    int result;
+
+    if (set) {
+        copy = *set;
+        sigprof_hide(how, &copy);
+        set = &copy;
+    }
+    result = real.sigprocmask(how, set, old);
+    if (!result && old)
+        sigprof_show(old);
+    return result;
+}
+
+int pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
+{
+    sigset_t copy;
+    int error;
+
+    if (set) {
+        copy = *set;
+        sigprof_hide(how, &copy);
+        set = &copy;
+    }
+    error = real.pthread_sigmask(how, set, old);
+    if (!error && old)
+        sigprof_show(old);
+    return error;
+}
+
+/* BSD's masks are an int: its bits are the first word's lower half of a set. */
+static int change_int_mask(int how, int mask)
+{
+    sigset_t set, old;
+    sigemptyset(&set);
+    set.__val[0] = (unsigned)mask;
+    return sigprocmask(how, &set, &old) ? -1 : (int)old.__val[0];
+}
+
+int sigblock(int mask)
+{
+    return change_int_mask(SIG_BLOCK, mask);
+}
+
+int sigsetmask(int mask)
+{
+    return change_int_mask(SIG_SETMASK, mask);
+}
+
+int siggetmask(void)
+{
+    return change_int_mask(SIG_BLOCK, 0);
+}
+
+int sighold(int sig)
+{
+    if (!is_virtual(sig))
+        return real.sighold(sig);
+    mask_prof(SIG_BLOCK);
+    return 0;
+}
+
+int sigrelse(int sig)
+{
+    if (!is_virtual(sig))
+        return real.sigrelse(sig);
+    mask_prof(SIG_UNBLOCK);
+    return 0;
+}
+
+int pthread_attr_setsigmask_np(pthread_attr_t *attr, const sigset_t *set)
+{
+    sigset_t copy;
+    if (!set)
+        return real.pthread_attr_setsigmask_np(attr, set);
+    copy = *set;
+    sigprof_hide(SIG_SETMASK, &copy);
+    return real.pthread_attr_setsigmask_np(attr, &copy);
+}
+
+int pthread_attr_getsigmask_np(const pthread_attr_t *attr, sigset_t *set)
+{
+    int result = real.pthread_attr_getsigmask_np(attr, set);
+    if (!result)
+        sigprof_show(set);
+    return result;
+}
+
+/* ---- waiting for signals: one of ours may be taken out of the queue, and is not the program's */
+
+int sigpending(sigset_t *set)
+{
+    int result = real.sigpending(set);
+    if (!result && sigprof_is_virtual() && sigismember(set, SIGPROF) && !sigprof_is_pending())
+        sigdelset(set, SIGPROF);
+    return result;
+}
+
+int sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout)
+{
+    siginfo_t own;
+    int sig;
+
+    if (!info)
+        info = &own;
+    do
+        sig = real.sigtimedwait(set, info, timeout);
+    while (sig == SIGPROF && cpu_signal_is_ours(info));
+    return sig;
+}
+
+int sigwaitinfo(const sigset_t *set, siginfo_t *info)
+{
+    return sigtimedwait(set, info, NULL);
+}
+
+int sigwait(const sigset_t *set, int *sig)
+{
+    int result, saved = errno;
+
+    if (!sigprof_is_virtual() || sigismember(set, SIGPROF) != 1)
+        return real.sigwait(set, sig);
+    do
+        result = sigtimedwait(set, NULL, NULL);
+    while (result < 0 && errno == EINTR);
+    if (result < 0)
+        return errno;
+    errno = saved;
+    *sig = result;
+    return 0;
+}
+
+/* A set of all signals means those that a program expects. Asked for by name, SIGPROF is in, ours included.
+ */
+int signalfd(int fd, const sigset_t *set, int flags)
+{
+    sigset_t copy = *set;
+    sigprof_hide(SIG_BLOCK, &copy);
+    return real.signalfd(fd, &copy, flags);
+}

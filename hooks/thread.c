@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Creation and naming of threads, and what changes how their stacks may be walked. */
+#include <dlfcn.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../preload/machine.h"
+#include "../sampler/threads.h"
+#include "../sampler/unwind.h"
+#include "hooks.h"
+
+/* Under a seccomp filter a new thread runs without us: its timer would take system calls that may not be
+ * allowed. */
+static uint32_t prepare(void *(*start)(void *), void *arg, const pthread_attr_t *attr)
+{
+    return unwind_no_syscalls ? 0 : thread_prepare(start, arg, attr);
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg)
+{
+    uint32_t slot = prepare(start, arg, attr);
+    int error;
+    if (!slot)
+        return real.pthread_create(thread, attr, start, arg);
+    error = real.pthread_create(thread, attr, thread_main, (void *)(uintptr_t)slot);
+    if (error)
+        thread_cancel_prepare(slot);
+    return error;
+}
+
+/* An int comes back where a pointer would: the lower half of the same register, which is all that libc looks
+ * at. */
+int thrd_create(thrd_t *thread, thrd_start_t start, void *arg)
+{
+    uint32_t slot = prepare((void *(*)(void *))(void *)start, arg, NULL);
+    int error;
+    if (!slot)
+        return real.thrd_create(thread, start, arg);
+    error = real.thrd_create(thread, (thrd_start_t)(void *)thread_main, (void *)(uintptr_t)slot);
+    if (error != thrd_success)
+        thread_cancel_prepare(slot);
+    return error;
+}
+
+int pthread_setname_np(pthread_t thread, const char *name)
+{
+    int error = real.pthread_setname_np(thread, name);
+    if (!error)
+        thread_renamed(thread, name);
+    return error;
+}
+
+int prctl(int option, ...)
+{
+    unsigned long a, b, c, d;
+    va_list list;
+    int result;
+
+    va_start(list, option);
+    a = va_arg(list, unsigned long);
+    b = va_arg(list, unsigned long);
+    c = va_arg(list, unsigned long);
+    d = va_arg(list, unsigned long);
+    va_end(list);
+    if (option == PR_SET_SECCOMP)
+        unwind_no_syscalls = 1;
+    result = real.prctl(option, a, b, c, d);
+    if (option == PR_SET_NAME && !result)
+        thread_renamed(0, (const char *)a);
+    return result;
+}
+
+/* Variadic for its callers. Here with as many arguments as a system call can have, so that they stay in
+ * registers. */
+typedef long syscall_function(long number, long a, long b, long c, long d, long e, long f);
+HOOK syscall_function hook_syscall __asm__("syscall");
+long hook_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+    if (UNLIKELY(number == SYS_seccomp))
+        unwind_no_syscalls = 1;
+    return ((syscall_function *)(void *)real.syscall)(number, a, b, c, d, e, f);
+}
+
+/* The context's stack is known already; its start function's arguments go on to the real one where they are.
+ */
+__attribute__((used, visibility("hidden"))) void *hook_note_context(const ucontext_t *context);
+void *hook_note_context(const ucontext_t *context)
+{
+    thread_note_stack(context->uc_stack.ss_sp, context->uc_stack.ss_size);
+    return (void *)real.makecontext;
+}
+
+#define UNUSED __attribute__((unused))
+__attribute__((naked)) void makecontext(UNUSED ucontext_t *context, UNUSED void (*start)(void),
+                                        UNUSED int count, ...)
+{
+    __asm__(MACHINE_CALL_THEN_JUMP("call hook_note_context\n\t"));
+}
+
+int dlclose(void *handle)
+{
+    int result = real.dlclose(handle);
+    real_forget_operators();
+    unwind_forget();
+    return result;
+}

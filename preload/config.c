@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include <limits.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/uio.h>
+
+#include "../sampler/sys.h"
+
+struct config config;
+
+/* Texts that are kept. What does not fit is left out, which costs an uploader some of its environment at
+ * worst. */
+static char pool[32768];
+static size_t pool_used;
+
+static char *keep(const char *head, const char *text)
+{
+    size_t first = strlen(head), size = first + strlen(text) + 1;
+    char *copy = pool + pool_used;
+    if (size > sizeof pool - pool_used)
+        return NULL;
+    memcpy(copy, head, first);
+    memcpy(copy + first, text, size - first);
+    pool_used += size;
+    return copy;
+}
+
+void config_say(const char *const *words, unsigned count)
+{
+    struct iovec part[16] = {{(char *)"cprof: ", 7}};
+    unsigned parts = 1;
+    for (unsigned i = 0; i < count && parts < 15; i++)
+        part[parts++] = (struct iovec){(char *)words[i], strlen(words[i])};
+    part[parts++] = (struct iovec){(char *)"\n", 1};
+    sys_call(SYS_writev, 2, part, parts);
+}
+
+static void complain(const char *line, void *context)
+{
+    (void)context;
+    config_say(&line, 1);
+}
+
+void config_complain(char *const *environment)
+{
+    struct settings settings;
+    settings_read(&settings, environment, complain, NULL);
+}
+
+/*
+ * What an uploader gets of the target's environment: settings, the way to its libraries and files, proxies
+ * and certificates. Not the rest: LD_PRELOAD would profile it, MALLOC_CONF and the like are meant for the
+ * target.
+ */
+static const char *const passed[] = {
+    "CPROF_",       "PYROSCOPE_",
+    "OTEL_",        "PROFILING_ENABLED=",
+    "PATH=",        "HOME=",
+    "USER=",        "LANG=",
+    "LC_",          "TZ=",
+    "TMPDIR=",      "SSL_",
+    "CURL_CA_",     "LD_LIBRARY_PATH=",
+    "DEBUGINFOD_",  "XDG_CACHE_HOME=",
+    "http_proxy=",  "https_proxy=",
+    "HTTPS_PROXY=", "all_proxy=",
+    "ALL_PROXY=",   "no_proxy=",
+    "NO_PROXY=",
+};
+
+static bool is_passed(const char *text)
+{
+    if (!strncmp(text, "CPROF_OUT=", 10))
+        return false; /* goes along as an absolute path */
+    for (unsigned i = 0; i < sizeof passed / sizeof passed[0]; i++)
+        if (!strncmp(text, passed[i], strlen(passed[i])))
+            return true;
+    return false;
+}
+
+static void keep_environment(char *const *environment, const char *out)
+{
+    unsigned kept = 0;
+    if (*out)
+        config.environment[kept++] = keep("CPROF_OUT=", out);
+    for (; environment && *environment && kept < CONFIG_ENVIRONMENT - 1; environment++) {
+        char *copy = is_passed(*environment) ? keep("", *environment) : NULL;
+        if (copy)
+            config.environment[kept++] = copy;
+    }
+    config.environment[kept] = NULL;
+}
+
+static void copy_text(char *to, size_t size, const char *from)
+{
+    size_t length = strnlen(from, size - 1);
+    memcpy(to, from, length);
+    to[length] = 0;
+}
+
+static void read_program(char program[64])
+{
+    char path[PATH_MAX];
+    const char *name;
+    long length = sys_call(SYS_readlink, "/proc/self/exe", path, sizeof path - 1);
+
+    if (length > 0) {
+        path[length] = 0;
+    } else {
+        name = (const char *)getauxval(AT_EXECFN);
+        copy_text(path, sizeof path, name ? name : "unknown");
+    }
+    name = strrchr(path, '/');
+    copy_text(program, 64, name ? name + 1 : path);
+}
+
+static void read_process_settings(const struct settings *settings)
+{
+    struct process_settings *to = &config.process;
+    const struct setting_value *value = settings->value;
+
+    to->profiles = (uint32_t)value[SETTING_PROFILES].number;
+    to->cpu_hz = (uint32_t)value[SETTING_CPU_HZ].number;
+    to->memory_rate = value[SETTING_MEMORY_RATE].number;
+    to->mutex_fraction = value[SETTING_MUTEX_FRACTION].number;
+    to->block_rate_ns = value[SETTING_BLOCK_RATE].number;
+    copy_text(to->name, sizeof to->name, value[SETTING_NAME].text);
+    copy_text(to->labels, sizeof to->labels, value[SETTING_LABELS].text);
+    read_program(to->program);
+}
+
+/* The directory part of the library's path, made absolute. */
+static void read_library(const char *path, const char *directory)
+{
+    char full[2 * PATH_MAX];
+    const char *end = strrchr(path, '/');
+    size_t used = 0, length = end ? (size_t)(end - path) : 0;
+
+    if (*path != '/') {
+        used = strlen(directory);
+        memcpy(full, directory, used);
+        full[used++] = '/';
+    }
+    if (length >= PATH_MAX)
+        length = 0;
+    memcpy(full + used, path, length);
+    full[used + length] = 0;
+    config.library = keep("", full);
+}
+
+void config_read(char *const *environment, const char *library_path)
+{
+    struct settings settings;
+    char directory[PATH_MAX], out[PATH_MAX];
+
+    settings_read(&settings, environment, NULL, NULL);
+    config.enabled = settings.value[SETTING_ENABLED].number;
+    if (!config.enabled)
+        return;
+    if (sys_call(SYS_getcwd, directory, sizeof directory) < 0 || *directory != '/')
+        strcpy(directory, "/"); /* removed, or outside of our root */
+    config.uid = (unsigned)sys_call(SYS_geteuid);
+    config.may_start = !*settings.value[SETTING_SOCKET].text;
+    settings_socket_name(&settings, config.uid, directory, config.socket);
+    if (settings_out(&settings, directory, out, sizeof out))
+        *out = 0;
+    if (*settings.value[SETTING_UPLOADER].text)
+        config.uploader = keep("", settings.value[SETTING_UPLOADER].text);
+    read_library(library_path, directory);
+    read_process_settings(&settings);
+    keep_environment(environment, out);
+    if (!settings.value[SETTING_FOLLOW].number)
+        config_unfollow((char **)environment, library_path);
+}
+
+static bool is_ours(const char *entry, size_t length, const char *library_path)
+{
+    static const char name[] = "libcprof.so";
+    size_t tail = sizeof name - 1;
+    if (length == strlen(library_path) && !memcmp(entry, library_path, length))
+        return true;
+    return length >= tail && !memcmp(entry + length - tail, name, tail) &&
+           (length == tail || entry[length - tail - 1] == '/');
+}
+
+/* Takes our entries out of a list that is separated by colons or blanks. */
+static void shorten(char *list, const char *library_path)
+{
+    char *to = list;
+    for (const char *from = list; *from;) {
+        size_t length = strcspn(from, ": "), whole = length + (from[length] != 0);
+        if (!is_ours(from, length, library_path)) {
+            memmove(to, from, whole);
+            to += whole;
+        }
+        from += whole;
+    }
+    *to = 0;
+}
+
+void config_unfollow(char **environment, const char *library_path)
+{
+    for (; environment && *environment; environment++) {
+        if (strncmp(*environment, "LD_PRELOAD=", 11))
+            continue;
+        shorten(*environment + 11, library_path);
+        if ((*environment)[11])
+            return;
+        do
+            environment[0] = environment[1];
+        while (*environment++);
+        return;
+    }
+}

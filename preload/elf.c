@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "elf.h"
+
+#include <string.h>
+
+enum { VERSION_HIDDEN = 0x8000 };
+
+/* The loader relocates these in place, but not in modules whose dynamic section is read-only, such as the
+ * vDSO. */
+static const void *relocated(uintptr_t base, const ElfW(Dyn) * entry)
+{
+    uintptr_t address = entry->d_un.d_ptr;
+    return (const void *)(address < base ? address + base : address);
+}
+
+static const ElfW(Dyn) * dynamic_section(const struct dl_phdr_info *info)
+{
+    for (int i = 0; i < info->dlpi_phnum; i++)
+        if (info->dlpi_phdr[i].p_type == PT_DYNAMIC)
+            return (const void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
+    return NULL;
+}
+
+bool elf_module_open(struct elf_module *module, const struct dl_phdr_info *info)
+{
+    const ElfW(Dyn) *entry = dynamic_section(info);
+
+    memset(module, 0, sizeof *module);
+    module->base = info->dlpi_addr;
+    for (; entry && entry->d_tag != DT_NULL; entry++) {
+        const void *table = relocated(module->base, entry);
+        switch (entry->d_tag) {
+        case DT_SYMTAB:
+            module->symbols = table;
+            break;
+        case DT_STRTAB:
+            module->strings = table;
+            break;
+        case DT_GNU_HASH:
+            module->gnu_hash = table;
+            break;
+        case DT_HASH:
+            module->hash = table;
+            break;
+        case DT_VERSYM:
+            module->versions = table;
+            break;
+        case DT_VERDEF:
+            module->definitions = table;
+            break;
+        }
+    }
+    return module->symbols && module->strings && (module->gnu_hash || module->hash);
+}
+
+bool elf_covers(const struct dl_phdr_info *info, uintptr_t address)
+{
+    for (int i = 0; i < info->dlpi_phnum; i++)
+        if (info->dlpi_phdr[i].p_type == PT_LOAD &&
+            address - info->dlpi_addr - info->dlpi_phdr[i].p_vaddr < info->dlpi_phdr[i].p_memsz)
+            return true;
+    return false;
+}
+
+uint32_t elf_hash(const char *name)
+{
+    uint32_t hash = 5381;
+    for (; *name; name++)
+        hash = hash * 33 + (uint8_t)*name;
+    return hash;
+}
+
+/* The name of a version index, or "". */
+static const char *version_name(const struct elf_module *module, unsigned index)
+{
+    const ElfW(Verdef) *definition = module->definitions;
+    while (definition) {
+        const ElfW(Verdaux) *name = (const void *)((const char *)definition + definition->vd_aux);
+        if (definition->vd_ndx == index)
+            return module->strings + name->vda_name;
+        if (!definition->vd_next)
+            break;
+        definition = (const void *)((const char *)definition + definition->vd_next);
+    }
+    return "";
+}
+
+static bool version_fits(const struct elf_module *module, uint32_t index, const char *version)
+{
+    unsigned own;
+    if (!module->versions)
+        return true;
+    own = module->versions[index];
+    if (version && module->definitions)
+        return !strcmp(version_name(module, own & ~VERSION_HIDDEN), version);
+    return !(own & VERSION_HIDDEN);
+}
+
+/* An undefined symbol with a value is a PLT entry that stands for the function's address: not a definition.
+ */
+static void *definition(const struct elf_module *module, uint32_t index, const char *name,
+                        const char *version)
+{
+    const ElfW(Sym) *symbol = &module->symbols[index];
+    unsigned type = ELF64_ST_TYPE(symbol->st_info);
+    uintptr_t address = module->base + symbol->st_value;
+
+    if (symbol->st_shndx == SHN_UNDEF || !symbol->st_value || ELF64_ST_BIND(symbol->st_info) == STB_LOCAL)
+        return NULL;
+    if (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE)
+        return NULL;
+    if (strcmp(module->strings + symbol->st_name, name) || !version_fits(module, index, version))
+        return NULL;
+    return type == STT_GNU_IFUNC ? ((void *(*)(void))address)() : (void *)address;
+}
+
+static void *find_by_gnu_hash(const struct elf_module *module, const char *name, uint32_t hash,
+                              const char *version)
+{
+    uint32_t buckets = module->gnu_hash[0], first = module->gnu_hash[1], words = module->gnu_hash[2];
+    const ElfW(Addr) *bloom = (const void *)(module->gnu_hash + 4);
+    const uint32_t *bucket = (const uint32_t *)(bloom + words), *chain = bucket + buckets;
+    ElfW(Addr) word = words ? bloom[hash / 64 % words] : 0;
+    uint32_t index;
+
+    if (!buckets || !(word >> hash % 64 & word >> (hash >> module->gnu_hash[3]) % 64 & 1))
+        return NULL;
+    for (index = bucket[hash % buckets]; index >= first; index++) {
+        uint32_t entry = chain[index - first];
+        void *found = (entry | 1) == (hash | 1) ? definition(module, index, name, version) : NULL;
+        if (found || entry & 1)
+            return found;
+    }
+    return NULL;
+}
+
+/* Modules without .gnu.hash are few and small: one symbol after the other. */
+static void *find_in_order(const struct elf_module *module, const char *name, const char *version)
+{
+    void *found = NULL;
+    for (uint32_t index = 1; index < module->hash[1] && !found; index++)
+        found = definition(module, index, name, version);
+    return found;
+}
+
+void *elf_find(const struct elf_module *module, const char *name, uint32_t hash, const char *version)
+{
+    if (module->gnu_hash)
+        return find_by_gnu_hash(module, name, hash, version);
+    return find_in_order(module, name, version);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The library's start, in this order: the real functions; what the environment says; the signal handler
+ * before the first timer; the segment and its way to the uploader; the main thread's slot and timer.
+ * Allocations that other libraries' constructors make earlier are forwarded: the sampler records nothing
+ * before process_start().
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#include "../sampler/process.h"
+#include "../sampler/threads.h"
+#include "../sampler/unwind.h"
+#include "arena.h"
+#include "config.h"
+#include "real.h"
+#include "session.h"
+#include "sigprof.h"
+
+static void after_fork(void)
+{
+    sigprof_fork_child();
+    process_fork_child();
+}
+
+/* Registered before the program's own handlers, and before the loader's, so that it runs after all of them.
+ */
+static void at_exit(int status, void *context)
+{
+    (void)context;
+    process_exit(status);
+}
+
+static void tell_what_hooks_do_not_see(void)
+{
+    if (arena_served())
+        process_count(COUNT_EARLY_ALLOCATIONS, arena_served());
+    if (real_foreign_allocators())
+        process_count(COUNT_FOREIGN_ALLOCATOR, real_foreign_allocators());
+}
+
+static void start_sampling(char *const *environment)
+{
+    int result;
+
+    sigprof_start();
+    unwind_start();
+    threads_start();
+    if (process_start(&config.process, &session_ops))
+        return;
+    pthread_atfork(NULL, NULL, after_fork);
+    on_exit(at_exit, NULL);
+    result = process_join();
+    if (result)
+        session_explain(result);
+    else if (session_is_first())
+        config_complain(environment);
+    tell_what_hooks_do_not_see();
+    /* The name of the executable lies above all frames of the main thread. */
+    thread_adopt_self((uintptr_t)getauxval(AT_EXECFN));
+}
+
+/* Programs that run with more rights than their caller are left alone, wherever the preload came from. */
+__attribute__((constructor(101))) static void start(void)
+{
+    real_start();
+    if (getauxval(AT_SECURE) || real_is_second())
+        return;
+    config_read(environ, real_library_path());
+    if (config.enabled)
+        start_sampling(environ);
+}

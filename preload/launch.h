@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Starts the uploader, so that the target keeps nothing of it: no child, no zombie, no SIGCHLD, no
+ * descriptor. */
+#ifndef CPROF_PRELOAD_LAUNCH_H
+#define CPROF_PRELOAD_LAUNCH_H
+
+/* memfd becomes the uploader's descriptor 3. 0 once it is executing, or negative errno; *path (if not NULL)
+   is then the program that was tried last, in memory that stays valid. Signal-safe; takes up to some ms. */
+int launch_uploader(int memfd, const char **path);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The real functions behind the hooks: real.malloc(size) may be called at any instant, also before the
+ * library's constructor. Every member starts as a stub that looks all of them up and jumps on.
+ *
+ * The real function is the next definition after this library in the order of loading: libc's, another
+ * preload's, or an allocator's that is linked dynamically. One in front of us (in the program itself) is
+ * never called by hooks, as the hooks are not called either.
+ */
+#ifndef CPROF_PRELOAD_REAL_H
+#define CPROF_PRELOAD_REAL_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <threads.h>
+#include <time.h>
+#include <ucontext.h>
+
+#include "table.h"
+
+typedef void real_handler(int);
+
+#define X(family, type, name, params, version) REAL_##name,
+enum real_index { CPROF_INTERPOSED(X) REALS };
+#undef X
+
+#define X(family, type, name, params, version) type(*name) params;
+struct real {
+    CPROF_INTERPOSED(X)
+};
+#undef X
+extern struct real real __attribute__((visibility("hidden")));
+
+/* Of the OPERATOR family: the next operator new allocates by itself (jemalloc, tcmalloc, mimalloc) and is to
+   be sampled; else it calls malloc, whose hook does that. */
+extern bool real_allocates[REALS] __attribute__((visibility("hidden")));
+
+/* Looks all functions up. Called by the constructor; the stubs call it before that. Thread-safe. */
+void real_start(void);
+
+/* After dlclose(): operator new may have been in what was unloaded, and is looked up anew. */
+void real_forget_operators(void);
+
+/* The path that this library was loaded from, as the loader has it. Owned by the loader. */
+const char *real_library_path(void);
+
+/* True when another libcprof.so stands before this one: that one works, this one forwards. */
+bool real_is_second(void);
+
+/* Allocation functions that the program itself defines, which no hook sees. */
+unsigned real_foreign_allocators(void);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "session.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <time.h>
+
+#include "../sampler/sys.h"
+#include "config.h"
+#include "launch.h"
+
+static bool is_first;
+static const char *tried_path; /* the uploader that could not be started */
+
+static socklen_t fill_address(struct sockaddr_un *address)
+{
+    size_t length = strnlen(config.socket, sizeof address->sun_path - 1);
+    memset(address, 0, sizeof *address);
+    address->sun_family = AF_UNIX;
+    memcpy(address->sun_path, config.socket, length);
+    if (config.socket[0] != '@')
+        return sizeof *address;
+    address->sun_path[0] = 0;
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
+}
+
+/* A connected descriptor, or negative errno; -ECONNREFUSED or -ENOENT: nobody is there. When hundreds of
+   children join at once the queue of the uploader's socket fills up for moments: some are waited for. */
+static int connect_session(void)
+{
+    static const struct timespec moment = {0, 1000000};
+    struct sockaddr_un address;
+    socklen_t size = fill_address(&address);
+    long result, fd = sys_call(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0)
+        return (int)fd;
+    for (int tries = 0; tries < 10; tries++) {
+        result = sys_call(SYS_connect, fd, &address, size);
+        if (result != -EAGAIN && result != -EINTR)
+            break;
+        sys_call(SYS_nanosleep, &moment, 0);
+    }
+    if (!result)
+        return (int)fd;
+    sys_call(SYS_close, fd);
+    return (int)result;
+}
+
+/* Our stacks and strings go to our own user or to root only, whoever took the name. */
+static int check_peer(int fd, struct ucred *peer)
+{
+    socklen_t size = sizeof *peer;
+    long result = sys_call(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERCRED, peer, &size);
+    if (result < 0)
+        return (int)result;
+    return !peer->uid || peer->uid == config.uid ? 0 : -EPERM;
+}
+
+static int send_segment(int fd, int memfd, const struct segment *segment)
+{
+    struct hello hello = {HELLO_MAGIC, LAYOUT_VERSION, 0, segment->header.pid, sizeof(struct segment)};
+    struct iovec part = {&hello, sizeof hello};
+    union {
+        struct cmsghdr head;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    long sent;
+
+    memset(&control, 0, sizeof control);
+    control.head.cmsg_level = SOL_SOCKET;
+    control.head.cmsg_type = SCM_RIGHTS;
+    control.head.cmsg_len = CMSG_LEN(sizeof memfd);
+    memcpy(CMSG_DATA(&control.head), &memfd, sizeof memfd);
+    sent = sys_call(SYS_sendmsg, fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return sent < 0 ? (int)sent : 0;
+}
+
+static int hand_over(int memfd, const struct segment *segment)
+{
+    struct ucred peer;
+    int result, fd = connect_session();
+
+    if (fd == -ECONNREFUSED || fd == -ENOENT) {
+        if (!config.may_start)
+            return fd;
+        result = launch_uploader(memfd, &tried_path);
+        is_first = !result;
+        return result;
+    }
+    if (fd < 0)
+        return fd;
+    result = check_peer(fd, &peer);
+    if (!result)
+        result = send_segment(fd, memfd, segment);
+    sys_call(SYS_close, fd);
+    return result;
+}
+
+/* A pid of 0: the one that answers is in a namespace that we cannot see, so it cannot be compared. */
+static bool uploader_alive(int uploader_pid)
+{
+    struct ucred peer;
+    int fd = connect_session();
+    bool alive;
+
+    if (fd < 0)
+        return fd != -ECONNREFUSED && fd != -ENOENT;
+    alive = !check_peer(fd, &peer) && (!peer.pid || peer.pid == uploader_pid);
+    sys_call(SYS_close, fd);
+    return alive;
+}
+
+const struct process_ops session_ops = {hand_over, uploader_alive};
+
+bool session_is_first(void)
+{
+    return is_first;
+}
+
+void session_explain(int error)
+{
+    const char *reason = strerrordesc_np(-error);
+    if (!reason)
+        reason = "unknown error";
+    if (tried_path && *tried_path) {
+        const char *const words[] = {"cannot start the uploader ", tried_path, ": ", reason,
+                                     "; set CPROF_UPLOADER to its path. This program runs unprofiled"};
+        config_say(words, 5);
+    } else if (!config.may_start && (error == -ECONNREFUSED || error == -ENOENT)) {
+        const char *const words[] = {"no uploader answers at CPROF_SOCKET=", config.socket,
+                                     "; start one, or unset it. This program runs unprofiled"};
+        config_say(words, 3);
+    } else {
+        const char *const words[] = {"cannot hand over to the uploader at ", config.socket, ": ", reason,
+                                     ". This program runs unprofiled"};
+        config_say(words, 5);
+    }
+}

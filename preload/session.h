@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The way from this process to the session's uploader: struct process_ops of the sampler. Raw system calls
+ * only; signal-safe; no descriptor is kept.
+ */
+#ifndef CPROF_PRELOAD_SESSION_H
+#define CPROF_PRELOAD_SESSION_H
+
+#include <stdbool.h>
+
+#include "../sampler/process.h"
+
+extern const struct process_ops session_ops __attribute__((visibility("hidden")));
+
+/* This process started the session's uploader. */
+bool session_is_first(void);
+
+/* After a join that failed: says on stderr why this program runs unprofiled. Not signal-safe. */
+void session_explain(int error);
+
+#endif
