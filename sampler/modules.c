@@ -94,6 +94,14 @@ bool module_find(uintptr_t pc, struct module *module)
     return true;
 }
 
+bool module_is_after_call(uintptr_t address)
+{
+    uintptr_t from = address - ARCH_CALL_MOST;
+    struct module module;
+    return module_find(from, &module) && readable_from(&module, from, NULL) >= ARCH_CALL_MOST &&
+           arch_is_after_call((const uint8_t *)address);
+}
+
 static void copy_build_id(struct seg_module *entry, const uint8_t *note, size_t size)
 {
     while (size >= sizeof(Elf64_Nhdr)) {

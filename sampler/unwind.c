@@ -2,7 +2,7 @@
 /*
  * Rules for editing this file: it runs in a signal handler, at any instruction of the program, also inside
  * malloc, the loader and itself. The stack and the registers may hold anything: what is not inside [low,
- * high) of the walk is not read, and the stack pointer must rise with every step.
+ * high) of the walk is not read, and the stack pointer must rise with every step but the first.
  */
 #include "unwind.h"
 
@@ -237,10 +237,11 @@ static enum step step_row(struct walk *w, const struct cfi_memory *memory, const
         return STEP_END;
     if (error)
         return error == -ENOENT ? STEP_END : STEP_LOST;
+    uint64_t next = w->regs.r[ARCH_SP];
+    bool rises = next > sp || (next == sp && w->exact); /* the return address may be in a register */
     w->exact = row->signal;
     w->regs.context = context;
-    uint64_t next = w->regs.r[ARCH_SP];
-    if (next > sp && (w->high == 0 || next <= w->high))
+    if (rises && (w->high == 0 || next <= w->high))
         return STEP_ON;
     if (!row->signal || w->crossings++ >= STACK_RANGES)
         return STEP_LOST;
@@ -268,28 +269,47 @@ __attribute__((noinline)) static enum step step_fde(struct walk *w, uintptr_t ad
     return step_row(w, &memory, &row);
 }
 
-/* Code without call frame information: generated code, or assembly that was not annotated. */
-__attribute__((noinline)) static enum step step_bare(struct walk *w, uintptr_t address)
+/* Makes the caller's registers of a frame that saved only its frame pointer, or nothing. */
+static enum step step_to(struct walk *w, uint64_t pc, uint64_t sp, uint64_t fp)
 {
-    uint64_t sp = w->regs.r[ARCH_SP], fp = w->regs.r[ARCH_FP], caller, caller_fp;
-    struct module module;
-    bool in_module = module_find(address, &module);
-    /* Generated code may be called by such; assembly in a module is called from modules. */
-    if (fp >= sp && fp % 8 == 0 && load_word(w, fp + 8, &caller) && load_word(w, fp, &caller_fp) &&
-        (!in_module || caller == 0 || module_find(caller, &module))) {
-        sp = fp + 16;
-        fp = caller_fp;
-    } else if (w->exact && load_word(w, sp, &caller) && module_find(caller, &module)) {
-        sp += 8;
-    } else {
-        return w->high != 0 && w->high - sp < 8 ? STEP_END : STEP_LOST;
-    }
-    w->regs.r[ARCH_PC] = caller;
+    w->regs.r[ARCH_PC] = pc;
     w->regs.r[ARCH_SP] = sp;
     w->regs.r[ARCH_FP] = fp;
     w->regs.context = NULL;
     w->exact = false;
     return STEP_ON;
+}
+
+/* No call returns to the first instruction of a function: somebody put its address there to start a stack, as
+   makecontext() does with __start_context. */
+static bool is_made_up(uintptr_t pc)
+{
+    struct module module;
+    struct cfi_memory memory;
+    struct cfi_row row;
+    return module_find(pc, &module) && module_frame_memory(&module, &memory) &&
+           cfi_find_row(&memory, module.frame_hdr, pc, &row) == 0;
+}
+
+/*
+ * Code without call frame information: generated code, or assembly that was not annotated. A small assembly
+ * function has its return address on top of the stack, and its caller's frame pointer: the address is tried
+ * first, or the caller would be skipped.
+ */
+__attribute__((noinline)) static enum step step_bare(struct walk *w, uintptr_t address)
+{
+    uint64_t sp = w->regs.r[ARCH_SP], fp = w->regs.r[ARCH_FP], caller, caller_fp;
+    struct module module;
+    bool in_module = module_find(address, &module);
+    if (!w->exact && in_module && is_made_up(address + 1))
+        return STEP_END;
+    if (w->exact && load_word(w, sp, &caller) && module_is_after_call(caller))
+        return step_to(w, caller, sp + 8, fp);
+    /* Generated code may be called by such; assembly in a module is called from modules. */
+    if (fp >= sp && fp % 8 == 0 && load_word(w, fp + 8, &caller) && load_word(w, fp, &caller_fp) &&
+        (!in_module || caller == 0 || module_find(caller, &module)))
+        return step_to(w, caller, fp + 16, caller_fp);
+    return w->high != 0 && w->high - sp < 8 ? STEP_END : STEP_LOST;
 }
 
 static enum step step_slowly(struct walk *w, uintptr_t address, uint64_t row)
@@ -318,8 +338,9 @@ static inline enum step step(struct walk *w)
             return result;
     }
     uint64_t pc = w->regs.r[ARCH_PC];
-    if (__builtin_expect(pc - LAYOUT_PAGE >= (UINT64_C(1) << 47) - LAYOUT_PAGE, 0))
-        return pc == 0 ? STEP_END : STEP_LOST;
+    if (__builtin_expect(
+            pc - LAYOUT_PAGE >= (UINT64_C(1) << 47) - LAYOUT_PAGE || pc - w->low < w->high - w->low, 0))
+        return pc == 0 ? STEP_END : STEP_LOST; /* a return address is neither data nor on the stack itself */
     return STEP_ON;
 }
 
