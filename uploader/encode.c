@@ -147,6 +147,15 @@ static uint64_t number_in(struct encoder *encoder, struct map *map, const uint64
     return number;
 }
 
+/* Where both names are the same, pprof takes the name for a mangled one and removes all in brackets: not from
+   "[truncated]" or from what a just-in-time compiler calls its functions. */
+static const char *system_name(const struct symbol_line *line)
+{
+    if (!line->linkage || !strcmp(line->linkage, line->function))
+        return strpbrk(line->function, "<>()[]:") ? "" : line->function;
+    return line->linkage;
+}
+
 static uint64_t function_id(struct encoder *encoder, const struct symbol_line *line)
 {
     Cprof__Profile part = CPROF__PROFILE__INIT;
@@ -155,7 +164,7 @@ static uint64_t function_id(struct encoder *encoder, const struct symbol_line *l
     bool added;
 
     function.name = string_index(encoder, line->function);
-    function.system_name = string_index(encoder, line->linkage ? line->linkage : line->function);
+    function.system_name = string_index(encoder, system_name(line));
     function.filename = string_index(encoder, line->file ? line->file : "");
     function.start_line = line->start_line;
     key[0] = (uint64_t)function.name;

@@ -171,16 +171,18 @@ static int make_room(struct profile *profile)
     return 0;
 }
 
+/* Never the same address for two stacks: encode.c tells them apart by it. */
 static const struct symbol_location *const *
 copy_frames(struct profile *profile, const struct symbol_location *const *frame, uint32_t frames)
 {
     struct chunk *chunk = profile->arena;
+    size_t taken = frames ? frames : 1;
     const struct symbol_location **copy;
 
-    if (!chunk || chunk->size - chunk->used < frames) {
+    if (!chunk || chunk->size - chunk->used < taken) {
         size_t size = ARENA_BYTES / sizeof(*frame);
-        if (size < frames)
-            size = frames;
+        if (size < taken)
+            size = taken;
         chunk = malloc(sizeof(*chunk) + size * sizeof(*frame));
         if (!chunk)
             return NULL;
@@ -188,7 +190,7 @@ copy_frames(struct profile *profile, const struct symbol_location *const *frame,
         profile->arena = chunk;
     }
     copy = chunk->frame + chunk->used;
-    chunk->used += frames;
+    chunk->used += taken;
     memcpy(copy, frame, frames * sizeof(*frame));
     return (const struct symbol_location *const *)copy;
 }

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Profiles as files:
+ *  OUT/<program>/<type>.pb.gz                     the session so far
+ *  OUT/<program>/intervals/<time>-<type>.pb.gz    each interval, the newest INTERVALS_KEPT of a type
+ *  OUT/report.html                                all of it, to look at
+ * A file is written beside its place and then renamed, so that a reader finds the old or the new one, never a
+ * part. One uploader writes to a directory at a time: flock() on the directory itself leaves nothing behind.
+ */
+#include "sink.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "report.h"
+#include "utf8.h"
+
+enum {
+    INTERVALS_KEPT = 240, /* an hour of 15 s */
+    DIRECTORIES = 9,      /* OUT, OUT-2 ... OUT-9 */
+    NAME_BYTES = 200,
+    INTERVAL_NAME = 80,
+    REPORT_SHARE = 50, /* making the report takes at most one part in so many of the time */
+};
+#define REPORT_GRACE_NS (10 * SECOND_NS)
+
+struct sink_files {
+    struct sink sink;
+    char path[sizeof(((struct options *)0)->out) + 4];
+    int directory;
+    struct report *report;
+    bool report_due;
+    int64_t report_ns, start_ns; /* spent for the report; CLOCK_MONOTONIC of the start */
+    bool broken;                 /* the last file could not be written, and that was said */
+};
+
+/* One file that is being written; a failure removes it again. */
+struct draft {
+    int directory;
+    const char *name;
+    char temporary[NAME_BYTES + 64];
+    FILE *out;
+};
+
+static int draft_open(struct draft *draft, int directory, const char *name)
+{
+    int fd;
+
+    draft->directory = directory;
+    draft->name = name;
+    snprintf(draft->temporary, sizeof(draft->temporary), ".%s.tmp", name);
+    fd = openat(directory, draft->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+    draft->out = fd < 0 ? NULL : fdopen(fd, "w");
+    if (draft->out)
+        return 0;
+    if (fd >= 0)
+        close(fd);
+    return -errno;
+}
+
+static int draft_finish(struct draft *draft)
+{
+    int error = 0;
+
+    errno = 0;
+    if (fflush(draft->out) || ferror(draft->out))
+        error = errno ? -errno : -EIO;
+    if (fclose(draft->out) && !error)
+        error = -errno;
+    if (!error && renameat(draft->directory, draft->temporary, draft->directory, draft->name))
+        error = -errno;
+    if (error)
+        unlinkat(draft->directory, draft->temporary, 0);
+    return error;
+}
+
+/* A full disk would fail every file of every interval: the first failure is said, and the first success after
+ * it. */
+static int note_result(struct sink_files *files, const char *name, int error)
+{
+    if (error && !files->broken)
+        log_warn("cannot write %s in %s: %s; tried again at each interval", name, files->path,
+                 strerror(-error));
+    if (!error && files->broken)
+        log_info("files in %s can be written again", files->path);
+    files->broken = error;
+    return error;
+}
+
+static int write_profile(int directory, const char *name, const struct profile *profile,
+                         const struct profile_meta *meta)
+{
+    struct draft draft;
+    uint8_t *data;
+    size_t size;
+    int error = profile_encode(profile, meta, true, &data, &size);
+
+    if (error)
+        return error;
+    error = draft_open(&draft, directory, name);
+    if (!error) {
+        fwrite(data, 1, size, draft.out);
+        error = draft_finish(&draft);
+    }
+    free(data);
+    return error;
+}
+
+/* The directory is removed when somebody tidies up behind a running session: it is made again. */
+static int open_directory(int parent, const char *name)
+{
+    int fd;
+
+    if (mkdirat(parent, name, 0777) && errno != EEXIST)
+        return -errno;
+    fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+/* Interval files sort by time. */
+static void remove_oldest(int directory, const char *suffix)
+{
+    DIR *list = fdopendir(openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    char oldest[NAME_MAX + 1] = "";
+    unsigned count = 0;
+
+    for (struct dirent *entry; list && (entry = readdir(list));) {
+        size_t length = strlen(entry->d_name), tail = strlen(suffix);
+        if (*entry->d_name == '.' || length <= tail || strcmp(entry->d_name + length - tail, suffix) != 0)
+            continue;
+        if (!count++ || strcmp(entry->d_name, oldest) < 0)
+            memcpy(oldest, entry->d_name, length + 1);
+    }
+    if (count > INTERVALS_KEPT)
+        unlinkat(directory, oldest, 0);
+    if (list)
+        closedir(list);
+}
+
+/* Two intervals can begin in the same millisecond when a short program is started again and again. */
+static void interval_name(int directory, int64_t time_ns, const char *suffix, char name[INTERVAL_NAME])
+{
+    for (int64_t ms = time_ns / MS_NS;; ms++) {
+        time_t seconds = (time_t)(ms / 1000);
+        struct tm tm;
+        char time[32];
+        gmtime_r(&seconds, &tm);
+        strftime(time, sizeof(time), "%Y%m%dT%H%M%S", &tm);
+        snprintf(name, INTERVAL_NAME, "%s.%03dZ%s", time, (int)(ms % 1000), suffix);
+        if (faccessat(directory, name, F_OK, 0))
+            return;
+    }
+}
+
+static int write_interval(int directory, const struct upload *upload, unsigned id)
+{
+    const struct profile_meta meta = {
+        .time_ns = upload->start_ns,
+        .duration_ns = upload->end_ns - upload->start_ns,
+        .period = upload->period[id],
+        .comments = upload->comments,
+        .program = upload->program,
+        .with_labels = true,
+    };
+    int intervals = open_directory(directory, "intervals");
+    char suffix[32], name[INTERVAL_NAME];
+    int error;
+
+    if (intervals < 0)
+        return intervals;
+    snprintf(suffix, sizeof(suffix), "-%s.pb.gz", profile_kinds[id].name);
+    interval_name(intervals, upload->start_ns, suffix, name);
+    error = write_profile(intervals, name, upload->interval[id], &meta);
+    remove_oldest(intervals, suffix);
+    close(intervals);
+    return error;
+}
+
+static int write_merged(int directory, const struct upload *upload, unsigned id)
+{
+    const struct profile_meta meta = {
+        .time_ns = upload->session_start_ns,
+        .duration_ns = upload->end_ns - upload->session_start_ns,
+        .period = upload->period[id],
+        .comments = upload->merged_comments,
+        .program = upload->program,
+        .with_labels = true,
+    };
+    char name[32];
+
+    snprintf(name, sizeof(name), "%s.pb.gz", profile_kinds[id].name);
+    return write_profile(directory, name, upload->merged[id], &meta);
+}
+
+/* A name that cannot leave the directory, hide in it or be mistaken for another file of ours. */
+static void directory_name(const char *program, char name[NAME_BYTES])
+{
+    static const char *const taken[] = {"report.html", "cprof.log"};
+
+    utf8_clean(name, NAME_BYTES - 1, *program ? program : "unknown", true);
+    for (char *c = name; *c; c++)
+        if (*c == '/' || (*c == '.' && c == name))
+            *c = '_';
+    for (unsigned i = 0; i < sizeof(taken) / sizeof(*taken); i++)
+        if (!strcmp(name, taken[i]))
+            strcat(name, "_");
+}
+
+static int write_files(const struct upload *upload, int directory)
+{
+    int error = 0;
+
+    for (unsigned i = 0; i < KIND_IDS; i++) {
+        if (upload->merged[i] && !error)
+            error = write_merged(directory, upload, i);
+        if (upload->interval[i] && profile_count(upload->interval[i]) && !error)
+            error = write_interval(directory, upload, i);
+    }
+    return error;
+}
+
+/* Opens and locks path. -EWOULDBLOCK: another uploader has it. File systems without locks are used without.
+ */
+static int lock_directory(const char *path)
+{
+    int fd;
+
+    if (mkdir(path, 0777) && errno != EEXIST)
+        return -errno;
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    if (!flock(fd, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
+        return fd;
+    close(fd);
+    return -EWOULDBLOCK;
+}
+
+static int find_directory(struct sink_files *files, const char *out)
+{
+    int fd = -EWOULDBLOCK;
+
+    for (int n = 1; n <= DIRECTORIES && fd == -EWOULDBLOCK; n++) {
+        snprintf(files->path, sizeof(files->path), n == 1 ? "%s" : "%s-%d", out, n);
+        fd = lock_directory(files->path);
+    }
+    if (fd >= 0 && strcmp(files->path, out) != 0)
+        log_warn("%s is in use by another session; profiles go to %s", out, files->path);
+    if (fd < 0)
+        log_warn("no profiles are written to %s: %s", out, strerror(-fd));
+    files->directory = fd;
+    return fd < 0 ? fd : 0;
+}
+
+static int open_program(struct sink_files *files, const char *program)
+{
+    char name[NAME_BYTES];
+    int fd, again;
+
+    directory_name(program, name);
+    fd = open_directory(files->directory, name);
+    if (fd != -ENOENT)
+        return fd;
+    again = lock_directory(files->path); /* somebody tidied up behind a running session */
+    if (again < 0)
+        return again;
+    close(files->directory);
+    files->directory = again;
+    return open_directory(files->directory, name);
+}
+
+/* A last profile is always taken. */
+static void update_report(struct sink_files *files, const struct upload *upload)
+{
+    int64_t now_ns = monotonic_ns();
+
+    if (!upload->final && files->report_ns * REPORT_SHARE > now_ns - files->start_ns + REPORT_GRACE_NS)
+        return;
+    if (!report_update(files->report, upload))
+        files->report_due = true;
+    files->report_ns += monotonic_ns() - now_ns;
+}
+
+static int files_take(struct sink *sink, const struct upload *upload)
+{
+    struct sink_files *files = (struct sink_files *)sink;
+    int directory = open_program(files, upload->program);
+    int error = directory;
+
+    update_report(files, upload);
+    if (directory >= 0) {
+        error = write_files(upload, directory);
+        close(directory);
+    }
+    return note_result(files, upload->program, error);
+}
+
+/* Not in take(): the report of a session with many programs is written once for all of them. */
+static unsigned files_work(struct sink *sink, unsigned wait_ms)
+{
+    struct sink_files *files = (struct sink_files *)sink;
+    struct draft draft;
+    int error;
+
+    (void)wait_ms;
+    if (!files->report_due)
+        return 0;
+    files->report_due = false;
+    error = draft_open(&draft, files->directory, "report.html");
+    if (!error) {
+        report_write(files->report, draft.out);
+        error = draft_finish(&draft);
+    }
+    note_result(files, "report.html", error);
+    return 0;
+}
+
+static void files_free(struct sink *sink)
+{
+    struct sink_files *files = (struct sink_files *)sink;
+
+    files_work(sink, 0);
+    report_free(files->report);
+    if (files->directory >= 0)
+        close(files->directory);
+    free(files);
+}
+
+static const struct sink_ops files_ops = {"files", files_take, files_work, files_free};
+
+struct sink *sink_files_new(const struct options *options)
+{
+    struct sink_files *files;
+
+    if (!*options->out)
+        return NULL;
+    files = calloc(1, sizeof(*files));
+    if (!files)
+        return NULL;
+    files->sink.ops = &files_ops;
+    files->directory = -1;
+    files->start_ns = monotonic_ns();
+    files->report = report_new();
+    if (files->report && !find_directory(files, options->out))
+        return &files->sink;
+    files_free(&files->sink);
+    return NULL;
+}
