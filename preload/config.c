@@ -99,20 +99,13 @@ static void copy_text(char *to, size_t size, const char *from)
     to[length] = 0;
 }
 
+/* The name that was executed, not the file behind it: Debian's redis-server is a link to redis-check-rdb. */
 static void read_program(char program[64])
 {
-    char path[PATH_MAX];
-    const char *name;
-    long length = sys_call(SYS_readlink, "/proc/self/exe", path, sizeof path - 1);
+    const char *path = (const char *)getauxval(AT_EXECFN);
+    const char *name = path ? strrchr(path, '/') : NULL;
 
-    if (length > 0) {
-        path[length] = 0;
-    } else {
-        name = (const char *)getauxval(AT_EXECFN);
-        copy_text(path, sizeof path, name ? name : "unknown");
-    }
-    name = strrchr(path, '/');
-    copy_text(program, 64, name ? name + 1 : path);
+    copy_text(program, 64, name ? name + 1 : path ? path : "unknown");
 }
 
 static void read_process_settings(const struct settings *settings)
