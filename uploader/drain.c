@@ -61,9 +61,11 @@ static enum sample_state sample_read(struct seg_sample *sample, struct sample_co
     for (int i = 0; i < LAYOUT_VALUES; i++) {
         copy->value[i] = atomic_load_explicit(&sample->value[i], memory_order_relaxed);
         copy->acked[i] = atomic_load_explicit(&sample->acked[i], memory_order_relaxed);
+        if (copy->value[i] == copy->acked[i])
+            continue;
         if (copy->value[i] < copy->acked[i] || copy->value[i] >> ABSURD_SHIFT)
             state = SAMPLE_ABSURD;
-        else if (copy->value[i] != copy->acked[i] && state == SAMPLE_SAME)
+        else if (state == SAMPLE_SAME)
             state = SAMPLE_NEW;
     }
     return state;
@@ -135,7 +137,7 @@ void drain_bank(struct target *target, unsigned index)
         samples = LAYOUT_SAMPLES;
     for (uint32_t i = 0; i < samples; i++)
         sample_drain(target, generation, &bank->sample[i]);
-    /* What was read stays in the memfd; it only leaves our resident set. */
+    /* What was read stays in the memfd and only leaves our resident set. */
     madvise(bank, sizeof *bank, MADV_DONTNEED);
 }
 

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Feeds bytes over a well-formed segment and has it read as a live target would be. The input is a list of
+   patches: 4 bytes where, 1 byte how long, then the bytes; what they hit is picked from the regions that
+   matter. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "uploader/target.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Small pieces of each table: an input hits something that is read. */
+static const struct {
+    size_t start, size;
+} regions[] = {
+    {offsetof(struct segment, header), sizeof(struct seg_header)},
+    {offsetof(struct segment, control), sizeof(struct seg_control)},
+    {offsetof(struct segment, counter), COUNTERS * sizeof(uint64_t)},
+    {offsetof(struct segment, name), 4 * sizeof(struct seg_name)},
+    {offsetof(struct segment, module), 4 * sizeof(struct seg_module)},
+    {offsetof(struct segment, strings), 64},
+    {offsetof(struct segment, thread), 4 * sizeof(struct seg_thread)},
+    {offsetof(struct segment, live), 4 * sizeof(struct seg_live)},
+    {offsetof(struct segment, bank[0]), 16},
+    {offsetof(struct segment, bank[0].sample), 4 * sizeof(struct seg_sample)},
+    {offsetof(struct segment, bank[0].stack_word), 64 * sizeof(uint64_t)},
+    {offsetof(struct segment, bank[1]), 16},
+    {offsetof(struct segment, bank[1].sample), 4 * sizeof(struct seg_sample)},
+    {offsetof(struct segment, bank[1].stack_word), 64 * sizeof(uint64_t)},
+};
+enum { REGIONS = sizeof regions / sizeof regions[0], MOST_INPUT = 4096 };
+
+static struct segment *segment;
+static int memfd = -1;
+
+static void put_stack(struct seg_bank *bank, uint32_t at, uint32_t frames)
+{
+    struct seg_stack *stack = (struct seg_stack *)&bank->stack_word[at];
+    stack->frames = frames;
+    for (uint32_t i = 0; i < frames; i++)
+        stack->pc[i] = 0x1000 + i;
+}
+
+static void segment_fill(void)
+{
+    segment->header.magic = LAYOUT_MAGIC;
+    segment->header.version = LAYOUT_VERSION;
+    segment->header.size = sizeof *segment;
+    segment->header.modules = 1;
+    segment->header.used_slots = 2;
+    segment->module[0].start = 0x1000;
+    segment->module[0].end = 0x2000;
+    segment->module[0].ready = 1;
+    segment->control.profiles = PROFILES_READY;
+    segment->bank[0].generation = 1;
+    segment->bank[0].samples = 2;
+    segment->bank[0].stack_words = 40;
+    put_stack(&segment->bank[0], 8, 4);
+    for (uint32_t i = 0; i < 2; i++) {
+        segment->bank[0].sample[i].key = sample_key(8, 1, i ? KIND_ALLOC : KIND_CPU);
+        segment->bank[0].sample[i].value[1] = segment->bank[0].sample[i].value[2] = 100;
+    }
+    segment->live[0].stack = 8;
+    segment->live[0].generation = 1;
+    segment->live[0].size = segment->live[0].objects = 1 << 20;
+    segment->live[0].address = 4096;
+}
+
+static void segment_make(void)
+{
+    if (memfd == -1) {
+        memfd = memfd_create("fuzz", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        if (memfd == -1 || ftruncate(memfd, sizeof *segment) ||
+            fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW))
+            abort();
+        segment = mmap(NULL, sizeof *segment, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+        if (segment == MAP_FAILED)
+            abort();
+    }
+    if (fallocate(memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, sizeof *segment))
+        abort();
+    segment_fill();
+}
+
+/* Applies patches until the input ends or one says so (length 0); returns what is left. */
+static const uint8_t *patch(const uint8_t *data, const uint8_t *end)
+{
+    while (end - data >= 5) {
+        size_t region = data[0] % REGIONS, length = data[4];
+        size_t at = (data[1] | (size_t)data[2] << 8) % regions[region].size;
+        data += 5;
+        if (length > (size_t)(end - data))
+            length = (size_t)(end - data);
+        if (!length)
+            break;
+        if (length > regions[region].size - at)
+            length = regions[region].size - at;
+        memcpy((char *)segment + regions[region].start + at, data, length);
+        data += length;
+    }
+    return data;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct symbols *symbols = symbols_new("", 1 << 20);
+    struct programs programs;
+    struct join join = {.memfd = -1, .pidfd = -1};
+    const uint8_t *end = data + (size < MOST_INPUT ? size : MOST_INPUT);
+    struct target *target;
+
+    segment_make();
+    programs_init(&programs, symbols);
+    data = patch(data, end);
+    join.memfd = dup(memfd);
+    if (!target_attach(&programs, symbols, &join, &target)) {
+        for (int round = 1; round < 4; round++) {
+            target_drain(target);
+            target_tick(target, round * INT64_C(20000000000));
+            data = patch(data, end);
+        }
+        target_drain(target);
+        programs_upload_all(&programs, NULL, 0);
+        target_free(target);
+    }
+    programs_free(&programs);
+    symbols_free(symbols);
+    return 0;
+}
