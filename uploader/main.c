@@ -7,9 +7,10 @@
 #include "commands.h"
 #include "options.h"
 
-/* Read by jemalloc: one thread needs one arena, and memory goes back soon after a round. */
+/* Read by jemalloc: one thread needs one arena, and memory goes back to the kernel at once:
+   a round needs ten times what is kept between rounds. */
 const char *malloc_conf =
-    "narenas:1,background_thread:false,dirty_decay_ms:500,muzzy_decay_ms:0,lg_tcache_max:12";
+    "narenas:1,background_thread:false,dirty_decay_ms:0,muzzy_decay_ms:0,lg_tcache_max:12";
 
 static const struct {
     const char *name;

@@ -101,6 +101,24 @@ static void add_sample(struct functions *functions, const struct profile_sample 
     }
 }
 
+/* Where every stack begins: true, and of no use in a table of ten. */
+static bool is_entry(const char *name)
+{
+    static const char *const entries[] = {"_start",
+                                          "__libc_start_main",
+                                          "__libc_start_main_impl",
+                                          "__libc_start_call_main",
+                                          "start_thread",
+                                          "clone",
+                                          "clone3",
+                                          "__clone3",
+                                          "__clone"};
+    for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++)
+        if (!strcmp(name, entries[i]))
+            return true;
+    return false;
+}
+
 static int by_flat(const void *left, const void *right)
 {
     const struct function *a = left, *b = right;
@@ -119,7 +137,7 @@ static size_t collect(struct functions *functions, const struct profile *profile
         if (sample->value[value])
             add_sample(functions, sample, sample->value[value]);
     for (size_t i = 0; i < functions->slots; i++)
-        if (functions->slot[i].name)
+        if (functions->slot[i].name && (functions->slot[i].flat || !is_entry(functions->slot[i].name)))
             functions->slot[count++] = functions->slot[i];
     if (count)
         qsort(functions->slot, count, sizeof functions->slot[0], by_flat);
@@ -184,8 +202,12 @@ static void print_table(FILE *file, const struct profile *profile, const struct 
     fprintf(file, "%s      flat  flat%%        cum   cum%%  function%s\n", style->faint, style->off);
     for (size_t i = 0; i < count && i < TOP; i++) {
         const struct function *function = &functions.slot[i];
-        fprintf(file, "%10s %5.1f%% %10s %5.1f%%  ", quantity(flat, function->flat, type->unit),
-                share(function->flat, total), quantity(cum, function->cum, type->unit),
+        if (function->flat)
+            fprintf(file, "%10s %5.1f%%", quantity(flat, function->flat, type->unit),
+                    share(function->flat, total));
+        else
+            fprintf(file, "%10s %6s", "-", "");
+        fprintf(file, " %10s %5.1f%%  ", quantity(cum, function->cum, type->unit),
                 share(function->cum, total));
         print_name(file, function->name);
     }
@@ -293,7 +315,9 @@ static void print_others(FILE *file, struct program *const *program, size_t coun
         fprintf(file, "  %-24s %10s CPU, %u process%s", program[i]->name,
                 quantity(text, program_cpu_ns(program[i]), "nanoseconds"), program[i]->processes,
                 program[i]->processes == 1 ? "" : "es");
-        fprintf(file, *out ? "  %s/%s\n" : "\n", out, program[i]->directory);
+        if (*out)
+            fprintf(file, "  %s/%s", out, program[i]->directory);
+        putc('\n', file);
         print_losses(file, program[i]);
     }
 }
