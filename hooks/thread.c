@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Creation and naming of threads, and what changes how their stacks may be walked. */
 #include <dlfcn.h>
+#include <linux/seccomp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <sys/prctl.h>
@@ -8,20 +9,14 @@
 #include <unistd.h>
 
 #include "../preload/machine.h"
+#include "../preload/sigprof.h"
 #include "../sampler/threads.h"
 #include "../sampler/unwind.h"
 #include "hooks.h"
 
-/* Under a seccomp filter a new thread runs without us: its timer would take system calls that may not be
- * allowed. */
-static uint32_t prepare(void *(*start)(void *), void *arg, const pthread_attr_t *attr)
-{
-    return unwind_no_syscalls ? 0 : thread_prepare(start, arg, attr);
-}
-
 int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg)
 {
-    uint32_t slot = prepare(start, arg, attr);
+    uint32_t slot = thread_prepare(start, arg, attr);
     int error;
     if (!slot)
         return real.pthread_create(thread, attr, start, arg);
@@ -35,7 +30,7 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)
  * at. */
 int thrd_create(thrd_t *thread, thrd_start_t start, void *arg)
 {
-    uint32_t slot = prepare((void *(*)(void *))(void *)start, arg, NULL);
+    uint32_t slot = thread_prepare((void *(*)(void *))(void *)start, arg, NULL);
     int error;
     if (!slot)
         return real.thrd_create(thread, start, arg);
@@ -53,6 +48,14 @@ int pthread_setname_np(pthread_t thread, const char *name)
     return error;
 }
 
+/* Where a thread may no longer read the time stamp counter (the kernel's strict mode takes that, too),
+   nothing of it is recorded any more. */
+static void stop_in_this_thread(void)
+{
+    sigprof_withdraw();
+    thread_local_state.alloc_gap = UINT64_MAX;
+}
+
 int prctl(int option, ...)
 {
     unsigned long a, b, c, d;
@@ -66,7 +69,10 @@ int prctl(int option, ...)
     d = va_arg(list, unsigned long);
     va_end(list);
     if (option == PR_SET_SECCOMP)
-        unwind_no_syscalls = 1;
+        unwind_no_syscalls = true;
+    if ((option == PR_SET_SECCOMP && a == SECCOMP_MODE_STRICT) ||
+        (option == PR_SET_TSC && a == PR_TSC_SIGSEGV))
+        stop_in_this_thread();
     result = real.prctl(option, a, b, c, d);
     if (option == PR_SET_NAME && !result)
         thread_renamed(0, (const char *)a);
@@ -79,8 +85,11 @@ typedef long syscall_function(long number, long a, long b, long c, long d, long 
 HOOK syscall_function hook_syscall __asm__("syscall");
 long hook_syscall(long number, long a, long b, long c, long d, long e, long f)
 {
-    if (UNLIKELY(number == SYS_seccomp))
-        unwind_no_syscalls = 1;
+    if (UNLIKELY(number == SYS_seccomp)) {
+        unwind_no_syscalls = true;
+        if (a == SECCOMP_SET_MODE_STRICT)
+            stop_in_this_thread();
+    }
     return ((syscall_function *)(void *)real.syscall)(number, a, b, c, d, e, f);
 }
 

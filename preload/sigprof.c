@@ -209,17 +209,28 @@ void sigprof_show(sigset_t *set)
         *word(set) |= prof;
 }
 
+/* All are taken out before the program's is put back: one that finds another pending is dropped by the
+ * kernel. */
 bool sigprof_is_pending(void)
 {
     static const struct timespec now;
-    siginfo_t info;
+    siginfo_t info, found;
+    bool pending = false;
     while (sys_call(SYS_rt_sigtimedwait, &prof, &info, &now, sizeof prof) == SIGPROF) {
         if (cpu_signal_is_ours(&info))
             continue;
-        queue_again(&info);
-        return true;
+        found = info;
+        pending = true;
     }
-    return false;
+    if (pending)
+        queue_again(&found);
+    return pending;
+}
+
+void sigprof_withdraw(void)
+{
+    if (is_virtual)
+        change_mask(SIG_BLOCK, prof);
 }
 
 struct sigprof_exposure sigprof_expose(void)

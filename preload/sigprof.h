@@ -49,6 +49,9 @@ void sigprof_show(sigset_t *set);
 /* A SIGPROF of the program's is pending (one of ours that is found on the way is dropped). */
 bool sigprof_is_pending(void);
 
+/* The calling thread is not to be interrupted any more: blocks SIGPROF really. */
+void sigprof_withdraw(void);
+
 /* What an exec'd program inherits is real: around execve() and posix_spawn(). Also in a child of vfork(). */
 struct sigprof_exposure {
     bool masked, ignored;

@@ -82,13 +82,13 @@ void cpu_start(struct segment *segment, uint32_t slot, int tid)
 void cpu_stop(uint32_t slot)
 {
     int timer = atomic_exchange_explicit(&slot_private[slot].timer, 0, memory_order_relaxed);
-    if (timer)
+    if (timer && system_calls_allowed())
         sys_call(SYS_timer_delete, timer - 1);
 }
 
 void cpu_start_unattached(uint32_t period_ns)
 {
-    if (period_ns)
+    if (period_ns && system_calls_allowed())
         thread_local_state.timer = make_timer((int)sys_call(SYS_gettid), 0, period_ns);
 }
 
@@ -181,8 +181,10 @@ bool cpu_signal(const siginfo_t *info, void *context)
     if (atomic_load_explicit(&segment->control.profiles, memory_order_relaxed) & 1u << PROFILE_CPU &&
         atomic_load_explicit(&segment->control.cpu_period_ns, memory_order_relaxed))
         record_cpu(segment, slot, period_ns, periods, context);
-    follow_period(segment, slot);
-    serve_adoptions(segment);
-    process_check_uploader(segment);
+    if (system_calls_allowed()) {
+        follow_period(segment, slot);
+        serve_adoptions(segment);
+        process_check_uploader(segment);
+    }
     return true;
 }

@@ -156,7 +156,7 @@ int process_join(void)
     uint64_t now;
     int result;
 
-    if (!mark)
+    if (!mark || !system_calls_allowed())
         return -11; /* EAGAIN */
     now = monotonic_ns(CLOCK_MONOTONIC_COARSE);
     if (now < atomic_load_explicit(&next_try_ns, memory_order_relaxed))
@@ -180,7 +180,7 @@ static void become_child(void)
     atomic_store_explicit(&joining, 0, memory_order_relaxed);
     atomic_store_explicit(&next_try_ns, 0, memory_order_relaxed);
     forked = true;
-    if (parents)
+    if (parents && system_calls_allowed())
         sys_call(SYS_munmap, parents, sizeof(struct segment));
     live_forget();
     unwind_forget();
@@ -270,7 +270,7 @@ void process_check_uploader(struct segment *segment)
     uint64_t heartbeat = atomic_load_explicit(&segment->control.heartbeat_ns, memory_order_relaxed);
     uint32_t idle = 0;
 
-    if (__builtin_expect(now < heartbeat + uploader_silent_ns, 1))
+    if (__builtin_expect(now < heartbeat + uploader_silent_ns, 1) || !system_calls_allowed())
         return;
     if (now < atomic_load_explicit(&next_try_ns, memory_order_relaxed) ||
         !atomic_compare_exchange_strong_explicit(&joining, &idle, 1, memory_order_acquire,

@@ -90,7 +90,7 @@ static void occupy_self(struct segment *segment, uint32_t slot)
 
 uint32_t thread_prepare(void *(*start)(void *), void *arg, const pthread_attr_t *attr)
 {
-    struct segment *segment = process_segment();
+    struct segment *segment = system_calls_allowed() ? process_segment() : NULL;
     uint32_t slot = segment ? slot_take(segment) : 0;
     struct slot_private *own = &slot_private[slot];
     size_t size = 0;
@@ -148,12 +148,13 @@ void thread_adopt_self(uintptr_t stack_high)
 {
     struct segment *segment = process_segment();
     uint32_t slot;
-    bool is_main = sys_call(SYS_gettid) == sys_call(SYS_getpid);
+    bool is_main;
 
     if (stack_high)
         main_stack_high = stack_high;
-    if (!segment || thread_local_state.slot || thread_local_state.ended)
+    if (!segment || thread_local_state.slot || thread_local_state.ended || !system_calls_allowed())
         return;
+    is_main = sys_call(SYS_gettid) == sys_call(SYS_getpid);
     slot = slot_take(segment);
     if (!slot)
         return;
