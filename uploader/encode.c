@@ -432,7 +432,7 @@ static const struct symbol_module *find_module(const struct profile_sample **lis
 /* What is encoded, and how far that is. */
 struct encoding {
     const struct profile_kind *kind;
-    const struct profile_meta *meta;
+    struct profile_meta meta;
     const struct encode_limits *limits;
     const struct profile_sample **list;
     size_t count, at;
@@ -445,9 +445,8 @@ static void emit_samples(struct encoder *encoder, struct encoding *encoding)
 
     for (size_t n = 0; encoding->at < encoding->count && n < limits->samples; n++) {
         size_t used;
-        struct profile_sample sample =
-            sum_samples(encoding->list + encoding->at, encoding->count - encoding->at,
-                        encoding->meta->with_labels, &used);
+        struct profile_sample sample = sum_samples(
+            encoding->list + encoding->at, encoding->count - encoding->at, encoding->meta.with_labels, &used);
         emit_sample(encoder, &sample, encoding->kind->values,
                     sample.frames < limits->frames ? sample.frames : limits->frames);
         encoding->at += used;
@@ -458,12 +457,12 @@ static void emit_samples(struct encoder *encoder, struct encoding *encoding)
 
 static int encode_next(struct encoding *encoding, bool gzip, encode_piece *piece, void *context)
 {
-    struct encoder *encoder = encoder_new(encoding->kind, encoding->meta, gzip);
+    struct encoder *encoder = encoder_new(encoding->kind, &encoding->meta, gzip);
     int error;
 
     if (!encoder)
         return -ENOMEM;
-    if (encoding->meta->program)
+    if (encoding->meta.program)
         mapping_id(encoder, encoding->executable); /* the first one: pprof takes it for the program */
     emit_samples(encoder, encoding);
     error = encoder_finish(encoder);
@@ -479,7 +478,7 @@ static int encode_next(struct encoding *encoding, bool gzip, encode_piece *piece
 int profile_encode_pieces(const struct profile *profile, const struct profile_meta *meta, bool gzip,
                           const struct encode_limits *limits, encode_piece *piece, void *context)
 {
-    struct encoding encoding = {.kind = profile_get_kind(profile), .meta = meta, .limits = limits};
+    struct encoding encoding = {.kind = profile_get_kind(profile), .meta = *meta, .limits = limits};
     int error;
 
     encoding.list = list_samples(profile, meta->with_labels, &encoding.count);
@@ -489,6 +488,7 @@ int profile_encode_pieces(const struct profile *profile, const struct profile_me
         encoding.executable = find_module(encoding.list, encoding.count, meta->program);
     do {
         error = encode_next(&encoding, gzip, piece, context);
+        encoding.meta.time_ns += limits->step_ns;
     } while (!error && encoding.at < encoding.count);
     free(encoding.list);
     return error;
@@ -511,7 +511,7 @@ static int keep_piece(void *context, uint8_t *data, size_t size)
 int profile_encode(const struct profile *profile, const struct profile_meta *meta, bool gzip, uint8_t **data,
                    size_t *size)
 {
-    const struct encode_limits limits = {SIZE_MAX, SIZE_MAX, SIZE_MAX};
+    const struct encode_limits limits = {SIZE_MAX, SIZE_MAX, SIZE_MAX, 0};
     struct one_piece one = {data, size};
 
     return profile_encode_pieces(profile, meta, gzip, &limits, keep_piece, &one);

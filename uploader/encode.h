@@ -12,9 +12,10 @@
 #include "profile.h"
 
 struct encode_limits {
-    size_t samples; /* of one piece */
-    size_t frames;  /* of one sample; the outermost ones beyond are left out */
-    size_t bytes;   /* uncompressed, of one piece; may be passed by one sample and what that one needs */
+    size_t samples;  /* of one piece */
+    size_t frames;   /* of one sample; the outermost ones beyond are left out */
+    size_t bytes;    /* uncompressed, of one piece; may be passed by one sample and what that one needs */
+    int64_t step_ns; /* the time of each piece is that much later than the last one's */
 };
 
 /* Takes ownership of data (malloc'ed). A negative errno ends the encoding. */
