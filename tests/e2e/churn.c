@@ -6,7 +6,8 @@
 
 static void *work(void *arg)
 {
-    free(malloc(100000));
+    void *volatile block = malloc(100000);
+    free(block);
     return arg;
 }
 

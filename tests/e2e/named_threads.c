@@ -35,8 +35,10 @@ static void *one(void *arg)
 static void *allocate(void *arg)
 {
     prctl(PR_SET_NAME, "allocator");
-    for (int i = 0; i < 20000; i++)
-        free(calloc(1, 10000));
+    for (int i = 0; i < 20000; i++) {
+        void *volatile block = calloc(1, 10000);
+        free(block);
+    }
     return arg;
 }
 

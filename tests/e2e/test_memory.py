@@ -121,7 +121,7 @@ def test_operator_new_of_tcmalloc(env):
 @limit(180)
 def test_rotation_keeps_every_byte(env):
     """More stacks than the segment's tables and the profile's ceiling hold: cut off by name, never lost unsaid."""
-    done = env.run(env.program("new_stacks.c"), "400000", "2000", memory_rate="4KiB", timeout=150).ok()
+    done = env.run(env.program("new_stacks.c"), "120000", "10000", memory_rate="4KiB", timeout=150).ok()
     profile = env.final("new_stacks", "memory")
     true = int(done.stdout)
     lost = " ".join(profile.comments)
