@@ -22,6 +22,9 @@ enum {
     HANDLE_UNIT_COST = 1024, /* what libdw keeps of a unit that was looked at, and of one that was walked */
     HANDLE_WALK_COST = 16 * 1024,
     HANDLE_MOST = 2 * 1024 * 1024,
+    LOOKUP_TOUCHES =
+        256 * 1024, /* bytes of mapped file that a look-up brings in: the kernel maps 64 KiB around a page */
+    TOUCHED_MOST = 2 * 1024 * 1024,
     TABLES_MOST = 4 * 1024 * 1024, /* bytes of functions and lines of all units that were read */
 };
 static const uint64_t unpacked_most = UINT64_C(96) << 20;
@@ -37,8 +40,7 @@ struct ranges {
 };
 
 struct unit {
-    uint64_t entry; /* offset of its DIE in .debug_info */
-    uint64_t low, high;
+    uint64_t entry;       /* offset of its DIE in .debug_info */
     uint64_t line_offset; /* UINT64_MAX: no lines */
     bool read, deep;
     struct ranges functions;
@@ -54,7 +56,7 @@ struct dwarf_info {
     struct unit *unit;
     size_t units, units_room;
     struct ranges ranges;
-    size_t handle_cost, unpacked, bytes;
+    size_t handle_cost, unpacked, bytes, touched;
     unsigned steps; /* entries read since the look-up began */
 };
 
@@ -79,12 +81,23 @@ static int range_compare(const void *a, const void *b)
     const struct code_range *left = a, *right = b;
     if (left->start != right->start)
         return left->start < right->start ? -1 : 1;
-    return left->size > right->size ? -1 : left->size < right->size; /* enclosing ones first */
+    if (left->size != right->size)
+        return left->size > right->size ? -1 : 1; /* enclosing ones first */
+    return left->owner < right->owner ? -1 : left->owner > right->owner;
 }
 
+/* Sorts. Of equal ones the first owner stays: every unit that uses an inline function of C++ describes it,
+   and linkers make them all point at the one copy that is kept. */
 static void ranges_settle(struct ranges *ranges)
 {
+    size_t kept = 0;
     qsort(ranges->range, ranges->count, sizeof *ranges->range, range_compare);
+    for (size_t i = 0; i < ranges->count; i++) {
+        const struct code_range *range = &ranges->range[i], *last = &ranges->range[kept - 1];
+        if (!kept || range->start != last->start || range->size != last->size)
+            ranges->range[kept++] = *range;
+    }
+    ranges->count = kept;
     struct code_range *fitted = realloc(ranges->range, (ranges->count + 1) * sizeof *fitted);
     if (fitted) {
         ranges->range = fitted;
@@ -110,10 +123,9 @@ static const struct code_range *range_find(const struct ranges *ranges, uint64_t
     return NULL;
 }
 
-/* Adds the code of an entry to ranges and, unit given, to its bounds. Code below base is what the linker
- * removed. */
+/* Adds the code of an entry to ranges. Code below base is what the linker removed. */
 static int die_ranges(const struct dwarf_info *info, Dwarf_Die *die, uint32_t owner, struct ranges *ranges,
-                      size_t most, struct unit *unit)
+                      size_t most)
 {
     Dwarf_Addr base, start, end;
     ptrdiff_t cursor = 0;
@@ -123,10 +135,6 @@ static int die_ranges(const struct dwarf_info *info, Dwarf_Die *die, uint32_t ow
         const struct code_range range = {(uint32_t)(start - info->base), (uint32_t)(end - start), owner};
         if (range_push(ranges, &range, most) < 0)
             return -ENOMEM;
-        if (unit && start < unit->low)
-            unit->low = start;
-        if (unit && end > unit->high)
-            unit->high = end;
     }
     return 0;
 }
@@ -198,9 +206,9 @@ static int unit_add(struct dwarf_info *info, Dwarf_Die *die)
         info->units_room = room;
     }
     struct unit *unit = &info->unit[info->units];
-    *unit = (struct unit){.entry = dwarf_dieoffset(die), .low = UINT64_MAX, .line_offset = UINT64_MAX};
+    *unit = (struct unit){.entry = dwarf_dieoffset(die), .line_offset = UINT64_MAX};
     const size_t before = info->ranges.count;
-    const int error = die_ranges(info, die, (uint32_t)info->units, &info->ranges, RANGES_MOST, unit);
+    const int error = die_ranges(info, die, (uint32_t)info->units, &info->ranges, RANGES_MOST);
     info->units += info->ranges.count > before;
     return error;
 }
@@ -375,6 +383,32 @@ static bool next_entry(struct dwarf_info *info, Dwarf_Die *die)
     return info->steps++ < STEPS_MOST && dwarf_siblingof(die, die) == 0;
 }
 
+/* Is this unit the one that is asked about the address? line_wanted() of its line table, too. */
+struct unit_owner {
+    const struct dwarf_info *info;
+    const struct unit *unit;
+};
+static bool unit_owns(uint64_t address, void *context)
+{
+    const struct unit_owner *owner = context;
+    const struct code_range *range = range_find(&owner->info->ranges, address - owner->info->base);
+    return range && &owner->info->unit[range->owner] == owner->unit;
+}
+
+static int function_add(struct dwarf_info *info, struct unit *unit, Dwarf_Die *die)
+{
+    struct ranges *functions = &unit->functions;
+    struct unit_owner owner = {info, unit};
+    size_t kept = functions->count;
+    const int error =
+        die_ranges(info, die, (uint32_t)(dwarf_dieoffset(die) - unit->entry), functions, FUNCTIONS_MOST);
+    for (size_t i = kept; i < functions->count; i++)
+        if (unit_owns(info->base + functions->range[i].start, &owner))
+            functions->range[kept++] = functions->range[i];
+    functions->count = kept;
+    return error;
+}
+
 /* Collects the functions among the children, and in the scopes among them; deep: those inside functions, too.
  */
 static int functions_collect(struct dwarf_info *info, struct unit *unit, Dwarf_Die *parent, bool deep,
@@ -387,8 +421,7 @@ static int functions_collect(struct dwarf_info *info, struct unit *unit, Dwarf_D
     do {
         const int tag = dwarf_tag(&child);
         if (tag == DW_TAG_subprogram)
-            error = die_ranges(info, &child, (uint32_t)(dwarf_dieoffset(&child) - unit->entry),
-                               &unit->functions, FUNCTIONS_MOST, NULL);
+            error = function_add(info, unit, &child);
         if (error == 0 && holds_functions(tag, deep))
             error = functions_collect(info, unit, &child, deep, nesting + 1);
     } while (error == 0 && next_entry(info, &child));
@@ -405,18 +438,27 @@ static void functions_read(struct dwarf_info *info, struct unit *unit, Dwarf_Die
     info->bytes += unit->functions.room * sizeof *unit->functions.range;
 }
 
+/* Units are read in the order of the file. */
+static uint64_t unit_size(const struct dwarf_info *info, const struct unit *unit)
+{
+    const bool last = unit + 1 == info->unit + info->units;
+    return last ? TOUCHED_MOST : unit[1].entry - unit->entry;
+}
+
 static void unit_read(struct dwarf_info *info, struct unit *unit)
 {
     Dwarf_Die die;
     Dwarf_Attribute attribute;
     Dwarf_Word offset;
+    struct unit_owner owner = {info, unit};
     unit->read = true;
     info->handle_cost += HANDLE_WALK_COST;
+    info->touched += unit_size(info, unit);
     if (!dwarf_offdie(info->dwarf, unit->entry, &die))
         return;
     functions_read(info, unit, &die, false);
     if (dwarf_formudata(dwarf_attr(&die, DW_AT_stmt_list, &attribute), &offset) == 0 &&
-        line_table_read(&unit->lines, &info->sections, offset, info->base, unit->low, unit->high) == 0)
+        line_table_read(&unit->lines, &info->sections, offset, info->base, unit_owns, &owner) == 0)
         unit->line_offset = offset;
     info->bytes +=
         unit->functions.room * sizeof *unit->functions.range + unit->lines.count * sizeof *unit->lines.row;
@@ -533,6 +575,11 @@ unsigned dwarf_info_find(struct dwarf_info *info, uint64_t address, struct dwarf
     struct unit *unit = &info->unit[range->owner];
     if (info->bytes > TABLES_MOST)
         tables_forget(info);
+    info->touched += LOOKUP_TOUCHES;
+    if (info->touched > TOUCHED_MOST) {
+        info->touched = 0;
+        dwarf_info_drop_pages(info);
+    }
     if (!unit->read)
         unit_read(info, unit);
     memset(frame, 0, DWARF_FRAMES * sizeof *frame);

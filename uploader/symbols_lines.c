@@ -136,7 +136,10 @@ struct machine {
 struct build {
     struct line_table *table;
     size_t room, sequence; /* index of the current sequence's first row */
-    uint64_t base, low, high;
+    uint64_t base;
+    line_wanted *wanted;
+    void *context;
+    bool started, skipped; /* the current sequence: has a row; is not wanted */
     bool sorted;
 };
 
@@ -159,7 +162,11 @@ static int row_push(struct build *build, const struct line_row *row)
 static int row_emit(struct build *build, const struct machine *machine)
 {
     struct line_table *table = build->table;
-    if (machine->address < build->low || machine->address - build->base >= UINT32_MAX)
+    if (!build->started) {
+        build->started = true;
+        build->skipped = machine->address < build->base || !build->wanted(machine->address, build->context);
+    }
+    if (build->skipped || machine->address < build->base || machine->address - build->base >= UINT32_MAX)
         return 0;
     struct line_row row = {.offset = (uint32_t)(machine->address - build->base),
                            .line = machine->line <= INT32_MAX ? (uint32_t)machine->line : 0,
@@ -178,16 +185,17 @@ static int row_emit(struct build *build, const struct machine *machine)
 static int sequence_end(struct build *build, const struct machine *machine)
 {
     struct line_table *table = build->table;
+    const struct line_row *first = &table->row[build->sequence];
+    build->started = build->skipped = false;
     if (table->count == build->sequence)
         return 0;
-    if (build->base + table->row[build->sequence].offset >= build->high || machine->address < build->low ||
-        machine->address - build->base >= UINT32_MAX) {
+    if (machine->address < build->base || machine->address - build->base >= UINT32_MAX) {
         table->count = build->sequence;
         return 0;
     }
-    const struct line_row end = {.offset = (uint32_t)(machine->address - build->base)};
-    if (build->sequence && table->row[build->sequence - 1].offset > table->row[build->sequence].offset)
+    if (build->sequence && first[-1].offset > first->offset)
         build->sorted = false;
+    const struct line_row end = {.offset = (uint32_t)(machine->address - build->base)};
     const int error = row_push(build, &end);
     build->sequence = table->count;
     return error;
@@ -273,10 +281,10 @@ static int row_compare(const void *a, const void *b)
 }
 
 int line_table_read(struct line_table *table, const struct line_sections *sections, uint64_t offset,
-                    uint64_t base, uint64_t low, uint64_t high)
+                    uint64_t base, line_wanted *wanted, void *context)
 {
     struct program program;
-    struct build build = {.table = table, .base = base, .low = low, .high = high, .sorted = true};
+    struct build build = {.table = table, .base = base, .wanted = wanted, .context = context, .sorted = true};
     *table = (struct line_table){0};
     int error = program_open(&program, sections, offset);
     if (error < 0)

@@ -7,6 +7,7 @@
 #ifndef CPROF_UPLOADER_SYMBOLS_LINES_H
 #define CPROF_UPLOADER_SYMBOLS_LINES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,10 +30,14 @@ struct line_table {
     size_t count;
 };
 
-/* The rows of the program at this offset of .debug_line whose sequences start in [low, high), base <= low.
-   What linkers left of removed functions lies outside. 0 or negative errno. */
+/* Is the sequence that starts at this address one of those to be read? */
+typedef bool line_wanted(uint64_t start, void *context);
+
+/* The rows of the program at this offset of .debug_line, of its wanted sequences at base and above. Many are
+   not: what linkers removed, and inline functions of C++ that a hundred units describe. 0 or negative errno.
+ */
 int line_table_read(struct line_table *table, const struct line_sections *sections, uint64_t offset,
-                    uint64_t base, uint64_t low, uint64_t high);
+                    uint64_t base, line_wanted *wanted, void *context);
 void line_table_free(struct line_table *table);
 
 /* The row of an address (less base), or NULL. */
