@@ -124,22 +124,22 @@ bool session_is_first(void)
     return is_first;
 }
 
+/* What the user can mend is said. A want of descriptors, memory or processes is the target's own business. */
 void session_explain(int error)
 {
     const char *reason = strerrordesc_np(-error);
-    if (!reason)
-        reason = "unknown error";
     if (tried_path && *tried_path) {
-        const char *const words[] = {"cannot start the uploader ", tried_path, ": ", reason,
+        const char *const words[] = {"cannot start the uploader ", tried_path, ": ",
+                                     reason ? reason : "unknown error",
                                      "; set CPROF_UPLOADER to its path. This program runs unprofiled"};
         config_say(words, 5);
     } else if (!config.may_start && (error == -ECONNREFUSED || error == -ENOENT)) {
         const char *const words[] = {"no uploader answers at CPROF_SOCKET=", config.socket,
                                      "; start one, or unset it. This program runs unprofiled"};
         config_say(words, 3);
-    } else {
-        const char *const words[] = {"cannot hand over to the uploader at ", config.socket, ": ", reason,
+    } else if (error == -EPERM) {
+        const char *const words[] = {"another user answers at ", config.socket,
                                      ". This program runs unprofiled"};
-        config_say(words, 5);
+        config_say(words, 3);
     }
 }
