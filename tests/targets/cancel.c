@@ -2,8 +2,10 @@
 // Cancelled threads run their clean-up handlers, whether they sleep, wait for a signal, or use the CPU.
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include "expect.h"
 
+static atomic_int ready;
 static int cleaned;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -18,6 +20,7 @@ static void clean(void *block)
 static void *asleep(void *arg)
 {
     pthread_cleanup_push(clean, malloc(1000));
+    ready = 1;
     for (;;)
         sleep(100);
     pthread_cleanup_pop(1);
@@ -30,6 +33,7 @@ static void *in_sigwait(void *arg)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, NULL);
     pthread_cleanup_push(clean, malloc(1000));
+    ready = 1;
     for (;;)
         sigwaitinfo(&all, NULL);
     pthread_cleanup_pop(1);
@@ -39,6 +43,7 @@ static void *in_sigwait(void *arg)
 static void *busy(void *arg)
 {
     pthread_cleanup_push(clean, malloc(1000));
+    ready = 1;
     for (;;) {
         burn(1);
         pthread_testcancel();
@@ -51,6 +56,7 @@ static void *spinning(void *arg)
 {
     pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
     pthread_cleanup_push(clean, NULL);
+    ready = 1;
     for (volatile unsigned i = 0;; i++)
         ;
     pthread_cleanup_pop(1);
@@ -64,7 +70,10 @@ int main(void)
         pthread_t thread;
         void *result;
         EXPECT(!pthread_create(&thread, NULL, kinds[i % 4], NULL));
-        usleep(3000);
+        while (!ready)
+            usleep(100);
+        usleep(2000);
+        ready = 0;
         EXPECT(!pthread_cancel(thread));
         EXPECT(!pthread_join(thread, &result) && result == PTHREAD_CANCELED);
     }
