@@ -80,8 +80,10 @@ int session_open(struct session *session, const struct options *options, const s
     session->interval_ns = (int64_t)value[SETTING_INTERVAL].number;
     session->next_tick_ns = monotonic_ns() + TICK_NS;
     session->next_round_ns = monotonic_ns() + session->interval_ns;
-    log_info("session %s: profiles go to %s%s%s", options->socket, options->out,
-             *options->out && *value[SETTING_SERVER].text ? " and " : "", value[SETTING_SERVER].text);
+    log_info("session %s: profiles go to %s%s", options->socket, options->out,
+             !*value[SETTING_SERVER].text ? ""
+             : *options->out              ? " and to the server"
+                                          : "the server"); /* the URL may hold a password */
     return 0;
 }
 
