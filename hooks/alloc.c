@@ -2,7 +2,7 @@
 /*
  * The C allocation functions. The first four are the hot path of every program: what is not sampled ends in a
  * tail jump. glibc, jemalloc, tcmalloc and mimalloc call themselves by internal names, so what the real one
- * allocates inside is not seen twice; for the others that is measured (see counted_inside).
+ * allocates inside is not seen twice; for the others that is measured (counted.h).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 
 #include "../preload/arena.h"
 #include "../sampler/alloc.h"
+#include "counted.h"
 #include "hooks.h"
 
 __attribute__((noinline)) static void *malloc_due(size_t size)
@@ -94,20 +95,6 @@ void *realloc(void *old, size_t size)
 }
 
 /* ---- rarer ones */
-
-/* An allocator may make these of its malloc or realloc by the public name, as glibc's reallocarray does: then
-   that hook has counted down, or drawn, the gap already. */
-static uint64_t gap_before(void)
-{
-    return thread_local_state.alloc_gap;
-}
-
-static void *counted_inside(uint64_t gap, void *block, size_t size)
-{
-    if (block && thread_local_state.alloc_gap == gap && alloc_due(size))
-        alloc_sampled(block, size);
-    return block;
-}
 
 void *reallocarray(void *old, size_t count, size_t size)
 {

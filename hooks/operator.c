@@ -5,6 +5,7 @@
  * sampled here. An exception of the real one passes through.
  */
 #include "../sampler/alloc.h"
+#include "counted.h"
 #include "hooks.h"
 
 /* True: this call is to be sampled. */
@@ -44,35 +45,34 @@ void *_ZnamRKSt9nothrow_t(size_t size, const void *nothrow)
     return real._ZnamRKSt9nothrow_t(size, nothrow);
 }
 
+/* ---- aligned ones are rare */
+
 void *_ZnwmSt11align_val_t(size_t size, size_t alignment)
 {
-    if (NEW_DUE(_ZnwmSt11align_val_t, size))
-        return sampled(real._ZnwmSt11align_val_t(size, alignment), size);
-    return real._ZnwmSt11align_val_t(size, alignment);
+    uint64_t gap = gap_before();
+    return counted_inside(gap, real._ZnwmSt11align_val_t(size, alignment), size);
 }
 
 void *_ZnamSt11align_val_t(size_t size, size_t alignment)
 {
-    if (NEW_DUE(_ZnamSt11align_val_t, size))
-        return sampled(real._ZnamSt11align_val_t(size, alignment), size);
-    return real._ZnamSt11align_val_t(size, alignment);
+    uint64_t gap = gap_before();
+    return counted_inside(gap, real._ZnamSt11align_val_t(size, alignment), size);
 }
 
 void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t size, size_t alignment, const void *nothrow)
 {
-    if (NEW_DUE(_ZnwmSt11align_val_tRKSt9nothrow_t, size))
-        return sampled(real._ZnwmSt11align_val_tRKSt9nothrow_t(size, alignment, nothrow), size);
-    return real._ZnwmSt11align_val_tRKSt9nothrow_t(size, alignment, nothrow);
+    uint64_t gap = gap_before();
+    return counted_inside(gap, real._ZnwmSt11align_val_tRKSt9nothrow_t(size, alignment, nothrow), size);
 }
 
 void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t size, size_t alignment, const void *nothrow)
 {
-    if (NEW_DUE(_ZnamSt11align_val_tRKSt9nothrow_t, size))
-        return sampled(real._ZnamSt11align_val_tRKSt9nothrow_t(size, alignment, nothrow), size);
-    return real._ZnamSt11align_val_tRKSt9nothrow_t(size, alignment, nothrow);
+    uint64_t gap = gap_before();
+    return counted_inside(gap, real._ZnamSt11align_val_tRKSt9nothrow_t(size, alignment, nothrow), size);
 }
 
-/* Before the real one. Where that calls free, whose hook would do it, nothing is left to be done there. */
+/* ---- delete: before the real one. Where that calls free, whose hook would do it, nothing is left to be done
+ * there. */
 static void untrack(const void *block)
 {
     if (UNLIKELY(alloc_may_be_tracked(block)))
