@@ -10,7 +10,7 @@
 #include <string.h>
 
 enum {
-    SAVED_ROWS = 8,          /* DW_CFA_remember_state; compilers nest one deep */
+    SAVED_ROWS = 4,          /* DW_CFA_remember_state; compilers nest one deep */
     MOST_OPERATIONS = 65536, /* of one FDE */
     MOST_ENTRIES = 1 << 20,  /* of a linear search */
     EXPRESSION_DEPTH = 32,

@@ -44,20 +44,19 @@ static const Elf64_Phdr *program_headers(uintptr_t start, uintptr_t end, unsigne
     return (const Elf64_Phdr *)(start + header->e_phoff);
 }
 
-/* The readable bytes from address on that are in the same segment of the file; 0: none. There may be unmapped
-   gaps between the segments of a module. */
-static size_t readable_from(const struct module *module, uintptr_t address, uintptr_t *from)
+/* The bytes from address on that are in the same segment of the file, which has all of these permissions; 0:
+   none. There may be unmapped gaps between the segments of a module. */
+static size_t mapped_from(const struct module *module, uintptr_t address, uint32_t permissions,
+                          uintptr_t *segment_start)
 {
     unsigned count;
     const Elf64_Phdr *header = program_headers(module->start, module->end, &count);
     for (; count > 0; count--, header++) {
         uintptr_t low = module->bias + header->p_vaddr;
-        if (header->p_type != PT_LOAD || !(header->p_flags & PF_R) || address < low ||
-            address - low >= header->p_filesz)
+        if (header->p_type != PT_LOAD || address < low || address - low >= header->p_filesz)
             continue;
-        if (from)
-            *from = low;
-        return header->p_filesz - (address - low);
+        *segment_start = low;
+        return (header->p_flags & permissions) == permissions ? header->p_filesz - (address - low) : 0;
     }
     return 0;
 }
@@ -68,7 +67,7 @@ bool module_frame_memory(const struct module *module, struct cfi_memory *memory)
     unsigned count;
     if (at == 0)
         return false;
-    size_t size = program_headers(module->start, module->end, &count) ? readable_from(module, at, &low)
+    size_t size = program_headers(module->start, module->end, &count) ? mapped_from(module, at, PF_R, &low)
                                                                       : module->end - at;
     if (size == 0 || at < module->start || at + size > module->end)
         return false;
@@ -97,8 +96,9 @@ bool module_find(uintptr_t pc, struct module *module)
 bool module_is_after_call(uintptr_t address)
 {
     uintptr_t from = address - ARCH_CALL_MOST;
+    uintptr_t low;
     struct module module;
-    return module_find(from, &module) && readable_from(&module, from, NULL) >= ARCH_CALL_MOST &&
+    return module_find(from, &module) && mapped_from(&module, from, PF_R | PF_X, &low) >= ARCH_CALL_MOST &&
            arch_is_after_call((const uint8_t *)address);
 }
 
@@ -131,10 +131,10 @@ static void describe(struct seg_module *entry, const struct module *module)
     entry->end = module->end;
     entry->bias = module->bias;
     for (; count > 0 && entry->build_id_size == 0; count--, header++) {
-        uintptr_t note = module->bias + header->p_vaddr;
+        uintptr_t low, note = module->bias + header->p_vaddr;
         /* Notes with 8-byte alignment are properties, and padded in another way. */
         if (header->p_type == PT_NOTE && header->p_align <= 4 &&
-            readable_from(module, note, NULL) >= header->p_filesz)
+            mapped_from(module, note, PF_R, &low) >= header->p_filesz)
             copy_build_id(entry, (const uint8_t *)note, header->p_filesz);
     }
 }

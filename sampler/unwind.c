@@ -19,7 +19,8 @@ enum {
     CACHE_BITS = 14, /* 256 KiB, of which only touched pages exist */
     RED_ZONE = 128,  /* what a function may use below its stack pointer */
     CHUNK = 512,     /* bytes that one system call reads of a stack of unknown bounds; never across a page */
-    ROOT_FRAMES = 3, /* our thread trampoline is followed by start_thread and clone at most */
+    SEARCHED_WORDS = 32, /* of the frame of code without call frame information */
+    ROOT_FRAMES = 3,     /* our thread trampoline is followed by start_thread and clone at most */
 };
 
 /* What is known of an address, in the low bits of a packed row. */
@@ -63,6 +64,11 @@ struct walk {
     uint64_t buffer[CHUNK / 8];
 };
 
+/* Stacks hold anything, and wild stack pointers are not even aligned. */
+struct __attribute__((packed, may_alias)) stack_word {
+    uint64_t value;
+};
+
 enum step { STEP_ON, STEP_END, STEP_LOST };
 
 static uint64_t cache_key(uintptr_t address)
@@ -88,6 +94,11 @@ static void cache_store(uintptr_t address, uint64_t key, uint64_t row)
     struct cache_entry *entry = cache_place(address);
     atomic_store_explicit(&entry->check, key ^ row, memory_order_relaxed);
     atomic_store_explicit(&entry->row, row, memory_order_relaxed);
+}
+
+static uint64_t row_cfa_offset(uint64_t packed)
+{
+    return (packed >> PACK_OFFSET & ((1 << PACK_OFFSET_BITS) - 1)) * 8;
 }
 
 static uint64_t row_pack(const struct cfi_row *row)
@@ -116,7 +127,7 @@ static void row_unpack(uint64_t packed, struct cfi_row *row)
 {
     memset(row, 0, sizeof(*row));
     row->cfa_register = arch_dwarf[packed >> PACK_REGISTER & 7];
-    row->cfa_value = (int32_t)(packed >> PACK_OFFSET & ((1 << PACK_OFFSET_BITS) - 1)) * 8;
+    row->cfa_value = (int32_t)row_cfa_offset(packed);
     row->how[ARCH_PC] = CFI_OFFSET;
     row->value[ARCH_PC] = -8;
     for (int i = ARCH_FP; i < ARCH_REGS; i++) {
@@ -142,6 +153,12 @@ __attribute__((noinline)) static uint64_t row_find(struct segment *segment, uint
         packed = row_pack(&row);
     cache_store(address, key, packed);
     return packed;
+}
+
+static inline uint64_t row_of(struct walk *w, uintptr_t address)
+{
+    uint64_t row = cache_find(address);
+    return __builtin_expect(row != ROW_MISSING, 1) ? row : row_find(w->segment, address);
 }
 
 /* Finds the range that the stack pointer is in. What is below the red zone is not in use, and maybe not
@@ -185,7 +202,7 @@ __attribute__((no_sanitize_address)) static bool load_word(void *context, uintpt
     if (w->high != 0) {
         if (address < w->low || address > w->high - 8)
             return false;
-        *value = *(const uint64_t *)address;
+        *value = ((const struct stack_word *)address)->value;
         return true;
     }
     uintptr_t chunk = address & ~(uintptr_t)(CHUNK - 1);
@@ -199,19 +216,18 @@ __attribute__((no_sanitize_address)) static bool load_word(void *context, uintpt
 __attribute__((always_inline, no_sanitize_address)) static inline bool step_packed(struct walk *w,
                                                                                    uint64_t row)
 {
-    uint64_t cfa =
-        w->regs.r[row >> PACK_REGISTER & 7] + (row >> PACK_OFFSET & ((1 << PACK_OFFSET_BITS) - 1)) * 8;
+    uint64_t cfa = w->regs.r[row >> PACK_REGISTER & 7] + row_cfa_offset(row);
     if (cfa - w->fast_low > w->fast_size || cfa <= w->regs.r[ARCH_SP])
         return false;
-    const uint64_t *top = (const uint64_t *)cfa;
+    const struct stack_word *top = (const struct stack_word *)cfa;
     uint64_t saved = row >> PACK_SAVED;
 #pragma GCC unroll 8
     for (int i = ARCH_FP; i < ARCH_REGS; i++, saved >>= 4) {
         unsigned words = saved & PACK_SAVED_MOST;
-        const uint64_t *from = words ? top - 1 - words : &w->regs.r[i];
-        w->regs.r[i] = *from;
+        const struct stack_word *from = words ? top - 1 - words : (const struct stack_word *)&w->regs.r[i];
+        w->regs.r[i] = from->value;
     }
-    w->regs.r[ARCH_PC] = top[-1];
+    w->regs.r[ARCH_PC] = top[-1].value;
     w->regs.r[ARCH_SP] = cfa;
     w->regs.context = NULL;
     w->exact = false;
@@ -291,10 +307,34 @@ static bool is_made_up(uintptr_t pc)
            cfi_find_row(&memory, module.frame_hdr, pc, &row) == 0;
 }
 
+/* If pc were the caller, its own row would lead on to a return address. */
+static bool leads_on(struct walk *w, uint64_t pc, uint64_t sp, uint64_t fp)
+{
+    uint64_t row = row_of(w, pc - 1), base = row >> PACK_REGISTER & 7, next;
+    if ((row & 7) == ROW_LAST)
+        return true;
+    if ((row & 7) != ROW_PACKED || (base != ARCH_SP && base != ARCH_FP))
+        return false;
+    uint64_t cfa = (base == ARCH_SP ? sp : fp) + row_cfa_offset(row);
+    return cfa > sp && load_word(w, cfa - 8, &next) && module_is_after_call(next);
+}
+
+/* Assembly that was not annotated: its return address is somewhere up its small frame. */
+static enum step step_by_search(struct walk *w)
+{
+    uint64_t sp = w->regs.r[ARCH_SP], fp = w->regs.r[ARCH_FP], caller;
+    for (unsigned i = 0; i < SEARCHED_WORDS && load_word(w, sp, &caller); i++) {
+        sp += 8;
+        if (module_is_after_call(caller) && leads_on(w, caller, sp, fp))
+            return step_to(w, caller, sp, fp);
+    }
+    return STEP_LOST;
+}
+
 /*
- * Code without call frame information: generated code, or assembly that was not annotated. A small assembly
- * function has its return address on top of the stack, and its caller's frame pointer: the address is tried
- * first, or the caller would be skipped.
+ * Code without call frame information. In a module that is assembly, which seldom keeps a frame pointer: its
+ * caller's would skip the caller, and so comes second. Generated code has no other way, and may be called by
+ * such.
  */
 __attribute__((noinline)) static enum step step_bare(struct walk *w, uintptr_t address)
 {
@@ -303,12 +343,13 @@ __attribute__((noinline)) static enum step step_bare(struct walk *w, uintptr_t a
     bool in_module = module_find(address, &module);
     if (!w->exact && in_module && is_made_up(address + 1))
         return STEP_END;
-    if (w->exact && load_word(w, sp, &caller) && module_is_after_call(caller))
-        return step_to(w, caller, sp + 8, fp);
-    /* Generated code may be called by such; assembly in a module is called from modules. */
+    if (in_module && step_by_search(w) == STEP_ON)
+        return STEP_ON;
     if (fp >= sp && fp % 8 == 0 && load_word(w, fp + 8, &caller) && load_word(w, fp, &caller_fp) &&
         (!in_module || caller == 0 || module_find(caller, &module)))
         return step_to(w, caller, fp + 16, caller_fp);
+    if (w->exact && load_word(w, sp, &caller) && module_is_after_call(caller))
+        return step_to(w, caller, sp + 8, fp);
     return w->high != 0 && w->high - sp < 8 ? STEP_END : STEP_LOST;
 }
 
@@ -326,12 +367,10 @@ static enum step step_slowly(struct walk *w, uintptr_t address, uint64_t row)
     }
 }
 
-static inline enum step step(struct walk *w)
+__attribute__((no_sanitize_address)) static inline enum step step(struct walk *w)
 {
     uintptr_t address = w->regs.r[ARCH_PC] - !w->exact;
-    uint64_t row = cache_find(address);
-    if (__builtin_expect(row == ROW_MISSING, 0))
-        row = row_find(w->segment, address);
+    uint64_t row = row_of(w, address);
     if (__builtin_expect((row & 7) != ROW_PACKED || !step_packed(w, row), 0)) {
         enum step result = step_slowly(w, address, row);
         if (result != STEP_ON)
@@ -377,8 +416,10 @@ static void walk_begin(struct walk *w, struct segment *segment, const struct arc
     enter_stack(w);
 }
 
-struct unwound unwind_stack(struct segment *segment, const struct arch_regs *regs,
-                            const struct stack_range ranges[STACK_RANGES], uint64_t *pc, unsigned max)
+/* What is inlined here reads whole stacks, also what lies between variables. */
+__attribute__((no_sanitize_address)) struct unwound
+unwind_stack(struct segment *segment, const struct arch_regs *regs,
+             const struct stack_range ranges[STACK_RANGES], uint64_t *pc, unsigned max)
 {
     struct unwound result = {0};
     struct walk w;

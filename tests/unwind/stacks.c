@@ -95,12 +95,12 @@ static void *thread(void *unused)
     return unused;
 }
 
-static void round_of_all(void)
+static void round_of_all(unsigned round)
 {
     pthread_t id;
     recurse(60);
-    if (sink % 4 == 0)
-        recurse(1500);
+    if (round % 20 == 0)
+        recurse(2000);
     callbacks();
     library_calls();
     variable_size(1 + sink % 4000);
@@ -127,7 +127,7 @@ int main(int argc, char **argv)
     getcontext(&inside);
     inside.uc_stack = (stack_t){.ss_sp = other, .ss_size = sizeof(other)};
     makecontext(&inside, coroutine, 0);
-    while (time(NULL) < end)
-        round_of_all();
+    for (unsigned round = 0; time(NULL) < end; round++)
+        round_of_all(round);
     return 0;
 }
