@@ -113,7 +113,7 @@ static void sample_drain(struct target *target, uint32_t generation, struct seg_
     int rc;
 
     /* The uploader before us had these in its merged profiles; it pushed them, and they are gone with it. */
-    if (target->resumed && key && state != SAMPLE_ABSURD && memcmp(copy.acked, nothing, sizeof nothing))
+    if (target->resumed && key && state != SAMPLE_ABSURD && memcmp(copy.acked, nothing, sizeof nothing) != 0)
         sample_add(target, generation, key, nothing, copy.acked, PROGRAM_MERGED);
     if (state == SAMPLE_SAME)
         return;

@@ -12,7 +12,7 @@
 enum extra { EXTRA_SEGMENT_FD, EXTRA_PID, EXTRA_LIBRARY, EXTRA_QUIET, EXTRA_HELP, EXTRA_VERSION, EXTRAS };
 static const struct {
     const char *name;
-    bool has_value;
+    bool has_value; /* else it is a switch */
 } extras[EXTRAS] = {
     [EXTRA_SEGMENT_FD] = {"segment-fd", true},
     [EXTRA_PID] = {"pid", true},
@@ -26,7 +26,7 @@ static const struct {
 static void option_name(const struct setting_row *row, char name[32])
 {
     size_t i;
-    for (i = 0; row->id[i] && i < 31; i++)
+    for (i = 0; i < 31 && row->id[i]; i++)
         name[i] = row->id[i] == '_' ? '-' : (char)tolower((unsigned char)row->id[i]);
     name[i] = 0;
 }
@@ -66,9 +66,9 @@ static int extra_apply(struct options *options, enum extra extra, const char *va
 {
     switch (extra) {
     case EXTRA_SEGMENT_FD:
-        return parse_number(extras[extra].name, value, &options->segment_fd);
+        return parse_number(extras[extra].name, value ? value : "", &options->segment_fd);
     case EXTRA_PID:
-        return parse_number(extras[extra].name, value, &options->segment_pid);
+        return parse_number(extras[extra].name, value ? value : "", &options->segment_pid);
     case EXTRA_LIBRARY:
         options->library = value;
         return 0;

@@ -219,7 +219,7 @@ static void explain_nothing(const struct session *session, const char *program)
 static bool color_wanted(void)
 {
     const char *terminal = getenv("TERM");
-    return isatty(STDERR_FILENO) && terminal && strcmp(terminal, "dumb") && !getenv("NO_COLOR");
+    return isatty(STDERR_FILENO) && terminal && strcmp(terminal, "dumb") != 0 && !getenv("NO_COLOR");
 }
 
 static int run_session(struct options *options, char **argv, const char *path)

@@ -164,7 +164,7 @@ static const char *quantity(char text[24], int64_t value, const char *unit)
     };
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
         double scaled = (double)value / units[i].size;
-        if (strcmp(units[i].unit, unit) || (scaled < 1 && units[i].size > 1))
+        if (strcmp(units[i].unit, unit) != 0 || (scaled < 1 && units[i].size > 1))
             continue;
         snprintf(text, 24, "%.*f %s",
                  scaled >= 100 || units[i].size == 1 ? 0
