@@ -117,8 +117,8 @@ static int receive(int fd, struct hello *hello, int fds[JOIN_FDS])
     ssize_t got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
 
     fds[0] = fds[1] = -1;
-    if (got < 0)
-        return -errno;
+    if (got <= 0)
+        return got ? -errno : -ENOMSG;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c))
         if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
             memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
@@ -184,7 +184,7 @@ int join_accept(int listener, struct join *join, bool (*trusted)(pid_t pid, void
     if (!rc && join->uid != geteuid() && join->uid != ROOT && !trusted(join->pid, context))
         rc = -EPERM;
     close(fd);
-    if (rc) {
+    if (rc && rc != -ENOMSG) {
         log_refusal(rc, join->pid ? join->pid : hello.pid, &hello);
         if (join->pidfd != -1 && join->pidfd != fds[1])
             close(join->pidfd);

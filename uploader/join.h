@@ -19,7 +19,8 @@ struct join {
    listens there. */
 int join_listen(const char *name);
 
-/* The next target, without waiting for one. -EAGAIN: nobody is there. -EPROTO or -EPERM: refused, *join has
+/* The next target, without waiting for one. -EAGAIN: nobody is there. -ENOMSG: somebody only asked
+   whether we live. -EPROTO or -EPERM: refused, *join has
    nothing to close, and a line was logged. trusted: tells whether a peer of another user may join. */
 int join_accept(int listener, struct join *join, bool (*trusted)(pid_t pid, void *context), void *context);
 

@@ -131,12 +131,12 @@ static bool is_alive(const struct program *program, uint32_t pid)
     return false;
 }
 
-static int add_to(struct programs *programs, struct profile **profile, enum profile_kind_id kind,
-                  const struct stack *stack, pid_t pid, const char *thread,
+static int add_to(struct programs *programs, struct profile **profile, size_t most_stacks,
+                  enum profile_kind_id kind, const struct stack *stack, pid_t pid, const char *thread,
                   const int64_t value[PROFILE_VALUES])
 {
     if (!*profile)
-        *profile = profile_new(&profile_kinds[kind], PROGRAM_STACKS);
+        *profile = profile_new(&profile_kinds[kind], most_stacks);
     if (!*profile)
         return -ENOMEM;
     return profile_add(*profile, stack->frame, stack->frames, (uint32_t)pid, thread, value,
@@ -151,14 +151,14 @@ int program_add(struct programs *programs, struct program *program, unsigned par
 
     program->changed = true;
     if (parts & PROGRAM_MERGED)
-        rc = add_to(programs, &program->merged[kind], kind, stack, pid, thread, value);
+        rc = add_to(programs, &program->merged[kind], PROGRAM_STACKS, kind, stack, pid, thread, value);
     if (rc || !(parts & PROGRAM_INTERVAL))
         return rc;
-    rc = add_to(programs, &program->interval[kind], kind, stack, pid, thread, value);
+    rc = add_to(programs, &program->interval[kind], PROGRAM_INTERVAL_STACKS, kind, stack, pid, thread, value);
     if (rc && parts & PROGRAM_MERGED) {
         for (int i = 0; i < PROFILE_VALUES; i++)
             negated[i] = -value[i];
-        add_to(programs, &program->merged[kind], kind, stack, pid, thread, negated);
+        add_to(programs, &program->merged[kind], PROGRAM_STACKS, kind, stack, pid, thread, negated);
     }
     return rc;
 }
@@ -274,12 +274,13 @@ static void comment_rates(struct comments *comments, const struct program *progr
                 program->period[KIND_ID_MEMORY]);
 }
 
-static void comment_profiles(struct comments *comments, struct profile *const profile[KIND_IDS])
+static void comment_profiles(struct comments *comments, struct profile *const profile[KIND_IDS],
+                             int most_stacks)
 {
     for (int k = 0; k < KIND_IDS; k++)
         if (profile[k] && profile_overflowed(profile[k]))
             comment(comments, "%s: %" PRIu64 " records beyond %d stacks went to one", profile_kinds[k].name,
-                    profile_overflowed(profile[k]), PROGRAM_STACKS);
+                    profile_overflowed(profile[k]), most_stacks);
 }
 
 static void make_comments(struct comments *comments, const struct program *program, bool merged,
@@ -299,7 +300,7 @@ static void make_comments(struct comments *comments, const struct program *progr
             comment(comments, "%" PRIu64 " %s", counts->counter[i], counter_texts[i]);
     if (counts->malformed)
         comment(comments, "%" PRIu64 " records dropped: they made no sense", counts->malformed);
-    comment_profiles(comments, profile);
+    comment_profiles(comments, profile, merged ? PROGRAM_STACKS : PROGRAM_INTERVAL_STACKS);
     if (cpu_ns)
         comment(comments, "cost of taking samples: %" PRIu64 " ns, %.3f %% of the CPU time", counts->own_ns,
                 100.0 * (double)counts->own_ns / (double)cpu_ns);

@@ -18,7 +18,10 @@
 #include "stacks.h"
 
 enum {
-    PROGRAM_STACKS = 60000,      /* ceiling of one profile; more go to one frame that says so */
+    /* Ceilings of one profile; more stacks go to one frame that says so. A stack of 30 frames takes 0.4 KiB
+       here. */
+    PROGRAM_STACKS = 40000,
+    PROGRAM_INTERVAL_STACKS = 16000, /* and a server takes no more in one profile */
     PROGRAM_FOLD_STACKS = 12000, /* merged profiles beyond this give up telling apart processes that ended */
 };
 

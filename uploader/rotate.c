@@ -19,10 +19,11 @@ static unsigned active_bank(const struct target *target)
     return atomic_load_explicit(&target->segment->control.active_bank, memory_order_relaxed) & 1;
 }
 
-static bool bank_half_full(const struct seg_bank *bank)
+/* At least one part of so many is used. */
+static bool bank_used(const struct seg_bank *bank, unsigned parts)
 {
-    return atomic_load_explicit(&bank->samples, memory_order_relaxed) > LAYOUT_SAMPLES / 2 ||
-           atomic_load_explicit(&bank->stack_words, memory_order_relaxed) > LAYOUT_STACK_WORDS / 2;
+    return atomic_load_explicit(&bank->samples, memory_order_relaxed) > LAYOUT_SAMPLES / parts ||
+           atomic_load_explicit(&bank->stack_words, memory_order_relaxed) > LAYOUT_STACK_WORDS / parts;
 }
 
 /* Dekker: our store of active_bank comes before these loads, the target's store of bank_in_use before its
@@ -85,11 +86,11 @@ void rotate_attach(struct target *target)
     target->rotate_give_up_ns = monotonic_ns() + PATIENCE_NS;
 }
 
-void rotate_tick(struct target *target, int64_t now_ns)
+bool rotate_tick(struct target *target, int64_t now_ns)
 {
     unsigned active = active_bank(target);
 
-    if (!target->rotating && bank_half_full(&target->segment->bank[active])) {
+    if (!target->rotating && bank_used(&target->segment->bank[active], 2)) {
         rotation_start(target, now_ns);
     } else if (target->rotating && !bank_in_use(target, !active)) {
         bank_empty(target, !active);
@@ -100,4 +101,5 @@ void rotate_tick(struct target *target, int64_t now_ns)
                  target->program->name, target->pid, (int)(PATIENCE_NS / SECOND_NS));
         bank_empty(target, !active);
     }
+    return target->rotating || bank_used(&target->segment->bank[active_bank(target)], 8);
 }

@@ -17,7 +17,7 @@
 
 #define TICK_NS      SECOND_NS
 #define SEND_TICK_NS (200 * MS_NS) /* while uploads wait for the network */
-#define HURRY_NS     (100 * MS_NS) /* while a target waits for us, or may */
+#define HURRY_NS     (100 * MS_NS) /* while a target waits for us, or may, or fills its tables */
 enum { EVENTS = 64, ACCEPTS = 256, ANCESTORS = 16 };
 #define SYMBOLS_MEMORY (4u << 20)
 
@@ -210,7 +210,7 @@ void session_accept_all(struct session *session)
             session_join(session, &join);
         else if (rc == -EPROTO || rc == -EPERM)
             session->refused++;
-        else
+        else if (rc != -ENOMSG)
             return;
     }
 }
@@ -264,12 +264,17 @@ static void serve_waiting(struct session *session)
     }
 }
 
-static bool hurries(const struct session *session)
+/* Tables that fill up are looked at more often than once a second, and so is a process that may wait for us.
+ */
+static bool hurry(struct session *session, int64_t now_ns)
 {
-    for (size_t i = 0; i < session->targets; i++)
-        if (session->target[i]->segment->header.flags & SEGMENT_PID1)
-            return true;
-    return false;
+    bool any = false;
+    for (size_t i = 0; i < session->targets; i++) {
+        struct target *target = session->target[i];
+        any |= rotate_tick(target, now_ns);
+        any |= (target->segment->header.flags & SEGMENT_PID1) != 0;
+    }
+    return any;
 }
 
 static void tick(struct session *session, int64_t now_ns)
@@ -307,7 +312,7 @@ static int work(struct session *session)
     now = monotonic_ns();
     if (session->queued && next > now + SEND_TICK_NS)
         next = now + SEND_TICK_NS;
-    if (hurries(session) && next > now + HURRY_NS)
+    if (hurry(session, now) && next > now + HURRY_NS)
         next = now + HURRY_NS;
     return next > now ? (int)((next - now + MS_NS - 1) / MS_NS) : 0;
 }

@@ -257,7 +257,7 @@ static void print_head(FILE *file, const struct program *program, const struct s
         fprintf(file, ", %u processes", program->processes);
     fprintf(file, ", cost of sampling %s", quantity(own, (int64_t)program->counts.own_ns, "nanoseconds"));
     if (cpu)
-        fprintf(file, " (%.2g%% of its CPU time)", share((int64_t)program->counts.own_ns, cpu));
+        fprintf(file, " (%.3g%% of its CPU time)", share((int64_t)program->counts.own_ns, cpu));
     putc('\n', file);
 }
 

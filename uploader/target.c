@@ -242,7 +242,6 @@ void target_tick(struct target *target, int64_t now_ns)
 {
     atomic_store_explicit(&target->segment->control.heartbeat_ns, (uint64_t)monotonic_ns(),
                           memory_order_relaxed);
-    rotate_tick(target, now_ns);
     adopt_tick(target);
     warm(target, now_ns + WARM_MS * MS_NS);
 }

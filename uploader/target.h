@@ -40,7 +40,7 @@ int target_attach(struct programs *programs, struct symbols *symbols, const stru
 /* Unmaps and closes. Nothing is drained. */
 void target_free(struct target *target);
 
-/* Once a second: heartbeat, threads without a slot, rotation of full banks, names for new stacks ahead of the
+/* Once a second: heartbeat, threads without a slot, names for new stacks ahead of the
  * round. */
 void target_tick(struct target *target, int64_t now_ns);
 
@@ -65,6 +65,7 @@ void drain_each_live(struct target *target, void (*each)(struct target *, const 
 
 /* rotate.c: emptying a bank that fills up while the target goes on. */
 void rotate_attach(struct target *target);
-void rotate_tick(struct target *target, int64_t now_ns);
+/* true: ask again soon. */
+bool rotate_tick(struct target *target, int64_t now_ns);
 
 #endif

@@ -121,6 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (int round = 1; round < 4; round++) {
             target_drain(target);
             target_tick(target, round * INT64_C(20000000000));
+            rotate_tick(target, round * INT64_C(20000000000));
             data = patch(data, end);
         }
         target_drain(target);

@@ -261,14 +261,14 @@ static void test_rotation(void **state)
     f->segment->thread[1].bank_in_use = 1;
     fill_bank(f, 0, 0x100000);
     put_live(f->segment, 7, 8, 1, 100, 1);
-    target_tick(f->target, SECOND);
+    rotate_tick(f->target, SECOND);
     assert_int_equal(f->segment->control.active_bank, 1);
     assert_int_equal(f->segment->bank[1].generation, 2);
     /* As long as a thread may write to the old bank, it is left alone. */
-    target_tick(f->target, 2 * SECOND);
+    rotate_tick(f->target, 2 * SECOND);
     assert_int_equal(f->segment->bank[0].generation, 1);
     f->segment->thread[1].bank_in_use = 2;
-    target_tick(f->target, 3 * SECOND);
+    rotate_tick(f->target, 3 * SECOND);
     assert_int_equal(f->segment->bank[0].generation, 0);
     assert_int_equal(f->segment->bank[0].samples, 0);
     assert_int_equal(f->segment->bank[0].sample[0].key, 0);
@@ -281,9 +281,9 @@ static void test_rotation(void **state)
     /* And back: the bank that was emptied is used again. */
     f->segment->bank[1].stack_words = 8;
     fill_bank(f, 1, 0x100000);
-    target_tick(f->target, 4 * SECOND);
+    rotate_tick(f->target, 4 * SECOND);
     f->segment->thread[1].bank_in_use = 0;
-    target_tick(f->target, 5 * SECOND);
+    rotate_tick(f->target, 5 * SECOND);
     assert_int_equal(f->segment->control.active_bank, 0);
     assert_int_equal(f->segment->bank[0].generation, 3);
     assert_int_equal(f->segment->bank[1].generation, 0);
@@ -299,10 +299,10 @@ static void test_rotation_gives_up_waiting(void **state)
     f->segment->header.used_slots = 1;
     f->segment->thread[1].bank_in_use = 1;
     fill_bank(f, 0, 0x100000);
-    target_tick(f->target, SECOND);
-    target_tick(f->target, 10 * SECOND);
+    rotate_tick(f->target, SECOND);
+    rotate_tick(f->target, 10 * SECOND);
     assert_int_equal(f->segment->bank[0].generation, 1);
-    target_tick(f->target, 12 * SECOND);
+    rotate_tick(f->target, 12 * SECOND);
     assert_int_equal(f->segment->bank[0].generation, 0);
 }
 
