@@ -122,15 +122,15 @@ $(ARCHIVES):
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-# A test program's own needs stand in a line of its own: "// build: -no-pie -fno-pie".
-own_flags = $(shell sed -n 's|^// build: ||p' $<)
+# A test program's own needs stand in a comment line: "// build: -no-pie -fno-pie". -O1: frames stay frames.
+own_flags = $(shell sed -n 's|^//.*build: ||p' $<)
 define compile_test
 	$(call say,TEST,$@)
 	@mkdir -p $(@D)
 endef
 $(UNIT): $(B)/%: %.c $(ARCHIVES) | $(PB_H)
 	$(compile_test)
-	$(Q)$(CC) $(CFLAGS) $(BASE) $(WARN) $< -o $@ $(own_flags) $(ARCHIVES) $(ARCHIVES) -lcmocka $(UPLOADER_LIBS)
+	$(Q)$(CC) $(CFLAGS) -O1 $(BASE) $(WARN) $< -o $@ $(own_flags) $(ARCHIVES) $(ARCHIVES) -lcmocka $(UPLOADER_LIBS)
 $(FUZZ): $(B)/%: %.c $(ARCHIVES) | $(PB_H)
 	$(compile_test)
 	$(Q)$(CC) $(CFLAGS) $(BASE) $< -o $@ -fsanitize=fuzzer $(own_flags) $(ARCHIVES) $(ARCHIVES) $(UPLOADER_LIBS)
