@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where profiles go. A sink takes, for one program of the session, the profiles of one interval (differences) and of
- * the whole session so far, and must be done with them when it returns (network sinks encode and queue).
- * One thread only; nothing but the network's own waiting may take long, and that never inside take().
+ * Where profiles go. A sink takes, for one program of the session, the profiles of one interval (differences)
+ * and of the whole session so far, and must be done with them when it returns (network sinks encode and
+ * queue). One thread only; nothing but the network's own waiting may take long, and that never inside take().
  */
 #ifndef CPROF_UPLOADER_SINK_H
 #define CPROF_UPLOADER_SINK_H
@@ -15,25 +15,25 @@
 
 /* One program's share of one interval. Everything is borrowed for the call. */
 struct upload {
-    const char *program; /* last part of the executable's path: names the directory */
-    const char *service; /* CPROF_NAME, else the program */
-    const char *labels;  /* CPROF_LABELS as written */
-    int64_t start_ns, end_ns;                   /* CLOCK_REALTIME, of the interval */
-    int64_t session_start_ns;                   /* of the merged profiles */
-    const struct profile *interval[KIND_IDS];   /* NULL: nothing of this kind */
-    const struct profile *merged[KIND_IDS];     /* NULL: nothing of this kind */
+    const char *program;                      /* last part of the executable's path: names the directory */
+    const char *service;                      /* CPROF_NAME, else the program */
+    const char *labels;                       /* CPROF_LABELS as written */
+    int64_t start_ns, end_ns;                 /* CLOCK_REALTIME, of the interval */
+    int64_t session_start_ns;                 /* of the merged profiles */
+    const struct profile *interval[KIND_IDS]; /* NULL: nothing of this kind */
+    const struct profile *merged[KIND_IDS];   /* NULL: nothing of this kind */
     int64_t period[KIND_IDS];
-    const char *const *comments;                /* of the interval, NULL-terminated */
-    const char *const *merged_comments;         /* of the session */
-    bool final;                                 /* the last one of this program's last process, for now */
+    const char *const *comments;        /* of the interval, NULL-terminated */
+    const char *const *merged_comments; /* of the session */
+    bool final;                         /* the last one of this program's last process, for now */
 };
 
 struct sink;
 struct sink_ops {
     const char *name;
     int (*take)(struct sink *sink, const struct upload *upload); /* 0 or negative errno (already logged) */
-    /* Sends what is queued. Called every 200 ms or so, and when wait_ms > 0 at the end: then it may wait that long in
-       all. Returns what is still queued. */
+    /* Sends what is queued. Called every 200 ms or so, and when wait_ms > 0 at the end: then it may wait that
+       long in all. Returns what is still queued. */
     unsigned (*work)(struct sink *sink, unsigned wait_ms);
     void (*free)(struct sink *sink);
 };
