@@ -20,10 +20,10 @@
 #include "config.h"
 #include "machine.h"
 
-enum { STACK = 32768, SEGMENT_FD = 3, SIGNALS = 64, MAX_ERRNO = 4095 };
+enum { STACK = 32768, SEGMENT_FD = 3, MARKER_FD = 4, SIGNALS = 64, MAX_ERRNO = 4095 };
 
 struct launch {
-    int memfd;
+    int memfd, marker;
     int error; /* [child] 0: running */
     char socket[sizeof config.socket + 16], pid[24];
     char path[2 * PATH_MAX];
@@ -75,17 +75,24 @@ static void close_from(unsigned first)
         sys_call(SYS_close, first);
 }
 
-/* [child] The memfd as descriptor 3, nothing else, and 0 to 2 lead nowhere. */
+/* [child] Also where it has that number already: then it is to survive exec. */
+static long move_descriptor(long from, int to)
+{
+    return from == to ? sys_call(SYS_fcntl, to, F_SETFD, 0) : sys_call(SYS_dup3, from, to, 0);
+}
+
+/* [child] The memfd as descriptor 3, the marker as 4, nothing else, and 0 to 2 lead nowhere. */
 static int arrange_descriptors(const struct launch *launch)
 {
-    long result, null;
-    if (launch->memfd == SEGMENT_FD)
-        result = sys_call(SYS_fcntl, SEGMENT_FD, F_SETFD, 0);
-    else
-        result = sys_call(SYS_dup3, launch->memfd, SEGMENT_FD, 0);
+    long result, null, marker = launch->marker;
+    if (marker == SEGMENT_FD)
+        marker = sys_call(SYS_fcntl, marker, F_DUPFD, MARKER_FD + 1);
+    result = move_descriptor(launch->memfd, SEGMENT_FD);
     if (result < 0)
         return (int)result;
-    close_from(SEGMENT_FD + 1);
+    if (marker >= 0)
+        marker = move_descriptor(marker, MARKER_FD);
+    close_from(marker < 0 ? MARKER_FD : MARKER_FD + 1);
     for (int fd = 0; fd < SEGMENT_FD; fd++)
         sys_call(SYS_close, fd);
     null = sys_call(SYS_open, "/dev/null", O_RDWR);
@@ -167,7 +174,7 @@ static int clone_and_wait(struct launch *launch)
     return pid < 0 ? (int)pid : launch->error;
 }
 
-int launch_uploader(int memfd, const char **path)
+int launch_uploader(int memfd, int marker, const char **path)
 {
     static char last_path[PATH_MAX];
     long at = sys_call(SYS_mmap, 0, sizeof(struct launch), PROT_READ | PROT_WRITE,
@@ -178,12 +185,13 @@ int launch_uploader(int memfd, const char **path)
     if (at < 0 && at >= -MAX_ERRNO)
         return (int)at;
     launch->memfd = memfd;
+    launch->marker = marker;
     strcpy(launch->socket, "--socket=");
     strcat(launch->socket, config.socket);
     strcpy(launch->pid, "--pid=");
     append_number(launch->pid, (unsigned)sys_call(SYS_getpid));
     result = clone_and_wait(launch);
-    if (result && path) {
+    if (result) {
         memcpy(last_path, launch->path, sizeof last_path - 1);
         *path = last_path;
     }

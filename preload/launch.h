@@ -4,8 +4,9 @@
 #ifndef CPROF_PRELOAD_LAUNCH_H
 #define CPROF_PRELOAD_LAUNCH_H
 
-/* memfd becomes the uploader's descriptor 3. 0 once it is executing, or negative errno; *path (if not NULL)
-   is then the program that was tried last, in memory that stays valid. Signal-safe; takes up to some ms. */
-int launch_uploader(int memfd, const char **path);
+/* memfd becomes the uploader's descriptor 3, and marker (-1: none) its descriptor 4, which it merely has. 0
+   once it is executing, or negative errno; *path is then the program that was tried last, in memory that
+   stays valid. Signal-safe; takes up to some ms. */
+int launch_uploader(int memfd, int marker, const char **path);
 
 #endif

@@ -13,10 +13,12 @@
 #include "config.h"
 #include "launch.h"
 
+static const struct timespec moment = {0, 1000000};
 static bool is_first;
 static const char *tried_path; /* the uploader that could not be started */
 
-static socklen_t fill_address(struct sockaddr_un *address)
+/* tail: added to the name, or "". */
+static socklen_t fill_address(struct sockaddr_un *address, const char *tail)
 {
     size_t length = strnlen(config.socket, sizeof address->sun_path - 1);
     memset(address, 0, sizeof *address);
@@ -25,6 +27,8 @@ static socklen_t fill_address(struct sockaddr_un *address)
     if (config.socket[0] != '@')
         return sizeof *address;
     address->sun_path[0] = 0;
+    for (; *tail && length < sizeof address->sun_path; tail++)
+        address->sun_path[length++] = *tail;
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
 }
 
@@ -32,9 +36,8 @@ static socklen_t fill_address(struct sockaddr_un *address)
    children join at once the queue of the uploader's socket fills up for moments: some are waited for. */
 static int connect_session(void)
 {
-    static const struct timespec moment = {0, 1000000};
     struct sockaddr_un address;
-    socklen_t size = fill_address(&address);
+    socklen_t size = fill_address(&address, "");
     long result, fd = sys_call(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (fd < 0)
@@ -82,20 +85,60 @@ static int send_segment(int fd, int memfd, const struct segment *segment)
     return sent < 0 ? (int)sent : 0;
 }
 
+static bool nobody_is_there(int error)
+{
+    return error == -ECONNREFUSED || error == -ENOENT;
+}
+
+/* The right to start the session's uploader: a second name beside the session's, which the uploader keeps on
+   having taken for as long as it runs. A descriptor, or -EADDRINUSE: another process is starting one. */
+static int take_turn(void)
+{
+    struct sockaddr_un address;
+    socklen_t size = fill_address(&address, "-start");
+    long result, fd = sys_call(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return (int)fd;
+    result = sys_call(SYS_bind, fd, &address, size);
+    if (!result)
+        return (int)fd;
+    sys_call(SYS_close, fd);
+    return (int)result;
+}
+
+static int start_uploader(int memfd, int marker)
+{
+    int result = launch_uploader(memfd, marker, &tried_path);
+    is_first = !result && marker >= 0;
+    if (marker >= 0)
+        sys_call(SYS_close, marker);
+    return result;
+}
+
+/* An uploader that another process is starting is waited for, for as long as that takes on a busy machine;
+   one that is about to end does not answer either, and gets a successor then. *fd: connected, or negative. */
+static int connect_or_start(int memfd, int *fd)
+{
+    for (int waited = 0;; waited++) {
+        int marker;
+        *fd = connect_session();
+        if (!nobody_is_there(*fd) || !config.may_start)
+            return *fd < 0 ? *fd : 0;
+        marker = take_turn();
+        if (marker != -EADDRINUSE || waited == 100)
+            return start_uploader(memfd, marker);
+        sys_call(SYS_nanosleep, &moment, 0);
+    }
+}
+
 static int hand_over(int memfd, const struct segment *segment)
 {
     struct ucred peer;
-    int result, fd = connect_session();
+    int fd, result = connect_or_start(memfd, &fd);
 
-    if (fd == -ECONNREFUSED || fd == -ENOENT) {
-        if (!config.may_start)
-            return fd;
-        result = launch_uploader(memfd, &tried_path);
-        is_first = !result;
+    if (result || fd < 0)
         return result;
-    }
-    if (fd < 0)
-        return fd;
     result = check_peer(fd, &peer);
     if (!result)
         result = send_segment(fd, memfd, segment);
@@ -111,7 +154,7 @@ static bool uploader_alive(int uploader_pid)
     bool alive;
 
     if (fd < 0)
-        return fd != -ECONNREFUSED && fd != -ENOENT;
+        return !nobody_is_there(fd);
     alive = !check_peer(fd, &peer) && (!peer.pid || peer.pid == uploader_pid);
     sys_call(SYS_close, fd);
     return alive;
@@ -133,7 +176,7 @@ void session_explain(int error)
                                      reason ? reason : "unknown error",
                                      "; set CPROF_UPLOADER to its path. This program runs unprofiled"};
         config_say(words, 5);
-    } else if (!config.may_start && (error == -ECONNREFUSED || error == -ENOENT)) {
+    } else if (!config.may_start && nobody_is_there(error)) {
         const char *const words[] = {"no uploader answers at CPROF_SOCKET=", config.socket,
                                      "; start one, or unset it. This program runs unprofiled"};
         config_say(words, 3);
