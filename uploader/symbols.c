@@ -26,6 +26,7 @@ struct module {
     struct symbol_module public;
     struct module *next; /* in its bucket */
     struct object *object;
+    struct object *abandoned; /* by a guarded fault: it can neither be used nor freed */
     uint64_t used; /* clock of the last look-up */
     unsigned attempts;
     int failed_pid, failed_root; /* where it was looked for in vain the last time */
@@ -280,6 +281,7 @@ static unsigned module_locate(struct symbols *symbols, struct module *module,
         return count;
     }
     guard_on = 0;
+    module->abandoned = module->object;
     module->object = NULL;
     module->attempts = ATTEMPTS_MOST;
     return 0;
