@@ -75,10 +75,8 @@ static bool is_over(struct session *session, int64_t now_ns)
     if (!session->targets || run->hurry)
         return true;
     if (now_ns - run->ended_ns >= linger) {
-        fprintf(
-            stderr,
-            "cprof: %zu process%s of the program still running; what they do from now on is not recorded\n",
-            session->targets, session->targets == 1 ? " is" : "es are");
+        fprintf(stderr, "cprof: %zu process%s it left behind still run%s; that is not recorded any more\n",
+                session->targets, session->targets == 1 ? "" : "es", session->targets == 1 ? "s" : "");
         return true;
     }
     if (!run->said_waiting && now_ns - run->ended_ns >= SECOND_NS / 2) {

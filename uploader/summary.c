@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TOP = 10, PROGRAMS_IN_FULL = 3, NAME_WIDTH = 72 };
+enum { TOP = 10, PROGRAMS_IN_FULL = 3, IDLE_PROGRAMS = 12, NAME_WIDTH = 72 };
 
 /* The views of a profile: one table of functions each. */
 struct view {
@@ -85,11 +85,25 @@ static struct function *get_function(struct functions *functions, const char *na
     return function;
 }
 
+/* Addresses without a name are one row a module, by its path: ten single addresses would tell nobody
+ * anything. */
+static const char *row_key(const struct symbol_location *location, unsigned line)
+{
+    const struct symbol_module *module = location->module;
+    const char *name = location->lines[line].function;
+    size_t length = module ? strlen(module->name) : 0;
+
+    if (module && module->path[0] == '/' && !strncmp(name, module->name, length) &&
+        !strncmp(name + length, "+0x", 3))
+        return module->path;
+    return name;
+}
+
 static void add_sample(struct functions *functions, const struct profile_sample *sample, int64_t value)
 {
     for (uint32_t i = 0; i < sample->frames; i++) {
         for (unsigned line = 0; line < sample->frame[i]->line_count; line++) {
-            struct function *function = get_function(functions, sample->frame[i]->lines[line].function);
+            struct function *function = get_function(functions, row_key(sample->frame[i], line));
             if (!function)
                 return;
             if (!i && !line)
@@ -184,7 +198,9 @@ static double share(int64_t part, int64_t whole)
 
 static void print_name(FILE *file, const char *name)
 {
-    if (strlen(name) <= NAME_WIDTH)
+    if (name[0] == '/')
+        fprintf(file, "%s (no symbols)\n", strrchr(name, '/') + 1);
+    else if (strlen(name) <= NAME_WIDTH)
         fprintf(file, "%s\n", name);
     else
         fprintf(file, "%.*s...\n", NAME_WIDTH - 3, name);
@@ -219,7 +235,7 @@ static void print_title(FILE *file, const struct program *program, const struct 
 {
     const struct profile *profile = program->merged[view->kind];
     const struct profile_kind *kind = &profile_kinds[view->kind];
-    int64_t period = program->period[view->kind];
+    int64_t period = program->period[view->kind], blocks = profile_total(profile, view->value - 1);
     char text[24];
 
     fprintf(file, "\n%s%s: %s%s", style->strong, view->title,
@@ -228,8 +244,8 @@ static void print_title(FILE *file, const struct program *program, const struct 
         fprintf(file, "%s in %" PRIu64 " samples, %.4g a second%s\n", style->faint,
                 program->counts.counter[COUNT_CPU_SAMPLES], period ? 1e9 / (double)period : 0, style->off);
     else
-        fprintf(file, "%s in %" PRId64 " blocks, one sample per %s%s\n", style->faint,
-                profile_total(profile, view->value - 1), quantity(text, period, "bytes"), style->off);
+        fprintf(file, "%s in %" PRId64 " block%s, one sample per %s%s\n", style->faint, blocks,
+                blocks == 1 ? "" : "s", quantity(text, period, "bytes"), style->off);
 }
 
 static void print_loss(uint64_t n, const char *text, void *context)
@@ -278,8 +294,6 @@ static void print_files(FILE *file, const struct program *program, const char *o
 static void print_program(FILE *file, const struct program *program, const char *out,
                           const struct style *style)
 {
-    bool any = false;
-
     print_head(file, program, style);
     print_losses(file, program);
     for (int v = 0; v < VIEWS; v++) {
@@ -287,34 +301,41 @@ static void print_program(FILE *file, const struct program *program, const char 
             continue;
         print_title(file, program, &views[v], style);
         print_table(file, program->merged[views[v].kind], &views[v], style);
-        any = true;
     }
-    if (!any)
-        fputs("  no sample was taken: it used less CPU time, and allocated less, than lies between two "
-              "samples\n",
-              file);
-    else if (*out)
+    if (*out)
         putc('\n', file);
     print_files(file, program, out);
 }
 
-static int by_cpu(const void *left, const void *right)
+static bool has_any(const struct program *program)
 {
-    int64_t a = program_cpu_ns(*(struct program *const *)left),
-            b = program_cpu_ns(*(struct program *const *)right);
-    return a == b ? 0 : a < b ? 1 : -1;
+    for (int v = 0; v < VIEWS; v++)
+        if (has(program, &views[v]))
+            return true;
+    return false;
+}
+
+/* By CPU time; those without a sample come last. */
+static int by_use(const void *left, const void *right)
+{
+    const struct program *a = *(struct program *const *)left, *b = *(struct program *const *)right;
+    int64_t cpu = program_cpu_ns(b) - program_cpu_ns(a);
+
+    if (!cpu)
+        cpu = (int64_t)has_any(b) - (int64_t)has_any(a);
+    return cpu < 0 ? -1 : cpu > 0;
 }
 
 /* Those for which there is no room get a line each. */
 static void print_others(FILE *file, struct program *const *program, size_t count, const char *out)
 {
-    char text[24];
-    if (count)
-        fputs("\nand also\n", file);
+    char cpu[24], space[24];
+
     for (size_t i = 0; i < count; i++) {
-        fprintf(file, "  %-24s %10s CPU, %u process%s", program[i]->name,
-                quantity(text, program_cpu_ns(program[i]), "nanoseconds"), program[i]->processes,
-                program[i]->processes == 1 ? "" : "es");
+        const struct profile *memory = program[i]->merged[KIND_ID_MEMORY];
+        fprintf(file, "%s  %-20s %9s CPU %9s allocated", i ? "" : "\nand also\n", program[i]->name,
+                quantity(cpu, program_cpu_ns(program[i]), "nanoseconds"),
+                quantity(space, memory ? profile_total(memory, 1) : 0, "bytes"));
         if (*out)
             fprintf(file, "  %s/%s", out, program[i]->directory);
         putc('\n', file);
@@ -322,21 +343,36 @@ static void print_others(FILE *file, struct program *const *program, size_t coun
     }
 }
 
+static void print_idle(FILE *file, struct program *const *program, size_t count)
+{
+    for (size_t i = 0; i < count && i < IDLE_PROGRAMS; i++)
+        fprintf(file, "%s%s",
+                i ? ", " : "\ncprof: too little CPU time and memory for a sample: ", program[i]->name);
+    if (count > IDLE_PROGRAMS)
+        fprintf(file, " and %zu more", count - IDLE_PROGRAMS);
+    if (count)
+        putc('\n', file);
+}
+
 void summary_print(FILE *file, const struct programs *programs, const char *out, bool color)
 {
     struct program **sorted = calloc(programs->count, sizeof(struct program *));
-    size_t full = programs->count < PROGRAMS_IN_FULL ? programs->count : PROGRAMS_IN_FULL;
+    size_t active = 0, full;
     char report[4200];
 
     if (!sorted)
         return;
     memcpy(sorted, programs->program, programs->count * sizeof(struct program *));
-    qsort(sorted, programs->count, sizeof(struct program *), by_cpu);
+    qsort(sorted, programs->count, sizeof(struct program *), by_use);
+    while (active < programs->count && has_any(sorted[active]))
+        active++;
+    full = active < PROGRAMS_IN_FULL ? active : PROGRAMS_IN_FULL;
     for (size_t i = 0; i < full; i++)
         print_program(file, sorted[i], out, &styles[color]);
-    print_others(file, sorted + full, programs->count - full, out);
+    print_others(file, sorted + full, active - full, out);
+    print_idle(file, sorted + active, programs->count - active);
     snprintf(report, sizeof report, "%s/report.html", out);
-    if (*out && !access(report, R_OK))
-        fprintf(file, "  open %s\n", report);
+    if (*out && active && !access(report, R_OK))
+        fprintf(file, "\n  open %s\n", report);
     free(sorted);
 }
