@@ -388,6 +388,15 @@ static void add_resource_label(void *context, const char *name, const char *valu
         series_add(labelling->series, name, value, false);
 }
 
+/* "app" of the program app, and of its second directory app.2. */
+static bool is_default_service(const struct upload *upload)
+{
+    size_t length = strlen(upload->service);
+
+    return !strncmp(upload->program, upload->service, length) &&
+           (!upload->program[length] || upload->program[length] == '.');
+}
+
 /* service.name of the resource attributes counts where the program has no other name than its own. */
 static void make_series(struct sink_pyroscope *sink, const struct upload *upload,
                         const struct profile_kind *kind, struct series *series)
@@ -400,7 +409,7 @@ static void make_series(struct sink_pyroscope *sink, const struct upload *upload
     series->kind = kind;
     series_add(series, "__name__", kind->push_name, true);
     series_add(series, "__delta__", "false", true);
-    if (!strcmp(upload->service, upload->program))
+    if (is_default_service(upload))
         pairs_read(resource, true, find_service, series);
     if (!series_get(series, "service_name"))
         series_add(series, "service_name", *upload->service ? upload->service : "unknown", true);
