@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program's heap holds what the program allocated, to the byte.
+#include <malloc.h>
+#include "expect.h"
+
+int main(void)
+{
+    struct mallinfo2 info;
+
+    burn(50);
+    info = mallinfo2();
+    dprintf(1, "%zu bytes in use, %zu in %zu mapped blocks, heap of %zu\n", info.uordblks, info.hblkhd,
+            info.hblks, info.arena);
+    return 0;
+}
