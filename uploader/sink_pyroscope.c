@@ -199,6 +199,8 @@ static bool deal_with(struct sink_pyroscope *sink, struct item *item, const stru
 {
     switch (find_meaning(answer->status)) {
     case TAKEN:
+        log_info("%s profile of %s pushed, %zu bytes", item->series.kind->name,
+                 series_get(&item->series, "service_name"), item->size);
         return false;
     case MOVED:
         log_warn("%s leads elsewhere (%d), to %s, where nothing is sent; correct CPROF_SERVER",
@@ -384,8 +386,9 @@ static void add_resource_label(void *context, const char *name, const char *valu
 {
     const struct labelling *labelling = context;
 
-    if (strcmp(name, "service.name") != 0)
-        series_add(labelling->series, name, value, false);
+    if (strcmp(name, "service.name") != 0 &&
+        series_add(labelling->series, name, value, false) == SERIES_FULL && !labelling->quiet)
+        log_warn("OTEL_RESOURCE_ATTRIBUTES: more labels than the server takes; %s is left out", name);
 }
 
 /* "app" of the program app, and of its second directory app.2. */
@@ -453,7 +456,8 @@ static int queue_piece(void *context, uint8_t *data, size_t size)
 /*
  * Of the profiles of one series that begin in the same millisecond the server shows one (seen on 2.2.1: it
  * takes them for replicas). So no two of ours do, not even of two programs with one service name; and those
- * of other hosts are kept apart by chance, anew for each interval.
+ * of other hosts are kept apart by chance, anew for each interval. A profile keeps its time when it is sent
+ * again: where only the first answer was lost, the same rule makes one of the two.
  */
 static int64_t next_stamp(const struct sink_pyroscope *sink, const struct upload *upload)
 {
