@@ -112,7 +112,7 @@ static bool run_binary(struct evaluation *e, uint8_t operation)
         push(e, b < 64 ? a >> b : 0);
         break;
     case DW_OP_shra:
-        push(e, (uint64_t)(sa >> (b < 64 ? b : 63)));
+        push(e, sa < 0 ? ~(~a >> (b < 64 ? b : 63)) : a >> (b < 64 ? b : 63));
         break;
     case DW_OP_xor:
         push(e, a ^ b);

@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <elf.h>
+#include <errno.h> /* program_invocation_name */
 #include <fcntl.h>
 #include <limits.h>
 #include <link.h>
@@ -17,7 +18,7 @@ enum { MEMO = 64 };
 
 static int (*find_object)(void *, struct dl_find_object *);
 static struct module vdso;
-static char program_path[PATH_MAX]; /* absolute, "" if not known */
+static char program_path[PATH_MAX]; /* "" if not known */
 static char start_directory[PATH_MAX];
 
 /* Hashes of modules that are in the segment: spares the look-up in it. Cleared by a new generation. */
@@ -141,10 +142,8 @@ static void describe(struct seg_module *entry, const struct module *module)
 
 static struct split_path absolute_path(const struct module *module)
 {
-    const char *name = module->path;
-    if (name[0] == '\0')
-        return (struct split_path){"", program_path};
-    if (name[0] == '/' || module->start == vdso.start)
+    const char *name = module->path[0] ? module->path : program_path;
+    if (name[0] == '/' || name[0] == '\0' || module->start == vdso.start)
         return (struct split_path){"", name};
     return (struct split_path){start_directory, name};
 }
@@ -280,16 +279,24 @@ static void find_vdso(uintptr_t start)
     }
 }
 
+/* AT_EXECFN where there is no /proc. A program that was given to the loader as an argument (then the kernel
+   has mapped no interpreter) is argv[0], which is copied because programs write over it. */
+static void find_program(void)
+{
+    long size = sys_call(SYS_readlink, "/proc/self/exe", program_path, sizeof(program_path) - 1);
+    const char *name = size < 0 ? (const char *)getauxval(AT_EXECFN) : NULL;
+    program_path[size > 0 ? size : 0] = '\0';
+    if (getauxval(AT_BASE) == 0 && strchr(program_invocation_name, '/'))
+        name = program_invocation_name;
+    if (name && strlen(name) < sizeof(program_path))
+        memcpy(program_path, name, strlen(name) + 1);
+}
+
 void modules_start(void)
 {
     find_object = (int (*)(void *, struct dl_find_object *))dlsym(RTLD_DEFAULT, "_dl_find_object");
     find_vdso(getauxval(AT_SYSINFO_EHDR));
+    find_program();
     if (sys_call(SYS_getcwd, start_directory, sizeof(start_directory)) < 0 || start_directory[0] != '/')
         start_directory[0] = '\0';
-    long size = sys_call(SYS_readlink, "/proc/self/exe", program_path, sizeof(program_path) - 1);
-    const char *name = (const char *)getauxval(AT_EXECFN);
-    if (size < 0 && name && name[0] == '/' && strlen(name) < sizeof(program_path))
-        memcpy(program_path, name, strlen(name) + 1); /* no /proc */
-    else
-        program_path[size > 0 ? size : 0] = '\0';
 }

@@ -34,7 +34,9 @@
 enum { MOST = LAYOUT_FRAMES, TEXT = 256 * 1024, CAUSES = 256 };
 
 #define OUTCOMES(X)                                                                                          \
-    X(stacks) X(frames) X(equal) X(ours_longer) X(theirs_longer) X(different) X(truncated) X(deep)
+    X(stacks)                                                                                                \
+    X(frames) X(equal) X(ours_longer) X(theirs_longer) X(different) X(truncated) X(deep) X(our_ticks)        \
+        X(their_ticks)
 #define X(name) name,
 enum outcome { OUTCOMES(X) OUTCOME_COUNT };
 #undef X
@@ -212,10 +214,17 @@ static void on_signal(int number, siginfo_t *info, void *context)
         return;
     arch_from_signal(&regs, context);
     find_ranges(regs.r[ARCH_SP]);
+    uint64_t our_start = arch_ticks();
     struct unwound unwound = unwind_stack(NULL, &regs, ranges, ours, MOST);
-    if (unwound.frames > 0) /* else it was we who were interrupted */
-        judge(&unwound, walk_theirs(context));
+    uint64_t their_start = arch_ticks();
+    unsigned n = walk_theirs(context);
     uint64_t end_ticks = arch_ticks();
+    if (unwound.frames > 0) { /* else it was we who were interrupted */
+        count(our_ticks, their_start - our_start);
+        count(their_ticks, end_ticks - their_start);
+        judge(&unwound, n);
+    }
+    end_ticks = arch_ticks();
     atomic_store(&rest_until, end_ticks + (end_ticks - start_ticks));
     errno = saved;
 }
