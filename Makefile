@@ -41,7 +41,7 @@ FUZZ := $(call programs,fuzz/fuzz_*.c)
 
 ifneq ($(V),1)
 Q := @
-say = @printf '  %-6s %s\n' '$(1)' '$(2)'
+say = @$(if $(findstring s,$(firstword -$(MAKEFLAGS))),:,printf '  %-6s %s\n' '$(1)' '$(2)')
 endif
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
@@ -142,6 +142,6 @@ $(B)/tests/%: tests/%.c
 	$(Q)$(CC) -O1 -g $(BASE) -Wall $< -o $@ $(own_flags) -pthread -ldl -lm
 $(B)/tests/%: tests/%.cc
 	$(compile_test)
-	$(Q)$(CXX) -O1 -g -I. -MMD -MP -MF $@.d -Wall $< -o $@ $(own_flags) -pthread -ldl
+	$(Q)$(CXX) -std=gnu++17 -O1 -g -I. -MMD -MP -MF $@.d -Wall $< -o $@ $(own_flags) -pthread -ldl
 
 -include $(addsuffix .d,$(LIB_OBJ) $(UP_OBJ) $(UNIT) $(TARGETS) $(UNWIND) $(BENCH) $(FUZZ))
