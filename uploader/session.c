@@ -246,6 +246,7 @@ static void round_all(struct session *session)
 
 static void send_queued(struct session *session, unsigned wait_ms)
 {
+    session->next_send_ns = monotonic_ns() + SEND_TICK_NS;
     session->queued = 0;
     for (size_t i = 0; i < session->sinks; i++)
         if (session->sink[i]->ops->work)
@@ -307,11 +308,12 @@ static int work(struct session *session)
     tick(session, now);
     serve_waiting(session);
     next = programs_upload_due(&session->programs, session->sink, session->sinks, monotonic_ns());
-    send_queued(session, 0);
+    if (monotonic_ns() >= session->next_send_ns)
+        send_queued(session, 0);
     next = next < session->next_tick_ns ? next : session->next_tick_ns;
     now = monotonic_ns();
-    if (session->queued && next > now + SEND_TICK_NS)
-        next = now + SEND_TICK_NS;
+    if (session->queued && next > session->next_send_ns)
+        next = session->next_send_ns;
     if (hurry(session, now) && next > now + HURRY_NS)
         next = now + HURRY_NS;
     return next > now ? (int)((next - now + MS_NS - 1) / MS_NS) : 0;
