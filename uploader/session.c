@@ -116,7 +116,6 @@ static void end_target(struct session *session, size_t index)
     target_drain(target);
     log_info("%s[%d] ended", target->program->name, (int)target->pid);
     remove_target(session, index);
-    symbols_trim(session->symbols);
 }
 
 static int add_target(struct session *session, struct target *target)
@@ -240,7 +239,6 @@ static void round_all(struct session *session)
     for (size_t i = 0; i < session->targets; i++)
         target_drain(session->target[i]);
     programs_upload_all(&session->programs, session->sink, session->sinks);
-    symbols_trim(session->symbols);
     session->next_round_ns = monotonic_ns() + session->interval_ns;
 }
 
@@ -284,9 +282,11 @@ static void tick(struct session *session, int64_t now_ns)
         return;
     for (size_t i = 0; i < session->targets; i++)
         target_tick(session->target[i], now_ns);
-    symbols_trim(session->symbols);
     if (now_ns >= session->next_round_ns)
         round_all(session);
+    /* Once a second at most: what it closes may have to be opened, and inflated, again for the next new
+     * address. */
+    symbols_trim(session->symbols);
     session->next_tick_ns = now_ns + TICK_NS;
 }
 

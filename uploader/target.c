@@ -136,9 +136,16 @@ void target_free(struct target *target)
     free(target);
 }
 
-/* Names new stacks as they come, so that the round at the process's end has little left to look up. */
-static void warm(struct target *target, int64_t until_ns)
+/* Names stacks ahead of the rounds, so that the one at the process's end has little left to look up. Most
+   come early: the pauses double, since each time debug information may have to be read anew. */
+static void warm(struct target *target, int64_t now_ns)
 {
+    const int64_t until_ns = now_ns + WARM_MS * MS_NS;
+
+    if (now_ns < target->warm_ns)
+        return;
+    target->warm_gap_ns = target->warm_gap_ns ? 2 * target->warm_gap_ns : SECOND_NS;
+    target->warm_ns = now_ns + target->warm_gap_ns;
     for (unsigned b = 0; b < LAYOUT_BANKS; b++) {
         struct seg_bank *bank = &target->segment->bank[b];
         uint32_t generation = atomic_load_explicit(&bank->generation, memory_order_relaxed);
@@ -243,7 +250,7 @@ void target_tick(struct target *target, int64_t now_ns)
     atomic_store_explicit(&target->segment->control.heartbeat_ns, (uint64_t)monotonic_ns(),
                           memory_order_relaxed);
     adopt_tick(target);
-    warm(target, now_ns + WARM_MS * MS_NS);
+    warm(target, now_ns);
 }
 
 static uint64_t ticks(void)
