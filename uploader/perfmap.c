@@ -138,6 +138,8 @@ static int entry_compare(const void *a, const void *b)
 static void entries_settle(struct perfmap *map)
 {
     size_t kept = 0;
+    if (!map->count)
+        return;
     qsort(map->entry, map->count, sizeof *map->entry, entry_compare);
     for (size_t i = 0; i < map->count; i++) {
         if (kept && map->entry[kept - 1].start == map->entry[i].start)

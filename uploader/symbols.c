@@ -27,7 +27,7 @@ struct module {
     struct module *next; /* in its bucket */
     struct object *object;
     struct object *abandoned; /* by a guarded fault: it can neither be used nor freed */
-    uint64_t used; /* clock of the last look-up */
+    uint64_t used;            /* clock of the last look-up */
     unsigned attempts;
     int failed_pid, failed_root; /* where it was looked for in vain the last time */
 };

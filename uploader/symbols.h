@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Names for addresses: modules by build id or path, functions, inlined frames, files and lines by elfutils, demangled;
- * perf maps for generated code.
+ * Names for addresses: modules by build id or path, functions, inlined frames, files and lines by elfutils,
+ * demangled; perf maps for generated code.
  *
- * One thread only. Everything returned is owned by struct symbols and lives until symbols_free(); a location is
- * interned: the same (module, address) is the same pointer, so that stacks can be compared by pointers. What can be
- * recomputed (open ELF and DWARF handles) is dropped by symbols_trim(), the names are kept.
+ * One thread only. Everything returned is owned by struct symbols and lives until symbols_free(); a location
+ * is interned: the same (module, address) is the same pointer, so that stacks can be compared by pointers.
+ * What can be recomputed (open ELF and DWARF handles) is dropped by symbols_trim(), the names are kept.
  */
 #ifndef CPROF_UPLOADER_SYMBOLS_H
 #define CPROF_UPLOADER_SYMBOLS_H
@@ -16,8 +16,8 @@
 
 struct symbols;
 
-/* Where a process's files are looked for. root_fd: O_PATH descriptor of /proc/PID/root taken while it lived, or -1;
-   exe_fd: its executable, or -1. Borrowed. pid: in its own namespace, for /tmp/perf-PID.map. */
+/* Where a process's files are looked for. root_fd: O_PATH descriptor of /proc/PID/root taken while it lived,
+   or -1; exe_fd: its executable, or -1. Borrowed. pid: in its own namespace, for /tmp/perf-PID.map. */
 struct symbol_source {
     int root_fd, exe_fd, pid;
 };
@@ -39,14 +39,15 @@ struct symbol_line {
     int64_t start_line;
 };
 
-/* One address. lines[0] is the innermost inlined function, the last one the function itself. An address that has no
-   name has one line "module+0xADDRESS" (ELF virtual address), or "[unknown]+0x..." without a module. */
+/* One address. lines[0] is the innermost inlined function, the last one the function itself. An address that
+   has no name has one line "module+0xADDRESS" (ELF virtual address), or "[unknown]+0x..." without a module.
+ */
 struct symbol_location {
     const struct symbol_module *module; /* NULL: in none */
     uint64_t address;                   /* ELF virtual address; the address itself without a module */
     unsigned id;                        /* 1, 2, 3 ... dense: usable as an array index */
     unsigned line_count;
-    const struct symbol_line *lines;    /* filled at once by symbols_locate() */
+    const struct symbol_line *lines; /* filled at once by symbols_locate() */
 };
 
 struct symbols *symbols_new(const char *debug_path /* colon list, may be "" */, size_t memory_ceiling);
@@ -55,7 +56,8 @@ void symbols_free(struct symbols *symbols);
 const struct symbol_module *symbols_module(struct symbols *symbols, const char *path, const uint8_t *build_id,
                                            size_t build_id_size);
 
-/* address: ELF virtual address of the instruction to name. The caller has already taken 1 from return addresses. */
+/* address: ELF virtual address of the instruction to name. The caller has already taken 1 from return
+ * addresses. */
 const struct symbol_location *symbols_locate(struct symbols *symbols, const struct symbol_source *source,
                                              const struct symbol_module *module, uint64_t address);
 

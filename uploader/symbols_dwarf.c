@@ -65,7 +65,7 @@ struct dwarf_info {
 static int range_push(struct ranges *ranges, const struct code_range *range, size_t most)
 {
     if (ranges->count == ranges->room) {
-        const size_t room = ranges->room ? ranges->room + ranges->room / 2 : 64;
+        const size_t room = ranges->room < 64 ? 64 : ranges->room + ranges->room / 2;
         struct code_range *bigger = room <= most ? realloc(ranges->range, room * sizeof *bigger) : NULL;
         if (!bigger)
             return -ENOMEM;
@@ -90,11 +90,13 @@ static int range_compare(const void *a, const void *b)
    and linkers make them all point at the one copy that is kept. */
 static void ranges_settle(struct ranges *ranges)
 {
-    size_t kept = 0;
+    size_t kept = 1;
+    if (!ranges->count)
+        return;
     qsort(ranges->range, ranges->count, sizeof *ranges->range, range_compare);
-    for (size_t i = 0; i < ranges->count; i++) {
+    for (size_t i = 1; i < ranges->count; i++) {
         const struct code_range *range = &ranges->range[i], *last = &ranges->range[kept - 1];
-        if (!kept || range->start != last->start || range->size != last->size)
+        if (range->start != last->start || range->size != last->size)
             ranges->range[kept++] = *range;
     }
     ranges->count = kept;

@@ -76,22 +76,13 @@ int elf_file_open_memory(struct elf_file *file, void *image, size_t size, bool o
 
 void elf_file_close(struct elf_file *file)
 {
-    elf_end(file->elf);
-    if (file->fd >= 0)
-        close(file->fd);
-    free(file->memory);
-    free(file->path);
+    const struct elf_file closed = *file;
     *file = ELF_FILE_NONE;
-}
-
-void elf_file_drop_pages(const struct elf_file *file)
-{
-    size_t size;
-    if (!file->elf || file->fd < 0)
-        return;
-    char *image = elf_rawfile(file->elf, &size);
-    if (image && ((uintptr_t)image & 4095) == 0)
-        madvise(image, size, MADV_DONTNEED);
+    elf_end(closed.elf);
+    if (closed.fd >= 0)
+        close(closed.fd);
+    free(closed.memory);
+    free(closed.path);
 }
 
 struct build_id elf_file_build_id(const struct elf_file *file)

@@ -185,7 +185,6 @@ static int row_emit(struct build *build, const struct machine *machine)
 static int sequence_end(struct build *build, const struct machine *machine)
 {
     struct line_table *table = build->table;
-    const struct line_row *first = &table->row[build->sequence];
     build->started = build->skipped = false;
     if (table->count == build->sequence)
         return 0;
@@ -193,7 +192,7 @@ static int sequence_end(struct build *build, const struct machine *machine)
         table->count = build->sequence;
         return 0;
     }
-    if (build->sequence && first[-1].offset > first->offset)
+    if (build->sequence && table->row[build->sequence - 1].offset > table->row[build->sequence].offset)
         build->sorted = false;
     const struct line_row end = {.offset = (uint32_t)(machine->address - build->base)};
     const int error = row_push(build, &end);
@@ -294,7 +293,7 @@ int line_table_read(struct line_table *table, const struct line_sections *sectio
         line_table_free(table);
         return error;
     }
-    if (!build.sorted)
+    if (!build.sorted && table->count)
         qsort(table->row, table->count, sizeof *table->row, row_compare);
     struct line_row *fitted = realloc(table->row, (table->count + 1) * sizeof *fitted);
     table->row = fitted ? fitted : table->row;
