@@ -19,7 +19,7 @@
 #define SEND_TICK_NS (200 * MS_NS) /* while uploads wait for the network */
 #define HURRY_NS     (100 * MS_NS) /* while a target waits for us, or may, or fills its tables */
 enum { EVENTS = 64, ACCEPTS = 256, ANCESTORS = 16 };
-#define SYMBOLS_MEMORY (4u << 20)
+#define SYMBOLS_MEMORY (12u << 20)
 
 static int watch(struct session *session, int fd, void *what)
 {
