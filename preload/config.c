@@ -145,7 +145,7 @@ static void read_library(const char *path, const char *directory)
 void config_read(char *const *environment, const char *library_path)
 {
     struct settings settings;
-    char directory[PATH_MAX], out[PATH_MAX];
+    char directory[PATH_MAX] = "", out[PATH_MAX];
 
     settings_read(&settings, environment, NULL, NULL);
     config.enabled = settings.value[SETTING_ENABLED].number;
@@ -195,7 +195,7 @@ static void shorten(char *list, const char *library_path)
 void config_unfollow(char **environment, const char *library_path)
 {
     for (; environment && *environment; environment++) {
-        if (strncmp(*environment, "LD_PRELOAD=", 11))
+        if (strncmp(*environment, "LD_PRELOAD=", 11) != 0)
             continue;
         shorten(*environment + 11, library_path);
         if ((*environment)[11])

@@ -109,7 +109,7 @@ static void *definition(const struct elf_module *module, uint32_t index, const c
         return NULL;
     if (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE)
         return NULL;
-    if (strcmp(module->strings + symbol->st_name, name) || !version_fits(module, index, version))
+    if (strcmp(module->strings + symbol->st_name, name) != 0 || !version_fits(module, index, version))
         return NULL;
     return type == STT_GNU_IFUNC ? ((void *(*)(void))address)() : (void *)address;
 }

@@ -53,7 +53,7 @@ static void raise_limits(void)
 {
     static const int limits[] = {RLIMIT_NOFILE, RLIMIT_AS, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_CPU};
     static const struct sched_param normal;
-    struct rlimit limit;
+    struct rlimit limit = {0, 0};
     for (unsigned i = 0; i < sizeof limits / sizeof limits[0]; i++) {
         if (sys_call(SYS_prlimit64, 0, limits[i], 0, &limit))
             continue;
@@ -66,7 +66,7 @@ static void raise_limits(void)
 /* [child] close_range() came with Linux 5.9. */
 static void close_from(unsigned first)
 {
-    struct rlimit limit;
+    struct rlimit limit = {0, 0};
     if (!sys_call(SYS_close_range, first, ~0u, 0))
         return;
     if (sys_call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &limit) || limit.rlim_cur > 65536)
@@ -162,7 +162,7 @@ static void append_number(char *text, unsigned number)
 static int clone_and_wait(struct launch *launch)
 {
     static const uint64_t all = ~UINT64_C(0);
-    uint64_t before;
+    uint64_t before = 0;
     long pid;
 
     sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, sizeof all);
@@ -179,11 +179,12 @@ int launch_uploader(int memfd, int marker, const char **path)
     static char last_path[PATH_MAX];
     long at = sys_call(SYS_mmap, 0, sizeof(struct launch), PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    struct launch *launch = (struct launch *)at;
+    struct launch *launch;
     int result;
 
-    if (at < 0 && at >= -MAX_ERRNO)
+    if ((unsigned long)at >= (unsigned long)-MAX_ERRNO)
         return (int)at;
+    launch = (struct launch *)at;
     launch->memfd = memfd;
     launch->marker = marker;
     strcpy(launch->socket, "--socket=");

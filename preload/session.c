@@ -38,7 +38,8 @@ static int connect_session(void)
 {
     struct sockaddr_un address;
     socklen_t size = fill_address(&address, "");
-    long result, fd = sys_call(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    long result = -EAGAIN,
+         fd = sys_call(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (fd < 0)
         return (int)fd;
@@ -58,7 +59,10 @@ static int connect_session(void)
 static int check_peer(int fd, struct ucred *peer)
 {
     socklen_t size = sizeof *peer;
-    long result = sys_call(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERCRED, peer, &size);
+    long result;
+
+    *peer = (struct ucred){0, (uid_t)-1, (gid_t)-1};
+    result = sys_call(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERCRED, peer, &size);
     if (result < 0)
         return (int)result;
     return !peer->uid || peer->uid == config.uid ? 0 : -EPERM;
