@@ -20,7 +20,6 @@ enum {
     RED_ZONE = 128,  /* what a function may use below its stack pointer */
     CHUNK = 512,     /* bytes that one system call reads of a stack of unknown bounds; never across a page */
     SEARCHED_WORDS = 32, /* of the frame of code without call frame information */
-    ROOT_FRAMES = 3,     /* our thread trampoline is followed by start_thread and clone at most */
 };
 
 /* What is known of an address, in the low bits of a packed row. */
@@ -383,16 +382,6 @@ __attribute__((no_sanitize_address)) static inline enum step step(struct walk *w
     return STEP_ON;
 }
 
-static void drop_frame(struct unwound *result, uint64_t *pc, uint32_t index)
-{
-    result->frames--;
-    memmove(pc + index, pc + index + 1, (result->frames - index) * sizeof(pc[0]));
-    if (index < 64) {
-        uint64_t below = (UINT64_C(1) << index) - 1;
-        result->exact = (result->exact & below) | (result->exact >> 1 & ~below);
-    }
-}
-
 /* Rows that are known are not looked up again, nor their modules recorded: a new segment needs a new start.
  */
 static void notice_segment(struct segment *segment)
@@ -423,27 +412,21 @@ unwind_stack(struct segment *segment, const struct arch_regs *regs,
 {
     struct unwound result = {0};
     struct walk w;
-    uint32_t own = UINT32_MAX;
     enum step next = STEP_ON;
     notice_segment(segment);
     for (walk_begin(&w, segment, regs, ranges); next == STEP_ON; next = step(&w)) {
-        bool is_own = w.regs.r[ARCH_PC] - own_start < own_size;
-        if (is_own && result.frames == 0)
+        if (w.regs.r[ARCH_PC] - own_start < own_size)
             continue;
         if (result.frames == max) {
             result.flags |= STACK_DEEP;
             break;
         }
-        if (is_own)
-            own = result.frames;
         if (w.exact && result.frames < 64)
             result.exact |= UINT64_C(1) << result.frames;
         pc[result.frames++] = w.regs.r[ARCH_PC];
     }
     if (next == STEP_LOST)
         result.flags |= STACK_TRUNCATED;
-    if (own < result.frames && own + ROOT_FRAMES >= result.frames)
-        drop_frame(&result, pc, own);
     return result;
 }
 

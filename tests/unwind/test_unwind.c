@@ -390,6 +390,19 @@ static void test_calls_are_recognized(void **state)
         assert_false(arch_is_after_call(other[i] + 7));
 }
 
+/* From here on this program is the library, and all of its frames are left out. */
+static void test_own_frames_are_left_out(void **state)
+{
+    (void)state;
+    know_own_stack();
+    unwind_start();
+    recurse(20, MOST);
+    assert_int_equal(walk.flags, 0);
+    assert_in_range(walk.frames, 2, 10);
+    assert_true(seen(__builtin_return_address(0)));
+    assert_int_equal(walk.exact, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -408,6 +421,7 @@ int main(void)
         cmocka_unit_test(test_addresses_change_hands),
         cmocka_unit_test(test_calls_are_recognized),
         cmocka_unit_test(test_module_table_is_full),
+        cmocka_unit_test(test_own_frames_are_left_out),
     };
     segment = mmap(NULL, sizeof(*segment), PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
