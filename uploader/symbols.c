@@ -270,13 +270,16 @@ static struct object *module_object(struct symbols *symbols, struct module *modu
 
 static unsigned module_locate(struct symbols *symbols, struct module *module,
                               const struct symbol_source *source, uint64_t address,
-                              struct symbol_line line[OBJECT_LINES])
+                              struct symbol_line line[OBJECT_LINES], uint64_t *start)
 {
     unsigned count = 0;
+    *start = address;
     if (sigsetjmp(guard_exit, 0) == 0) {
         guard_on = 1;
         struct object *object = module_object(symbols, module, source);
         count = object ? object_locate(object, &symbols->store, address, line) : 0;
+        if (object && !count)
+            *start = object_function_start(object, address);
         guard_on = 0;
         return count;
     }
@@ -376,6 +379,7 @@ static struct symbol_location *location_new(struct symbols *symbols, const struc
     return location;
 }
 
+/* All addresses of a function that has no name share one: address is its start, where that is known. */
 static void line_unnamed(struct symbols *symbols, const struct symbol_module *module, uint64_t address,
                          struct symbol_line *line)
 {
@@ -388,13 +392,14 @@ static void line_unnamed(struct symbols *symbols, const struct symbol_module *mo
 /* Fills a free slot, or one whose address had no name so far. */
 static const struct symbol_location *slot_fill(struct symbols *symbols, struct location_slot *slot,
                                                const struct symbol_module *module, uint32_t process,
-                                               uint64_t address, struct symbol_line *line, unsigned count)
+                                               uint64_t address, struct symbol_line *line, unsigned count,
+                                               uint64_t start)
 {
     const bool named = count > 0;
     if (slot->location && !named)
         return slot->location;
     if (!named)
-        line_unnamed(symbols, module, address, line);
+        line_unnamed(symbols, module, start, line);
     symbols->slots_used += !slot->location;
     *slot = (struct location_slot){location_new(symbols, module, address, line, named ? count : 1), process,
                                    named};
@@ -417,7 +422,7 @@ static const struct symbol_location *locate_generated(struct symbols *symbols,
     const unsigned count = process_locate(symbols, process, source, address, &line);
     if (process->key != key)
         slot = location_slot(symbols, NULL, process->key, address);
-    return slot_fill(symbols, slot, NULL, process->key, address, &line, count);
+    return slot_fill(symbols, slot, NULL, process->key, address, &line, count, address);
 }
 
 const struct symbol_location *symbols_locate(struct symbols *symbols, const struct symbol_source *source,
@@ -433,8 +438,9 @@ const struct symbol_location *symbols_locate(struct symbols *symbols, const stru
         return slot->location;
     /* symbols_module() hands out the first member of what it keeps, const for others only. */
     struct module *own = (struct module *)(uintptr_t)module;
-    const unsigned count = module_locate(symbols, own, source, address, line);
-    return slot_fill(symbols, slot, module, 0, address, line, count);
+    uint64_t start;
+    const unsigned count = module_locate(symbols, own, source, address, line, &start);
+    return slot_fill(symbols, slot, module, 0, address, line, count, start);
 }
 
 const struct symbol_location *symbols_special(struct symbols *symbols, const char *name)

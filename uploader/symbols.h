@@ -40,7 +40,8 @@ struct symbol_line {
 };
 
 /* One address. lines[0] is the innermost inlined function, the last one the function itself. An address that
-   has no name has one line "module+0xADDRESS" (ELF virtual address), or "[unknown]+0x..." without a module.
+   has no name has one line "module+0xSTART", START being where its function begins if .eh_frame_hdr tells
+   (ELF virtual address), or "[unknown]+0xADDRESS" without a module.
  */
 struct symbol_location {
     const struct symbol_module *module; /* NULL: in none */

@@ -11,6 +11,7 @@
 #include "demangle.h"
 #include "symbols_dwarf.h"
 #include "symbols_file.h"
+#include "symbols_frames.h"
 #include "symbols_table.h"
 
 _Static_assert((int)OBJECT_LINES == (int)DWARF_FRAMES, "every frame gets a line");
@@ -301,4 +302,9 @@ unsigned object_locate(struct object *object, struct store *store, uint64_t addr
 {
     const unsigned count = locate_dwarf(object, store, address, line);
     return count ? count : locate_table(object, store, address, line);
+}
+
+uint64_t object_function_start(const struct object *object, uint64_t address)
+{
+    return frame_table_start(object->main.elf, address);
 }

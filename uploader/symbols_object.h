@@ -35,4 +35,7 @@ enum { OBJECT_LINES = 64 };
 unsigned object_locate(struct object *object, struct store *store, uint64_t address,
                        struct symbol_line line[OBJECT_LINES]);
 
+/* Where the function that the address is in begins, or the address itself where that is not known. */
+uint64_t object_function_start(const struct object *object, uint64_t address);
+
 #endif

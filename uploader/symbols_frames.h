@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where a function without a name begins: stripped files keep the sorted table of .eh_frame_hdr for
+ * exceptions, so that all addresses of a function can stand under one name, module+0xSTART. One thread only.
+ */
+#ifndef CPROF_UPLOADER_SYMBOLS_FRAMES_H
+#define CPROF_UPLOADER_SYMBOLS_FRAMES_H
+
+#include <stdint.h>
+
+#include <libelf.h>
+
+/* The start (ELF virtual address) of the function that the address is in, or the address itself where the
+   file does not tell. Looked up in the file's own table; nothing is kept. */
+uint64_t frame_table_start(Elf *elf, uint64_t address);
+
+#endif
