@@ -79,28 +79,50 @@ static void untrack(const void *block)
         alloc_untrack(block, NULL);
 }
 
+/* The same out of line, for the frequent ones: what is not tracked ends in a tail jump. */
+__attribute__((noinline)) static void delete_tracked(void (*release)(void *), void *block)
+{
+    alloc_untrack(block, NULL);
+    release(block);
+}
+
+__attribute__((noinline)) static void delete_tracked_sized(void (*release)(void *, size_t), void *block,
+                                                           size_t size)
+{
+    alloc_untrack(block, NULL);
+    release(block, size);
+}
+
 void _ZdlPv(void *block)
 {
-    untrack(block);
-    real._ZdlPv(block);
+    if (UNLIKELY(alloc_may_be_tracked(block)))
+        delete_tracked(real._ZdlPv, block);
+    else
+        real._ZdlPv(block);
 }
 
 void _ZdaPv(void *block)
 {
-    untrack(block);
-    real._ZdaPv(block);
+    if (UNLIKELY(alloc_may_be_tracked(block)))
+        delete_tracked(real._ZdaPv, block);
+    else
+        real._ZdaPv(block);
 }
 
 void _ZdlPvm(void *block, size_t size)
 {
-    untrack(block);
-    real._ZdlPvm(block, size);
+    if (UNLIKELY(alloc_may_be_tracked(block)))
+        delete_tracked_sized(real._ZdlPvm, block, size);
+    else
+        real._ZdlPvm(block, size);
 }
 
 void _ZdaPvm(void *block, size_t size)
 {
-    untrack(block);
-    real._ZdaPvm(block, size);
+    if (UNLIKELY(alloc_may_be_tracked(block)))
+        delete_tracked_sized(real._ZdaPvm, block, size);
+    else
+        real._ZdaPvm(block, size);
 }
 
 void _ZdlPvRKSt9nothrow_t(void *block, const void *nothrow)

@@ -189,6 +189,8 @@ static void shorten(char *list, const char *library_path)
         }
         from += whole;
     }
+    while (to > list && strchr(": ", to[-1]))
+        to--;
     *to = 0;
 }
 

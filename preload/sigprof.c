@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "../sampler/process.h"
 #include "../sampler/sys.h"
 #include "../sampler/threads.h"
 #include "real.h"
@@ -22,7 +23,6 @@ struct kernel_action {
 static struct kernel_action ours;
 static struct sigaction program; /* what it set; under lock */
 static atomic_flag lock = ATOMIC_FLAG_INIT;
-static int owner; /* the process that this state belongs to: a child of vfork() only reads it */
 static bool is_virtual;
 
 /* The kernel's part of a sigset_t. */
@@ -148,7 +148,6 @@ void sigprof_start(void)
     action.sa_sigaction = handle;
     action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
     memset(&action.sa_mask, 0xff, sizeof action.sa_mask);
-    owner = (int)sys_call(SYS_getpid);
     if (real.sigaction(SIGPROF, &action, &program))
         return;
     sys_call(SYS_rt_sigaction, SIGPROF, 0, &ours, sizeof ours.mask);
@@ -161,7 +160,6 @@ void sigprof_start(void)
 
 void sigprof_fork_child(void)
 {
-    owner = (int)sys_call(SYS_getpid);
     atomic_flag_clear_explicit(&lock, memory_order_relaxed);
 }
 
@@ -175,7 +173,7 @@ int sigprof_action(const struct sigaction *action, struct sigaction *old)
     struct sigaction before;
     uint64_t mask;
 
-    if (action && owner != sys_call(SYS_getpid)) { /* about to exec: its disposition is its own */
+    if (action && process_is_vforked()) { /* about to exec: its disposition is its own */
         if (old)
             *old = program;
         return real.sigaction(SIGPROF, action, NULL);

@@ -34,6 +34,7 @@ static const struct process_ops *ops;
 static _Atomic(struct segment *) current;
 static _Atomic uint32_t joining;     /* held while the segment is made or replaced; tried, never waited for */
 static _Atomic uint64_t next_try_ns; /* CLOCK_MONOTONIC; before it no other attempt is made */
+static int own_pid;                  /* the process that all this belongs to */
 static bool forked;                  /* this process came from a fork of a profiled one */
 
 static uint64_t monotonic_ns(clockid_t clock)
@@ -56,6 +57,7 @@ int process_start(const struct process_settings *given, const struct process_ops
         return (int)result;
     }
     settings = *given;
+    own_pid = (int)sys_call(SYS_getpid);
     ops = given_ops;
     weights_seed(arch_ticks() ^ (uint64_t)sys_call(SYS_getpid) << 32);
     mark = (struct fork_mark *)page;
@@ -180,6 +182,7 @@ static void become_child(void)
     atomic_store_explicit(&joining, 0, memory_order_relaxed);
     atomic_store_explicit(&next_try_ns, 0, memory_order_relaxed);
     forked = true;
+    own_pid = (int)sys_call(SYS_getpid);
     if (parents && system_calls_allowed())
         sys_call(SYS_munmap, parents, sizeof(struct segment));
     live_forget();
@@ -207,6 +210,12 @@ struct segment *process_segment(void)
         segment = atomic_load_explicit(&current, memory_order_acquire);
     }
     return segment;
+}
+
+bool process_is_vforked(void)
+{
+    return mark && atomic_load_explicit(&mark->state, memory_order_acquire) == STARTED &&
+           own_pid != sys_call(SYS_getpid);
 }
 
 void process_fork_child(void)

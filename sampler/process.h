@@ -54,6 +54,9 @@ struct segment *process_segment(void);
    to another one. Signal-safe. */
 void process_check_uploader(struct segment *segment);
 
+/* true in a child of vfork(): the memory is its parent's, and nothing of ours in it must be changed. */
+bool process_is_vforked(void);
+
 /* After the real fork() in the child (pthread_atfork or the fork hook): forgets the parent's segment and
    threads, gives the calling thread a slot-less start and a CPU timer. Cheap: the join is left to the first
    sample. */

@@ -20,8 +20,6 @@ struct thread_local_state {
     uint32_t slot;         /* 0: none yet */
     int32_t timer;         /* 1 + the CPU timer's id; 0: has none */
     uint32_t ended;        /* its slot was given back: nothing of it is recorded any more */
-    uint32_t prof_blocked; /* for hooks/signal.c: the program believes that SIGPROF is blocked */
-    uint32_t prof_pending; /* for hooks/signal.c: a SIGPROF of the program's came meanwhile */
 };
 extern __thread struct thread_local_state thread_local_state
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
@@ -59,7 +57,7 @@ void thread_adopt_other(struct segment *segment, int tid);
 void thread_bury(struct segment *segment, int tid);
 
 /*
- * The CPU sampler. cpu_signal() is called by the SIGPROF handler of hooks/signal.c for every SIGPROF; true:
+ * The CPU sampler. cpu_signal() is called by the SIGPROF handler of preload/sigprof.c for every SIGPROF; true:
  * it was a timer of ours and was dealt with. Signal-safe, errno untouched.
  */
 bool cpu_signal(const siginfo_t *info, void *context);
