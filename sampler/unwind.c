@@ -256,7 +256,8 @@ static enum step step_row(struct walk *w, const struct cfi_memory *memory, const
     bool rises = next > sp || (next == sp && w->exact); /* the return address may be in a register */
     w->exact = row->signal;
     w->regs.context = context;
-    if (rises && (w->high == 0 || next <= w->high))
+    /* From a stack of unknown bounds a signal frame may lead to one that is known. */
+    if (rises && (w->high != 0 ? next <= w->high : !row->signal))
         return STEP_ON;
     if (!row->signal || w->crossings++ >= STACK_RANGES)
         return STEP_LOST;

@@ -35,8 +35,8 @@ enum { MOST = LAYOUT_FRAMES, TEXT = 256 * 1024, CAUSES = 256 };
 
 #define OUTCOMES(X)                                                                                          \
     X(stacks)                                                                                                \
-    X(frames) X(equal) X(ours_longer) X(theirs_longer) X(different) X(truncated) X(deep) X(our_ticks)        \
-        X(their_ticks)
+    X(frames)                                                                                                \
+    X(equal) X(ours_longer) X(theirs_longer) X(different) X(truncated) X(deep) X(our_ticks) X(their_ticks)
 #define X(name) name,
 enum outcome { OUTCOMES(X) OUTCOME_COUNT };
 #undef X
