@@ -166,7 +166,7 @@ class Env:
         for path in glob.glob("/proc/[0-9]*/environ"):
             with contextlib.suppress(OSError):
                 pid = int(path.split("/")[2])
-                if os.path.basename(os.readlink(f"/proc/{pid}/exe")) != "cprof-uploader":
+                if not os.path.basename(os.readlink(f"/proc/{pid}/exe")).startswith("cprof-uploader"):
                     continue
                 with open(path, "rb") as file:
                     if self.dir.encode() in file.read():
