@@ -74,15 +74,42 @@ static void install(void)
     sys_call(SYS_rt_sigaction, SIGPROF, &ours, 0, sizeof ours.mask);
 }
 
-/* To the process or the thread that it was sent to; the kernel lets a process choose any si_code towards
- * itself. */
+/* What was sent to the process and queued again by a thread that may not say so; under lock. */
+static siginfo_t kept;
+static bool is_kept;
+
+/* To the process or the thread that it was sent to. The main thread may give any si_code to itself and the
+   process, the others to themselves only: they send a plain one and keep what it stands for. One is enough:
+   SIGPROF does not queue. */
 static void queue_again(const siginfo_t *info)
 {
     long pid = sys_call(SYS_getpid);
-    if (info->si_code == SI_TKILL)
+    uint64_t before;
+
+    if (info->si_code == SI_TKILL) {
         sys_call(SYS_rt_tgsigqueueinfo, pid, sys_call(SYS_gettid), SIGPROF, info);
-    else
-        sys_call(SYS_rt_sigqueueinfo, pid, SIGPROF, info);
+        return;
+    }
+    if (!sys_call(SYS_rt_sigqueueinfo, pid, SIGPROF, info))
+        return;
+    before = enter();
+    kept = *info;
+    is_kept = true;
+    leave(before);
+    sys_call(SYS_kill, pid, SIGPROF);
+}
+
+/* The reverse: info becomes what was sent at first. */
+static void recall(siginfo_t *info)
+{
+    uint64_t before;
+    if (info->si_code != SI_USER || info->si_pid != sys_call(SYS_getpid))
+        return;
+    before = enter();
+    if (is_kept)
+        *info = kept;
+    is_kept = false;
+    leave(before);
 }
 
 /* What the kernel would have done: its end. The signal is delivered when the handler returns. */
@@ -113,6 +140,7 @@ static void deliver(siginfo_t *info, ucontext_t *context)
     uint64_t *resumed_mask = word(&context->uc_sigmask), mask;
     struct sigaction action;
 
+    recall(info);
     if (*resumed_mask & stand_in) {
         queue_again(info);
         *resumed_mask |= prof;
