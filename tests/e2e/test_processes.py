@@ -7,7 +7,7 @@ import subprocess
 import time
 
 from tests.lib import pprof
-from tests.lib.harness import alone, near, need, threads_and_files, wait_for
+from tests.lib.harness import alone, near, need, need_root, threads_and_files, wait_for
 
 
 def run_until_printed(env, *args, **settings):
@@ -181,3 +181,31 @@ def test_exports_and_needs_of_the_library(env):
     dynamic = subprocess.run(["readelf", "-dW", env.library], stdout=subprocess.PIPE, text=True, check=True).stdout
     needed = re.findall(r"NEEDED.*\[(.*)\]", dynamic)
     assert set(needed) <= {"libc.so.6", "ld-linux-x86-64.so.2"}, needed
+
+
+def test_pid_1_waits_for_its_last_push(env):
+    """The end of pid 1 takes its container along, and with it an uploader that runs inside."""
+    need_root()
+    unshare = need("unshare:util-linux")
+    done = env.run(unshare, "--pid", "--fork", "--mount-proc", env.program("shares.c"), "1", follow="1").ok()
+    assert done.seconds < 12, f"{done.seconds:.1f} s"
+    assert env.profile("shares", "cpu", 1).total("cpu") > 0.9e9
+
+
+def test_joins_a_service_at_a_socket(env):
+    """cprof-uploader as a service or a sidecar: programs join it by path and start none of their own."""
+    path = os.path.join(env.dir, "socket")
+    environ = {k: v for k, v in env.environ(linger="60s").items() if k != "LD_PRELOAD"}
+    service = env.start(env.uploader, "serve", f"--socket={path}", env=environ)
+    wait_for(lambda: os.path.exists(path), 5, "the socket")
+    env.run(env.program("shares.c"), "1", socket=path).ok()
+    assert env.uploaders() == [service.pid], env.uploaders()
+    assert env.profile("shares", "cpu").total("cpu") > 0.9e9
+    service.terminate()
+    assert service.wait(10) == 0
+
+
+def test_socket_that_nobody_answers_is_said_once(env):
+    done = env.run(env.program("shares.c"), "0.3", socket=f"{env.dir}/nowhere").ok()
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("cprof: ") and "nowhere" in lines[0], done.stderr
