@@ -30,6 +30,6 @@ int main(void)
     memset(&timer, 0, sizeof timer);
     setitimer(ITIMER_PROF, &timer, NULL);
     EXPECT(others == 0);
-    EXPECT(ticks >= 30 && ticks <= 60);
+    EXPECT(ticks >= 10 && ticks <= 75);
     return 0;
 }
