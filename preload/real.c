@@ -213,7 +213,8 @@ void real_start(void)
     resolving = true;
     dl_iterate_phdr(visit, &walk);
     resolving = false;
-    /* What is not there now may come with dlopen(): the C++ library, or libpthread where that is one of its own. */
+    /* What is not there now may come with dlopen(): the C++ library, or libpthread where that is one of its
+     * own. */
     for (unsigned i = 0; i < REALS; i++)
         if (!is_resolved(i) && rows[i].family == ALLOC)
             __atomic_store_n(slot(i), stand_in(i), __ATOMIC_RELEASE);
