@@ -3,6 +3,10 @@
  * The C allocation functions. The first four are the hot path of every program: what is not sampled ends in a
  * tail jump. glibc, jemalloc, tcmalloc and mimalloc call themselves by internal names, so what the real one
  * allocates inside is not seen twice; for the others that is measured (counted.h).
+ *
+ * Deliberately missing: the allocators' own interfaces (jemalloc's mallocx and sdallocx, mi_malloc and the
+ * like). What they allocate is not sampled; a sampled block that is freed through them only stays in the live
+ * profile until its address is given out again.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The older ways to set SIGPROF's disposition and mask: signal, sigset, sighold, sigignore, siginterrupt,
 // sigblock.
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 #include <signal.h>
 #include "expect.h"
 
