@@ -5,8 +5,8 @@
  * allocates inside is not seen twice; for the others that is measured (counted.h).
  *
  * Deliberately missing: the allocators' own interfaces (jemalloc's mallocx and sdallocx, mi_malloc and the
- * like). What they allocate is not sampled; a sampled block that is freed through them only stays in the live
- * profile until its address is given out again.
+ * like). What they allocate is not sampled; a sampled block that is freed through them stays in the live
+ * profile until another block at its address is freed.
  */
 #include <errno.h>
 #include <stdlib.h>
