@@ -15,11 +15,11 @@
 #include "unwind.h"
 
 struct thread_local_state {
-    uint64_t alloc_gap;    /* bytes until the next allocation sample; 0 at a thread's first allocation */
-    uint64_t alloc_rate;   /* mean the gap was drawn with; 0: none was drawn yet */
-    uint32_t slot;         /* 0: none yet */
-    int32_t timer;         /* 1 + the CPU timer's id; 0: has none */
-    uint32_t ended;        /* its slot was given back: nothing of it is recorded any more */
+    uint64_t alloc_gap;  /* bytes until the next allocation sample; 0 at a thread's first allocation */
+    uint64_t alloc_rate; /* mean the gap was drawn with; 0: none was drawn yet */
+    uint32_t slot;       /* 0: none yet */
+    int32_t timer;       /* 1 + the CPU timer's id; 0: has none */
+    uint32_t ended;      /* its slot was given back: nothing of it is recorded any more */
 };
 extern __thread struct thread_local_state thread_local_state
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
@@ -57,8 +57,8 @@ void thread_adopt_other(struct segment *segment, int tid);
 void thread_bury(struct segment *segment, int tid);
 
 /*
- * The CPU sampler. cpu_signal() is called by the SIGPROF handler of preload/sigprof.c for every SIGPROF; true:
- * it was a timer of ours and was dealt with. Signal-safe, errno untouched.
+ * The CPU sampler. cpu_signal() is called by the SIGPROF handler of preload/sigprof.c for every SIGPROF;
+ * true: it was a timer of ours and was dealt with. Signal-safe, errno untouched.
  */
 bool cpu_signal(const siginfo_t *info, void *context);
 
