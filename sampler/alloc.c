@@ -31,7 +31,7 @@ static void record_alloc(struct segment *segment, uintptr_t block, size_t size, 
     struct stack_range ranges[STACK_RANGES] = {
         {slot_private[slot].stack_low, slot_private[slot].stack_high}, {0, 0}, {0, 0}};
     struct alloc_saved live = {.size = size, .objects = sampling_weight(size, rate)};
-    struct arch_regs regs;
+    struct arch_regs regs = {{0}};
     struct record record;
 
     arch_capture(&regs);

@@ -43,7 +43,7 @@ static void set_period(int timer, uint32_t period_ns, uint64_t first_ns)
 static int make_timer(int tid, uint32_t slot, uint32_t period_ns)
 {
     struct sigevent event;
-    int timer;
+    int timer = 0;
 
     memset(&event, 0, sizeof event);
     event.sigev_notify = SIGEV_THREAD_ID;

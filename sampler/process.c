@@ -49,7 +49,7 @@ int process_start(const struct process_settings *given, const struct process_ops
     long page =
         sys_call(SYS_mmap, 0, LAYOUT_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     long result;
-    if (page < 0 && page > -LAYOUT_PAGE)
+    if (page <= 0)
         return (int)page;
     result = sys_call(SYS_madvise, page, LAYOUT_PAGE, MADV_WIPEONFORK);
     if (result < 0) {
@@ -93,7 +93,7 @@ static long map_segment(int fd, uintptr_t address)
 {
     long at = sys_call(SYS_mmap, address, sizeof(struct segment), PROT_READ | PROT_WRITE,
                        MAP_SHARED | MAP_NORESERVE | (address ? MAP_FIXED : 0), fd, 0);
-    if (at > 0 || at < -LAYOUT_PAGE)
+    if (at > 0)
         sys_call(SYS_madvise, at, sizeof(struct segment), MADV_DONTDUMP);
     return at;
 }
@@ -135,7 +135,7 @@ static int join(void)
     if (fd < 0)
         return fd;
     at = map_segment(fd, 0);
-    if (at < 0 && at > -LAYOUT_PAGE) {
+    if (at <= 0) {
         sys_call(SYS_close, fd);
         return (int)at;
     }
@@ -228,20 +228,31 @@ void process_fork_child(void)
         settings.cpu_hz && (settings.profiles & 1u << PROFILE_CPU) ? NS_PER_S / settings.cpu_hz : 0);
 }
 
-/* Copies what is in use of the old segment: all of the small tables, the filled part of each bank. */
+/* Pages that hold nothing are left out: written, they would take memory in the new segment. */
+static void copy_part(struct segment *to, const struct segment *from, size_t start, size_t size)
+{
+    static const uint64_t empty[LAYOUT_PAGE / sizeof(uint64_t)];
+    size_t end = (start + size + LAYOUT_PAGE - 1) / LAYOUT_PAGE * LAYOUT_PAGE;
+    for (size_t at = start / LAYOUT_PAGE * LAYOUT_PAGE; at < end; at += LAYOUT_PAGE)
+        if (memcmp((const char *)from + at, empty, LAYOUT_PAGE) != 0)
+            memcpy((char *)to + at, (const char *)from + at, LAYOUT_PAGE);
+}
+
+/* Copies what is in use of the old segment. */
 static void copy_segment(struct segment *to, const struct segment *from)
 {
-    memcpy(to, from, offsetof(struct segment, bank));
-    for (int i = 0; i < LAYOUT_BANKS; i++) {
+    copy_part(to, from, 0,
+              offsetof(struct segment, thread) + from->header.used_slots * sizeof from->thread[0]);
+    copy_part(to, from, offsetof(struct segment, live), sizeof from->live);
+    for (size_t i = 0; i < LAYOUT_BANKS; i++) {
         const struct seg_bank *bank = &from->bank[i];
+        size_t start = offsetof(struct segment, bank) + i * sizeof *bank;
         uint32_t samples = bank->samples, words = bank->stack_words;
-        if (!bank->generation)
-            continue;
         samples = samples < LAYOUT_SAMPLES ? samples : LAYOUT_SAMPLES;
         words = words < LAYOUT_STACK_WORDS - 8 ? words + 8 : LAYOUT_STACK_WORDS;
-        memcpy(&to->bank[i], bank, offsetof(struct seg_bank, sample));
-        memcpy(to->bank[i].sample, bank->sample, samples * sizeof bank->sample[0]);
-        memcpy(to->bank[i].stack_word, bank->stack_word, words * sizeof bank->stack_word[0]);
+        copy_part(to, from, start, offsetof(struct seg_bank, sample) + samples * sizeof bank->sample[0]);
+        copy_part(to, from, start + offsetof(struct seg_bank, stack_word),
+                  words * sizeof bank->stack_word[0]);
     }
     to->header.flags |= SEGMENT_RESUMED;
     to->control.uploader_pid = 0;
@@ -261,7 +272,7 @@ static int resume(struct segment *segment)
     if (fd < 0)
         return fd;
     copy = map_segment(fd, 0);
-    if (copy < 0 && copy > -LAYOUT_PAGE) {
+    if (copy <= 0) {
         sys_call(SYS_close, fd);
         return (int)copy;
     }

@@ -63,7 +63,7 @@ static int parse_quantity(const char *text, const struct unit *units, const char
         p = bare;
     for (; units->name; units++) {
         uint64_t value, part;
-        if (strcmp(p, units->name))
+        if (strcmp(p, units->name) != 0)
             continue;
         if (__builtin_mul_overflow(whole, units->factor, &value) ||
             __builtin_mul_overflow(fraction, units->factor, &part) || value > INT64_MAX)

@@ -67,8 +67,10 @@ double sampling_probability(double x)
 
     if (x > 40)
         return 1;
-    for (; x > 0.5; x /= 2)
+    while (x > 0.5) {
+        x /= 2;
         halved++;
+    }
     /* -expm1(-x) = x - x^2/2! + x^3/3! - ...: nothing cancels, so it is exact for the smallest blocks. */
     term = x;
     for (int k = 2; k <= 14; k++) {

@@ -95,7 +95,7 @@ static void add_header(void *context, const char *name, const char *value)
     struct http *http = context;
 
     for (unsigned i = 0; i < sizeof(ours) / sizeof(*ours); i++) {
-        if (strcasecmp(name, ours[i]))
+        if (strcasecmp(name, ours[i]) != 0)
             continue;
         log_warn("CPROF_HTTP_HEADERS: %s cannot be set", ours[i]);
         return;

@@ -369,7 +369,7 @@ int report_write(const struct report *report, FILE *out)
     fputs("]}", out);
     mark += strlen(DATA_MARK);
     fwrite(mark, 1, (size_t)(report_page_end - mark), out);
-    return ferror(out) ? -EIO : 0;
+    return ferror(out) ? -(errno ? errno : EIO) : 0;
 }
 
 struct report *report_new(void)
