@@ -356,6 +356,7 @@ int report_write(const struct report *report, FILE *out)
     const char *mark = strstr(report_page, DATA_MARK);
     bool first = true;
 
+    errno = 0; /* what is left in it at the end is the reason of a failed write */
     fwrite(report_page, 1, (size_t)(mark - report_page), out);
     fprintf(out, "{\"version\":\"%s\",\"left_out\":%u,\"programs\":[", CPROF_VERSION, report->left_out);
     for (unsigned i = 0; i < report->programs; i++) {

@@ -282,8 +282,6 @@ static void tick(struct session *session, int64_t now_ns)
         return;
     for (size_t i = 0; i < session->targets; i++)
         target_tick(session->target[i], now_ns);
-    if (now_ns >= session->next_round_ns)
-        round_all(session);
     /* Once a second at most: what it closes may have to be opened, and inflated, again for the next new
      * address. */
     symbols_trim(session->symbols);
@@ -306,11 +304,14 @@ static int work(struct session *session)
     int64_t now = monotonic_ns(), next;
 
     tick(session, now);
+    if (now >= session->next_round_ns)
+        round_all(session);
     serve_waiting(session);
     next = programs_upload_due(&session->programs, session->sink, session->sinks, monotonic_ns());
     if (monotonic_ns() >= session->next_send_ns)
         send_queued(session, 0);
     next = next < session->next_tick_ns ? next : session->next_tick_ns;
+    next = next < session->next_round_ns ? next : session->next_round_ns;
     now = monotonic_ns();
     if (session->queued && next > session->next_send_ns)
         next = session->next_send_ns;

@@ -33,6 +33,8 @@ enum {
 };
 #define REPORT_GRACE_NS (10 * SECOND_NS)
 
+enum part { PART_PROFILES = 1, PART_REPORT = 2 };
+
 struct sink_files {
     struct sink sink;
     char path[sizeof(((struct options *)0)->out) + 4];
@@ -40,7 +42,7 @@ struct sink_files {
     struct report *report;
     bool report_due;
     int64_t report_ns, start_ns; /* spent for the report; CLOCK_MONOTONIC of the start */
-    bool broken;                 /* the last file could not be written, and that was said */
+    unsigned broken;             /* enum part: what could not be written the last time */
 };
 
 /* One file that is being written; a failure removes it again. */
@@ -67,13 +69,11 @@ static int draft_open(struct draft *draft, int directory, const char *name)
     return -errno;
 }
 
-static int draft_finish(struct draft *draft)
+/* error: what writing to it came to. */
+static int draft_finish(struct draft *draft, int error)
 {
-    int error = 0;
-
-    errno = 0;
-    if (fflush(draft->out) || ferror(draft->out))
-        error = errno ? -errno : -EIO;
+    if (fflush(draft->out) && !error)
+        error = -errno;
     if (fclose(draft->out) && !error)
         error = -errno;
     if (!error && renameat(draft->directory, draft->temporary, draft->directory, draft->name))
@@ -83,16 +83,16 @@ static int draft_finish(struct draft *draft)
     return error;
 }
 
-/* A full disk would fail every file of every interval: the first failure is said, and the first success after
- * it. */
-static int note_result(struct sink_files *files, const char *name, int error)
+/* A full disk fails every file of every interval: said once, and once that all can be written again. */
+static int note_result(struct sink_files *files, enum part part, const char *name, int error)
 {
-    if (error && !files->broken)
+    unsigned before = files->broken;
+    files->broken = error ? before | part : before & ~part;
+    if (error && !before)
         log_warn("cannot write %s in %s: %s; tried again at each interval", name, files->path,
                  strerror(-error));
-    if (!error && files->broken)
+    if (before && !files->broken)
         log_info("files in %s can be written again", files->path);
-    files->broken = error;
     return error;
 }
 
@@ -108,8 +108,8 @@ static int write_profile(int directory, const char *name, const struct profile *
         return error;
     error = draft_open(&draft, directory, name);
     if (!error) {
-        fwrite(data, 1, size, draft.out);
-        error = draft_finish(&draft);
+        error = fwrite(data, 1, size, draft.out) == size ? 0 : -errno;
+        error = draft_finish(&draft, error);
     }
     free(data);
     return error;
@@ -301,7 +301,7 @@ static int files_take(struct sink *sink, const struct upload *upload)
         error = write_files(upload, directory);
         close(directory);
     }
-    return note_result(files, upload->program, error);
+    return note_result(files, PART_PROFILES, upload->program, error);
 }
 
 /* Not in take(): the report of a session with many programs is written once for all of them. */
@@ -316,11 +316,9 @@ static unsigned files_work(struct sink *sink, unsigned wait_ms)
         return 0;
     files->report_due = false;
     error = draft_open(&draft, files->directory, "report.html");
-    if (!error) {
-        report_write(files->report, draft.out);
-        error = draft_finish(&draft);
-    }
-    note_result(files, "report.html", error);
+    if (!error)
+        error = draft_finish(&draft, report_write(files->report, draft.out));
+    note_result(files, PART_REPORT, "report.html", error);
     return 0;
 }
 
