@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include "../sampler/sys.h"
 
@@ -43,10 +46,41 @@ static void complain(const char *line, void *context)
     config_say(&line, 1);
 }
 
+/* A directory that cannot be written is met by the uploader, which has nobody to tell: it is said here. What
+   does not exist yet is made in the nearest one above that does. */
+static void complain_about_out(const struct settings *settings)
+{
+    char directory[PATH_MAX], out[PATH_MAX], path[PATH_MAX + 4];
+    long result;
+
+    if (sys_call(SYS_getcwd, directory, sizeof directory) < 0 ||
+        settings_out(settings, directory, out, sizeof out) || !*out)
+        return;
+    strcpy(path, out);
+    for (;;) {
+        char *end = strrchr(path, '/');
+        size_t length = strlen(path);
+        memcpy(path + length, "/.", 3); /* a file is no directory, even one that may be written */
+        result = sys_call(SYS_faccessat, AT_FDCWD, path, W_OK | X_OK);
+        path[length] = 0;
+        if (result != -ENOENT || !end || end == path)
+            break;
+        *end = 0;
+    }
+    if (result) {
+        const char *reason = strerrordesc_np((int)-result);
+        const char *const words[] = {"profiles cannot be written to ", out, ": ",
+                                     reason ? reason : "unknown error",
+                                     "; set CPROF_OUT to a directory that can be written"};
+        config_say(words, 5);
+    }
+}
+
 void config_complain(char *const *environment)
 {
     struct settings settings;
     settings_read(&settings, environment, complain, NULL);
+    complain_about_out(&settings);
 }
 
 /*

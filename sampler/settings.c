@@ -247,7 +247,8 @@ int settings_out(const struct settings *settings, const char *directory, char *p
         out = "cprof.out";
     if (*out != '/') {
         put(&w, directory);
-        put(&w, "/");
+        if (strcmp(directory, "/") != 0)
+            put(&w, "/");
     }
     put(&w, out);
     return w.used + 1 < size ? 0 : -ENAMETOOLONG;

@@ -126,6 +126,15 @@ def test_out_that_cannot_be_made(env):
     env.uploaders_gone()
 
 
+def test_out_that_is_no_directory_is_one_line(env):
+    program = env.program("shares.c")
+    out = os.path.join(program, "out")
+    done = env.run("/bin/sh", "-c", f"{program} 0.1; {program} 0.1", env={**env.environ(), "CPROF_OUT": out}).ok()
+    assert done.stderr == (f"cprof: profiles cannot be written to {out}: Not a directory; "
+                           "set CPROF_OUT to a directory that can be written\n"), done.stderr
+    env.uploaders_gone()
+
+
 @alone
 @limit(150)
 def test_killed_uploader_comes_back(env):
