@@ -85,25 +85,11 @@ static struct function *get_function(struct functions *functions, const char *na
     return function;
 }
 
-/* Addresses without a name are one row a module, by its path: ten single addresses would tell nobody
- * anything. */
-static const char *row_key(const struct symbol_location *location, unsigned line)
-{
-    const struct symbol_module *module = location->module;
-    const char *name = location->lines[line].function;
-    size_t length = module ? strlen(module->name) : 0;
-
-    if (module && module->path[0] == '/' && !strncmp(name, module->name, length) &&
-        !strncmp(name + length, "+0x", 3))
-        return module->path;
-    return name;
-}
-
 static void add_sample(struct functions *functions, const struct profile_sample *sample, int64_t value)
 {
     for (uint32_t i = 0; i < sample->frames; i++) {
         for (unsigned line = 0; line < sample->frame[i]->line_count; line++) {
-            struct function *function = get_function(functions, row_key(sample->frame[i], line));
+            struct function *function = get_function(functions, sample->frame[i]->lines[line].function);
             if (!function)
                 return;
             if (!i && !line)
@@ -198,9 +184,7 @@ static double share(int64_t part, int64_t whole)
 
 static void print_name(FILE *file, const char *name)
 {
-    if (name[0] == '/')
-        fprintf(file, "%s (no symbols)\n", strrchr(name, '/') + 1);
-    else if (strlen(name) <= NAME_WIDTH)
+    if (strlen(name) <= NAME_WIDTH)
         fprintf(file, "%s\n", name);
     else
         fprintf(file, "%.*s...\n", NAME_WIDTH - 3, name);
