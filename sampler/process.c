@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "clock.h"
 #include "cpu.h"
 #include "live.h"
 #include "record.h"
@@ -37,13 +38,6 @@ static _Atomic uint64_t next_try_ns; /* CLOCK_MONOTONIC; before it no other atte
 static int own_pid;                  /* the process that all this belongs to */
 static bool forked;                  /* this process came from a fork of a profiled one */
 
-static uint64_t monotonic_ns(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
 int process_start(const struct process_settings *given, const struct process_ops *given_ops)
 {
     long page =
@@ -56,10 +50,11 @@ int process_start(const struct process_settings *given, const struct process_ops
         sys_call(SYS_munmap, page, LAYOUT_PAGE);
         return (int)result;
     }
+    clock_start();
     settings = *given;
     own_pid = (int)sys_call(SYS_getpid);
     ops = given_ops;
-    weights_seed(arch_ticks() ^ (uint64_t)sys_call(SYS_getpid) << 32);
+    weights_seed(clock_ticks() ^ (uint64_t)sys_call(SYS_getpid) << 32);
     mark = (struct fork_mark *)page;
     atomic_store_explicit(&mark->state, STARTED, memory_order_release);
     return 0;
@@ -108,9 +103,9 @@ static void fill_header(struct segment *segment)
     header->version = LAYOUT_VERSION;
     header->pid = pid;
     header->size = sizeof(struct segment);
-    header->start_ticks = arch_ticks();
-    header->start_monotonic_ns = monotonic_ns(CLOCK_MONOTONIC);
-    header->start_realtime_ns = monotonic_ns(CLOCK_REALTIME);
+    header->start_ticks = clock_ticks();
+    header->start_monotonic_ns = clock_ns(CLOCK_MONOTONIC);
+    header->start_realtime_ns = clock_ns(CLOCK_REALTIME);
     header->flags = (forked ? SEGMENT_FORKED : 0) | (pid == 1 ? SEGMENT_PID1 : 0);
     memcpy(header->program, settings.program, sizeof header->program);
     memcpy(header->name, settings.name, sizeof header->name);
@@ -160,7 +155,7 @@ int process_join(void)
 
     if (!mark || !system_calls_allowed())
         return -11; /* EAGAIN */
-    now = monotonic_ns(CLOCK_MONOTONIC_COARSE);
+    now = clock_ns(CLOCK_MONOTONIC_COARSE);
     if (now < atomic_load_explicit(&next_try_ns, memory_order_relaxed))
         return -11;
     if (!atomic_compare_exchange_strong_explicit(&joining, &idle, 1, memory_order_acquire,
@@ -187,7 +182,7 @@ static void become_child(void)
         sys_call(SYS_munmap, parents, sizeof(struct segment));
     live_forget();
     unwind_forget();
-    weights_seed(arch_ticks() ^ (uint64_t)sys_call(SYS_getpid) << 32);
+    weights_seed(clock_ticks() ^ (uint64_t)sys_call(SYS_getpid) << 32);
     thread_local_state.slot = 0;
     thread_local_state.timer = 0;
     thread_local_state.alloc_gap = 0;
@@ -256,7 +251,7 @@ static void copy_segment(struct segment *to, const struct segment *from)
     }
     to->header.flags |= SEGMENT_RESUMED;
     to->control.uploader_pid = 0;
-    to->control.heartbeat_ns = monotonic_ns(CLOCK_MONOTONIC);
+    to->control.heartbeat_ns = clock_ns(CLOCK_MONOTONIC);
 }
 
 /*
@@ -286,7 +281,7 @@ static int resume(struct segment *segment)
 
 void process_check_uploader(struct segment *segment)
 {
-    uint64_t now = monotonic_ns(CLOCK_MONOTONIC_COARSE);
+    uint64_t now = clock_ns(CLOCK_MONOTONIC_COARSE);
     uint64_t heartbeat = atomic_load_explicit(&segment->control.heartbeat_ns, memory_order_relaxed);
     uint32_t idle = 0;
 

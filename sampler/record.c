@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "clock.h"
+
 #include "poison.h"
 
 enum { BUFFERS = 64, PROBES = 128 };
@@ -42,7 +44,7 @@ bool record_begin(struct record *record, struct segment *segment, uint32_t slot,
     struct seg_thread *thread = &segment->thread[slot];
     uint32_t active, again;
 
-    record->start_ticks = arch_ticks();
+    record->start_ticks = clock_ticks();
     record->buffer = take_buffer(record->start_ticks);
     if (record->buffer == BUFFERS) {
         segment_count(segment, COUNT_LOST_BUFFER, 1);
@@ -73,9 +75,12 @@ bool record_begin(struct record *record, struct segment *segment, uint32_t slot,
 
 void record_end(struct record *record, bool in_handler)
 {
+    uint64_t now = clock_ticks();
+
     atomic_store_explicit(&record->thread->bank_in_use, in_handler ? record->outer : 0, memory_order_release);
     atomic_store_explicit(&buffer_taken[record->buffer], 0, memory_order_release);
-    segment_count(record->segment, COUNT_OWN_TICKS, arch_ticks() - record->start_ticks);
+    if (now > record->start_ticks)
+        segment_count(record->segment, COUNT_OWN_TICKS, now - record->start_ticks);
 }
 
 static uint64_t hash_word(uint64_t hash, uint64_t word)

@@ -5,8 +5,8 @@
 #include <limits.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <time.h>
 
+#include "clock.h"
 #include "cpu.h"
 #include "process.h"
 #include "record.h"
@@ -66,13 +66,11 @@ void threads_start(void)
 static void occupy(struct segment *segment, uint32_t slot, int tid, pthread_t handle, const char name[16])
 {
     struct seg_thread *thread = &segment->thread[slot];
-    struct timespec now;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
     thread->stack_low = slot_private[slot].stack_low;
     thread->stack_high = slot_private[slot].stack_high;
     thread->handle = (uint64_t)handle;
-    thread->start_monotonic_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    thread->start_monotonic_ns = clock_ns(CLOCK_MONOTONIC);
     atomic_store_explicit(&thread->flags, handle ? 0 : THREAD_ADOPTED, memory_order_relaxed);
     atomic_store_explicit(&thread->name, name_index(segment, name), memory_order_relaxed);
     atomic_store_explicit(&slot_private[slot].tid, tid, memory_order_relaxed);
