@@ -319,14 +319,20 @@ static bool leads_on(struct walk *w, uint64_t pc, uint64_t sp, uint64_t fp)
     return cfa > sp && load_word(w, cfa - 8, &next) && module_is_after_call(next);
 }
 
-/* Assembly that was not annotated: its return address is somewhere up its small frame. */
+/* Assembly that was not annotated: its return address is somewhere up its small frame. It is not beyond a
+   return address that the frame pointer leads to: that is the caller's or its own, as in code that V8 links
+   into a program, whose callers have no rows either and so do not lead on. */
 static enum step step_by_search(struct walk *w)
 {
     uint64_t sp = w->regs.r[ARCH_SP], fp = w->regs.r[ARCH_FP], caller;
     for (unsigned i = 0; i < SEARCHED_WORDS && load_word(w, sp, &caller); i++) {
         sp += 8;
-        if (module_is_after_call(caller) && leads_on(w, caller, sp, fp))
+        if (!module_is_after_call(caller))
+            continue;
+        if (leads_on(w, caller, sp, fp))
             return step_to(w, caller, sp, fp);
+        if (sp == fp + 16)
+            return STEP_LOST;
     }
     return STEP_LOST;
 }
