@@ -204,6 +204,24 @@ static int visit(struct dl_phdr_info *info, size_t size, void *context)
     return 0;
 }
 
+typedef int iterate(int (*visit)(struct dl_phdr_info *, size_t, void *), void *context);
+
+/* libc's own: sanitizers interpose dl_iterate_phdr(), and theirs cannot be called yet when the first
+   allocation comes out of their start. */
+static iterate *find_iterate(void)
+{
+    static const char name[] = "dl_iterate_phdr";
+    struct elf_module module;
+    void *found = NULL;
+
+    for (const struct link_map *map = _r_debug.r_map; map && !found; map = map->l_next) {
+        const char *file = strrchr(map->l_name, '/');
+        if (file && !strcmp(file, "/libc.so.6") && elf_module_open_map(&module, map))
+            found = elf_find(&module, name, elf_hash(name), NULL);
+    }
+    return found ? (iterate *)found : dl_iterate_phdr;
+}
+
 void real_start(void)
 {
     struct walk walk = {0, false};
@@ -211,7 +229,7 @@ void real_start(void)
 
     foreign = 0;
     resolving = true;
-    dl_iterate_phdr(visit, &walk);
+    find_iterate()(visit, &walk);
     resolving = false;
     /* What is not there now may come with dlopen(): the C++ library, or libpthread where that is one of its
      * own. */
