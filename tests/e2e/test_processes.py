@@ -209,3 +209,9 @@ def test_socket_that_nobody_answers_is_said_once(env):
     done = env.run(env.program("shares.c"), "0.3", socket=f"{env.dir}/nowhere").ok()
     lines = done.stderr.splitlines()
     assert len(lines) == 1 and lines[0].startswith("cprof: ") and "nowhere" in lines[0], done.stderr
+
+
+def test_program_that_executes_itself_by_proc_keeps_its_name(env):
+    env.run(need("bash"), "-c", "exec /proc/self/exe -c 'for ((i = 0; i < 300000; i++)); do :; done'", cpu_hz=500).ok()
+    assert env.final("bash", "cpu").total("cpu") > 1e8
+    assert not os.path.exists(os.path.join(env.out, "exe"))
