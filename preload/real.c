@@ -77,6 +77,10 @@ static int arena_posix_memalign(void **block, size_t alignment, size_t size)
     *block = arena_alloc(alignment, size);
     return *block ? 0 : ENOMEM;
 }
+static void *arena_new_aligned(size_t size, size_t alignment)
+{
+    return arena_alloc(alignment, size);
+}
 static void arena_free(void *block)
 {
     (void)block;
@@ -114,7 +118,12 @@ static void *while_resolving(unsigned index)
         return (void *)arena_alloc;
     case REAL_posix_memalign:
         return (void *)arena_posix_memalign;
+    case REAL__Znwm ... REAL__ZnamRKSt9nothrow_t:
+        return (void *)arena_malloc;
+    case REAL__ZnwmSt11align_val_t ... REAL__ZnamSt11align_val_tRKSt9nothrow_t:
+        return (void *)arena_new_aligned;
     case REAL_free:
+    case REAL__ZdlPv ... REAL__ZdaPvSt11align_val_tRKSt9nothrow_t:
         return (void *)arena_free;
     default:
         return (void *)not_there;

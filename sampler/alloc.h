@@ -31,7 +31,8 @@
 
 #include "threads.h"
 
-enum { ALLOC_FILTER = 65536 };
+/* A counter that is stuck never changes again, not after a fork either. */
+enum { ALLOC_FILTER = 65536, ALLOC_FILTER_STUCK = 255 };
 extern uint8_t alloc_filter[ALLOC_FILTER] __attribute__((visibility("hidden")));
 
 /* Pages, not blocks, are counted: neighbours share a counter, so the filter's lines are as warm as the
