@@ -146,6 +146,12 @@ static int join(void)
     return 0;
 }
 
+/* In a child of vfork(): the segment would be handed over as its own, and be taken for ended with it. */
+static bool is_borrowed(void)
+{
+    return own_pid != sys_call(SYS_getpid) && own_pid == sys_call(SYS_getppid);
+}
+
 /* One joiner at a time; whoever comes meanwhile goes without a segment. */
 int process_join(void)
 {
@@ -156,7 +162,7 @@ int process_join(void)
     if (!mark || !system_calls_allowed())
         return -11; /* EAGAIN */
     now = clock_ns(CLOCK_MONOTONIC_COARSE);
-    if (now < atomic_load_explicit(&next_try_ns, memory_order_relaxed))
+    if (now < atomic_load_explicit(&next_try_ns, memory_order_relaxed) || is_borrowed())
         return -11;
     if (!atomic_compare_exchange_strong_explicit(&joining, &idle, 1, memory_order_acquire,
                                                  memory_order_relaxed))
@@ -177,12 +183,14 @@ static void become_child(void)
     atomic_store_explicit(&joining, 0, memory_order_relaxed);
     atomic_store_explicit(&next_try_ns, 0, memory_order_relaxed);
     forked = true;
-    own_pid = (int)sys_call(SYS_getpid);
-    if (parents && system_calls_allowed())
-        sys_call(SYS_munmap, parents, sizeof(struct segment));
+    if (system_calls_allowed()) {
+        own_pid = (int)sys_call(SYS_getpid);
+        if (parents)
+            sys_call(SYS_munmap, parents, sizeof(struct segment));
+    }
     live_forget();
     unwind_forget();
-    weights_seed(clock_ticks() ^ (uint64_t)sys_call(SYS_getpid) << 32);
+    weights_seed(clock_ticks() ^ (uint64_t)own_pid << 32);
     thread_local_state.slot = 0;
     thread_local_state.timer = 0;
     thread_local_state.alloc_gap = 0;
@@ -210,7 +218,7 @@ struct segment *process_segment(void)
 bool process_is_vforked(void)
 {
     return mark && atomic_load_explicit(&mark->state, memory_order_acquire) == STARTED &&
-           own_pid != sys_call(SYS_getpid);
+           system_calls_allowed() && own_pid != sys_call(SYS_getpid);
 }
 
 void process_fork_child(void)
@@ -287,7 +295,7 @@ void process_check_uploader(struct segment *segment)
 
     if (__builtin_expect(now < heartbeat + uploader_silent_ns, 1) || !system_calls_allowed())
         return;
-    if (now < atomic_load_explicit(&next_try_ns, memory_order_relaxed) ||
+    if (now < atomic_load_explicit(&next_try_ns, memory_order_relaxed) || is_borrowed() ||
         !atomic_compare_exchange_strong_explicit(&joining, &idle, 1, memory_order_acquire,
                                                  memory_order_relaxed))
         return;
@@ -305,7 +313,7 @@ void process_exit(int status)
     if (!segment || atomic_load_explicit(&mark->state, memory_order_acquire) == FORKED)
         return;
     atomic_store_explicit(&segment->header.ended, 1 + (uint32_t)(status & 0xff), memory_order_release);
-    if (!(segment->header.flags & SEGMENT_PID1))
+    if (!(segment->header.flags & SEGMENT_PID1) || !system_calls_allowed())
         return;
     /* The end of pid 1 ends the container and the uploader in it: let it send the last profiles, for 10 s. */
     for (int i = 0; i < 500 && !atomic_load_explicit(&segment->control.finished, memory_order_acquire); i++)

@@ -150,7 +150,8 @@ void thread_adopt_self(uintptr_t stack_high)
 
     if (stack_high)
         main_stack_high = stack_high;
-    if (!segment || thread_local_state.slot || thread_local_state.ended || !system_calls_allowed())
+    if (!segment || thread_local_state.slot || thread_local_state.ended || !system_calls_allowed() ||
+        process_is_vforked())
         return;
     is_main = sys_call(SYS_gettid) == sys_call(SYS_getpid);
     slot = slot_take(segment);

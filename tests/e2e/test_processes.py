@@ -64,6 +64,13 @@ def test_fork_vfork_spawn_system_exec(env):
     assert env.profile("by-system", "cpu").total("cpu") > 0.8 * half
 
 
+def test_vfork_before_the_first_sample(env):
+    """The first to allocate in a forked child is its own child of vfork(): the segment is not that one's."""
+    env.run(env.program("vfork_first.c")).ok()
+    child = env.final("vfork_first", "cpu").cumulative("cpu")
+    near(child["work_child"], 5e8, 1e8, "CPU time of the forked child")
+
+
 def test_follow_0_stops_at_the_first_program(env):
     family(env, ("follow", "0"))
     assert env.final("family", "cpu").cumulative("cpu")["work_forked"] > 0
