@@ -97,6 +97,21 @@ static uint64_t hash_stack(const struct unwound *walk, uint32_t epoch, const uin
     return hash;
 }
 
+/*
+ * The bucket to look at as the i-th one: the first few in one page of the table, the next in four more, the
+ * rest anywhere. A program with some hundred stacks so meets five pages for the first time and not 64.
+ */
+static uint32_t probe(uint64_t hash, uint32_t i)
+{
+    enum { NEAR = 1024, FAR = 4096 };
+    if (i < 4)
+        return (uint32_t)(hash + i) % NEAR;
+    if (i < 8)
+        return NEAR + (uint32_t)((hash >> 10) + i) % FAR;
+    return NEAR + FAR + (uint32_t)((hash >> 16) + i) % (LAYOUT_STACK_BUCKETS - NEAR - FAR);
+}
+_Static_assert((int)LAYOUT_STACK_BUCKETS == (int)LAYOUT_SAMPLE_BUCKETS, "probe() is for both");
+
 static struct seg_stack *stack_at(struct seg_bank *bank, uint32_t offset)
 {
     return (struct seg_stack *)&bank->stack_word[offset];
@@ -140,7 +155,7 @@ static uint32_t insert_stack(struct seg_bank *bank, const struct unwound *walk, 
     uint32_t mine = 0;
 
     for (uint32_t i = 0; i < PROBES; i++) {
-        _Atomic uint32_t *bucket = &bank->stack_bucket[(hash + i) % LAYOUT_STACK_BUCKETS];
+        _Atomic uint32_t *bucket = &bank->stack_bucket[probe(hash, i)];
         uint32_t offset = atomic_load_explicit(bucket, memory_order_acquire);
         if (!offset) {
             if (!mine)
@@ -182,7 +197,7 @@ static struct seg_sample *find_sample(struct seg_bank *bank, uint64_t key)
     uint32_t mine = 0;
 
     for (uint32_t i = 0; i < PROBES; i++) {
-        _Atomic uint32_t *bucket = &bank->sample_bucket[(hash + i) % LAYOUT_SAMPLE_BUCKETS];
+        _Atomic uint32_t *bucket = &bank->sample_bucket[probe(hash, i)];
         uint32_t index = atomic_load_explicit(bucket, memory_order_acquire);
         if (!index) {
             if (!mine) {
