@@ -12,6 +12,7 @@
 #include "cpu.h"
 #include "live.h"
 #include "record.h"
+#include "slots.h"
 #include "sys.h"
 #include "threads.h"
 #include "unwind.h"
@@ -189,6 +190,7 @@ static void become_child(void)
             sys_call(SYS_munmap, parents, sizeof(struct segment));
     }
     live_forget();
+    slots_forget();
     unwind_forget();
     weights_seed(clock_ticks() ^ (uint64_t)own_pid << 32);
     thread_local_state.slot = 0;

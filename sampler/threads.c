@@ -62,8 +62,8 @@ void threads_start(void)
         atomic_store_explicit(&end_key_made, 1, memory_order_release);
 }
 
-/* Fills the slot of a thread and starts its timer. handle 0: not known. */
-static void occupy(struct segment *segment, uint32_t slot, int tid, pthread_t handle, const char name[16])
+/* Fills the slot of a thread and starts its timer. handle 0: not known. Returns what cpu_start() does. */
+static int occupy(struct segment *segment, uint32_t slot, int tid, pthread_t handle, const char name[16])
 {
     struct seg_thread *thread = &segment->thread[slot];
 
@@ -75,7 +75,7 @@ static void occupy(struct segment *segment, uint32_t slot, int tid, pthread_t ha
     atomic_store_explicit(&thread->name, name_index(segment, name), memory_order_relaxed);
     atomic_store_explicit(&slot_private[slot].tid, tid, memory_order_relaxed);
     atomic_store_explicit(&thread->tid, tid, memory_order_release);
-    cpu_start(segment, slot, tid);
+    return cpu_start(segment, slot, tid);
 }
 
 static void occupy_self(struct segment *segment, uint32_t slot)
@@ -183,6 +183,16 @@ static uint32_t find_slot(const struct segment *segment, int tid)
     return 0;
 }
 
+/* Two may want to: whoever takes the tid out of it does. */
+static void release(struct segment *segment, uint32_t slot, int tid)
+{
+    if (!atomic_compare_exchange_strong_explicit(&slot_private[slot].tid, &tid, 0, memory_order_relaxed,
+                                                 memory_order_relaxed))
+        return;
+    cpu_stop(slot);
+    slot_give_back(segment, slot);
+}
+
 void thread_adopt_other(struct segment *segment, int tid)
 {
     static const char unnamed[16] = "";
@@ -190,7 +200,24 @@ void thread_adopt_other(struct segment *segment, int tid)
     if (!slot)
         return;
     slot_private[slot].stack_low = slot_private[slot].stack_high = 0;
-    occupy(segment, slot, tid, 0, unnamed);
+    if (occupy(segment, slot, tid, 0, unnamed) == -22) /* EINVAL: it ended since the uploader saw it */
+        release(segment, slot, tid);
+}
+
+/* By its own allocation, or since it had only just been made when the uploader saw it. */
+bool thread_has_other(uint32_t slot)
+{
+    uint32_t own = thread_local_state.slot;
+    return __builtin_expect(own != slot, 0) && own &&
+           atomic_load_explicit(&slot_private[own].tid, memory_order_relaxed) ==
+               atomic_load_explicit(&slot_private[slot].tid, memory_order_relaxed);
+}
+
+/* Whoever adopts the thread at this moment may not have noted its timer yet: then with the next signal. */
+void thread_drop(struct segment *segment, uint32_t slot)
+{
+    if (atomic_load_explicit(&slot_private[slot].timer, memory_order_relaxed))
+        release(segment, slot, atomic_load_explicit(&slot_private[slot].tid, memory_order_relaxed));
 }
 
 void thread_bury(struct segment *segment, int tid)
@@ -198,9 +225,7 @@ void thread_bury(struct segment *segment, int tid)
     uint32_t slot = find_slot(segment, tid);
     if (!slot || sys_call(SYS_tgkill, sys_call(SYS_getpid), tid, 0) != -3 /* ESRCH */)
         return;
-    cpu_stop(slot);
-    atomic_store_explicit(&slot_private[slot].tid, 0, memory_order_relaxed);
-    slot_give_back(segment, slot);
+    release(segment, slot, tid);
 }
 
 void thread_renamed(pthread_t handle, const char *name)
