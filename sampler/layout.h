@@ -159,7 +159,8 @@ enum { LAYOUT_REGS = 8 };
 
 struct seg_thread {
     _Atomic int32_t tid;          /* [T] 0: free (release) */
-    _Atomic uint32_t bank_in_use; /* [T] 1 + bank while the thread writes to it, else 0; see active_bank */
+    _Atomic uint32_t bank_in_use; /* [T] bit 0, 1: the thread writes to bank 0, 1; both when a signal
+                                     interrupted a sample; see active_bank */
     _Atomic uint32_t next_free;   /* [T] while free: next free slot */
     _Atomic uint32_t name;        /* [T] index in names[] */
     uint64_t stack_low;           /* [T] 0: not known */

@@ -56,10 +56,11 @@ bool record_begin(struct record *record, struct segment *segment, uint32_t slot,
     record->outer = in_handler ? atomic_load_explicit(&thread->bank_in_use, memory_order_relaxed) : 0;
 
     /* Dekker with the uploader's rotation: it stores active_bank, then reads bank_in_use; we store
-       bank_in_use, then read active_bank again. One of us sees the other. */
+       bank_in_use, then read active_bank again. One of us sees the other. The sample that this one
+       interrupted goes on to write to its own bank. */
     active = atomic_load_explicit(&segment->control.active_bank, memory_order_acquire) & 1;
     for (int tries = 0; tries < 3; tries++) {
-        atomic_store_explicit(&thread->bank_in_use, 1 + active, memory_order_seq_cst);
+        atomic_store_explicit(&thread->bank_in_use, record->outer | 1u << active, memory_order_seq_cst);
         again = atomic_load_explicit(&segment->control.active_bank, memory_order_seq_cst) & 1;
         if (again == active) {
             record->bank = &segment->bank[active];

@@ -34,7 +34,7 @@ static bool bank_in_use(const struct target *target, unsigned bank)
     uint32_t slots = atomic_load_explicit(&segment->header.used_slots, memory_order_seq_cst);
 
     for (uint32_t i = 1; i <= slots && i < LAYOUT_THREADS; i++)
-        if (atomic_load_explicit(&segment->thread[i].bank_in_use, memory_order_seq_cst) == bank + 1)
+        if (atomic_load_explicit(&segment->thread[i].bank_in_use, memory_order_seq_cst) >> bank & 1)
             return true;
     return false;
 }

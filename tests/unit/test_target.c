@@ -267,6 +267,9 @@ static void test_rotation(void **state)
     /* As long as a thread may write to the old bank, it is left alone. */
     rotate_tick(f->target, 2 * SECOND);
     assert_int_equal(f->segment->bank[0].generation, 1);
+    f->segment->thread[1].bank_in_use = 1 | 2;
+    rotate_tick(f->target, 5 * SECOND / 2);
+    assert_int_equal(f->segment->bank[0].generation, 1);
     f->segment->thread[1].bank_in_use = 2;
     rotate_tick(f->target, 3 * SECOND);
     assert_int_equal(f->segment->bank[0].generation, 0);
