@@ -172,9 +172,24 @@ static uint32_t insert_stack(struct seg_bank *bank, const struct unwound *walk, 
     return 0;
 }
 
+/* Stacks of a thread have most of their frames in common with the one before. Where that was is a guess: its
+   bank may have been emptied since, which costs nothing but the use. */
+static uint32_t last_stack[LAYOUT_THREADS];
+
+static void prefetch_rows(const struct record *record, uint32_t slot)
+{
+    enum { MOST = 64 };
+    const struct seg_stack *stack = stack_at(record->bank, last_stack[slot]);
+    uint32_t frames = last_stack[slot] ? stack->frames : 0;
+    if (frames <= LAYOUT_FRAMES)
+        unwind_prefetch(stack->pc, frames < MOST ? frames : MOST);
+}
+
 uint32_t record_stack(struct record *record, const struct arch_regs *regs, const struct stack_range *ranges)
 {
     struct segment *segment = record->segment;
+    uint32_t slot = (uint32_t)(record->thread - segment->thread);
+    prefetch_rows(record, slot);
     struct unwound walk = unwind_stack(segment, regs, ranges, record->frames, LAYOUT_FRAMES);
     uint32_t epoch = atomic_load_explicit(&segment->header.epoch, memory_order_acquire), stack;
 
@@ -187,6 +202,7 @@ uint32_t record_stack(struct record *record, const struct arch_regs *regs, const
     if (walk.flags & STACK_DEEP)
         segment_count(segment, COUNT_STACKS_DEEP, 1);
     stack = insert_stack(record->bank, &walk, epoch, record->frames);
+    last_stack[slot] = stack;
     if (!stack)
         segment_count(segment, COUNT_LOST_STACK_TABLE, 1);
     return stack;

@@ -88,6 +88,12 @@ static uint64_t cache_find(uintptr_t address)
     return (check ^ row) == cache_key(address) ? row : ROW_MISSING;
 }
 
+void unwind_prefetch(const uint64_t *pc, unsigned frames)
+{
+    for (unsigned i = 0; i < frames; i++)
+        __builtin_prefetch(cache_place(pc[i] - 1));
+}
+
 static void cache_store(uintptr_t address, uint64_t key, uint64_t row)
 {
     struct cache_entry *entry = cache_place(address);
