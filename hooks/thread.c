@@ -58,16 +58,25 @@ static void note_strict_seccomp(void)
     thread_local_state.alloc_gap = UINT64_MAX;
 }
 
-/* Before the call: what it forbids, it forbids from its return on. */
-static void note_prctl(long option, unsigned long value)
+/* Before the call: what it forbids, it forbids from its return on. A filter at NULL only asks whether the
+   kernel knows filters. */
+static void note_prctl(long option, unsigned long value, unsigned long filter)
 {
     if (option == PR_SET_TSC && value == PR_TSC_SIGSEGV)
         clock_stop_ticks();
-    if (option != PR_SET_SECCOMP)
+    if (option != PR_SET_SECCOMP || (value == SECCOMP_MODE_FILTER && !filter))
         return;
     unwind_no_syscalls = true;
     if (value == SECCOMP_MODE_STRICT)
         note_strict_seccomp();
+}
+
+static void note_seccomp(long operation, long filter)
+{
+    if (operation == SECCOMP_SET_MODE_STRICT)
+        note_prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0);
+    else if (operation == SECCOMP_SET_MODE_FILTER)
+        note_prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, (unsigned long)filter);
 }
 
 int prctl(int option, ...)
@@ -82,7 +91,7 @@ int prctl(int option, ...)
     c = va_arg(list, unsigned long);
     d = va_arg(list, unsigned long);
     va_end(list);
-    note_prctl(option, a);
+    note_prctl(option, a, b);
     result = real.prctl(option, a, b, c, d);
     if (option == PR_SET_NAME && !result)
         thread_renamed(0, (const char *)a);
@@ -95,13 +104,10 @@ typedef long syscall_function(long number, long a, long b, long c, long d, long 
 HOOK syscall_function hook_syscall __asm__("syscall");
 long hook_syscall(long number, long a, long b, long c, long d, long e, long f)
 {
-    if (UNLIKELY(number == SYS_seccomp)) {
-        unwind_no_syscalls = true;
-        if (a == SECCOMP_SET_MODE_STRICT)
-            note_strict_seccomp();
-    }
+    if (UNLIKELY(number == SYS_seccomp))
+        note_seccomp(a, c);
     if (UNLIKELY(number == SYS_prctl))
-        note_prctl(a, (unsigned long)b);
+        note_prctl(a, (unsigned long)b, (unsigned long)c);
     return ((syscall_function *)(void *)real.syscall)(number, a, b, c, d, e, f);
 }
 
