@@ -311,11 +311,15 @@ void process_exit(int status)
 {
     static const struct timespec pause = {0, 20000000};
     struct segment *segment = mark ? atomic_load_explicit(&current, memory_order_acquire) : NULL;
+    int uploader;
 
     if (!segment || atomic_load_explicit(&mark->state, memory_order_acquire) == FORKED)
         return;
     atomic_store_explicit(&segment->header.ended, 1 + (uint32_t)(status & 0xff), memory_order_release);
     if (!(segment->header.flags & SEGMENT_PID1) || !system_calls_allowed())
+        return;
+    uploader = atomic_load_explicit(&segment->control.uploader_pid, memory_order_relaxed);
+    if (uploader && !ops->uploader_alive(uploader))
         return;
     /* The end of pid 1 ends the container and the uploader in it: let it send the last profiles, for 10 s. */
     for (int i = 0; i < 500 && !atomic_load_explicit(&segment->control.finished, memory_order_acquire); i++)
