@@ -31,6 +31,7 @@ struct target {
     int64_t warm_ns, warm_gap_ns; /* when new ones are named next, and the pause after that */
     bool has_state;               /* its live allocations are in the program's profiles */
     bool resumed;                 /* what another uploader acknowledged is not in our merged profiles yet */
+    bool has_large;               /* counters that are to start anew */
     bool rotating;                /* the inactive bank still holds samples */
     int64_t rotate_give_up_ns;
 };
