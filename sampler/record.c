@@ -181,7 +181,8 @@ static void prefetch_rows(const struct record *record, uint32_t slot)
     enum { MOST = 64 };
     const struct seg_stack *stack = stack_at(record->bank, last_stack[slot]);
     uint32_t frames = last_stack[slot] ? stack->frames : 0;
-    if (frames <= LAYOUT_FRAMES)
+    /* What stands there now may be longer, and the bank's end is the segment's. */
+    if (frames <= LAYOUT_FRAMES && last_stack[slot] < LAYOUT_STACK_WORDS - sizeof *stack / 8 - MOST)
         unwind_prefetch(stack->pc, frames < MOST ? frames : MOST);
 }
 
