@@ -19,7 +19,8 @@ __thread struct thread_local_state thread_local_state;
 
 static pthread_key_t end_key;
 static _Atomic uint32_t end_key_made;
-static size_t default_stack; /* bytes, of threads made without attributes */
+static size_t
+    main_stack; /* bytes that the kernel kept free for the main thread's stack when the program started */
 static uintptr_t main_stack_high;
 
 static size_t stack_limit(void)
@@ -57,7 +58,7 @@ static void thread_end(void *rounds_left)
 
 void threads_start(void)
 {
-    default_stack = stack_limit();
+    main_stack = stack_limit();
     if (!pthread_key_create(&end_key, thread_end))
         atomic_store_explicit(&end_key_made, 1, memory_order_release);
 }
@@ -86,20 +87,32 @@ static void occupy_self(struct segment *segment, uint32_t slot)
     occupy(segment, slot, (int)sys_call(SYS_gettid), pthread_self(), name);
 }
 
+/* Bytes of stack that a thread with these attributes (NULL: the program's defaults) gets. */
+static size_t stack_size(const pthread_attr_t *attr)
+{
+    pthread_attr_t defaults;
+    size_t size = 0;
+
+    if (attr) {
+        pthread_attr_getstacksize(attr, &size);
+    } else if (!pthread_getattr_default_np(&defaults)) {
+        pthread_attr_getstacksize(&defaults, &size);
+        pthread_attr_destroy(&defaults);
+    }
+    return size;
+}
+
 uint32_t thread_prepare(void *(*start)(void *), void *arg, const pthread_attr_t *attr)
 {
     struct segment *segment = system_calls_allowed() ? process_segment() : NULL;
     uint32_t slot = segment ? slot_take(segment) : 0;
     struct slot_private *own = &slot_private[slot];
-    size_t size = 0;
 
     if (!slot)
         return 0;
-    if (attr)
-        pthread_attr_getstacksize(attr, &size);
     own->start = start;
     own->arg = arg;
-    own->stack_low = size ? size : default_stack; /* turned into an address by thread_main() */
+    own->stack_low = stack_size(attr); /* turned into an address by thread_main() */
     return slot;
 }
 
@@ -159,9 +172,9 @@ void thread_adopt_self(uintptr_t stack_high)
         return;
     /* In a child forked by a thread other than the main one, the only thread runs on that thread's stack. */
     if (is_main && (uintptr_t)__builtin_frame_address(0) < main_stack_high &&
-        main_stack_high - (uintptr_t)__builtin_frame_address(0) < stack_limit()) {
+        main_stack_high - (uintptr_t)__builtin_frame_address(0) < main_stack) {
         slot_private[slot].stack_high = main_stack_high;
-        slot_private[slot].stack_low = main_stack_high - stack_limit();
+        slot_private[slot].stack_low = main_stack_high - main_stack;
     } else {
         slot_private[slot].stack_high = slot_private[slot].stack_low = 0;
     }
