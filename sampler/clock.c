@@ -35,7 +35,7 @@ uint64_t clock_ticks(void)
 
 uint64_t clock_ns(clockid_t clock)
 {
-    struct timespec now;
+    struct timespec now = {0, 0};
     if (ticks_banned())
         sys_call(SYS_clock_gettime, clock, &now);
     else
