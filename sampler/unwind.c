@@ -343,6 +343,17 @@ static enum step step_by_search(struct walk *w)
     return STEP_LOST;
 }
 
+/* Code of a module may have been called by generated code, which is in none: V8's builtins are. Then the
+   frame pointer is believed where what it points to is a frame record of a chain: the next one above it,
+   readable. */
+static bool is_frame_record(struct walk *w, uint64_t fp, uint64_t caller, uint64_t caller_fp)
+{
+    uint64_t word;
+    return caller >= LAYOUT_PAGE && caller >> 47 == 0 && caller_fp > fp && caller_fp % 8 == 0 &&
+           load_word(w, caller_fp, &word) && (word == 0 || word > caller_fp) &&
+           load_word(w, caller_fp + 8, &word);
+}
+
 /*
  * Code without call frame information. In a module that is assembly, which seldom keeps a frame pointer: its
  * caller's would skip the caller, and so comes second. Generated code has no other way, and may be called by
@@ -358,7 +369,8 @@ __attribute__((noinline)) static enum step step_bare(struct walk *w, uintptr_t a
     if (in_module && step_by_search(w) == STEP_ON)
         return STEP_ON;
     if (fp >= sp && fp % 8 == 0 && load_word(w, fp + 8, &caller) && load_word(w, fp, &caller_fp) &&
-        (!in_module || caller == 0 || module_find(caller, &module)))
+        (!in_module || caller == 0 || module_find(caller, &module) ||
+         is_frame_record(w, fp, caller, caller_fp)))
         return step_to(w, caller, fp + 16, caller_fp);
     if (w->exact && load_word(w, sp, &caller) && module_is_after_call(caller))
         return step_to(w, caller, sp + 8, fp);
