@@ -374,6 +374,8 @@ __attribute__((noinline)) static enum step step_bare(struct walk *w, uintptr_t a
         return step_to(w, caller, fp + 16, caller_fp);
     if (w->exact && load_word(w, sp, &caller) && module_is_after_call(caller))
         return step_to(w, caller, sp + 8, fp);
+    if (!w->exact && fp == 0)
+        return STEP_END; /* how a chain of frame pointers ends: goroutines are started with it */
     return w->high != 0 && w->high - sp < 8 ? STEP_END : STEP_LOST;
 }
 
