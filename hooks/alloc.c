@@ -164,8 +164,3 @@ void cfree(void *block)
 {
     free(block);
 }
-
-size_t malloc_usable_size(void *block)
-{
-    return arena_owns(block) ? arena_size(block) : real.malloc_usable_size(block);
-}

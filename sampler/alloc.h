@@ -38,12 +38,11 @@ extern uint8_t alloc_filter[ALLOC_FILTER] __attribute__((visibility("hidden")));
 /*
  * Pages, not blocks, are counted, and pages side by side have counters side by side: one line of the filter
  * covers 256 KiB of heap and stays in the cache as the heap does. (A hash of the page cost cc1plus 0.75 % of
- * its time in misses.) The upper bits only permute, so that heaps of several threads, 64 MiB apart, do not
- * meet.
+ * its time in misses.)
  */
 static inline unsigned alloc_filter_index(uintptr_t address)
 {
-    return (address >> 12 ^ address >> 26) % ALLOC_FILTER;
+    return (address >> 12) % ALLOC_FILTER;
 }
 
 static inline bool alloc_due(size_t size)
