@@ -22,7 +22,7 @@
     X(ALLOC, void *, pvalloc, (size_t size), NULL)                                                           \
     X(ALLOC, void, free_sized, (void *block, size_t size), NULL)                                             \
     X(ALLOC, void, free_aligned_sized, (void *block, size_t alignment, size_t size), NULL)                   \
-    X(ALLOC, void, cfree, (void *block), NULL)                                                               \
+    X(ALLOC, void, cfree, (void *block), NULL)
 
 /* C++ by its mangled names: m is size_t, St11align_val_t an alignment, RKSt9nothrow_t a reference nobody
  * reads. */
