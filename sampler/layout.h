@@ -76,7 +76,6 @@ enum sample_kind {
     X(LOST_NAME, "thread names not kept: too many different ones")                                           \
     X(LOST_MODULE, "modules not recorded: table full")                                                       \
     X(LOST_BUFFER, "samples lost: all frame buffers in use")                                                 \
-    X(LOST_BUSY, "samples lost: taken while another sample of the same thread was being recorded")           \
     X(LOST_ROTATION, "samples lost: tables were being changed")                                              \
     X(FOREIGN_ALLOCATOR, "allocation functions seen inside the program that cannot be interposed")           \
     X(EARLY_ALLOCATIONS, "allocations served before the allocator was known")

@@ -459,11 +459,11 @@ static void test_counters(void **state)
     target_drain(f->target);
     next_interval(f);
     f->segment->counter[COUNT_CPU_SAMPLES] = 15;
-    f->segment->counter[COUNT_LOST_BUSY] = UINT64_MAX;
+    f->segment->counter[COUNT_LOST_BUFFER] = UINT64_MAX;
     target_drain(f->target);
     assert_int_equal(program->interval_counts.counter[COUNT_CPU_SAMPLES], 5);
     assert_int_equal(program->counts.counter[COUNT_CPU_SAMPLES], 15);
-    assert_int_equal(program->counts.counter[COUNT_LOST_BUSY], 0);
+    assert_int_equal(program->counts.counter[COUNT_LOST_BUFFER], 0);
 }
 
 static void refuse(struct fixture *f, int memfd)
