@@ -28,7 +28,7 @@
 #include "settings.h"
 
 #define LAYOUT_MAGIC   UINT64_C(0x00676573666f7270) /* "profseg" */
-#define LAYOUT_VERSION 1u
+#define LAYOUT_VERSION 2u
 
 enum {
     LAYOUT_PAGE = 4096,
@@ -59,6 +59,40 @@ enum sample_kind {
     KIND_COUNT,
 };
 #define WEIGHT_SHIFT 16
+
+/*
+ * What a thread waits in, as seg_thread.wait_kind: X(id, state, function). The function is what a user reads
+ * where the stack cannot be walked; state groups them in the threads profile.
+ */
+#define LAYOUT_WAITS(X)                                                                                      \
+    X(MUTEX, "lock", "pthread_mutex_lock")                                                                   \
+    X(SPIN, "lock", "pthread_spin_lock")                                                                     \
+    X(READ_LOCK, "lock", "pthread_rwlock_rdlock")                                                            \
+    X(WRITE_LOCK, "lock", "pthread_rwlock_wrlock")                                                           \
+    X(COND, "condition", "pthread_cond_wait")                                                                \
+    X(SEMAPHORE, "semaphore", "sem_wait")                                                                    \
+    X(BARRIER, "barrier", "pthread_barrier_wait")                                                            \
+    X(JOIN, "join", "pthread_join")                                                                          \
+    X(ONCE, "once", "pthread_once")                                                                          \
+    X(SLEEP, "sleep", "nanosleep")                                                                           \
+    X(POLL, "poll", "poll")                                                                                  \
+    X(SELECT, "poll", "select")                                                                              \
+    X(EPOLL, "poll", "epoll_wait")                                                                           \
+    X(READ, "io", "read")                                                                                    \
+    X(WRITE, "io", "write")                                                                                  \
+    X(RECEIVE, "io", "recv")                                                                                 \
+    X(SEND, "io", "send")                                                                                    \
+    X(ACCEPT, "io", "accept")                                                                                \
+    X(CONNECT, "io", "connect")                                                                              \
+    X(WAIT_CHILD, "child", "waitpid")                                                                        \
+    X(FILE_LOCK, "lock", "flock")                                                                            \
+    X(SYNC, "io", "fsync")                                                                                   \
+    X(SIGNAL, "signal", "sigwait")                                                                           \
+    X(MESSAGE, "io", "mq_receive")
+
+#define X(id, state, function) WAIT_##id,
+enum wait_kind { WAIT_NONE, LAYOUT_WAITS(X) WAITS };
+#undef X
 
 /* Counters of what happened, was cut or was lost. The text is what a user reads. */
 #define LAYOUT_COUNTERS(X)                                                                                   \
@@ -173,7 +207,7 @@ struct seg_thread {
     uint32_t created_stack;      /* [T] word offset of the creating stack, in the bank of */
     uint32_t created_generation; /* [T] this generation; 0: not known */
     uint32_t reserved;
-    uint64_t wait_since_ns;          /* [T] CLOCK_MONOTONIC */
+    uint64_t wait_since_ticks;       /* [T] time stamp counter at entry */
     uint64_t wait_regs[LAYOUT_REGS]; /* [T] */
     uint64_t spare[6];
 };
