@@ -163,6 +163,24 @@ int program_add(struct programs *programs, struct program *program, unsigned par
     return rc;
 }
 
+static int add_thread_to(struct programs *programs, struct profile **profile, size_t most_stacks,
+                         const struct profile_sample *sample)
+{
+    if (!*profile)
+        *profile = profile_new(&profile_kinds[KIND_ID_THREADS], most_stacks);
+    return *profile ? profile_add_thread(*profile, sample, programs->overflow) : -ENOMEM;
+}
+
+int program_add_thread(struct programs *programs, struct program *program,
+                       const struct profile_sample *sample)
+{
+    int rc = add_thread_to(programs, &program->merged[KIND_ID_THREADS], PROGRAM_STACKS, sample);
+
+    program->changed = true;
+    return rc ? rc
+              : add_thread_to(programs, &program->interval[KIND_ID_THREADS], PROGRAM_INTERVAL_STACKS, sample);
+}
+
 void program_clear_state(struct program *program, pid_t pid)
 {
     for (int k = 0; k < KIND_IDS; k++) {
@@ -192,21 +210,31 @@ void program_count_own(struct program *program, uint64_t ns)
     program->counts.own_ns += ns;
 }
 
+/* true: mostly samples without values, of threads and blocks that are gone. */
+static bool is_hollow(const struct profile *profile)
+{
+    return profile_size(profile) > 2 * profile_count(profile) + 1024;
+}
+
 /* A program of many short processes would fill its merged profile with the same stacks of ever new pids: once
    it is large, processes that ended are told apart no longer. */
 static void fold(struct program *program, enum profile_kind_id kind, const struct symbol_location *overflow)
 {
     struct profile *old = program->merged[kind], *folded;
     const struct profile_sample *sample;
+    bool large = old && profile_count(old) >= program->fold_at[kind];
     size_t cursor = 0;
 
-    if (!old || profile_count(old) < program->fold_at[kind])
+    if (!large && !(old && is_hollow(old)))
         return;
     folded = profile_new(&profile_kinds[kind], PROGRAM_STACKS);
     while (folded && (sample = profile_next(old, &cursor))) {
-        uint32_t pid = is_alive(program, sample->pid) ? sample->pid : 0;
-        if (profile_add(folded, sample->frame, sample->frames, pid, sample->thread, sample->value,
-                        overflow)) {
+        struct profile_sample copy = *sample;
+        if (large && !is_alive(program, copy.pid)) {
+            copy.pid = 0;
+            copy.about = (struct profile_thread){0};
+        }
+        if (profile_add_thread(folded, &copy, overflow)) {
             profile_free(folded);
             return;
         }

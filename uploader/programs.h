@@ -74,6 +74,10 @@ int program_add(struct programs *programs, struct program *program, unsigned par
                 const struct stack *stack, pid_t pid, const char *thread,
                 const int64_t value[PROFILE_VALUES]);
 
+/* The same for one thread of the threads profile, in both. */
+int program_add_thread(struct programs *programs, struct program *program,
+                       const struct profile_sample *sample);
+
 /* Before a process's state values are added anew. */
 void program_clear_state(struct program *program, pid_t pid);
 

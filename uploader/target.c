@@ -82,6 +82,14 @@ static int program_find(struct target *target)
     return 0;
 }
 
+/* Threads' time counts from the process's start; another uploader has counted what was before us. */
+static int64_t wall_since(const struct target *target)
+{
+    int64_t now_ns = monotonic_ns();
+    uint64_t start_ns = target->segment->header.start_monotonic_ns;
+    return target->resumed || !start_ns || start_ns > (uint64_t)now_ns ? now_ns : (int64_t)start_ns;
+}
+
 int target_attach(struct programs *programs, struct symbols *symbols, const struct join *join,
                   struct target **result)
 {
@@ -102,12 +110,13 @@ int target_attach(struct programs *programs, struct symbols *symbols, const stru
         return -EINVAL;
     }
     open_source(target);
+    target->resumed = target->segment->header.flags & SEGMENT_RESUMED;
     target->stacks = stacks_new(target->segment, symbols, &target->source);
-    if (!target->stacks || program_find(target)) {
+    target->wall = wall_new(target, wall_since(target));
+    if (!target->stacks || !target->wall || program_find(target)) {
         target_free(target);
         return -ENOMEM;
     }
-    target->resumed = target->segment->header.flags & SEGMENT_RESUMED;
     rotate_attach(target);
     atomic_store_explicit(&target->segment->control.heartbeat_ns, (uint64_t)monotonic_ns(),
                           memory_order_relaxed);
@@ -126,6 +135,7 @@ void target_free(struct target *target)
 {
     if (target->program)
         program_leave(target->program, target->pid);
+    wall_free(target->wall);
     stacks_free(target->stacks);
     if (target->segment)
         munmap(target->segment, sizeof *target->segment);
@@ -182,7 +192,7 @@ static int thread_id_inside(const struct target *target, int tid)
     return inside;
 }
 
-static uint32_t used_slots(const struct target *target)
+uint32_t target_used_slots(const struct target *target)
 {
     uint32_t slots = atomic_load_explicit(&target->segment->header.used_slots, memory_order_relaxed);
     return slots < LAYOUT_THREADS ? slots : LAYOUT_THREADS - 1;
@@ -190,7 +200,7 @@ static uint32_t used_slots(const struct target *target)
 
 static bool slot_has(const struct target *target, int tid)
 {
-    uint32_t slots = used_slots(target);
+    uint32_t slots = target_used_slots(target);
     for (uint32_t i = 1; i <= slots; i++)
         if (atomic_load_explicit(&target->segment->thread[i].tid, memory_order_acquire) == tid)
             return true;
@@ -199,7 +209,7 @@ static bool slot_has(const struct target *target, int tid)
 
 static uint32_t slots_taken(const struct target *target)
 {
-    uint32_t slots = used_slots(target), taken = 0;
+    uint32_t slots = target_used_slots(target), taken = 0;
     for (uint32_t i = 1; i <= slots; i++)
         taken += atomic_load_explicit(&target->segment->thread[i].tid, memory_order_relaxed) != 0;
     return taken;
@@ -253,7 +263,7 @@ void target_tick(struct target *target, int64_t now_ns)
     warm(target, now_ns);
 }
 
-static uint64_t ticks(void)
+static uint64_t ticks_now(void)
 {
     return __builtin_ia32_rdtsc();
 }
@@ -263,12 +273,35 @@ static uint64_t ticks_to_ns(const struct target *target, uint64_t amount)
 {
     const struct seg_header *header = &target->segment->header;
     double time_ns = (double)monotonic_ns() - (double)header->start_monotonic_ns;
-    double elapsed = (double)ticks() - (double)header->start_ticks, ns;
+    double elapsed = (double)ticks_now() - (double)header->start_ticks, ns;
 
     if (time_ns <= 0 || elapsed <= 0)
         return 0;
     ns = (double)amount * time_ns / elapsed;
     return ns < 1e18 ? (uint64_t)ns : 0;
+}
+
+int64_t target_time_of_ticks(const struct target *target, uint64_t ticks, int64_t now_ns)
+{
+    uint64_t now = ticks_now();
+    return ticks < now ? now_ns - (int64_t)ticks_to_ns(target, now - ticks) : now_ns;
+}
+
+/* States are replaced by what is now. */
+static void drain_states(struct target *target)
+{
+    const uint32_t any = 1u << PROFILE_MEMORY | 1u << PROFILE_THREADS | 1u << PROFILE_THREADCREATE;
+    uint32_t profiles = atomic_load_explicit(&target->segment->control.profiles, memory_order_relaxed);
+
+    if (target->has_state)
+        program_clear_state(target->program, target->pid);
+    target->has_state = profiles & any;
+    if (profiles >> PROFILE_MEMORY & 1)
+        drain_live(target);
+    if (profiles >> PROFILE_THREADS & 1)
+        wall_drain_threads(target);
+    if (profiles >> PROFILE_THREADCREATE & 1)
+        drain_created(target);
 }
 
 void target_drain(struct target *target)
@@ -280,10 +313,9 @@ void target_drain(struct target *target)
     program_count_own(target->program, ticks_to_ns(target, own));
     for (unsigned b = 0; b < LAYOUT_BANKS; b++)
         drain_bank(target, b);
-    if (atomic_load_explicit(&target->segment->control.profiles, memory_order_relaxed) >> PROFILE_MEMORY &
-            1 ||
-        target->has_state)
-        drain_live(target);
+    wall_look(target, monotonic_ns());
+    wall_drain(target);
+    drain_states(target);
     target->resumed = false;
 }
 
@@ -311,6 +343,7 @@ void target_resume(struct target *target, struct target *old)
         acked_copy(&target->segment->bank[b], &old->segment->bank[b]);
     memcpy(target->counter, old->counter, sizeof target->counter);
     target->has_state = old->has_state;
+    wall_resume(target->wall, old->wall);
     target->resumed = false;
 }
 
