@@ -88,7 +88,8 @@ enum sample_kind {
     X(FILE_LOCK, "lock", "flock")                                                                            \
     X(SYNC, "io", "fsync")                                                                                   \
     X(SIGNAL, "signal", "sigwait")                                                                           \
-    X(MESSAGE, "io", "mq_receive")
+    X(MESSAGE, "io", "mq_receive")                                                                           \
+    X(FUTEX, "futex", "syscall")
 
 #define X(id, state, function) WAIT_##id,
 enum wait_kind { WAIT_NONE, LAYOUT_WAITS(X) WAITS };
@@ -113,7 +114,10 @@ enum wait_kind { WAIT_NONE, LAYOUT_WAITS(X) WAITS };
     X(LOST_BUSY, "samples lost: taken while another sample of the same thread was being recorded")           \
     X(LOST_ROTATION, "samples lost: tables were being changed")                                              \
     X(FOREIGN_ALLOCATOR, "allocation functions seen inside the program that cannot be interposed")           \
-    X(EARLY_ALLOCATIONS, "allocations served before the allocator was known")
+    X(EARLY_ALLOCATIONS, "allocations served before the allocator was known")                                \
+    X(MUTEX_SAMPLES, "lock contentions recorded")                                                            \
+    X(BLOCK_SAMPLES, "blocking events recorded")                                                             \
+    X(LOST_CONTENTION, "lock contentions not seen: too many contended locks at once")
 
 #define X(name, text) COUNT_##name,
 enum counter { LAYOUT_COUNTERS(X) COUNTERS };

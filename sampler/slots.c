@@ -41,6 +41,14 @@ static uint32_t take_new(struct segment *segment)
     return slot;
 }
 
+static void settle_wait(struct seg_thread *thread)
+{
+    uint32_t sequence = atomic_load_explicit(&thread->wait_sequence, memory_order_relaxed);
+    thread->created_stack = thread->created_generation = 0;
+    if (sequence & 1)
+        atomic_store_explicit(&thread->wait_sequence, sequence + 1, memory_order_release);
+}
+
 uint32_t slot_take(struct segment *segment)
 {
     uint32_t slot = pop_free(segment);
@@ -48,6 +56,8 @@ uint32_t slot_take(struct segment *segment)
         slot = take_new(segment);
     /* What stands there may be of the parent process, whose slots these were before a fork. */
     slot_private[slot].timer = 0;
+    if (slot) /* its last owner may have ended in a wait */
+        settle_wait(&segment->thread[slot]);
     slot_private[slot].tid = 0;
     return slot;
 }
