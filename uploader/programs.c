@@ -252,17 +252,18 @@ static void fold(struct program *program, enum profile_kind_id kind, const struc
 static const char *const counter_texts[COUNTERS] = {LAYOUT_COUNTERS(X)};
 #undef X
 
-static bool is_loss(enum counter counter)
-{
-    return counter != COUNT_CPU_SAMPLES && counter != COUNT_CPU_OVERRUNS && counter != COUNT_ALLOC_SAMPLES &&
-           counter != COUNT_OWN_TICKS && counter != COUNT_EARLY_ALLOCATIONS;
-}
+/* What happened and is no loss. */
+static const bool is_event[COUNTERS] = {
+    [COUNT_CPU_SAMPLES] = true,   [COUNT_CPU_OVERRUNS] = true,      [COUNT_ALLOC_SAMPLES] = true,
+    [COUNT_OWN_TICKS] = true,     [COUNT_EARLY_ALLOCATIONS] = true, [COUNT_MUTEX_SAMPLES] = true,
+    [COUNT_BLOCK_SAMPLES] = true,
+};
 
 void program_each_loss(const struct program_counts *counts,
                        void (*line)(uint64_t n, const char *text, void *context), void *context)
 {
     for (int i = 0; i < COUNTERS; i++)
-        if (counts->counter[i] && is_loss((enum counter)i))
+        if (counts->counter[i] && !is_event[i])
             line(counts->counter[i], counter_texts[i], context);
     if (counts->malformed)
         line(counts->malformed, "records dropped: they made no sense", context);
@@ -273,7 +274,7 @@ int64_t program_cpu_ns(const struct program *program)
     return program->merged[KIND_ID_CPU] ? profile_total(program->merged[KIND_ID_CPU], 1) : 0;
 }
 
-enum { COMMENTS = COUNTERS + 12, COMMENT_SIZE = 192 };
+enum { COMMENTS = COUNTERS + 24, COMMENT_SIZE = 192 };
 struct comments {
     const char *line[COMMENTS + 1];
     char text[COMMENTS][COMMENT_SIZE];
@@ -300,6 +301,14 @@ static void comment_rates(struct comments *comments, const struct program *progr
     if (program->period[KIND_ID_MEMORY])
         comment(comments, "memory: one sample per %" PRId64 " bytes on average",
                 program->period[KIND_ID_MEMORY]);
+    if (program->period[KIND_ID_MUTEX])
+        comment(comments, "mutex: one of %" PRId64 " contentions recorded", program->period[KIND_ID_MUTEX]);
+    if (program->period[KIND_ID_BLOCK])
+        comment(comments, "block: waits below %" PRId64 " ns are sampled, longer ones all recorded",
+                program->period[KIND_ID_BLOCK]);
+    if (program->period[KIND_ID_WALL])
+        comment(comments, "wall, off_cpu: %.4g looks per second at every thread",
+                1e9 / (double)program->period[KIND_ID_WALL]);
 }
 
 static void comment_profiles(struct comments *comments, struct profile *const profile[KIND_IDS],

@@ -79,7 +79,7 @@ int session_open(struct session *session, const struct options *options, const s
     add_sink(session, sink_pyroscope_new(options));
     session->interval_ns = (int64_t)value[SETTING_INTERVAL].number;
     if (value[SETTING_WALL_HZ].number)
-        session->look_ns = SECOND_NS / (int64_t)value[SETTING_WALL_HZ].number;
+        session->programs.look_ns = SECOND_NS / (int64_t)value[SETTING_WALL_HZ].number;
     session->next_tick_ns = monotonic_ns() + TICK_NS;
     session->next_round_ns = monotonic_ns() + session->interval_ns;
     log_info("session %s: profiles go to %s%s", options->socket, options->out,
@@ -302,7 +302,7 @@ static int64_t look(struct session *session, int64_t now_ns)
 {
     bool any = false;
 
-    for (size_t i = 0; session->look_ns && i < session->targets; i++)
+    for (size_t i = 0; session->programs.look_ns && i < session->targets; i++)
         any |= wall_wanted(session->target[i]);
     if (!any)
         return INT64_MAX;
@@ -310,7 +310,7 @@ static int64_t look(struct session *session, int64_t now_ns)
         return session->next_look_ns;
     for (size_t i = 0; i < session->targets; i++)
         wall_look(session->target[i], monotonic_ns());
-    return session->next_look_ns = now_ns + jittered(session->look_ns);
+    return session->next_look_ns = now_ns + jittered(session->programs.look_ns);
 }
 
 static void handle(struct session *session, const struct epoll_event *event)

@@ -62,10 +62,27 @@ static void take_text(char *to, const char *from, size_t size)
     utf8_clean(to, size + 1, raw, true);
 }
 
+static int64_t rate_of(_Atomic uint64_t *rate)
+{
+    return (int64_t)(atomic_load_explicit(rate, memory_order_relaxed) & INT64_MAX);
+}
+
+static void take_periods(struct target *target)
+{
+    struct seg_control *control = &target->segment->control;
+    int64_t *period = target->program->period;
+
+    period[KIND_ID_CPU] = atomic_load_explicit(&control->cpu_period_ns, memory_order_relaxed);
+    period[KIND_ID_MEMORY] = rate_of(&control->memory_rate);
+    period[KIND_ID_MUTEX] = rate_of(&control->mutex_fraction);
+    period[KIND_ID_BLOCK] = rate_of(&control->block_rate_ns);
+    period[KIND_ID_WALL] = period[KIND_ID_OFF_CPU] = target->programs->look_ns;
+    period[KIND_ID_THREADS] = period[KIND_ID_THREADCREATE] = 1;
+}
+
 static int program_find(struct target *target)
 {
     const struct seg_header *header = &target->segment->header;
-    struct seg_control *control = &target->segment->control;
     char name[sizeof header->program + 1], service[sizeof header->name + 1],
         labels[sizeof header->labels + 1];
 
@@ -75,10 +92,7 @@ static int program_find(struct target *target)
     target->program = programs_get(target->programs, name, service, labels);
     if (!target->program || program_enter(target->program, target->pid))
         return -ENOMEM;
-    target->program->period[KIND_ID_CPU] =
-        atomic_load_explicit(&control->cpu_period_ns, memory_order_relaxed);
-    target->program->period[KIND_ID_MEMORY] =
-        (int64_t)(atomic_load_explicit(&control->memory_rate, memory_order_relaxed) & INT64_MAX);
+    take_periods(target);
     return 0;
 }
 

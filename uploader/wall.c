@@ -38,6 +38,7 @@ struct watched {
     int64_t since_ns;         /* in this activity */
     int64_t credited_ns;      /* at its first look */
     struct wait_stack *stack; /* NULL: running */
+    const char *what;         /* interned; blocked in this */
 };
 
 /* Sums over the threads of one name since the last round. */
@@ -183,7 +184,7 @@ static bool still_there(const struct wall *wall, const struct wait_stack *stack,
 static size_t copy_size(const struct wait_stack *stack)
 {
     uint64_t span = stack && stack->frames ? stack->frame[stack->frames - 1].sp : 0;
-    return span <= COPY_FIRST ? COPY_FIRST : span < COPY_MOST ? (size_t)span : COPY_MOST;
+    return !span ? COPY_FIRST : span < COPY_MOST ? (size_t)span : COPY_MOST;
 }
 
 static void note_unreadable(struct target *target, int error)
@@ -222,6 +223,10 @@ static struct wait_stack *unwind_wait(struct target *target, struct seg_thread *
     rc = unwinder_copy(wall->unwinder, regs, copy_size(last));
     if (rc == -EPERM || rc == -ENOSYS)
         note_unreadable(target, rc);
+    /* Its memory is gone with it: a wait at the same call is taken for the one that was seen before. */
+    if (rc == -ESRCH && last && last->leaf == wall->leaf[kind] && last->frames &&
+        last->frame[0].pc == regs[0])
+        return last;
     if (rc || moved_on(thread, sequence))
         return waits_intern(wall->waits, wall->leaf[kind], NULL);
     if (last && last->leaf == wall->leaf[kind] && still_there(wall, last, regs))
@@ -256,6 +261,7 @@ static void set_blocked(struct target *target, struct watched *watched, const st
     snprintf(text, sizeof text, "[%s%s%s]", task->state == TASK_STOPPED ? "stopped" : "blocked",
              *task->what ? ": " : "", task->what);
     leaf = symbols_intern(target->programs->symbols, text);
+    watched->what = symbols_intern(target->programs->symbols, task->what);
     watched->activity = ACTIVE_BLOCKED;
     watched->stack = leaf ? waits_intern(target->wall->waits, leaf, NULL) : NULL;
 }
@@ -487,7 +493,7 @@ static void drain_thread(struct target *target, const struct watched *watched)
         sample.about.wait = wait->function;
     } else if (watched->stack) {
         sample.about.state = "blocked";
-        sample.about.wait = watched->stack->leaf;
+        sample.about.wait = watched->what;
     }
     sample.frame = stack->frame;
     sample.frames = stack->frames;
