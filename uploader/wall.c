@@ -34,6 +34,7 @@ struct watched {
     uint32_t name, sequence, looks;
     uint32_t kind; /* enum wait_kind, while waiting */
     enum activity activity;
+    bool ending; /* its task is gone, its slot is not */
     uint64_t start;
     int64_t since_ns;         /* in this activity */
     int64_t credited_ns;      /* at its first look */
@@ -244,6 +245,7 @@ static void see_waiting(struct target *target, struct seg_thread *thread, struct
     uint32_t kind = thread->wait_kind;
     int64_t since_ns = target_time_of_ticks(target, thread->wait_since_ticks, now_ns);
 
+    watched->ending = false;
     if (watched->activity == ACTIVE_WAITING && watched->sequence == sequence && watched->stack)
         return;
     watched->kind = kind < WAITS ? kind : WAIT_NONE;
@@ -266,7 +268,7 @@ static void set_blocked(struct target *target, struct watched *watched, const st
     watched->stack = leaf ? waits_intern(target->wall->waits, leaf, NULL) : NULL;
 }
 
-/* In no hooked call: the kernel knows. A thread that is gone already keeps what it was last. */
+/* In no hooked call: the kernel knows. One that is gone spent its last moments in what it was seen in. */
 static void see_other(struct target *target, struct watched *watched, bool may_ask, int64_t now_ns)
 {
     const struct wait_stack *before = watched->stack;
@@ -279,10 +281,11 @@ static void see_other(struct target *target, struct watched *watched, bool may_a
         task_read(target->pid, watched->tid, &task);
     if (task.state == TASK_BLOCKED || task.state == TASK_STOPPED) {
         set_blocked(target, watched, &task);
-    } else if (task.state == TASK_RUNNING || was == ACTIVE_NEVER_SEEN || was == ACTIVE_WAITING) {
+    } else if (task.state == TASK_RUNNING || was == ACTIVE_NEVER_SEEN) {
         watched->activity = ACTIVE_RUNNING;
         watched->stack = NULL;
     }
+    watched->ending = may_ask && task.state == TASK_GONE;
     if (was != watched->activity || before != watched->stack)
         watched->since_ns = now_ns;
 }
@@ -433,6 +436,8 @@ static void sums_reset(struct sums *sums)
     int64_t over_ns = sums->cpu_ns - sums->total_ns;
     struct stack *newest = sums->newest;
 
+    if (!sums->total_ns && !sums->cpu_ns) /* its page stays unused */
+        return;
     *sums = (struct sums){.cpu_ns = over_ns > 0 ? over_ns : 0, .newest = newest};
 }
 
@@ -488,7 +493,9 @@ static void drain_thread(struct target *target, const struct watched *watched)
 
     if (!stack)
         return;
-    if (watched->activity == ACTIVE_WAITING) {
+    if (watched->ending) {
+        sample.about.state = "ending";
+    } else if (watched->activity == ACTIVE_WAITING) {
         sample.about.state = wait->state;
         sample.about.wait = wait->function;
     } else if (watched->stack) {
