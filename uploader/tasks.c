@@ -11,25 +11,83 @@
 #include <unistd.h>
 
 /* Calls that threads are blocked in; of others the number is shown. */
-#define BLOCKING_CALLS(X)                                                                                    \
-    X(futex)                                                                                                 \
-    X(futex_waitv) X(read) X(write) X(readv) X(writev) X(pread64) X(pwrite64) X(preadv) X(pwritev) X(poll)   \
-        X(ppoll) X(select) X(pselect6) X(epoll_wait) X(epoll_pwait) X(epoll_pwait2) X(nanosleep)             \
-            X(clock_nanosleep) X(accept) X(accept4) X(connect) X(recvfrom) X(recvmsg) X(recvmmsg) X(sendto)  \
-                X(sendmsg) X(sendmmsg) X(sendfile) X(splice) X(wait4) X(waitid) X(pause) X(rt_sigsuspend)    \
-                    X(rt_sigtimedwait) X(io_uring_enter) X(io_getevents) X(fsync) X(fdatasync) X(msync)      \
-                        X(sync) X(flock) X(fcntl) X(open) X(openat) X(close) X(unlink) X(rename) X(mmap)     \
-                            X(munmap) X(mprotect) X(madvise) X(msgrcv) X(msgsnd) X(semop) X(semtimedop)      \
-                                X(mq_timedreceive) X(mq_timedsend) X(ioctl) X(exit_group) X(execve) X(vfork) \
-                                    X(clone) X(clone3) X(getdents64) X(stat) X(newfstatat) X(ptrace)         \
-                                        X(membarrier)
-
-#define X(name) {SYS_##name, #name},
+#define CALL(name)                                                                                           \
+    {                                                                                                        \
+        SYS_##name, #name                                                                                    \
+    }
 static const struct {
     long number;
     const char *name;
-} calls[] = {BLOCKING_CALLS(X)};
-#undef X
+} calls[] = {CALL(futex),
+             CALL(futex_waitv),
+             CALL(read),
+             CALL(write),
+             CALL(readv),
+             CALL(writev),
+             CALL(pread64),
+             CALL(pwrite64),
+             CALL(preadv),
+             CALL(pwritev),
+             CALL(poll),
+             CALL(ppoll),
+             CALL(select),
+             CALL(pselect6),
+             CALL(epoll_wait),
+             CALL(epoll_pwait),
+             CALL(epoll_pwait2),
+             CALL(nanosleep),
+             CALL(clock_nanosleep),
+             CALL(accept),
+             CALL(accept4),
+             CALL(connect),
+             CALL(recvfrom),
+             CALL(recvmsg),
+             CALL(recvmmsg),
+             CALL(sendto),
+             CALL(sendmsg),
+             CALL(sendmmsg),
+             CALL(sendfile),
+             CALL(splice),
+             CALL(wait4),
+             CALL(waitid),
+             CALL(pause),
+             CALL(rt_sigsuspend),
+             CALL(rt_sigtimedwait),
+             CALL(io_uring_enter),
+             CALL(io_getevents),
+             CALL(fsync),
+             CALL(fdatasync),
+             CALL(msync),
+             CALL(sync),
+             CALL(flock),
+             CALL(fcntl),
+             CALL(open),
+             CALL(openat),
+             CALL(close),
+             CALL(unlink),
+             CALL(rename),
+             CALL(mmap),
+             CALL(munmap),
+             CALL(mprotect),
+             CALL(madvise),
+             CALL(msgrcv),
+             CALL(msgsnd),
+             CALL(semop),
+             CALL(semtimedop),
+             CALL(mq_timedreceive),
+             CALL(mq_timedsend),
+             CALL(ioctl),
+             CALL(exit_group),
+             CALL(execve),
+             CALL(vfork),
+             CALL(clone),
+             CALL(clone3),
+             CALL(getdents64),
+             CALL(stat),
+             CALL(newfstatat),
+             CALL(ptrace),
+             CALL(membarrier)};
+#undef CALL
 
 static ssize_t read_file(pid_t pid, pid_t tid, const char *name, char *text, size_t size)
 {
