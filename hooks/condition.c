@@ -11,7 +11,14 @@
 static void lock_given_up(const void *mutex)
 {
     if (UNLIKELY(contention_is_waited_for(mutex)))
-        contention_released(mutex, contention_instant());
+        contention_record(contention_charge(mutex));
+}
+
+/* On return the mutex is ours again, whatever the result (but not if it is an error). */
+static void lock_got_back(const void *mutex)
+{
+    if (UNLIKELY(contention_is_waited_for(mutex)))
+        contention_acquired(mutex);
 }
 
 /* ---- forwarded, so that all that touches a condition is of one version */
@@ -46,6 +53,7 @@ int pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
     lock_given_up(mutex);
     wait_enter(&wait, WAIT_COND);
     error = real.pthread_cond_wait(cond, mutex);
+    lock_got_back(mutex);
     wait_leave(&wait);
     return error;
 }
@@ -58,6 +66,7 @@ int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const s
     lock_given_up(mutex);
     wait_enter(&wait, WAIT_COND);
     error = real.pthread_cond_timedwait(cond, mutex, until);
+    lock_got_back(mutex);
     wait_leave(&wait);
     return error;
 }
@@ -71,6 +80,7 @@ int pthread_cond_clockwait(pthread_cond_t *cond, pthread_mutex_t *mutex, clockid
     lock_given_up(mutex);
     wait_enter(&wait, WAIT_COND);
     error = real.pthread_cond_clockwait(cond, mutex, clock, until);
+    lock_got_back(mutex);
     wait_leave(&wait);
     return error;
 }
@@ -83,6 +93,7 @@ int cnd_wait(cnd_t *cond, mtx_t *mutex)
     lock_given_up(mutex);
     wait_enter(&wait, WAIT_COND);
     error = real.cnd_wait(cond, mutex);
+    lock_got_back(mutex);
     wait_leave(&wait);
     return error;
 }
@@ -95,6 +106,7 @@ int cnd_timedwait(cnd_t *cond, mtx_t *mutex, const struct timespec *until)
     lock_given_up(mutex);
     wait_enter(&wait, WAIT_COND);
     error = real.cnd_timedwait(cond, mutex, until);
+    lock_got_back(mutex);
     wait_leave(&wait);
     return error;
 }

@@ -10,6 +10,30 @@
 #include "../sampler/wait.h"
 #include "hooks.h"
 
+/* A recursive mutex that is, or stays, locked more than once does not change hands. A mtx_t is a
+ * pthread_mutex_t to glibc. */
+static bool is_held_again(const void *lock)
+{
+    const pthread_mutex_t *mutex = lock;
+    return (mutex->__data.__kind & 3) == PTHREAD_MUTEX_RECURSIVE_NP && mutex->__data.__count > 1;
+}
+
+__attribute__((noinline)) static void note_acquired(const void *mutex)
+{
+    if (!is_held_again(mutex))
+        contention_acquired(mutex);
+}
+
+/* ---- pthread */
+
+int pthread_mutex_trylock(pthread_mutex_t *mutex)
+{
+    int error = real.pthread_mutex_trylock(mutex);
+    if (UNLIKELY(contention_is_waited_for(mutex)) && !error)
+        note_acquired(mutex);
+    return error;
+}
+
 __attribute__((noinline)) static int lock_waiting(pthread_mutex_t *mutex)
 {
     struct wait wait;
@@ -19,7 +43,7 @@ __attribute__((noinline)) static int lock_waiting(pthread_mutex_t *mutex)
     contention_begin(&contention, mutex);
     wait_enter(&wait, WAIT_MUTEX);
     error = real.pthread_mutex_lock(mutex);
-    contention_end(&contention);
+    contention_end(&contention, !error);
     wait_leave(&wait);
     return error;
 }
@@ -27,7 +51,11 @@ __attribute__((noinline)) static int lock_waiting(pthread_mutex_t *mutex)
 int pthread_mutex_lock(pthread_mutex_t *mutex)
 {
     int error = real.pthread_mutex_trylock(mutex);
-    return LIKELY(error != EBUSY) ? error : lock_waiting(mutex);
+    if (UNLIKELY(error == EBUSY))
+        return lock_waiting(mutex);
+    if (UNLIKELY(contention_is_waited_for(mutex)) && !error)
+        note_acquired(mutex);
+    return error;
 }
 
 __attribute__((noinline)) static int timedlock_waiting(pthread_mutex_t *mutex, const struct timespec *until)
@@ -39,7 +67,7 @@ __attribute__((noinline)) static int timedlock_waiting(pthread_mutex_t *mutex, c
     contention_begin(&contention, mutex);
     wait_enter(&wait, WAIT_MUTEX);
     error = real.pthread_mutex_timedlock(mutex, until);
-    contention_end(&contention);
+    contention_end(&contention, !error);
     wait_leave(&wait);
     return error;
 }
@@ -47,7 +75,11 @@ __attribute__((noinline)) static int timedlock_waiting(pthread_mutex_t *mutex, c
 int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *until)
 {
     int error = real.pthread_mutex_trylock(mutex);
-    return LIKELY(error != EBUSY) ? error : timedlock_waiting(mutex, until);
+    if (UNLIKELY(error == EBUSY))
+        return timedlock_waiting(mutex, until);
+    if (UNLIKELY(contention_is_waited_for(mutex)) && !error)
+        note_acquired(mutex);
+    return error;
 }
 
 __attribute__((noinline)) static int clocklock_waiting(pthread_mutex_t *mutex, clockid_t clock,
@@ -60,7 +92,7 @@ __attribute__((noinline)) static int clocklock_waiting(pthread_mutex_t *mutex, c
     contention_begin(&contention, mutex);
     wait_enter(&wait, WAIT_MUTEX);
     error = real.pthread_mutex_clocklock(mutex, clock, until);
-    contention_end(&contention);
+    contention_end(&contention, !error);
     wait_leave(&wait);
     return error;
 }
@@ -71,21 +103,23 @@ int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struc
     int error = EBUSY;
     if (LIKELY(clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC))
         error = real.pthread_mutex_trylock(mutex);
-    return LIKELY(error != EBUSY) ? error : clocklock_waiting(mutex, clock, until);
-}
-
-/* A recursive mutex that stays locked is not released. */
-static bool stays_locked(const pthread_mutex_t *mutex)
-{
-    return (mutex->__data.__kind & 3) == PTHREAD_MUTEX_RECURSIVE_NP && mutex->__data.__count > 1;
+    if (UNLIKELY(error == EBUSY))
+        return clocklock_waiting(mutex, clock, until);
+    if (UNLIKELY(contention_is_waited_for(mutex)) && !error)
+        note_acquired(mutex);
+    return error;
 }
 
 __attribute__((noinline)) static int unlock_waited_for(pthread_mutex_t *mutex)
 {
-    uint64_t instant = stays_locked(mutex) ? 0 : contention_instant();
-    int error = real.pthread_mutex_unlock(mutex);
+    struct contention_charge charge = {0, 0};
+    int error;
+
+    if (!is_held_again(mutex))
+        charge = contention_charge(mutex);
+    error = real.pthread_mutex_unlock(mutex);
     if (!error)
-        contention_released(mutex, instant);
+        contention_record(charge);
     return error;
 }
 
@@ -98,6 +132,14 @@ int pthread_mutex_unlock(pthread_mutex_t *mutex)
 
 /* ---- C11 */
 
+int mtx_trylock(mtx_t *mutex)
+{
+    int error = real.mtx_trylock(mutex);
+    if (UNLIKELY(contention_is_waited_for(mutex)) && !error)
+        note_acquired(mutex);
+    return error;
+}
+
 __attribute__((noinline)) static int mtx_waiting(mtx_t *mutex)
 {
     struct wait wait;
@@ -107,7 +149,7 @@ __attribute__((noinline)) static int mtx_waiting(mtx_t *mutex)
     contention_begin(&contention, mutex);
     wait_enter(&wait, WAIT_MUTEX);
     error = real.mtx_lock(mutex);
-    contention_end(&contention);
+    contention_end(&contention, !error);
     wait_leave(&wait);
     return error;
 }
@@ -115,7 +157,11 @@ __attribute__((noinline)) static int mtx_waiting(mtx_t *mutex)
 int mtx_lock(mtx_t *mutex)
 {
     int error = real.mtx_trylock(mutex);
-    return LIKELY(error != thrd_busy) ? error : mtx_waiting(mutex);
+    if (UNLIKELY(error == thrd_busy))
+        return mtx_waiting(mutex);
+    if (UNLIKELY(contention_is_waited_for(mutex)) && !error)
+        note_acquired(mutex);
+    return error;
 }
 
 __attribute__((noinline)) static int mtx_timed_waiting(mtx_t *mutex, const struct timespec *until)
@@ -127,7 +173,7 @@ __attribute__((noinline)) static int mtx_timed_waiting(mtx_t *mutex, const struc
     contention_begin(&contention, mutex);
     wait_enter(&wait, WAIT_MUTEX);
     error = real.mtx_timedlock(mutex, until);
-    contention_end(&contention);
+    contention_end(&contention, !error);
     wait_leave(&wait);
     return error;
 }
@@ -135,16 +181,23 @@ __attribute__((noinline)) static int mtx_timed_waiting(mtx_t *mutex, const struc
 int mtx_timedlock(mtx_t *mutex, const struct timespec *until)
 {
     int error = real.mtx_trylock(mutex);
-    return LIKELY(error != thrd_busy) ? error : mtx_timed_waiting(mutex, until);
+    if (UNLIKELY(error == thrd_busy))
+        return mtx_timed_waiting(mutex, until);
+    if (UNLIKELY(contention_is_waited_for(mutex)) && !error)
+        note_acquired(mutex);
+    return error;
 }
 
-/* A mtx_t is a pthread_mutex_t to glibc. */
 __attribute__((noinline)) static int mtx_unlock_waited_for(mtx_t *mutex)
 {
-    uint64_t instant = stays_locked((const pthread_mutex_t *)(const void *)mutex) ? 0 : contention_instant();
-    int error = real.mtx_unlock(mutex);
+    struct contention_charge charge = {0, 0};
+    int error;
+
+    if (!is_held_again(mutex))
+        charge = contention_charge(mutex);
+    error = real.mtx_unlock(mutex);
     if (error == thrd_success)
-        contention_released(mutex, instant);
+        contention_record(charge);
     return error;
 }
 
@@ -157,6 +210,14 @@ int mtx_unlock(mtx_t *mutex)
 
 /* ---- spin locks: who waits uses the CPU, so there is no wait to mark */
 
+int pthread_spin_trylock(pthread_spinlock_t *lock)
+{
+    int error = real.pthread_spin_trylock(lock);
+    if (UNLIKELY(contention_is_waited_for((const void *)lock)) && !error)
+        contention_acquired((const void *)lock);
+    return error;
+}
+
 __attribute__((noinline)) static int spin_waiting(pthread_spinlock_t *lock)
 {
     struct contention contention;
@@ -164,21 +225,25 @@ __attribute__((noinline)) static int spin_waiting(pthread_spinlock_t *lock)
 
     contention_begin(&contention, (const void *)lock);
     error = real.pthread_spin_lock(lock);
-    contention_end(&contention);
+    contention_end(&contention, true);
     return error;
 }
 
 int pthread_spin_lock(pthread_spinlock_t *lock)
 {
     int error = real.pthread_spin_trylock(lock);
-    return LIKELY(error != EBUSY) ? error : spin_waiting(lock);
+    if (UNLIKELY(error == EBUSY))
+        return spin_waiting(lock);
+    if (UNLIKELY(contention_is_waited_for((const void *)lock)) && !error)
+        contention_acquired((const void *)lock);
+    return error;
 }
 
 __attribute__((noinline)) static int spin_unlock_waited_for(pthread_spinlock_t *lock)
 {
-    uint64_t instant = contention_instant();
+    struct contention_charge charge = contention_charge((const void *)lock);
     int error = real.pthread_spin_unlock(lock);
-    contention_released((const void *)lock, instant);
+    contention_record(charge);
     return error;
 }
 

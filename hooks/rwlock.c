@@ -23,7 +23,7 @@ __attribute__((noinline)) static int rdlock_waiting(pthread_rwlock_t *lock)
     contention_begin(&contention, lock);
     wait_enter(&wait, WAIT_READ_LOCK);
     error = real.pthread_rwlock_rdlock(lock);
-    contention_end(&contention);
+    contention_end(&contention, false);
     wait_leave(&wait);
     return error;
 }
@@ -43,7 +43,7 @@ __attribute__((noinline)) static int timedrdlock_waiting(pthread_rwlock_t *lock,
     contention_begin(&contention, lock);
     wait_enter(&wait, WAIT_READ_LOCK);
     error = real.pthread_rwlock_timedrdlock(lock, until);
-    contention_end(&contention);
+    contention_end(&contention, false);
     wait_leave(&wait);
     return error;
 }
@@ -66,7 +66,7 @@ __attribute__((noinline)) static int clockrdlock_waiting(pthread_rwlock_t *lock,
     contention_begin(&contention, lock);
     wait_enter(&wait, WAIT_READ_LOCK);
     error = real.pthread_rwlock_clockrdlock(lock, clock, until);
-    contention_end(&contention);
+    contention_end(&contention, false);
     wait_leave(&wait);
     return error;
 }
@@ -79,6 +79,14 @@ int pthread_rwlock_clockrdlock(pthread_rwlock_t *lock, clockid_t clock, const st
     return LIKELY(error != EBUSY) ? error : clockrdlock_waiting(lock, clock, until);
 }
 
+int pthread_rwlock_trywrlock(pthread_rwlock_t *lock)
+{
+    int error = real.pthread_rwlock_trywrlock(lock);
+    if (UNLIKELY(contention_is_waited_for(lock)) && !error)
+        contention_acquired(lock);
+    return error;
+}
+
 __attribute__((noinline)) static int wrlock_waiting(pthread_rwlock_t *lock)
 {
     struct wait wait;
@@ -88,7 +96,7 @@ __attribute__((noinline)) static int wrlock_waiting(pthread_rwlock_t *lock)
     contention_begin(&contention, lock);
     wait_enter(&wait, WAIT_WRITE_LOCK);
     error = real.pthread_rwlock_wrlock(lock);
-    contention_end(&contention);
+    contention_end(&contention, !error);
     wait_leave(&wait);
     return error;
 }
@@ -96,7 +104,11 @@ __attribute__((noinline)) static int wrlock_waiting(pthread_rwlock_t *lock)
 int pthread_rwlock_wrlock(pthread_rwlock_t *lock)
 {
     int error = real.pthread_rwlock_trywrlock(lock);
-    return LIKELY(error != EBUSY) ? error : wrlock_waiting(lock);
+    if (UNLIKELY(error == EBUSY))
+        return wrlock_waiting(lock);
+    if (UNLIKELY(contention_is_waited_for(lock)) && !error)
+        contention_acquired(lock);
+    return error;
 }
 
 __attribute__((noinline)) static int timedwrlock_waiting(pthread_rwlock_t *lock, const struct timespec *until)
@@ -108,7 +120,7 @@ __attribute__((noinline)) static int timedwrlock_waiting(pthread_rwlock_t *lock,
     contention_begin(&contention, lock);
     wait_enter(&wait, WAIT_WRITE_LOCK);
     error = real.pthread_rwlock_timedwrlock(lock, until);
-    contention_end(&contention);
+    contention_end(&contention, !error);
     wait_leave(&wait);
     return error;
 }
@@ -118,7 +130,11 @@ int pthread_rwlock_timedwrlock(pthread_rwlock_t *lock, const struct timespec *un
     int error = EBUSY;
     if (LIKELY(can_be_waited_until(CLOCK_REALTIME, until)))
         error = real.pthread_rwlock_trywrlock(lock);
-    return LIKELY(error != EBUSY) ? error : timedwrlock_waiting(lock, until);
+    if (UNLIKELY(error == EBUSY))
+        return timedwrlock_waiting(lock, until);
+    if (UNLIKELY(contention_is_waited_for(lock)) && !error)
+        contention_acquired(lock);
+    return error;
 }
 
 __attribute__((noinline)) static int clockwrlock_waiting(pthread_rwlock_t *lock, clockid_t clock,
@@ -131,7 +147,7 @@ __attribute__((noinline)) static int clockwrlock_waiting(pthread_rwlock_t *lock,
     contention_begin(&contention, lock);
     wait_enter(&wait, WAIT_WRITE_LOCK);
     error = real.pthread_rwlock_clockwrlock(lock, clock, until);
-    contention_end(&contention);
+    contention_end(&contention, !error);
     wait_leave(&wait);
     return error;
 }
@@ -141,15 +157,19 @@ int pthread_rwlock_clockwrlock(pthread_rwlock_t *lock, clockid_t clock, const st
     int error = EBUSY;
     if (LIKELY(can_be_waited_until(clock, until)))
         error = real.pthread_rwlock_trywrlock(lock);
-    return LIKELY(error != EBUSY) ? error : clockwrlock_waiting(lock, clock, until);
+    if (UNLIKELY(error == EBUSY))
+        return clockwrlock_waiting(lock, clock, until);
+    if (UNLIKELY(contention_is_waited_for(lock)) && !error)
+        contention_acquired(lock);
+    return error;
 }
 
 __attribute__((noinline)) static int unlock_waited_for(pthread_rwlock_t *lock)
 {
-    uint64_t instant = contention_instant();
+    struct contention_charge charge = contention_charge(lock);
     int error = real.pthread_rwlock_unlock(lock);
     if (!error)
-        contention_released(lock, instant);
+        contention_record(charge);
     return error;
 }
 

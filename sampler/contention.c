@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An entry's waiters and the sum of the times they wait since are one word, changed by compare-and-swap:
+ * For each lock that is waited for, the table knows how long it was waited for in all, by all waiters
+ * together, until any instant (the integral of their number):
  *
- *     waiters << 48 | sum of starts modulo 2^48, in units of 32 ticks
+ *     departed + waiters * now - sum of their starts
  *
- * so that waiters * now - sum is what all of them have waited, whatever their number and order. A charge sets
- * the sum to waiters * now. A waiter that leaves does not know how much of its own wait was charged; it puts
- * what nobody was charged with yet, of all waiters, into `carry`, and sets the sum likewise. The next charge
- * takes the carry. So each instant of each wait is charged once. Two releases that pass each other (they
- * charge after the real unlock) find the sum ahead of their own instant: the later one has charged for both.
+ * A holder reads it when it gets the lock and when it gives it up; the difference is what it is charged with.
+ * Only waiters change the sums, so a hot lock's holders do not wait for each other here, too. Waiters and sum
+ * are one word, changed by compare-and-swap: waiters << 48 | sum modulo 2^48, in units of 32 ticks.
+ *
+ * `mark` belongs to whoever has the lock: the integral at the last change of hands. What was waited between a
+ * release and the next acquisition (the lock was free, its waiters not awake yet) is nobody's holding; it is
+ * put into `spread` and charged in proportion with later holdings, so that the sum is what was waited.
+ *
+ * One release in mutex_fraction is recorded, and more of the long ones, up to each that made its waiters wait
+ * for mutex_fraction * 10 us on average: holders that were preempted, or wait themselves, are few and make
+ * most of the sum, which would otherwise scatter.
  */
 #include "contention.h"
 
@@ -23,22 +30,25 @@
 #include "poison.h"
 
 enum { ENTRIES = 4096, WAYS = 8, UNIT_SHIFT = 5, SUM_BITS = 48, MOST_WAITERS = 0xffff };
+static const uint64_t always_ns = 10000;
 static const uint64_t sum_mask = (UINT64_C(1) << SUM_BITS) - 1;
 
 struct entry {
     _Atomic uintptr_t lock; /* 0: never used. Stays when nobody waits, until another lock needs the place */
-    _Atomic uint64_t state;
-    _Atomic uint64_t carry; /* units that were waited and not charged, of waiters that have left */
-    uint64_t unused;
+    _Atomic uint64_t state; /* waiters and sum of starts */
+    _Atomic uint64_t departed; /* what those have waited who wait no more */
+    _Atomic uint64_t mark;
+    _Atomic uint64_t spread;
+    uint64_t unused[3];
 };
 
 static struct entry entries[ENTRIES] __attribute__((aligned(64)));
 static uint32_t generation;
 uint16_t contention_filter[CONTENTION_FILTER];
 
-static _Atomic uint16_t *filter(unsigned index)
+static _Atomic uint16_t *filter(const void *lock)
 {
-    return (_Atomic uint16_t *)&contention_filter[index];
+    return (_Atomic uint16_t *)&contention_filter[contention_filter_index(lock)];
 }
 
 static struct entry *way(uintptr_t lock, unsigned i)
@@ -57,6 +67,25 @@ static struct entry *find(uintptr_t lock)
     return NULL;
 }
 
+static uint64_t pack(uint64_t waiters, uint64_t sum)
+{
+    return waiters << SUM_BITS | (sum & sum_mask);
+}
+
+/* What was waited until now. A start ahead of now, of another processor's clock, counts as now. */
+static uint64_t integral(struct entry *entry, uint64_t now)
+{
+    uint64_t departed = atomic_load_explicit(&entry->departed, memory_order_relaxed);
+    uint64_t state = atomic_load_explicit(&entry->state, memory_order_relaxed);
+    uint64_t units = ((state >> SUM_BITS) * now - state) & sum_mask;
+    return departed + (units >> (SUM_BITS - 1) ? 0 : units);
+}
+
+static uint64_t now_units(void)
+{
+    return arch_ticks() >> UNIT_SHIFT;
+}
+
 /* A place that was never used, else one that nobody waits at. A thread that registers there in this moment
    has its wait charged to the other lock: seldom, and of no consequence. */
 static struct entry *claim(uintptr_t lock, bool take_idle)
@@ -64,13 +93,13 @@ static struct entry *claim(uintptr_t lock, bool take_idle)
     for (unsigned i = 0; i < WAYS; i++) {
         struct entry *entry = way(lock, i);
         uintptr_t old = atomic_load_explicit(&entry->lock, memory_order_relaxed);
-        if (old == lock)
-            return entry;
-        if (old && (!take_idle || atomic_load_explicit(&entry->state, memory_order_relaxed) >> SUM_BITS))
+        if (old && old != lock &&
+            (!take_idle || atomic_load_explicit(&entry->state, memory_order_relaxed) >> SUM_BITS))
             continue;
-        if (atomic_compare_exchange_strong_explicit(&entry->lock, &old, lock, memory_order_relaxed,
-                                                    memory_order_relaxed)) {
-            atomic_store_explicit(&entry->carry, 0, memory_order_relaxed);
+        if (old != lock && atomic_compare_exchange_strong_explicit(
+                               &entry->lock, &old, lock, memory_order_relaxed, memory_order_relaxed)) {
+            atomic_store_explicit(&entry->spread, 0, memory_order_relaxed);
+            atomic_store_explicit(&entry->mark, integral(entry, now_units()), memory_order_relaxed);
             return entry;
         }
         if (old == lock)
@@ -79,24 +108,25 @@ static struct entry *claim(uintptr_t lock, bool take_idle)
     return NULL;
 }
 
-static uint64_t pack(uint64_t waiters, uint64_t sum)
+/* Adds a waiter, or takes one away, with its start. false: there are as many as can be counted. */
+static bool change_waiters(struct entry *entry, int by, uint64_t start)
 {
-    return waiters << SUM_BITS | (sum & sum_mask);
-}
-
-/* What the waiters have waited until now and nobody was charged with. Ahead of now: nothing. */
-static uint64_t uncharged(uint64_t state, uint64_t now)
-{
-    uint64_t units = ((state >> SUM_BITS) * now - state) & sum_mask;
-    return units >> (SUM_BITS - 1) ? 0 : units;
+    uint64_t state = atomic_load_explicit(&entry->state, memory_order_relaxed), changed;
+    do {
+        if (by > 0 && state >> SUM_BITS == MOST_WAITERS)
+            return false;
+        changed = pack((state >> SUM_BITS) + (uint64_t)by, by > 0 ? state + start : state - start);
+    } while (!atomic_compare_exchange_weak_explicit(&entry->state, &state, changed, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return true;
 }
 
 void contention_begin(struct contention *contention, const void *lock)
 {
     struct entry *entry;
-    uint64_t state, now;
 
     contention->entry = 0;
+    contention->lock = lock;
     if (!(process_wanted() & 1u << PROFILE_MUTEX) || thread_local_state.ended)
         return;
     entry = find((uintptr_t)lock);
@@ -104,80 +134,102 @@ void contention_begin(struct contention *contention, const void *lock)
         entry = claim((uintptr_t)lock, false);
     if (!entry)
         entry = claim((uintptr_t)lock, true);
-    if (!entry) {
+    contention->start = now_units();
+    if (!entry || !change_waiters(entry, 1, contention->start)) {
         process_count(COUNT_LOST_CONTENTION, 1);
         return;
     }
-    now = arch_ticks() >> UNIT_SHIFT;
-    state = atomic_load_explicit(&entry->state, memory_order_relaxed);
-    do
-        if (state >> SUM_BITS == MOST_WAITERS)
-            return;
-    while (!atomic_compare_exchange_weak_explicit(&entry->state, &state,
-                                                  pack((state >> SUM_BITS) + 1, state + now),
-                                                  memory_order_relaxed, memory_order_relaxed));
     contention->entry = 1 + (uint32_t)(entry - entries);
     contention->generation = generation;
-    contention->filter = (uint16_t)contention_filter_index(lock);
-    atomic_fetch_add_explicit(filter(contention->filter), 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(filter(lock), 1, memory_order_relaxed);
 }
 
-void contention_end(struct contention *contention)
+void contention_end(struct contention *contention, bool acquired)
 {
     struct entry *entry;
-    uint64_t state, left, waited, now;
+    uint64_t now;
 
     if (!contention->entry || contention->generation != generation)
         return;
     entry = &entries[contention->entry - 1];
-    atomic_fetch_sub_explicit(filter(contention->filter), 1, memory_order_relaxed);
-    now = arch_ticks() >> UNIT_SHIFT;
-    state = atomic_load_explicit(&entry->state, memory_order_relaxed);
-    do {
-        waited = uncharged(state, now);
-        left = (state >> SUM_BITS) - 1;
-    } while (!atomic_compare_exchange_weak_explicit(&entry->state, &state, pack(left, left * now),
-                                                    memory_order_relaxed, memory_order_relaxed));
-    if (waited)
-        atomic_fetch_add_explicit(&entry->carry, waited, memory_order_relaxed);
+    now = now_units();
+    atomic_fetch_sub_explicit(filter(contention->lock), 1, memory_order_relaxed);
+    if (now > contention->start)
+        atomic_fetch_add_explicit(&entry->departed, now - contention->start, memory_order_relaxed);
+    change_waiters(entry, -1, contention->start);
+    if (acquired)
+        contention_acquired(contention->lock);
 }
 
-uint64_t contention_instant(void)
+static uint64_t positive(uint64_t later, uint64_t earlier)
 {
-    return thread_local_state.ended ? 0 : arch_ticks();
+    return later > earlier ? later - earlier : 0;
 }
 
-uint64_t contention_take(const void *lock, uint64_t instant)
+__attribute__((noinline)) void contention_acquired(const void *lock)
 {
-    struct entry *entry = find((uintptr_t)lock);
-    uint64_t now = instant >> UNIT_SHIFT, waited, state;
+    struct entry *entry = thread_local_state.ended ? NULL : find((uintptr_t)lock);
+    uint64_t reached, before;
 
-    if (!entry || !instant)
-        return 0;
-    state = atomic_load_explicit(&entry->state, memory_order_relaxed);
-    do {
-        waited = uncharged(state, now);
-        if (!waited)
-            break;
-    } while (!atomic_compare_exchange_weak_explicit(&entry->state, &state,
-                                                    pack(state >> SUM_BITS, (state >> SUM_BITS) * now),
-                                                    memory_order_relaxed, memory_order_relaxed));
-    if (atomic_load_explicit(&entry->carry, memory_order_relaxed))
-        waited += atomic_exchange_explicit(&entry->carry, 0, memory_order_relaxed);
-    return waited << UNIT_SHIFT;
-}
-
-__attribute__((noinline)) void contention_released(const void *lock, uint64_t instant)
-{
-    uint64_t ticks = contention_take(lock, instant), fraction;
-    struct segment *segment = ticks ? process_attached() : NULL;
-
-    if (!segment)
+    if (!entry)
         return;
-    fraction = atomic_load_explicit(&segment->control.mutex_fraction, memory_order_relaxed);
-    if (!fraction || fraction > UINT32_MAX || (event_random() >> 32) * fraction >> 32)
-        return;
-    event_record(KIND_MUTEX, fraction << WEIGHT_SHIFT, clock_ns(ticks) * fraction);
+    reached = integral(entry, now_units());
+    before = atomic_load_explicit(&entry->mark, memory_order_relaxed);
+    atomic_store_explicit(&entry->mark, reached, memory_order_relaxed);
+    if (reached > before)
+        atomic_fetch_add_explicit(&entry->spread, reached - before, memory_order_relaxed);
+}
+
+/* What else was waited, to a quarter of the charge at most: long holdings so take more of it than short ones.
+ */
+static uint64_t take_spread(struct entry *entry, uint64_t charge)
+{
+    uint64_t spread = atomic_load_explicit(&entry->spread, memory_order_relaxed);
+    uint64_t share = spread < charge / 4 ? spread : charge / 4;
+    if (share)
+        atomic_fetch_sub_explicit(&entry->spread, share, memory_order_relaxed);
+    return share;
+}
+
+/* How many releases this one is to stand for, in 1 / 2^WEIGHT_SHIFT; 0: it is not recorded. */
+static uint64_t draw(uint64_t fraction, uint64_t waited, uint64_t waiters)
+{
+    uint64_t ns = clock_ns((waited << UNIT_SHIFT) / (waiters ? waiters : 1)), one = UINT64_C(1)
+                                                                                    << WEIGHT_SHIFT;
+    uint64_t weight = fraction;
+    if (ns > always_ns)
+        weight = fraction * always_ns / ns;
+    if (weight <= 1 || fraction > UINT32_MAX)
+        return fraction && fraction <= UINT32_MAX ? one : 0;
+    return (event_random() >> 32) * weight >> 32 ? 0 : weight * one;
+}
+
+struct contention_charge contention_charge(const void *lock)
+{
+    struct contention_charge charge = {0, 0};
+    struct segment *segment = thread_local_state.ended ? NULL : process_attached();
+    struct entry *entry = segment ? find((uintptr_t)lock) : NULL;
+    uint64_t reached, waited;
+
+    if (!entry)
+        return charge;
+    reached = integral(entry, now_units());
+    waited = positive(reached, atomic_exchange_explicit(&entry->mark, reached, memory_order_relaxed));
+    if (!waited)
+        return charge;
+    charge.events = draw(atomic_load_explicit(&segment->control.mutex_fraction, memory_order_relaxed), waited,
+                         atomic_load_explicit(&entry->state, memory_order_relaxed) >> SUM_BITS);
+    if (charge.events) {
+        waited = (waited * charge.events) >> WEIGHT_SHIFT;
+        charge.ticks = (waited + take_spread(entry, waited)) << UNIT_SHIFT;
+    }
+    return charge;
+}
+
+__attribute__((noinline)) void contention_record(struct contention_charge charge)
+{
+    if (charge.events)
+        event_record(KIND_MUTEX, charge.events, clock_ns(charge.ticks));
 }
 
 void contention_forget(void)
