@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tasks.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -89,7 +88,8 @@ static const struct {
              CALL(membarrier)};
 #undef CALL
 
-static ssize_t read_file(pid_t pid, pid_t tid, const char *name, char *text, size_t size)
+/* false: it cannot be read, or is empty. */
+static bool read_file(pid_t pid, pid_t tid, const char *name, char *text, size_t size)
 {
     char path[80];
     ssize_t length;
@@ -98,12 +98,11 @@ static ssize_t read_file(pid_t pid, pid_t tid, const char *name, char *text, siz
     snprintf(path, sizeof path, "/proc/%d/task/%d/%s", (int)pid, (int)tid, name);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd == -1)
-        return -errno;
+        return false;
     length = read(fd, text, size - 1);
-    length = length < 0 ? -errno : length;
     close(fd);
     text[length > 0 ? length : 0] = 0;
-    return length;
+    return length > 0;
 }
 
 static void name_call(struct task *task, long number)
@@ -119,7 +118,7 @@ static bool read_call(pid_t pid, pid_t tid, struct task *task)
 {
     char text[256];
 
-    if (read_file(pid, tid, "syscall", text, sizeof text) <= 0)
+    if (!read_file(pid, tid, "syscall", text, sizeof text))
         return false;
     if (!strncmp(text, "running", 7)) {
         task->state = TASK_RUNNING;
@@ -136,7 +135,7 @@ static bool read_call(pid_t pid, pid_t tid, struct task *task)
 static void read_state(pid_t pid, pid_t tid, struct task *task)
 {
     char text[512];
-    const char *after = read_file(pid, tid, "stat", text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
+    const char *after = read_file(pid, tid, "stat", text, sizeof text) ? strrchr(text, ')') : NULL;
     char letter = after && after[1] ? after[2] : 'X';
 
     task->state = strchr("XZx", letter)  ? TASK_GONE
