@@ -14,12 +14,12 @@ static atomic_int held, asked, over;
 
 __attribute__((noinline)) static void hold(void)
 {
-    pthread_mutex_lock(&lock); /* free: the other one asks only while we have it */
+    pthread_mutex_lock(&lock); /* free, but for the moment that the other one has it */
     held = 1;
     while (!asked && !over)
         rest(100000);
     rest(10000000);
-    held = asked = 0;
+    held = 0;
     pthread_mutex_unlock(&lock);
 }
 
@@ -30,6 +30,7 @@ __attribute__((noinline)) static int64_t wait_for_it(void)
     asked = 1;
     pthread_mutex_lock(&lock);
     waited = now_ns(CLOCK_MONOTONIC) - from;
+    asked = 0; /* not before: the holder may be quicker than we to take it again */
     pthread_mutex_unlock(&lock);
     return waited;
 }
