@@ -242,7 +242,8 @@ int sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *ti
 
 int sigwaitinfo(const sigset_t *set, siginfo_t *info)
 {
-    return sigtimedwait(set, info, NULL);
+    siginfo_t own;
+    return wait_for_signal(set, info ? info : &own, NULL);
 }
 
 static int sigwait_as_it_is(const sigset_t *set, int *sig)
@@ -258,12 +259,13 @@ static int sigwait_as_it_is(const sigset_t *set, int *sig)
 
 int sigwait(const sigset_t *set, int *sig)
 {
+    siginfo_t info;
     int result, saved = errno;
 
     if (!sigprof_is_virtual() || sigismember(set, SIGPROF) != 1)
         return sigwait_as_it_is(set, sig);
     do
-        result = sigtimedwait(set, NULL, NULL);
+        result = wait_for_signal(set, &info, NULL);
     while (result < 0 && errno == EINTR);
     if (result < 0)
         return errno;

@@ -280,13 +280,11 @@
     X(CALLED, int, pthread_rwlock_tryrdlock, (pthread_rwlock_t * lock), NULL)                                \
     X(CALLED, int, sem_getvalue, (sem_t * semaphore, int *value), NULL)
 
-#define CPROF_INTERPOSED(X)                                                                                  \
-    CPROF_ALLOC(X)                                                                                           \
-    CPROF_OPERATOR(X)                                                                                        \
-    CPROF_THREAD(X)                                                                                          \
-    CPROF_SIGNAL(X)                                                                                          \
-    CPROF_EXEC(X) CPROF_LOCK(X) CPROF_CONDITION(X) CPROF_MEETING(X) CPROF_SLEEP(X) CPROF_POLLING(X)          \
-        CPROF_IO(X) CPROF_FILES(X) CPROF_CHILD(X)
+/* clang-format off */
+#define CPROF_INTERPOSED(X) \
+    CPROF_ALLOC(X) CPROF_OPERATOR(X) CPROF_THREAD(X) CPROF_SIGNAL(X) CPROF_EXEC(X) CPROF_LOCK(X) \
+    CPROF_CONDITION(X) CPROF_MEETING(X) CPROF_SLEEP(X) CPROF_POLLING(X) CPROF_IO(X) CPROF_FILES(X) CPROF_CHILD(X)
 #define CPROF_LOOKED_UP(X) CPROF_INTERPOSED(X) CPROF_CALLED(X)
+/* clang-format on */
 
 #endif
