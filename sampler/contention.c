@@ -16,6 +16,10 @@
  * One release in mutex_fraction is recorded, and more of the long ones, up to each that made its waiters wait
  * for mutex_fraction * 10 us on average: holders that were preempted, or wait themselves, are few and make
  * most of the sum, which would otherwise scatter.
+ *
+ * A lock that is held for less than a microsecond, again and again while others sleep, would lose much of its
+ * throughput to two looks at the clock. After SHORT_RUN of such holdings one in SHORT_STRIDE is looked at,
+ * and counts for all, until a longer one is met.
  */
 #include "contention.h"
 
@@ -29,18 +33,31 @@
 
 #include "poison.h"
 
-enum { ENTRIES = 4096, WAYS = 8, UNIT_SHIFT = 5, SUM_BITS = 48, MOST_WAITERS = 0xffff };
-static const uint64_t always_ns = 10000;
+enum {
+    ENTRIES = 4096,
+    WAYS = 8,
+    UNIT_SHIFT = 5,
+    SUM_BITS = 48,
+    MOST_WAITERS = 0xffff,
+    SHORT_STRIDE = 16,
+    SHORT_RUN = 64
+};
+static const uint64_t always_ns = 10000, short_ns = 1000;
 static const uint64_t sum_mask = (UINT64_C(1) << SUM_BITS) - 1;
 
 struct entry {
     _Atomic uintptr_t lock; /* 0: never used. Stays when nobody waits, until another lock needs the place */
     _Atomic uint64_t state; /* waiters and sum of starts */
     _Atomic uint64_t departed; /* what those have waited who wait no more */
-    _Atomic uint64_t mark;
+    _Atomic uint64_t mark;     /* integral << 1 | drawn; or */
     _Atomic uint64_t spread;
-    uint64_t unused[3];
+    _Atomic uint64_t shorts; /* short holdings in a row, of those that were looked at; SHORT_RUN at most */
+    uint64_t unused[2];
 };
+
+/* Marks of a holding that is not looked at, and of a lock that is free after one. */
+#define NOT_DRAWN UINT64_MAX
+#define UNKNOWN   (UINT64_MAX - 1)
 
 static struct entry entries[ENTRIES] __attribute__((aligned(64)));
 static uint32_t generation;
@@ -99,7 +116,7 @@ static struct entry *claim(uintptr_t lock, bool take_idle)
         if (old != lock && atomic_compare_exchange_strong_explicit(
                                &entry->lock, &old, lock, memory_order_relaxed, memory_order_relaxed)) {
             atomic_store_explicit(&entry->spread, 0, memory_order_relaxed);
-            atomic_store_explicit(&entry->mark, integral(entry, now_units()), memory_order_relaxed);
+            atomic_store_explicit(&entry->mark, integral(entry, now_units()) << 1, memory_order_relaxed);
             return entry;
         }
         if (old == lock)
@@ -169,15 +186,21 @@ static uint64_t positive(uint64_t later, uint64_t earlier)
 __attribute__((noinline)) void contention_acquired(const void *lock)
 {
     struct entry *entry = thread_local_state.ended ? NULL : find((uintptr_t)lock);
-    uint64_t reached, before;
+    uint64_t reached, before, is_short;
 
     if (!entry)
         return;
+    is_short = atomic_load_explicit(&entry->shorts, memory_order_relaxed) == SHORT_RUN;
+    if (is_short && event_random() % SHORT_STRIDE) {
+        atomic_store_explicit(&entry->mark, NOT_DRAWN, memory_order_relaxed);
+        return;
+    }
     reached = integral(entry, now_units());
     before = atomic_load_explicit(&entry->mark, memory_order_relaxed);
-    atomic_store_explicit(&entry->mark, reached, memory_order_relaxed);
-    if (reached > before)
-        atomic_fetch_add_explicit(&entry->spread, reached - before, memory_order_relaxed);
+    atomic_store_explicit(&entry->mark, reached << 1 | is_short, memory_order_relaxed);
+    if (before < UNKNOWN && reached > before >> 1)
+        atomic_fetch_add_explicit(&entry->spread, (reached - (before >> 1)) * (is_short ? SHORT_STRIDE : 1),
+                                  memory_order_relaxed);
 }
 
 /* What else was waited, to a quarter of the charge at most: long holdings so take more of it than short ones.
@@ -194,8 +217,7 @@ static uint64_t take_spread(struct entry *entry, uint64_t charge)
 /* How many releases this one is to stand for, in 1 / 2^WEIGHT_SHIFT; 0: it is not recorded. */
 static uint64_t draw(uint64_t fraction, uint64_t waited, uint64_t waiters)
 {
-    uint64_t ns = clock_ns((waited << UNIT_SHIFT) / (waiters ? waiters : 1)), one = UINT64_C(1)
-                                                                                    << WEIGHT_SHIFT;
+    uint64_t ns = clock_ns((waited << UNIT_SHIFT) / waiters), one = UINT64_C(1) << WEIGHT_SHIFT;
     uint64_t weight = fraction;
     if (ns > always_ns)
         weight = fraction * always_ns / ns;
@@ -204,21 +226,52 @@ static uint64_t draw(uint64_t fraction, uint64_t waited, uint64_t waiters)
     return (event_random() >> 32) * weight >> 32 ? 0 : weight * one;
 }
 
+/* Sets the mark to now and returns what was waited since. A lock that was free with an unknown mark was got
+   when nobody waited: all who wait came since. */
+static uint64_t advance(struct entry *entry, uint64_t before)
+{
+    uint64_t reached = integral(entry, now_units());
+    if (before == UNKNOWN)
+        before = atomic_load_explicit(&entry->departed, memory_order_relaxed) << 1;
+    atomic_store_explicit(&entry->mark, reached << 1, memory_order_relaxed);
+    return positive(reached, before >> 1);
+}
+
+static void count_short(struct entry *entry, bool is_short)
+{
+    uint64_t run = atomic_load_explicit(&entry->shorts, memory_order_relaxed);
+    if (!is_short)
+        run = 0;
+    else if (run < SHORT_RUN)
+        run++;
+    atomic_store_explicit(&entry->shorts, run, memory_order_relaxed);
+}
+
 struct contention_charge contention_charge(const void *lock)
 {
     struct contention_charge charge = {0, 0};
-    struct segment *segment = thread_local_state.ended ? NULL : process_attached();
-    struct entry *entry = segment ? find((uintptr_t)lock) : NULL;
-    uint64_t reached, waited;
+    struct entry *entry = thread_local_state.ended ? NULL : find((uintptr_t)lock);
+    struct segment *segment;
+    uint64_t before, waited, waiters;
 
     if (!entry)
         return charge;
-    reached = integral(entry, now_units());
-    waited = positive(reached, atomic_exchange_explicit(&entry->mark, reached, memory_order_relaxed));
-    if (!waited)
+    before = atomic_load_explicit(&entry->mark, memory_order_relaxed);
+    if (before == NOT_DRAWN) {
+        atomic_store_explicit(&entry->mark, UNKNOWN, memory_order_relaxed);
         return charge;
-    charge.events = draw(atomic_load_explicit(&segment->control.mutex_fraction, memory_order_relaxed), waited,
-                         atomic_load_explicit(&entry->state, memory_order_relaxed) >> SUM_BITS);
+    }
+    waited = advance(entry, before);
+    segment = process_attached();
+    if (!waited || !segment)
+        return charge;
+    waiters = atomic_load_explicit(&entry->state, memory_order_relaxed) >> SUM_BITS;
+    waiters += !waiters;
+    count_short(entry, clock_ns((waited << UNIT_SHIFT) / waiters) < short_ns);
+    charge.events =
+        draw(atomic_load_explicit(&segment->control.mutex_fraction, memory_order_relaxed), waited, waiters);
+    if (before != UNKNOWN && before & 1)
+        charge.events *= SHORT_STRIDE;
     if (charge.events) {
         waited = (waited * charge.events) >> WEIGHT_SHIFT;
         charge.ticks = (waited + take_spread(entry, waited)) << UNIT_SHIFT;
