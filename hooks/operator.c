@@ -4,6 +4,7 @@
  * of malloc does the work and these only forward; an allocator's own (jemalloc, tcmalloc, mimalloc) is
  * sampled here. An exception of the real one passes through.
  */
+#include "../preload/arena.h"
 #include "../sampler/alloc.h"
 #include "counted.h"
 #include "hooks.h"
@@ -73,24 +74,28 @@ void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t size, size_t alignment, const vo
 
 /* ---- delete: before the real one. Where that calls free, whose hook would do it, nothing is left to be done
  * there. */
-static void untrack(const void *block)
+static bool is_to_be_released(const void *block)
 {
-    if (UNLIKELY(alloc_may_be_tracked(block)))
+    if (UNLIKELY(alloc_may_be_tracked(block))) {
+        if (arena_owns(block)) /* never the real allocator's */
+            return false;
         alloc_untrack(block, NULL);
+    }
+    return true;
 }
 
 /* The same out of line, for the frequent ones: what is not tracked ends in a tail jump. */
 __attribute__((noinline)) static void delete_tracked(void (*release)(void *), void *block)
 {
-    alloc_untrack(block, NULL);
-    release(block);
+    if (is_to_be_released(block))
+        release(block);
 }
 
 __attribute__((noinline)) static void delete_tracked_sized(void (*release)(void *, size_t), void *block,
                                                            size_t size)
 {
-    alloc_untrack(block, NULL);
-    release(block, size);
+    if (is_to_be_released(block))
+        release(block, size);
 }
 
 void _ZdlPv(void *block)
@@ -127,48 +132,48 @@ void _ZdaPvm(void *block, size_t size)
 
 void _ZdlPvRKSt9nothrow_t(void *block, const void *nothrow)
 {
-    untrack(block);
-    real._ZdlPvRKSt9nothrow_t(block, nothrow);
+    if (is_to_be_released(block))
+        real._ZdlPvRKSt9nothrow_t(block, nothrow);
 }
 
 void _ZdaPvRKSt9nothrow_t(void *block, const void *nothrow)
 {
-    untrack(block);
-    real._ZdaPvRKSt9nothrow_t(block, nothrow);
+    if (is_to_be_released(block))
+        real._ZdaPvRKSt9nothrow_t(block, nothrow);
 }
 
 void _ZdlPvSt11align_val_t(void *block, size_t alignment)
 {
-    untrack(block);
-    real._ZdlPvSt11align_val_t(block, alignment);
+    if (is_to_be_released(block))
+        real._ZdlPvSt11align_val_t(block, alignment);
 }
 
 void _ZdaPvSt11align_val_t(void *block, size_t alignment)
 {
-    untrack(block);
-    real._ZdaPvSt11align_val_t(block, alignment);
+    if (is_to_be_released(block))
+        real._ZdaPvSt11align_val_t(block, alignment);
 }
 
 void _ZdlPvmSt11align_val_t(void *block, size_t size, size_t alignment)
 {
-    untrack(block);
-    real._ZdlPvmSt11align_val_t(block, size, alignment);
+    if (is_to_be_released(block))
+        real._ZdlPvmSt11align_val_t(block, size, alignment);
 }
 
 void _ZdaPvmSt11align_val_t(void *block, size_t size, size_t alignment)
 {
-    untrack(block);
-    real._ZdaPvmSt11align_val_t(block, size, alignment);
+    if (is_to_be_released(block))
+        real._ZdaPvmSt11align_val_t(block, size, alignment);
 }
 
 void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *block, size_t alignment, const void *nothrow)
 {
-    untrack(block);
-    real._ZdlPvSt11align_val_tRKSt9nothrow_t(block, alignment, nothrow);
+    if (is_to_be_released(block))
+        real._ZdlPvSt11align_val_tRKSt9nothrow_t(block, alignment, nothrow);
 }
 
 void _ZdaPvSt11align_val_tRKSt9nothrow_t(void *block, size_t alignment, const void *nothrow)
 {
-    untrack(block);
-    real._ZdaPvSt11align_val_tRKSt9nothrow_t(block, alignment, nothrow);
+    if (is_to_be_released(block))
+        real._ZdaPvSt11align_val_tRKSt9nothrow_t(block, alignment, nothrow);
 }

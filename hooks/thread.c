@@ -11,6 +11,7 @@
 
 #include "../preload/machine.h"
 #include "../preload/sigprof.h"
+#include "../sampler/clock.h"
 #include "../sampler/threads.h"
 #include "../sampler/unwind.h"
 #include "../sampler/wait.h"
@@ -50,13 +51,35 @@ int pthread_setname_np(pthread_t thread, const char *name)
     return error;
 }
 
-/* Where a thread may no longer read the time stamp counter (the kernel's strict mode takes that, too),
-   nothing of it is recorded any more. */
-static void stop_in_this_thread(void)
+/* Strict mode allows four system calls and, like PR_TSC_SIGSEGV, no time stamp counter: nothing of the thread
+   is recorded any more. */
+static void note_strict_seccomp(void)
 {
+    clock_stop_ticks();
     sigprof_withdraw();
     thread_local_state.alloc_gap = UINT64_MAX;
     thread_local_state.ended = 1;
+}
+
+/* Before the call: what it forbids, it forbids from its return on. A filter at NULL only asks whether the
+   kernel knows filters. */
+static void note_prctl(long option, unsigned long value, unsigned long filter)
+{
+    if (option == PR_SET_TSC && value == PR_TSC_SIGSEGV)
+        clock_stop_ticks();
+    if (option != PR_SET_SECCOMP || (value == SECCOMP_MODE_FILTER && !filter))
+        return;
+    unwind_no_syscalls = true;
+    if (value == SECCOMP_MODE_STRICT)
+        note_strict_seccomp();
+}
+
+static void note_seccomp(long operation, long filter)
+{
+    if (operation == SECCOMP_SET_MODE_STRICT)
+        note_prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0);
+    else if (operation == SECCOMP_SET_MODE_FILTER)
+        note_prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, (unsigned long)filter);
 }
 
 int prctl(int option, ...)
@@ -71,11 +94,7 @@ int prctl(int option, ...)
     c = va_arg(list, unsigned long);
     d = va_arg(list, unsigned long);
     va_end(list);
-    if (option == PR_SET_SECCOMP)
-        unwind_no_syscalls = true;
-    if ((option == PR_SET_SECCOMP && a == SECCOMP_MODE_STRICT) ||
-        (option == PR_SET_TSC && a == PR_TSC_SIGSEGV))
-        stop_in_this_thread();
+    note_prctl(option, a, b);
     result = real.prctl(option, a, b, c, d);
     if (option == PR_SET_NAME && !result)
         thread_renamed(0, (const char *)a);
@@ -115,11 +134,10 @@ __attribute__((noinline)) static long futex_waits(long a, long b, long c, long d
 HOOK syscall_function hook_syscall __asm__("syscall");
 long hook_syscall(long number, long a, long b, long c, long d, long e, long f)
 {
-    if (UNLIKELY(number == SYS_seccomp)) {
-        unwind_no_syscalls = true;
-        if (a == SECCOMP_SET_MODE_STRICT)
-            stop_in_this_thread();
-    }
+    if (UNLIKELY(number == SYS_seccomp))
+        note_seccomp(a, c);
+    if (UNLIKELY(number == SYS_prctl))
+        note_prctl(a, (unsigned long)b, (unsigned long)c);
     if (number == SYS_futex && is_futex_wait(b))
         return futex_waits(a, b, c, d, e, f);
     return ((syscall_function *)(void *)real.syscall)(number, a, b, c, d, e, f);

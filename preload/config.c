@@ -133,12 +133,20 @@ static void copy_text(char *to, size_t size, const char *from)
     to[length] = 0;
 }
 
-/* The name that was executed, not the file behind it: Debian's redis-server is a link to redis-check-rdb. */
+/* The name that was executed, not the file behind it: Debian's redis-server is a link to redis-check-rdb.
+   Unless that is /proc/self/exe, by which chromium and others start themselves again. */
 static void read_program(char program[64])
 {
-    const char *path = (const char *)getauxval(AT_EXECFN);
-    const char *name = path ? strrchr(path, '/') : NULL;
+    const char *path = (const char *)getauxval(AT_EXECFN), *name;
+    char file[PATH_MAX];
+    long size;
 
+    if (path && !strncmp(path, "/proc/", 6) &&
+        (size = sys_call(SYS_readlink, path, file, sizeof file - 1)) > 0) {
+        file[size] = 0;
+        path = file;
+    }
+    name = path ? strrchr(path, '/') : NULL;
     copy_text(program, 64, name ? name + 1 : path ? path : "unknown");
 }
 

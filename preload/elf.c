@@ -21,12 +21,10 @@ static const ElfW(Dyn) * dynamic_section(const struct dl_phdr_info *info)
     return NULL;
 }
 
-bool elf_module_open(struct elf_module *module, const struct dl_phdr_info *info)
+static bool open_dynamic(struct elf_module *module, uintptr_t base, const ElfW(Dyn) * entry)
 {
-    const ElfW(Dyn) *entry = dynamic_section(info);
-
     memset(module, 0, sizeof *module);
-    module->base = info->dlpi_addr;
+    module->base = base;
     for (; entry && entry->d_tag != DT_NULL; entry++) {
         const void *table = relocated(module->base, entry);
         switch (entry->d_tag) {
@@ -51,6 +49,16 @@ bool elf_module_open(struct elf_module *module, const struct dl_phdr_info *info)
         }
     }
     return module->symbols && module->strings && (module->gnu_hash || module->hash);
+}
+
+bool elf_module_open(struct elf_module *module, const struct dl_phdr_info *info)
+{
+    return open_dynamic(module, info->dlpi_addr, dynamic_section(info));
+}
+
+bool elf_module_open_map(struct elf_module *module, const struct link_map *map)
+{
+    return open_dynamic(module, map->l_addr, map->l_ld);
 }
 
 bool elf_covers(const struct dl_phdr_info *info, uintptr_t address)

@@ -26,6 +26,7 @@ struct elf_module {
 
 /* false: it has no symbols to look for. */
 bool elf_module_open(struct elf_module *module, const struct dl_phdr_info *info);
+bool elf_module_open_map(struct elf_module *module, const struct link_map *map);
 
 /* true: address is in one of the module's segments. */
 bool elf_covers(const struct dl_phdr_info *info, uintptr_t address);

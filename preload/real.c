@@ -92,6 +92,10 @@ static int arena_posix_memalign(void **block, size_t alignment, size_t size)
     *block = arena_alloc(alignment, size);
     return *block ? 0 : ENOMEM;
 }
+static void *arena_new_aligned(size_t size, size_t alignment)
+{
+    return arena_alloc(alignment, size);
+}
 static void arena_free(void *block)
 {
     (void)block;
@@ -129,7 +133,12 @@ static void *while_resolving(unsigned index)
         return (void *)arena_alloc;
     case REAL_posix_memalign:
         return (void *)arena_posix_memalign;
+    case REAL__Znwm ... REAL__ZnamRKSt9nothrow_t:
+        return (void *)arena_malloc;
+    case REAL__ZnwmSt11align_val_t ... REAL__ZnamSt11align_val_tRKSt9nothrow_t:
+        return (void *)arena_new_aligned;
     case REAL_free:
+    case REAL__ZdlPv ... REAL__ZdaPvSt11align_val_tRKSt9nothrow_t:
         return (void *)arena_free;
     default:
         return (void *)not_there;
@@ -219,6 +228,24 @@ static int visit(struct dl_phdr_info *info, size_t size, void *context)
     return 0;
 }
 
+typedef int iterate(int (*visit)(struct dl_phdr_info *, size_t, void *), void *context);
+
+/* libc's own: sanitizers interpose dl_iterate_phdr(), and theirs cannot be called yet when the first
+   allocation comes out of their start. */
+static iterate *find_iterate(void)
+{
+    static const char name[] = "dl_iterate_phdr";
+    struct elf_module module;
+    void *found = NULL;
+
+    for (const struct link_map *map = _r_debug.r_map; map && !found; map = map->l_next) {
+        const char *file = strrchr(map->l_name, '/');
+        if (file && !strcmp(file, "/libc.so.6") && elf_module_open_map(&module, map))
+            found = elf_find(&module, name, elf_hash(name), NULL);
+    }
+    return found ? (iterate *)found : dl_iterate_phdr;
+}
+
 void real_start(void)
 {
     struct walk walk = {0, false};
@@ -226,7 +253,7 @@ void real_start(void)
 
     foreign = 0;
     resolving = true;
-    dl_iterate_phdr(visit, &walk);
+    find_iterate()(visit, &walk);
     resolving = false;
     /* What is not there now may come with dlopen(): the C++ library, or libpthread where that is one of its
      * own. */

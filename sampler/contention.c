@@ -100,7 +100,7 @@ static uint64_t integral(struct entry *entry, uint64_t now)
 
 static uint64_t now_units(void)
 {
-    return arch_ticks() >> UNIT_SHIFT;
+    return clock_ticks() >> UNIT_SHIFT;
 }
 
 /* A place that was never used, else one that nobody waits at. A thread that registers there in this moment
@@ -217,7 +217,7 @@ static uint64_t take_spread(struct entry *entry, uint64_t charge)
 /* How many releases this one is to stand for, in 1 / 2^WEIGHT_SHIFT; 0: it is not recorded. */
 static uint64_t draw(uint64_t fraction, uint64_t waited, uint64_t waiters)
 {
-    uint64_t ns = clock_ns((waited << UNIT_SHIFT) / waiters), one = UINT64_C(1) << WEIGHT_SHIFT;
+    uint64_t ns = clock_ns_of((waited << UNIT_SHIFT) / waiters), one = UINT64_C(1) << WEIGHT_SHIFT;
     uint64_t weight = fraction;
     if (ns > always_ns)
         weight = fraction * always_ns / ns;
@@ -267,7 +267,7 @@ struct contention_charge contention_charge(const void *lock)
         return charge;
     waiters = atomic_load_explicit(&entry->state, memory_order_relaxed) >> SUM_BITS;
     waiters += !waiters;
-    count_short(entry, clock_ns((waited << UNIT_SHIFT) / waiters) < short_ns);
+    count_short(entry, clock_ns_of((waited << UNIT_SHIFT) / waiters) < short_ns);
     charge.events =
         draw(atomic_load_explicit(&segment->control.mutex_fraction, memory_order_relaxed), waited, waiters);
     if (before != UNKNOWN && before & 1)
@@ -282,7 +282,7 @@ struct contention_charge contention_charge(const void *lock)
 __attribute__((noinline)) void contention_record(struct contention_charge charge)
 {
     if (charge.events)
-        event_record(KIND_MUTEX, charge.events, clock_ns(charge.ticks));
+        event_record(KIND_MUTEX, charge.events, clock_ns_of(charge.ticks));
 }
 
 void contention_forget(void)

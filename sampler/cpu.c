@@ -14,7 +14,7 @@
 
 #include "poison.h"
 
-enum { NS_PER_S = 1000000000 };
+enum { NS_PER_S = 1000000000, NO_SUCH_THREAD = -22 /* EINVAL */ };
 
 /* si_value of our timers: the upper half says ours, the lower one the slot (0: in a child that has not
  * joined). */
@@ -39,19 +39,21 @@ static void set_period(int timer, uint32_t period_ns, uint64_t first_ns)
 }
 
 /* The first period is a random part of one: a thread that lives for less than a period is sampled in
- * proportion. */
+ * proportion. 1 + its id, or negative errno. */
 static int make_timer(int tid, uint32_t slot, uint32_t period_ns)
 {
     struct sigevent event;
     int timer = 0;
+    long result;
 
     memset(&event, 0, sizeof event);
     event.sigev_notify = SIGEV_THREAD_ID;
     event.sigev_signo = SIGPROF;
     event.sigev_value.sival_ptr = (void *)(cookie | slot);
     event._sigev_un._tid = tid;
-    if (sys_call(SYS_timer_create, thread_clock(tid), &event, &timer) < 0)
-        return 0;
+    result = sys_call(SYS_timer_create, thread_clock(tid), &event, &timer);
+    if (result < 0)
+        return (int)result;
     set_period(timer, period_ns, 1 + random_bits() % period_ns);
     return timer + 1;
 }
@@ -65,18 +67,21 @@ static uint32_t wanted_period(const struct segment *segment)
     return period < 100000 ? 100000 : period > NS_PER_S ? NS_PER_S : period;
 }
 
-void cpu_start(struct segment *segment, uint32_t slot, int tid)
+int cpu_start(struct segment *segment, uint32_t slot, int tid)
 {
     struct slot_private *own = &slot_private[slot];
     int timer;
 
     own->period_ns = wanted_period(segment);
     timer = make_timer(tid, slot, own->period_ns);
+    if (timer < 0) {
+        if (timer != NO_SUCH_THREAD)
+            segment_count(segment, COUNT_LOST_TIMER, 1);
+        return timer;
+    }
     atomic_store_explicit(&own->timer, timer, memory_order_relaxed);
-    if (timer)
-        atomic_fetch_or_explicit(&segment->thread[slot].flags, THREAD_HAS_TIMER, memory_order_relaxed);
-    else
-        segment_count(segment, COUNT_LOST_TIMER, 1);
+    atomic_fetch_or_explicit(&segment->thread[slot].flags, THREAD_HAS_TIMER, memory_order_relaxed);
+    return 0;
 }
 
 void cpu_stop(uint32_t slot)
@@ -88,8 +93,8 @@ void cpu_stop(uint32_t slot)
 
 void cpu_start_unattached(uint32_t period_ns)
 {
-    if (period_ns && system_calls_allowed())
-        thread_local_state.timer = make_timer((int)sys_call(SYS_gettid), 0, period_ns);
+    int timer = period_ns && system_calls_allowed() ? make_timer((int)sys_call(SYS_gettid), 0, period_ns) : 0;
+    thread_local_state.timer = timer > 0 ? timer : 0;
 }
 
 /* Threads the uploader found without a slot (raw clone, or started before us), and ended ones (negative)
@@ -176,6 +181,11 @@ bool cpu_signal(const siginfo_t *info, void *context)
     }
     if (!slot || slot >= LAYOUT_THREADS)
         return true;
+    if (thread_has_other(slot)) {
+        if (system_calls_allowed())
+            thread_drop(segment, slot);
+        return true;
+    }
     period_ns = slot_private[slot].period_ns;
     periods = 1 + (info->si_overrun > 0 ? (uint32_t)info->si_overrun : 0);
     if (atomic_load_explicit(&segment->control.profiles, memory_order_relaxed) & 1u << PROFILE_CPU &&

@@ -11,8 +11,9 @@
 
 #include "layout.h"
 
-/* Starts the timer of the thread with this tid, whose slot is taken. */
-void cpu_start(struct segment *segment, uint32_t slot, int tid);
+/* Starts the timer of the thread with this tid, whose slot is taken. 0 or negative errno (counted but for
+   -EINVAL: there is no such thread any more). */
+int cpu_start(struct segment *segment, uint32_t slot, int tid);
 void cpu_stop(uint32_t slot);
 
 /* In a forked child that has no segment yet: a timer whose first signal makes it join. period 0: off. */

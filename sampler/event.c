@@ -38,7 +38,7 @@ static uint32_t own_slot(void)
 {
     if (thread_local_state.ended)
         return 0;
-    if (!thread_local_state.slot && !process_is_vforked())
+    if (!thread_local_state.slot)
         thread_adopt_self(0);
     return thread_local_state.slot;
 }

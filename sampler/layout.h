@@ -149,6 +149,7 @@ enum segment_flag {
     SEGMENT_FORKED = 1,  /* made by a child of a profiled process that did not exec */
     SEGMENT_RESUMED = 2, /* a copy of an earlier segment of this process, whose uploader died */
     SEGMENT_PID1 = 4,    /* the target is pid 1 of its namespace and will wait for control.finished at exit */
+    SEGMENT_NS_TICKS = 8, /* it was never allowed to read the counter: ticks are ns of CLOCK_MONOTONIC */
 };
 
 /* Written by the uploader while the target runs (the target fills in the settings before the hand-over). */
@@ -197,7 +198,8 @@ enum { LAYOUT_REGS = 8 };
 
 struct seg_thread {
     _Atomic int32_t tid;          /* [T] 0: free (release) */
-    _Atomic uint32_t bank_in_use; /* [T] 1 + bank while the thread writes to it, else 0; see active_bank */
+    _Atomic uint32_t bank_in_use; /* [T] bit 0, 1: the thread writes to bank 0, 1; both when a signal
+                                     interrupted a sample; see active_bank */
     _Atomic uint32_t next_free;   /* [T] while free: next free slot */
     _Atomic uint32_t name;        /* [T] index in names[] */
     uint64_t stack_low;           /* [T] 0: not known */

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "live.h"
 
-#include <string.h>
-
 #include "record.h"
 
 #include "poison.h"
 
-enum { FREE = 0, BEING_WRITTEN = 1, FILTER_STUCK = 255 };
+enum { FREE = 0, BEING_WRITTEN = 1 };
 
 uint8_t alloc_filter[ALLOC_FILTER];
 
@@ -18,7 +16,7 @@ static void filter_change(uintptr_t block, int by)
     _Atomic uint8_t *count = (_Atomic uint8_t *)&alloc_filter[alloc_filter_index(block)];
     uint8_t old = atomic_load_explicit(count, memory_order_relaxed);
     do {
-        if (old == FILTER_STUCK || (by < 0 && !old))
+        if (old == ALLOC_FILTER_STUCK || (by < 0 && !old))
             return; /* it cannot count further, and stays set */
     } while (!atomic_compare_exchange_weak_explicit(count, &old, (uint8_t)(old + by), memory_order_relaxed,
                                                     memory_order_relaxed));
@@ -81,5 +79,7 @@ bool live_remove(struct segment *segment, uintptr_t block, struct alloc_saved *s
 
 void live_forget(void)
 {
-    memset(alloc_filter, 0, sizeof alloc_filter);
+    for (unsigned i = 0; i < ALLOC_FILTER; i++)
+        if (alloc_filter[i] && alloc_filter[i] != ALLOC_FILTER_STUCK) /* else a child would copy the page */
+            alloc_filter[i] = 0;
 }

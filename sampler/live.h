@@ -10,7 +10,7 @@
 void live_insert(struct segment *segment, uintptr_t block, const struct alloc_saved *what);
 bool live_remove(struct segment *segment, uintptr_t block, struct alloc_saved *saved);
 
-/* After fork: the new segment's table is empty, so is the filter. */
+/* After fork: the new segment's table is empty, so is the filter but for what is stuck. */
 void live_forget(void);
 
 #endif

@@ -18,6 +18,7 @@ enum { MEMO = 64 };
 
 static int (*find_object)(void *, struct dl_find_object *);
 static struct module vdso;
+static struct module program;       /* as the kernel mapped it; end 0: not known */
 static char program_path[PATH_MAX]; /* "" if not known */
 static char start_directory[PATH_MAX];
 
@@ -70,11 +71,21 @@ bool module_frame_memory(const struct module *module, struct cfi_memory *memory)
         return false;
     size_t size = program_headers(module->start, module->end, &count) ? mapped_from(module, at, PF_R, &low)
                                                                       : module->end - at;
-    if (size == 0 || at < module->start || at + size > module->end)
+    if (size == 0 || at < module->start || at >= module->end || size > module->end - at)
         return false;
     memory->start = (const uint8_t *)low;
     memory->end = module->frame_hdr + size;
     return true;
+}
+
+/* Of a program with gaps between its segments, as lld and -z separate-code with large pages leave them, the
+   loader names the one segment that was asked for, which has neither headers nor frames. */
+static void widen_program(struct module *module)
+{
+    if (module->bias != program.bias || module->start < program.start || module->end > program.end)
+        return;
+    module->start = program.start;
+    module->end = program.end;
 }
 
 bool module_find(uintptr_t pc, struct module *module)
@@ -86,6 +97,8 @@ bool module_find(uintptr_t pc, struct module *module)
         module->bias = found.dlfo_link_map->l_addr;
         module->frame_hdr = found.dlfo_eh_frame;
         module->path = found.dlfo_link_map->l_name;
+        if (module->path[0] == '\0')
+            widen_program(module);
         return true;
     }
     if (pc - vdso.start >= vdso.end - vdso.start)
@@ -279,6 +292,28 @@ static void find_vdso(uintptr_t start)
     }
 }
 
+static void find_program_range(void)
+{
+    const Elf64_Phdr *header = (const Elf64_Phdr *)getauxval(AT_PHDR);
+    uintptr_t headers = (uintptr_t)header, low = UINTPTR_MAX, high = 0;
+    unsigned count = header ? (unsigned)getauxval(AT_PHNUM) : 0;
+
+    for (; count > 0; count--, header++) {
+        if (header->p_type == PT_PHDR)
+            program.bias = headers - header->p_vaddr;
+        if (header->p_type != PT_LOAD)
+            continue;
+        if (header->p_vaddr < low)
+            low = header->p_vaddr;
+        if (header->p_vaddr + header->p_memsz > high)
+            high = header->p_vaddr + header->p_memsz;
+    }
+    if (low >= high)
+        return;
+    program.start = program.bias + (low & ~(uintptr_t)(LAYOUT_PAGE - 1));
+    program.end = program.bias + ((high + LAYOUT_PAGE - 1) & ~(uintptr_t)(LAYOUT_PAGE - 1));
+}
+
 /* AT_EXECFN where there is no /proc. A program that was given to the loader as an argument (then the kernel
    has mapped no interpreter) is argv[0], which is copied because programs write over it. */
 static void find_program(void)
@@ -297,6 +332,7 @@ void modules_start(void)
     find_object = (int (*)(void *, struct dl_find_object *))dlsym(RTLD_DEFAULT, "_dl_find_object");
     find_vdso(getauxval(AT_SYSINFO_EHDR));
     find_program();
+    find_program_range();
     if (sys_call(SYS_getcwd, start_directory, sizeof(start_directory)) < 0 || start_directory[0] != '/')
         start_directory[0] = '\0';
 }

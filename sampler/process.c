@@ -14,6 +14,7 @@
 #include "live.h"
 #include "record.h"
 #include "resched.h"
+#include "slots.h"
 #include "sys.h"
 #include "threads.h"
 #include "unwind.h"
@@ -42,13 +43,6 @@ const _Atomic uint32_t *_Atomic process_profiles = &profiles_unattached;
 static int own_pid; /* the process that all this belongs to */
 static bool forked; /* this process came from a fork of a profiled one */
 
-static uint64_t monotonic_ns(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
 int process_start(const struct process_settings *given, const struct process_ops *given_ops)
 {
     long page =
@@ -61,11 +55,11 @@ int process_start(const struct process_settings *given, const struct process_ops
         sys_call(SYS_munmap, page, LAYOUT_PAGE);
         return (int)result;
     }
+    clock_start();
     settings = *given;
     own_pid = (int)sys_call(SYS_getpid);
     ops = given_ops;
-    weights_seed(arch_ticks() ^ (uint64_t)sys_call(SYS_getpid) << 32);
-    clock_start();
+    weights_seed(clock_ticks() ^ (uint64_t)sys_call(SYS_getpid) << 32);
     resched_start();
     mark = (struct fork_mark *)page;
     atomic_store_explicit(&profiles_unattached, settings.profiles, memory_order_relaxed);
@@ -116,10 +110,11 @@ static void fill_header(struct segment *segment)
     header->version = LAYOUT_VERSION;
     header->pid = pid;
     header->size = sizeof(struct segment);
-    header->start_ticks = arch_ticks();
-    header->start_monotonic_ns = monotonic_ns(CLOCK_MONOTONIC);
-    header->start_realtime_ns = monotonic_ns(CLOCK_REALTIME);
-    header->flags = (forked ? SEGMENT_FORKED : 0) | (pid == 1 ? SEGMENT_PID1 : 0);
+    header->start_ticks = clock_ticks();
+    header->start_monotonic_ns = clock_ns(CLOCK_MONOTONIC);
+    header->start_realtime_ns = clock_ns(CLOCK_REALTIME);
+    header->flags = (forked ? SEGMENT_FORKED : 0) | (pid == 1 ? SEGMENT_PID1 : 0) |
+                    (clock_ticks_are_ns() ? SEGMENT_NS_TICKS : 0);
     memcpy(header->program, settings.program, sizeof header->program);
     memcpy(header->name, settings.name, sizeof header->name);
     memcpy(header->labels, settings.labels, sizeof header->labels);
@@ -160,6 +155,12 @@ static int join(void)
     return 0;
 }
 
+/* In a child of vfork(): the segment would be handed over as its own, and be taken for ended with it. */
+static bool is_borrowed(void)
+{
+    return own_pid != sys_call(SYS_getpid) && own_pid == sys_call(SYS_getppid);
+}
+
 /* One joiner at a time; whoever comes meanwhile goes without a segment. */
 int process_join(void)
 {
@@ -169,8 +170,8 @@ int process_join(void)
 
     if (!mark || !system_calls_allowed())
         return -11; /* EAGAIN */
-    now = monotonic_ns(CLOCK_MONOTONIC_COARSE);
-    if (now < atomic_load_explicit(&next_try_ns, memory_order_relaxed))
+    now = clock_ns(CLOCK_MONOTONIC_COARSE);
+    if (now < atomic_load_explicit(&next_try_ns, memory_order_relaxed) || is_borrowed())
         return -11;
     if (!atomic_compare_exchange_strong_explicit(&joining, &idle, 1, memory_order_acquire,
                                                  memory_order_relaxed))
@@ -192,13 +193,16 @@ static void become_child(void)
     atomic_store_explicit(&joining, 0, memory_order_relaxed);
     atomic_store_explicit(&next_try_ns, 0, memory_order_relaxed);
     forked = true;
-    own_pid = (int)sys_call(SYS_getpid);
-    if (parents && system_calls_allowed())
-        sys_call(SYS_munmap, parents, sizeof(struct segment));
+    if (system_calls_allowed()) {
+        own_pid = (int)sys_call(SYS_getpid);
+        if (parents)
+            sys_call(SYS_munmap, parents, sizeof(struct segment));
+    }
     live_forget();
     contention_forget();
+    slots_forget();
     unwind_forget();
-    weights_seed(arch_ticks() ^ (uint64_t)sys_call(SYS_getpid) << 32);
+    weights_seed(clock_ticks() ^ (uint64_t)own_pid << 32);
     thread_local_state.slot = 0;
     thread_local_state.timer = 0;
     thread_local_state.alloc_gap = 0;
@@ -231,7 +235,7 @@ struct segment *process_segment(void)
 bool process_is_vforked(void)
 {
     return mark && atomic_load_explicit(&mark->state, memory_order_acquire) == STARTED &&
-           own_pid != sys_call(SYS_getpid);
+           system_calls_allowed() && own_pid != sys_call(SYS_getpid);
 }
 
 void process_fork_child(void)
@@ -272,7 +276,7 @@ static void copy_segment(struct segment *to, const struct segment *from)
     }
     to->header.flags |= SEGMENT_RESUMED;
     to->control.uploader_pid = 0;
-    to->control.heartbeat_ns = monotonic_ns(CLOCK_MONOTONIC);
+    to->control.heartbeat_ns = clock_ns(CLOCK_MONOTONIC);
 }
 
 /*
@@ -302,13 +306,13 @@ static int resume(struct segment *segment)
 
 void process_check_uploader(struct segment *segment)
 {
-    uint64_t now = monotonic_ns(CLOCK_MONOTONIC_COARSE);
+    uint64_t now = clock_ns(CLOCK_MONOTONIC_COARSE);
     uint64_t heartbeat = atomic_load_explicit(&segment->control.heartbeat_ns, memory_order_relaxed);
     uint32_t idle = 0;
 
     if (__builtin_expect(now < heartbeat + uploader_silent_ns, 1) || !system_calls_allowed())
         return;
-    if (now < atomic_load_explicit(&next_try_ns, memory_order_relaxed) ||
+    if (now < atomic_load_explicit(&next_try_ns, memory_order_relaxed) || is_borrowed() ||
         !atomic_compare_exchange_strong_explicit(&joining, &idle, 1, memory_order_acquire,
                                                  memory_order_relaxed))
         return;
@@ -322,11 +326,15 @@ void process_exit(int status)
 {
     static const struct timespec pause = {0, 20000000};
     struct segment *segment = mark ? atomic_load_explicit(&current, memory_order_acquire) : NULL;
+    int uploader;
 
     if (!segment || atomic_load_explicit(&mark->state, memory_order_acquire) == FORKED)
         return;
     atomic_store_explicit(&segment->header.ended, 1 + (uint32_t)(status & 0xff), memory_order_release);
-    if (!(segment->header.flags & SEGMENT_PID1))
+    if (!(segment->header.flags & SEGMENT_PID1) || !system_calls_allowed())
+        return;
+    uploader = atomic_load_explicit(&segment->control.uploader_pid, memory_order_relaxed);
+    if (uploader && !ops->uploader_alive(uploader))
         return;
     /* The end of pid 1 ends the container and the uploader in it: let it send the last profiles, for 10 s. */
     for (int i = 0; i < 500 && !atomic_load_explicit(&segment->control.finished, memory_order_acquire); i++)

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "clock.h"
+
 #include "poison.h"
 
 enum { BUFFERS = 64, PROBES = 128 };
@@ -42,7 +44,7 @@ bool record_begin(struct record *record, struct segment *segment, uint32_t slot,
     struct seg_thread *thread = &segment->thread[slot];
     uint32_t active, again;
 
-    record->start_ticks = arch_ticks();
+    record->start_ticks = clock_ticks();
     record->buffer = take_buffer(record->start_ticks);
     if (record->buffer == BUFFERS) {
         segment_count(segment, COUNT_LOST_BUFFER, 1);
@@ -54,10 +56,11 @@ bool record_begin(struct record *record, struct segment *segment, uint32_t slot,
     record->outer = in_handler ? atomic_load_explicit(&thread->bank_in_use, memory_order_relaxed) : 0;
 
     /* Dekker with the uploader's rotation: it stores active_bank, then reads bank_in_use; we store
-       bank_in_use, then read active_bank again. One of us sees the other. */
+       bank_in_use, then read active_bank again. One of us sees the other. The sample that this one
+       interrupted goes on to write to its own bank. */
     active = atomic_load_explicit(&segment->control.active_bank, memory_order_acquire) & 1;
     for (int tries = 0; tries < 3; tries++) {
-        atomic_store_explicit(&thread->bank_in_use, 1 + active, memory_order_seq_cst);
+        atomic_store_explicit(&thread->bank_in_use, record->outer | 1u << active, memory_order_seq_cst);
         again = atomic_load_explicit(&segment->control.active_bank, memory_order_seq_cst) & 1;
         if (again == active) {
             record->bank = &segment->bank[active];
@@ -73,9 +76,12 @@ bool record_begin(struct record *record, struct segment *segment, uint32_t slot,
 
 void record_end(struct record *record, bool in_handler)
 {
+    uint64_t now = clock_ticks();
+
     atomic_store_explicit(&record->thread->bank_in_use, in_handler ? record->outer : 0, memory_order_release);
     atomic_store_explicit(&buffer_taken[record->buffer], 0, memory_order_release);
-    segment_count(record->segment, COUNT_OWN_TICKS, arch_ticks() - record->start_ticks);
+    if (now > record->start_ticks)
+        segment_count(record->segment, COUNT_OWN_TICKS, now - record->start_ticks);
 }
 
 static uint64_t hash_word(uint64_t hash, uint64_t word)
@@ -91,6 +97,21 @@ static uint64_t hash_stack(const struct unwound *walk, uint32_t epoch, const uin
         hash = hash_word(hash, pc[i]);
     return hash;
 }
+
+/*
+ * The bucket to look at as the i-th one: the first few in one page of the table, the next in four more, the
+ * rest anywhere. A program with some hundred stacks so meets five pages for the first time and not 64.
+ */
+static uint32_t probe(uint64_t hash, uint32_t i)
+{
+    enum { NEAR = 1024, FAR = 4096 };
+    if (i < 4)
+        return (uint32_t)(hash + i) % NEAR;
+    if (i < 8)
+        return NEAR + (uint32_t)((hash >> 10) + i) % FAR;
+    return NEAR + FAR + (uint32_t)((hash >> 16) + i) % (LAYOUT_STACK_BUCKETS - NEAR - FAR);
+}
+_Static_assert((int)LAYOUT_STACK_BUCKETS == (int)LAYOUT_SAMPLE_BUCKETS, "probe() is for both");
 
 static struct seg_stack *stack_at(struct seg_bank *bank, uint32_t offset)
 {
@@ -135,7 +156,7 @@ static uint32_t insert_stack(struct seg_bank *bank, const struct unwound *walk, 
     uint32_t mine = 0;
 
     for (uint32_t i = 0; i < PROBES; i++) {
-        _Atomic uint32_t *bucket = &bank->stack_bucket[(hash + i) % LAYOUT_STACK_BUCKETS];
+        _Atomic uint32_t *bucket = &bank->stack_bucket[probe(hash, i)];
         uint32_t offset = atomic_load_explicit(bucket, memory_order_acquire);
         if (!offset) {
             if (!mine)
@@ -151,9 +172,25 @@ static uint32_t insert_stack(struct seg_bank *bank, const struct unwound *walk, 
     return 0;
 }
 
+/* Stacks of a thread have most of their frames in common with the one before. Where that was is a guess: its
+   bank may have been emptied since, which costs nothing but the use. */
+static uint32_t last_stack[LAYOUT_THREADS];
+
+static void prefetch_rows(const struct record *record, uint32_t slot)
+{
+    enum { MOST = 64 };
+    const struct seg_stack *stack = stack_at(record->bank, last_stack[slot]);
+    uint32_t frames = last_stack[slot] ? stack->frames : 0;
+    /* What stands there now may be longer, and the bank's end is the segment's. */
+    if (frames <= LAYOUT_FRAMES && last_stack[slot] < LAYOUT_STACK_WORDS - sizeof *stack / 8 - MOST)
+        unwind_prefetch(stack->pc, frames < MOST ? frames : MOST);
+}
+
 uint32_t record_stack(struct record *record, const struct arch_regs *regs, const struct stack_range *ranges)
 {
     struct segment *segment = record->segment;
+    uint32_t slot = (uint32_t)(record->thread - segment->thread);
+    prefetch_rows(record, slot);
     struct unwound walk = unwind_stack(segment, regs, ranges, record->frames, LAYOUT_FRAMES);
     uint32_t epoch = atomic_load_explicit(&segment->header.epoch, memory_order_acquire), stack;
 
@@ -166,6 +203,7 @@ uint32_t record_stack(struct record *record, const struct arch_regs *regs, const
     if (walk.flags & STACK_DEEP)
         segment_count(segment, COUNT_STACKS_DEEP, 1);
     stack = insert_stack(record->bank, &walk, epoch, record->frames);
+    last_stack[slot] = stack;
     if (!stack)
         segment_count(segment, COUNT_LOST_STACK_TABLE, 1);
     return stack;
@@ -177,7 +215,7 @@ static struct seg_sample *find_sample(struct seg_bank *bank, uint64_t key)
     uint32_t mine = 0;
 
     for (uint32_t i = 0; i < PROBES; i++) {
-        _Atomic uint32_t *bucket = &bank->sample_bucket[(hash + i) % LAYOUT_SAMPLE_BUCKETS];
+        _Atomic uint32_t *bucket = &bank->sample_bucket[probe(hash, i)];
         uint32_t index = atomic_load_explicit(bucket, memory_order_acquire);
         if (!index) {
             if (!mine) {

@@ -5,8 +5,8 @@
 #include <limits.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <time.h>
 
+#include "clock.h"
 #include "cpu.h"
 #include "event.h"
 #include "process.h"
@@ -20,7 +20,8 @@ __thread struct thread_local_state thread_local_state;
 
 static pthread_key_t end_key;
 static _Atomic uint32_t end_key_made;
-static size_t default_stack; /* bytes, of threads made without attributes */
+static size_t
+    main_stack; /* bytes that the kernel kept free for the main thread's stack when the program started */
 static uintptr_t main_stack_high;
 
 static size_t stack_limit(void)
@@ -58,27 +59,25 @@ static void thread_end(void *rounds_left)
 
 void threads_start(void)
 {
-    default_stack = stack_limit();
+    main_stack = stack_limit();
     if (!pthread_key_create(&end_key, thread_end))
         atomic_store_explicit(&end_key_made, 1, memory_order_release);
 }
 
-/* Fills the slot of a thread and starts its timer. handle 0: not known. */
-static void occupy(struct segment *segment, uint32_t slot, int tid, pthread_t handle, const char name[16])
+/* Fills the slot of a thread and starts its timer. handle 0: not known. Returns what cpu_start() does. */
+static int occupy(struct segment *segment, uint32_t slot, int tid, pthread_t handle, const char name[16])
 {
     struct seg_thread *thread = &segment->thread[slot];
-    struct timespec now;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
     thread->stack_low = slot_private[slot].stack_low;
     thread->stack_high = slot_private[slot].stack_high;
     thread->handle = (uint64_t)handle;
-    thread->start_monotonic_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    thread->start_monotonic_ns = clock_ns(CLOCK_MONOTONIC);
     atomic_store_explicit(&thread->flags, handle ? 0 : THREAD_ADOPTED, memory_order_relaxed);
     atomic_store_explicit(&thread->name, name_index(segment, name), memory_order_relaxed);
     atomic_store_explicit(&slot_private[slot].tid, tid, memory_order_relaxed);
     atomic_store_explicit(&thread->tid, tid, memory_order_release);
-    cpu_start(segment, slot, tid);
+    return cpu_start(segment, slot, tid);
 }
 
 static void occupy_self(struct segment *segment, uint32_t slot)
@@ -99,21 +98,33 @@ static void note_creator(struct segment *segment, struct seg_thread *thread)
     thread->created_generation = stack ? generation : 0;
 }
 
+/* Bytes of stack that a thread with these attributes (NULL: the program's defaults) gets. */
+static size_t stack_size(const pthread_attr_t *attr)
+{
+    pthread_attr_t defaults;
+    size_t size = 0;
+
+    if (attr) {
+        pthread_attr_getstacksize(attr, &size);
+    } else if (!pthread_getattr_default_np(&defaults)) {
+        pthread_attr_getstacksize(&defaults, &size);
+        pthread_attr_destroy(&defaults);
+    }
+    return size;
+}
+
 uint32_t thread_prepare(void *(*start)(void *), void *arg, const pthread_attr_t *attr)
 {
     struct segment *segment = system_calls_allowed() ? process_segment() : NULL;
     uint32_t slot = segment ? slot_take(segment) : 0;
     struct slot_private *own = &slot_private[slot];
-    size_t size = 0;
 
     if (!slot)
         return 0;
     note_creator(segment, &segment->thread[slot]);
-    if (attr)
-        pthread_attr_getstacksize(attr, &size);
     own->start = start;
     own->arg = arg;
-    own->stack_low = size ? size : default_stack; /* turned into an address by thread_main() */
+    own->stack_low = stack_size(attr); /* turned into an address by thread_main() */
     return slot;
 }
 
@@ -164,7 +175,8 @@ void thread_adopt_self(uintptr_t stack_high)
 
     if (stack_high)
         main_stack_high = stack_high;
-    if (!segment || thread_local_state.slot || thread_local_state.ended || !system_calls_allowed())
+    if (!segment || thread_local_state.slot || thread_local_state.ended || !system_calls_allowed() ||
+        process_is_vforked())
         return;
     is_main = sys_call(SYS_gettid) == sys_call(SYS_getpid);
     slot = slot_take(segment);
@@ -172,9 +184,9 @@ void thread_adopt_self(uintptr_t stack_high)
         return;
     /* In a child forked by a thread other than the main one, the only thread runs on that thread's stack. */
     if (is_main && (uintptr_t)__builtin_frame_address(0) < main_stack_high &&
-        main_stack_high - (uintptr_t)__builtin_frame_address(0) < stack_limit()) {
+        main_stack_high - (uintptr_t)__builtin_frame_address(0) < main_stack) {
         slot_private[slot].stack_high = main_stack_high;
-        slot_private[slot].stack_low = main_stack_high - stack_limit();
+        slot_private[slot].stack_low = main_stack_high - main_stack;
     } else {
         slot_private[slot].stack_high = slot_private[slot].stack_low = 0;
     }
@@ -196,6 +208,16 @@ static uint32_t find_slot(const struct segment *segment, int tid)
     return 0;
 }
 
+/* Two may want to: whoever takes the tid out of it does. */
+static void release(struct segment *segment, uint32_t slot, int tid)
+{
+    if (!atomic_compare_exchange_strong_explicit(&slot_private[slot].tid, &tid, 0, memory_order_relaxed,
+                                                 memory_order_relaxed))
+        return;
+    cpu_stop(slot);
+    slot_give_back(segment, slot);
+}
+
 void thread_adopt_other(struct segment *segment, int tid)
 {
     static const char unnamed[16] = "";
@@ -203,7 +225,24 @@ void thread_adopt_other(struct segment *segment, int tid)
     if (!slot)
         return;
     slot_private[slot].stack_low = slot_private[slot].stack_high = 0;
-    occupy(segment, slot, tid, 0, unnamed);
+    if (occupy(segment, slot, tid, 0, unnamed) == -22) /* EINVAL: it ended since the uploader saw it */
+        release(segment, slot, tid);
+}
+
+/* By its own allocation, or since it had only just been made when the uploader saw it. */
+bool thread_has_other(uint32_t slot)
+{
+    uint32_t own = thread_local_state.slot;
+    return __builtin_expect(own != slot, 0) && own &&
+           atomic_load_explicit(&slot_private[own].tid, memory_order_relaxed) ==
+               atomic_load_explicit(&slot_private[slot].tid, memory_order_relaxed);
+}
+
+/* Whoever adopts the thread at this moment may not have noted its timer yet: then with the next signal. */
+void thread_drop(struct segment *segment, uint32_t slot)
+{
+    if (atomic_load_explicit(&slot_private[slot].timer, memory_order_relaxed))
+        release(segment, slot, atomic_load_explicit(&slot_private[slot].tid, memory_order_relaxed));
 }
 
 void thread_bury(struct segment *segment, int tid)
@@ -211,9 +250,7 @@ void thread_bury(struct segment *segment, int tid)
     uint32_t slot = find_slot(segment, tid);
     if (!slot || sys_call(SYS_tgkill, sys_call(SYS_getpid), tid, 0) != -3 /* ESRCH */)
         return;
-    cpu_stop(slot);
-    atomic_store_explicit(&slot_private[slot].tid, 0, memory_order_relaxed);
-    slot_give_back(segment, slot);
+    release(segment, slot, tid);
 }
 
 void thread_renamed(pthread_t handle, const char *name)

@@ -58,6 +58,10 @@ struct segment;
 void thread_adopt_other(struct segment *segment, int tid);
 void thread_bury(struct segment *segment, int tid);
 
+/* Of a CPU signal's handler: the calling thread was adopted with this slot, and has come by itself since. */
+bool thread_has_other(uint32_t slot);
+void thread_drop(struct segment *segment, uint32_t slot);
+
 /*
  * The CPU sampler. cpu_signal() is called by the SIGPROF handler of preload/sigprof.c for every SIGPROF;
  * true: it was a timer of ours and was dealt with. Signal-safe, errno untouched.

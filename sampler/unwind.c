@@ -88,6 +88,12 @@ static uint64_t cache_find(uintptr_t address)
     return (check ^ row) == cache_key(address) ? row : ROW_MISSING;
 }
 
+void unwind_prefetch(const uint64_t *pc, unsigned frames)
+{
+    for (unsigned i = 0; i < frames; i++)
+        __builtin_prefetch(cache_place(pc[i] - 1));
+}
+
 static void cache_store(uintptr_t address, uint64_t key, uint64_t row)
 {
     struct cache_entry *entry = cache_place(address);
@@ -319,16 +325,33 @@ static bool leads_on(struct walk *w, uint64_t pc, uint64_t sp, uint64_t fp)
     return cfa > sp && load_word(w, cfa - 8, &next) && module_is_after_call(next);
 }
 
-/* Assembly that was not annotated: its return address is somewhere up its small frame. */
+/* Assembly that was not annotated: its return address is somewhere up its small frame. It is not beyond a
+   return address that the frame pointer leads to: that is the caller's or its own, as in code that V8 links
+   into a program, whose callers have no rows either and so do not lead on. */
 static enum step step_by_search(struct walk *w)
 {
     uint64_t sp = w->regs.r[ARCH_SP], fp = w->regs.r[ARCH_FP], caller;
     for (unsigned i = 0; i < SEARCHED_WORDS && load_word(w, sp, &caller); i++) {
         sp += 8;
-        if (module_is_after_call(caller) && leads_on(w, caller, sp, fp))
+        if (!module_is_after_call(caller))
+            continue;
+        if (leads_on(w, caller, sp, fp))
             return step_to(w, caller, sp, fp);
+        if (sp == fp + 16)
+            return STEP_LOST;
     }
     return STEP_LOST;
+}
+
+/* Code of a module may have been called by generated code, which is in none: V8's builtins are. Then the
+   frame pointer is believed where what it points to is a frame record of a chain: the next one above it,
+   readable. */
+static bool is_frame_record(struct walk *w, uint64_t fp, uint64_t caller, uint64_t caller_fp)
+{
+    uint64_t word;
+    return caller >= LAYOUT_PAGE && caller >> 47 == 0 && caller_fp > fp && caller_fp % 8 == 0 &&
+           load_word(w, caller_fp, &word) && (word == 0 || word > caller_fp) &&
+           load_word(w, caller_fp + 8, &word);
 }
 
 /*
@@ -346,10 +369,13 @@ __attribute__((noinline)) static enum step step_bare(struct walk *w, uintptr_t a
     if (in_module && step_by_search(w) == STEP_ON)
         return STEP_ON;
     if (fp >= sp && fp % 8 == 0 && load_word(w, fp + 8, &caller) && load_word(w, fp, &caller_fp) &&
-        (!in_module || caller == 0 || module_find(caller, &module)))
+        (!in_module || caller == 0 || module_find(caller, &module) ||
+         is_frame_record(w, fp, caller, caller_fp)))
         return step_to(w, caller, fp + 16, caller_fp);
     if (w->exact && load_word(w, sp, &caller) && module_is_after_call(caller))
         return step_to(w, caller, sp + 8, fp);
+    if (!w->exact && fp == 0)
+        return STEP_END; /* how a chain of frame pointers ends: goroutines are started with it */
     return w->high != 0 && w->high - sp < 8 ? STEP_END : STEP_LOST;
 }
 

@@ -55,4 +55,8 @@ void unwind_forget(void);
    dlsym, own address range). */
 void unwind_start(void);
 
+/* Asks for the cached rows of these addresses at once, before a walk that is likely to need them: a walk
+   itself meets them one behind the other, each a miss of the cache where the program is busy. */
+void unwind_prefetch(const uint64_t *pc, unsigned frames);
+
 #endif

@@ -57,12 +57,12 @@ struct seg_thread *wait_begin(struct wait *wait)
     struct seg_thread *thread;
 
     if (__builtin_expect(thread_local_state.ended, 0)) {
-        wait->profiles = 0; /* also where reading the time stamp counter kills */
+        wait->profiles = 0;
         return NULL;
     }
     wait->is_inner = false;
     wait->slot = segment ? thread_local_state.slot : 0;
-    wait->since = arch_ticks();
+    wait->since = clock_ticks();
     if (__builtin_expect(!wait->slot, 0))
         return NULL;
     thread = &segment->thread[wait->slot];
@@ -99,10 +99,10 @@ static void record(uint64_t ns, uint64_t rate)
 
 static void blocked(const struct wait *wait)
 {
-    uint64_t ns = clock_ns(arch_ticks() - wait->since), rate;
+    uint64_t now = clock_ticks(), ns = now > wait->since ? clock_ns_of(now - wait->since) : 0, rate;
     struct segment *segment;
 
-    if (!wait->slot && ns >= join_after_ns && !process_is_vforked())
+    if (!wait->slot && ns >= join_after_ns)
         thread_adopt_self(0);
     segment = process_attached();
     if (!(wait->profiles & 1u << PROFILE_BLOCK) || !segment || (!resched_is_told() && ns < shortest_ns))

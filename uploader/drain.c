@@ -16,7 +16,9 @@
 
 #include "utf8.h"
 
-enum { ABSURD_SHIFT = 62 }; /* counters beyond 2^62 are no counters */
+/* Counters beyond 2^62 are no counters, so they start anew before that: a stack that allocates ten million
+   blocks a second is there within months. */
+enum { ABSURD_SHIFT = 62, LARGE_SHIFT = 60 };
 
 /* Where the counters of one kind of sample go. */
 struct value_map {
@@ -54,6 +56,7 @@ const char *target_thread_name(struct target *target, uint32_t index)
 
 struct sample_copy {
     uint64_t value[LAYOUT_VALUES], acked[LAYOUT_VALUES];
+    bool large;
 };
 
 enum sample_state { SAMPLE_SAME, SAMPLE_NEW, SAMPLE_ABSURD };
@@ -63,6 +66,7 @@ static enum sample_state sample_read(struct seg_sample *sample, struct sample_co
     for (int i = 0; i < LAYOUT_VALUES; i++) {
         copy->value[i] = atomic_load_explicit(&sample->value[i], memory_order_relaxed);
         copy->acked[i] = atomic_load_explicit(&sample->acked[i], memory_order_relaxed);
+        copy->large |= copy->value[i] >> LARGE_SHIFT != 0;
         if (copy->value[i] == copy->acked[i])
             continue;
         if (copy->value[i] < copy->acked[i] || copy->value[i] >> ABSURD_SHIFT)
@@ -127,13 +131,14 @@ static void sample_drain(struct target *target, uint32_t generation, struct seg_
     static const uint64_t nothing[LAYOUT_VALUES];
     /* Pairs with the release of the target's insertion: the stack is complete. */
     uint64_t key = atomic_load_explicit(&sample->key, memory_order_acquire);
-    struct sample_copy copy;
+    struct sample_copy copy = {0};
     enum sample_state state = key ? sample_read(sample, &copy) : SAMPLE_SAME;
     int rc;
 
     /* The uploader before us had these in its merged profiles; it pushed them, and they are gone with it. */
     if (target->resumed && key && state != SAMPLE_ABSURD && memcmp(copy.acked, nothing, sizeof nothing) != 0)
         sample_add(target, generation, key, nothing, copy.acked, PROGRAM_MERGED);
+    target->has_large |= copy.large;
     if (state == SAMPLE_SAME)
         return;
     rc = state == SAMPLE_NEW

@@ -34,7 +34,7 @@ static bool bank_in_use(const struct target *target, unsigned bank)
     uint32_t slots = atomic_load_explicit(&segment->header.used_slots, memory_order_seq_cst);
 
     for (uint32_t i = 1; i <= slots && i < LAYOUT_THREADS; i++)
-        if (atomic_load_explicit(&segment->thread[i].bank_in_use, memory_order_seq_cst) == bank + 1)
+        if (atomic_load_explicit(&segment->thread[i].bank_in_use, memory_order_seq_cst) >> bank & 1)
             return true;
     return false;
 }
@@ -50,8 +50,8 @@ static void rotation_start(struct target *target, int64_t now_ns)
     target->warmed[!old] = 0;
     target->rotating = true;
     target->rotate_give_up_ns = now_ns + PATIENCE_NS;
-    log_info("%s[%d]: tables half full, rotating to generation %u", target->program->name, target->pid,
-             generation);
+    log_info("%s[%d]: tables half full or long in use, rotating to generation %u", target->program->name,
+             target->pid, generation);
 }
 
 static void want_stack(struct target *target, const struct seg_live *live, void *generation)
@@ -83,6 +83,7 @@ static void bank_empty(struct target *target, unsigned bank)
     want_created(target, keep);
     stacks_forget(target->stacks, keep);
     target->warmed[bank] = 0;
+    target->has_large = false;
     if (fallocate(target->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, start,
                   sizeof segment->bank[0])) {
         log_warn("a full table could not be given back: %s", strerror(errno));
@@ -103,7 +104,7 @@ bool rotate_tick(struct target *target, int64_t now_ns)
 {
     unsigned active = active_bank(target);
 
-    if (!target->rotating && bank_used(&target->segment->bank[active], 2)) {
+    if (!target->rotating && (target->has_large || bank_used(&target->segment->bank[active], 2))) {
         rotation_start(target, now_ns);
     } else if (target->rotating && !bank_in_use(target, !active)) {
         bank_empty(target, !active);

@@ -92,6 +92,27 @@ static bool find_segment(Elf *elf, uint32_t type, GElf_Phdr *segment)
     return false;
 }
 
+/* Whether the program is linked to a library whose name starts like that. */
+static bool needs(Elf *elf, const char *library)
+{
+    GElf_Shdr header;
+    GElf_Dyn entry;
+
+    for (Elf_Scn *section = NULL; (section = elf_nextscn(elf, section)) != NULL;) {
+        Elf_Data *data;
+        if (!gelf_getshdr(section, &header) || header.sh_type != SHT_DYNAMIC ||
+            !(data = elf_getdata(section, NULL)))
+            continue;
+        for (int i = 0; gelf_getdyn(data, i, &entry) && entry.d_tag != DT_NULL; i++) {
+            const char *name =
+                entry.d_tag == DT_NEEDED ? elf_strptr(elf, header.sh_link, entry.d_un.d_val) : NULL;
+            if (name && !strncmp(name, library, strlen(library)))
+                return true;
+        }
+    }
+    return false;
+}
+
 static int check_elf(int fd, Elf *elf, const char *path, char *reason)
 {
     char interpreter[PATH_MAX] = "";
@@ -111,6 +132,12 @@ static int check_elf(int fd, Elf *elf, const char *path, char *reason)
         pread(fd, interpreter, segment.p_filesz, (off_t)segment.p_offset) > 0 &&
         strstr(interpreter, "ld-musl"))
         return refuse(NOT_RUNNABLE, reason, "%s is built for musl: the library needs glibc", path);
+    if (needs(elf, "libasan.so"))
+        return refuse(
+            NOT_RUNNABLE, reason,
+            "%s is built with AddressSanitizer, which ends programs where another library is loaded before "
+            "it: start it with LD_PRELOAD=libasan.so.N:.../libcprof.so instead",
+            path);
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,10 @@
 #include "options.h"
 #include "utf8.h"
 
-enum { WARM_MS = 50 }; /* most time spent on names ahead of a round, per target and second */
+enum {
+    WARM_MS = 50,     /* most time spent on names ahead of a round, per target and second */
+    ADOPT_TICKS = 10, /* seconds after which threads are compared with slots though their numbers are equal */
+};
 
 /* A file that may shrink would kill us with SIGBUS; hence the seals. */
 static const char *segment_map(struct target *target)
@@ -212,15 +216,6 @@ uint32_t target_used_slots(const struct target *target)
     return slots < LAYOUT_THREADS ? slots : LAYOUT_THREADS - 1;
 }
 
-static bool slot_has(const struct target *target, int tid)
-{
-    uint32_t slots = target_used_slots(target);
-    for (uint32_t i = 1; i <= slots; i++)
-        if (atomic_load_explicit(&target->segment->thread[i].tid, memory_order_acquire) == tid)
-            return true;
-    return false;
-}
-
 static uint32_t slots_taken(const struct target *target)
 {
     uint32_t slots = target_used_slots(target), taken = 0;
@@ -229,19 +224,89 @@ static uint32_t slots_taken(const struct target *target)
     return taken;
 }
 
-static void adopt_missing(struct target *target, DIR *tasks)
+static int compare_ids(const void *a, const void *b)
 {
-    struct seg_control *control = &target->segment->control;
-    uint32_t count = 0;
-    struct dirent *entry;
+    const int *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
 
-    while (count < LAYOUT_ADOPT && (entry = readdir(tasks))) {
+/* Thread ids, sorted; 0 entries also where there is no memory. */
+struct ids {
+    int *id;
+    size_t count, capacity;
+};
+
+static void ids_add(struct ids *ids, int id)
+{
+    if (ids->count == ids->capacity) {
+        size_t capacity = ids->capacity ? 2 * ids->capacity : 64;
+        int *grown = realloc(ids->id, capacity * sizeof *grown);
+        if (!grown)
+            return;
+        ids->id = grown;
+        ids->capacity = capacity;
+    }
+    ids->id[ids->count++] = id;
+}
+
+static void ids_sort(struct ids *ids)
+{
+    if (ids->count)
+        qsort(ids->id, ids->count, sizeof *ids->id, compare_ids);
+}
+
+static struct ids ids_of_tasks(const struct target *target, DIR *tasks)
+{
+    struct ids ids = {0};
+    struct dirent *entry;
+    while ((entry = readdir(tasks))) {
         int tid = atoi(entry->d_name);
         if (tid > 0)
             tid = thread_id_inside(target, tid);
-        if (tid > 0 && !slot_has(target, tid))
-            atomic_store_explicit(&control->adopt[count++], tid, memory_order_relaxed);
+        if (tid > 0)
+            ids_add(&ids, tid);
     }
+    ids_sort(&ids);
+    return ids;
+}
+
+static struct ids ids_of_slots(const struct target *target)
+{
+    uint32_t slots = target_used_slots(target);
+    struct ids ids = {0};
+    for (uint32_t i = 1; i <= slots; i++) {
+        int tid = atomic_load_explicit(&target->segment->thread[i].tid, memory_order_acquire);
+        if (tid > 0)
+            ids_add(&ids, tid);
+    }
+    ids_sort(&ids);
+    return ids;
+}
+
+/* What stands in one of the two only: threads without a slot, and slots whose thread has ended. */
+static uint32_t adopt_list(struct seg_control *control, const struct ids *tasks, const struct ids *slots)
+{
+    uint32_t count = 0;
+    for (size_t t = 0, s = 0; count < LAYOUT_ADOPT && (t < tasks->count || s < slots->count);) {
+        int task = t < tasks->count ? tasks->id[t] : INT_MAX,
+            slot = s < slots->count ? slots->id[s] : INT_MAX;
+        if (task != slot)
+            atomic_store_explicit(&control->adopt[count++], task < slot ? task : -slot, memory_order_relaxed);
+        t += task <= slot;
+        for (; s < slots->count && slots->id[s] <= task && slots->id[s] == slot; s++)
+            ;
+    }
+    return count;
+}
+
+static void adopt_difference(struct target *target, DIR *directory)
+{
+    struct seg_control *control = &target->segment->control;
+    struct ids slots = ids_of_slots(target), tasks = ids_of_tasks(target, directory);
+    uint32_t count = adopt_list(control, &tasks, &slots);
+
+    free(slots.id);
+    free(tasks.id);
     if (!count)
         return;
     atomic_store_explicit(&control->adopt_count, count, memory_order_relaxed);
@@ -249,8 +314,9 @@ static void adopt_missing(struct target *target, DIR *tasks)
     atomic_fetch_add_explicit(&control->adopt_sequence, 1, memory_order_release);
 }
 
-/* Threads that existed before the library or were made by clone(). The directory's link count is 2 + threads,
-   so that a process without such threads costs one stat(). */
+/* Threads that existed before the library or were made by clone(), libc or the kernel, and whose end no hook
+   sees either. The directory's link count is 2 + threads, so that a process without such threads costs one
+   stat(); but as many may have come as have ended. */
 static void adopt_tick(struct target *target)
 {
     char path[64];
@@ -260,12 +326,12 @@ static void adopt_tick(struct target *target)
     if (!(atomic_load_explicit(&target->segment->control.profiles, memory_order_relaxed) >> PROFILE_CPU & 1))
         return;
     snprintf(path, sizeof path, "/proc/%d/task", (int)target->pid);
-    if (stat(path, &st) || st.st_nlink == slots_taken(target) + 2)
+    if (stat(path, &st) || (st.st_nlink == slots_taken(target) + 2 && ++target->adopt_ticks % ADOPT_TICKS))
         return;
     tasks = opendir(path);
     if (!tasks)
         return;
-    adopt_missing(target, tasks);
+    adopt_difference(target, tasks);
     closedir(tasks);
 }
 
@@ -277,17 +343,18 @@ void target_tick(struct target *target, int64_t now_ns)
     warm(target, now_ns);
 }
 
-static uint64_t ticks_now(void)
+static uint64_t ticks_now(const struct target *target)
 {
-    return __builtin_ia32_rdtsc();
+    return target->segment->header.flags & SEGMENT_NS_TICKS ? (uint64_t)monotonic_ns()
+                                                            : __builtin_ia32_rdtsc();
 }
 
-/* Ticks of the time stamp counter are turned into time by the two pairs at the process's start and now. */
+/* Ticks are turned into time by the two pairs at the process's start and now. */
 static uint64_t ticks_to_ns(const struct target *target, uint64_t amount)
 {
     const struct seg_header *header = &target->segment->header;
     double time_ns = (double)monotonic_ns() - (double)header->start_monotonic_ns;
-    double elapsed = (double)ticks_now() - (double)header->start_ticks, ns;
+    double elapsed = (double)ticks_now(target) - (double)header->start_ticks, ns;
 
     if (time_ns <= 0 || elapsed <= 0)
         return 0;
@@ -297,7 +364,7 @@ static uint64_t ticks_to_ns(const struct target *target, uint64_t amount)
 
 int64_t target_time_of_ticks(const struct target *target, uint64_t ticks, int64_t now_ns)
 {
-    uint64_t now = ticks_now();
+    uint64_t now = ticks_now(target);
     return ticks < now ? now_ns - (int64_t)ticks_to_ns(target, now - ticks) : now_ns;
 }
 

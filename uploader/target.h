@@ -29,10 +29,12 @@ struct target {
     const char *name[LAYOUT_NAMES]; /* interned; NULL: not read yet */
     uint64_t counter[COUNTERS];     /* as of the last round */
     uint32_t warmed[LAYOUT_BANKS];  /* samples whose stacks are named already */
-    int64_t warm_ns, warm_gap_ns;   /* when new ones are named next, and the pause after that */
-    bool has_state;                 /* its live allocations or threads are in the program's profiles */
-    bool resumed;                   /* what another uploader acknowledged is not in our merged profiles yet */
-    bool rotating;                  /* the inactive bank still holds samples */
+    uint32_t adopt_ticks;
+    int64_t warm_ns, warm_gap_ns; /* when new ones are named next, and the pause after that */
+    bool has_state;               /* its live allocations or threads are in the program's profiles */
+    bool resumed;                 /* what another uploader acknowledged is not in our merged profiles yet */
+    bool has_large;               /* counters that are to start anew */
+    bool rotating;                /* the inactive bank still holds samples */
     int64_t rotate_give_up_ns;
 };
 

@@ -55,6 +55,17 @@ def test_stacks_reach_main_and_thread_start(env):
     assert not ours, ours[:3]
 
 
+def test_program_with_gaps_between_its_segments(env):
+    """As lld links, and ld for large pages: the loader then knows the program by single segments."""
+    gaps = ("-O2", "-fomit-frame-pointer", "-Wl,-z,separate-code,-z,max-page-size=0x200000")
+    env.run(env.program("shares.c", *gaps), "1", "2", cpu_hz=1000).ok()
+    stacks = env.final("shares", "cpu").stacks()
+    inside = [s for s in stacks if "work_" in s]
+    assert any("main;burn;work_70" in s for s in inside), inside[:5]
+    cut = [s for s in stacks if "truncated" in s]
+    assert not cut, cut[:3]
+
+
 def test_thread_names(env):
     env.run(env.program("named_threads.c"), cpu_hz=1000, memory_rate="64KiB").ok()
     by_thread = env.final("named_threads", "cpu").by_label("cpu", "thread")

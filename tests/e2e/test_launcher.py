@@ -73,6 +73,10 @@ def test_static_program(env):
     refused(env, env.program("churn.c", "-O1", "-static"), status=126, words=["static"])
 
 
+def test_program_with_address_sanitizer(env):
+    refused(env, env.program("churn.c", "-O1", "-fsanitize=address"), status=126, words=["AddressSanitizer", "LD_PRELOAD"])
+
+
 def test_set_user_id_program(env):
     need_root()
     path = os.path.join(env.dir, "suid")

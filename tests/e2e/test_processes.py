@@ -64,6 +64,13 @@ def test_fork_vfork_spawn_system_exec(env):
     assert env.profile("by-system", "cpu").total("cpu") > 0.8 * half
 
 
+def test_vfork_before_the_first_sample(env):
+    """The first to allocate in a forked child is its own child of vfork(): the segment is not that one's."""
+    env.run(env.program("vfork_first.c")).ok()
+    child = env.final("vfork_first", "cpu").cumulative("cpu")
+    near(child["work_child"], 5e8, 1e8, "CPU time of the forked child")
+
+
 def test_follow_0_stops_at_the_first_program(env):
     family(env, ("follow", "0"))
     assert env.final("family", "cpu").cumulative("cpu")["work_forked"] > 0
@@ -210,3 +217,9 @@ def test_socket_that_nobody_answers_is_said_once(env):
     done = env.run(env.program("shares.c"), "0.3", socket=f"{env.dir}/nowhere").ok()
     lines = done.stderr.splitlines()
     assert len(lines) == 1 and lines[0].startswith("cprof: ") and "nowhere" in lines[0], done.stderr
+
+
+def test_program_that_executes_itself_by_proc_keeps_its_name(env):
+    env.run(need("bash"), "-c", "exec /proc/self/exe -c 'for ((i = 0; i < 300000; i++)); do :; done'", cpu_hz=500).ok()
+    assert env.final("bash", "cpu").total("cpu") > 1e8
+    assert not os.path.exists(os.path.join(env.out, "exe"))

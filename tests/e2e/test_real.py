@@ -136,6 +136,14 @@ def test_gcc(env):
     assert main_share(profile) > 0.97, main_share(profile)
 
 
+def test_thread_sanitizer(env):
+    """Its start allocates before its interposed functions, dl_iterate_phdr() among them, can be called."""
+    program = env.program("shares.c", "-O1", "-g", "-fsanitize=thread")
+    done = env.run(program, "1", cpu_hz=500).ok()
+    assert not done.stderr, done.stderr
+    assert any("burn;work_70" in stack for stack in env.final("shares", "cpu").stacks())
+
+
 def test_script_of_many_programs(env):
     """A shell and its pipelines: forks, execs, pipes; what a peer that recurses in free() hangs on."""
     script = "for i in 1 2 3 4 5 6 7 8; do seq 1 2000 | sort -rn | /usr/bin/python3 -c " \

@@ -34,7 +34,7 @@ static inline void burn(int ms)
     end = now.tv_sec * INT64_C(1000000000) + now.tv_nsec + ms * INT64_C(1000000);
     do {
         for (int i = 0; i < 100; i++) {
-            char *volatile block = malloc(100 + (size_t)i);
+            char *volatile block = (char *)malloc(100 + (size_t)i);
             free(block);
         }
         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);

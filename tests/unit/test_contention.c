@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <cmocka.h>
 
@@ -40,21 +41,21 @@ static int start(void **state)
 /* Returns when it ended, in ticks: tests expect what really passed, on a machine that others use as well. */
 static uint64_t spend(uint64_t ms)
 {
-    uint64_t first = arch_ticks(), now;
+    uint64_t first = clock_ticks(), now;
     do
-        now = arch_ticks();
-    while (clock_ns(now - first) < ms * 1000000);
+        now = clock_ticks();
+    while (clock_ns_of(now - first) < ms * 1000000);
     return now;
 }
 
 static double ms_of(struct contention_charge charge)
 {
-    return (double)clock_ns(charge.ticks) / 1e6;
+    return (double)clock_ns_of(charge.ticks) / 1e6;
 }
 
 static void assert_near(struct contention_charge charge, uint64_t ticks)
 {
-    double value = ms_of(charge), expected = (double)clock_ns(ticks) / 1e6;
+    double value = ms_of(charge), expected = (double)clock_ns_of(ticks) / 1e6;
     if (value < expected * 0.98 - 0.1 || value > expected * 1.02 + 1)
         fail_msg("%.3f ms, not %.3f", value, expected);
 }
@@ -85,7 +86,7 @@ static void test_charge(void **state)
 static void test_timeout(void **state)
 {
     struct contention waiter, other;
-    uint64_t begin = arch_ticks(), end;
+    uint64_t begin = clock_ticks(), end;
     char lock = 0;
     (void)state;
     contention_begin(&waiter, &lock);
@@ -175,11 +176,35 @@ static void test_many_threads(void **state)
         assert_false(contention_is_waited_for(&shared[i]));
 }
 
+/* A process that forbids itself the time stamp counter is charged all the same. The last test: ours goes on
+   without the counter. */
+static void test_ban(void **state)
+{
+    struct contention waiter;
+    uint64_t begin, middle, end, ns = clock_ns(CLOCK_MONOTONIC);
+    char lock = 0;
+    (void)state;
+    begin = clock_ticks();
+    contention_begin(&waiter, &lock);
+    spend(5);
+    clock_stop_ticks();
+    prctl(PR_SET_TSC, PR_TSC_SIGSEGV);
+    middle = clock_ticks();
+    end = spend(5);
+    ns = clock_ns(CLOCK_MONOTONIC) - ns;
+    prctl(PR_SET_TSC, PR_TSC_ENABLE);
+    assert_true(middle > begin && end > middle);
+    assert_true(clock_ns_of(end - begin) <= ns && clock_ns_of(end - begin) + 1000000 > ns);
+    assert_near(contention_charge(&lock), end - begin);
+    contention_end(&waiter, false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_charge), cmocka_unit_test(test_timeout), cmocka_unit_test(test_spread),
         cmocka_unit_test(test_full),   cmocka_unit_test(test_forget),  cmocka_unit_test(test_many_threads),
+        cmocka_unit_test(test_ban),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }

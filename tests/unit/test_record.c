@@ -35,6 +35,7 @@ static int drop_segment(void **state)
 {
     (void)state;
     live_forget();
+    slots_forget();
     return munmap(segment, sizeof *segment);
 }
 
@@ -119,6 +120,40 @@ static void samples_go_to_the_active_bank(void **state)
     assert_true(record_one(slot, 7, 1, 1));
     assert_int_equal(segment->bank[0].samples, 0);
     assert_int_equal(segment->bank[1].samples, 1);
+}
+
+/* Were its bank not announced meanwhile, the uploader would empty it under the sample that was interrupted.
+ */
+static void a_handler_leaves_the_bank_that_it_interrupted_announced(void **state)
+{
+    struct record outer, inner;
+    uint32_t slot = slot_take(segment);
+    (void)state;
+    assert_true(record_begin(&outer, segment, slot, false));
+    segment->bank[1].generation = 2;
+    segment->control.active_bank = 1;
+    assert_true(record_begin(&inner, segment, slot, true));
+    assert_ptr_equal(inner.bank, &segment->bank[1]);
+    assert_int_equal(segment->thread[slot].bank_in_use, 1 | 2);
+    record_end(&inner, true);
+    assert_int_equal(segment->thread[slot].bank_in_use, 1);
+    record_end(&outer, false);
+    assert_int_equal(segment->thread[slot].bank_in_use, 0);
+}
+
+/* The free slots of a resumed segment are those of a moment before. */
+static void a_slot_that_is_taken_is_not_given_out(void **state)
+{
+    uint32_t first = slot_take(segment), second = slot_take(segment);
+    (void)state;
+    slot_give_back(segment, second);
+    atomic_store(&segment->header.free_slots, UINT64_C(7) << 32 | first);
+    segment->thread[first].next_free = second;
+    assert_int_equal(slot_take(segment), second);
+    slot_give_back(segment, first);
+    slot_give_back(segment, first); /* would make a ring */
+    assert_int_equal(slot_take(segment), first);
+    assert_int_not_equal(slot_take(segment), first);
 }
 
 static void slots_are_given_again(void **state)
@@ -218,7 +253,9 @@ int main(void)
         EACH(threads_add_up),
         EACH(a_full_bank_counts_what_it_loses),
         EACH(samples_go_to_the_active_bank),
+        EACH(a_handler_leaves_the_bank_that_it_interrupted_announced),
         EACH(slots_are_given_again),
+        EACH(a_slot_that_is_taken_is_not_given_out),
         EACH(no_slot_has_two_owners),
         EACH(names_are_interned),
         EACH(live_blocks_come_and_go),

@@ -267,6 +267,9 @@ static void test_rotation(void **state)
     /* As long as a thread may write to the old bank, it is left alone. */
     rotate_tick(f->target, 2 * SECOND);
     assert_int_equal(f->segment->bank[0].generation, 1);
+    f->segment->thread[1].bank_in_use = 1 | 2;
+    rotate_tick(f->target, 5 * SECOND / 2);
+    assert_int_equal(f->segment->bank[0].generation, 1);
     f->segment->thread[1].bank_in_use = 2;
     rotate_tick(f->target, 3 * SECOND);
     assert_int_equal(f->segment->bank[0].generation, 0);
@@ -291,6 +294,23 @@ static void test_rotation(void **state)
     target_drain(f->target);
     assert_int_equal(total(f, true, KIND_ID_MEMORY, INUSE_SPACE), 100);
     assert_false(has_frame(f, KIND_ID_MEMORY, "[stack lost with an earlier uploader]"));
+}
+
+static void test_large_counters_start_anew(void **state)
+{
+    struct fixture *f = *state;
+    struct seg_sample *sample =
+        put_sample(f->segment, 0, put_stack(f->segment, 0, 0x100000, 2, 0), KIND_CPU, 1, 1);
+    sample->value[1] = (UINT64_C(1) << 61) + 5;
+    sample->acked[1] = UINT64_C(1) << 61;
+    target_drain(f->target);
+    assert_int_equal(total(f, true, KIND_ID_CPU, 0), 5);
+    rotate_tick(f->target, SECOND);
+    rotate_tick(f->target, 2 * SECOND);
+    assert_int_equal(f->segment->control.active_bank, 1);
+    assert_int_equal(f->segment->bank[0].generation, 0);
+    rotate_tick(f->target, 3 * SECOND);
+    assert_int_equal(f->segment->control.active_bank, 1);
 }
 
 static void test_rotation_gives_up_waiting(void **state)
@@ -502,6 +522,7 @@ int main(void)
         TEST(test_live_of_an_ended_process),
         TEST(test_holes_stay_holes),
         TEST(test_rotation),
+        TEST(test_large_counters_start_anew),
         TEST(test_rotation_gives_up_waiting),
         TEST(test_resumed_by_another_uploader),
         TEST(test_resumed_by_ourselves),
