@@ -7,6 +7,7 @@
 
 #include "../preload/sigprof.h"
 #include "../sampler/threads.h"
+#include "../sampler/wait.h"
 #include "hooks.h"
 
 static bool is_virtual(int sig)
@@ -219,32 +220,52 @@ int sigpending(sigset_t *set)
     return result;
 }
 
-int sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout)
+/* Waits as often as a signal of ours is all that came. */
+static int wait_for_signal(const sigset_t *set, siginfo_t *info, const struct timespec *timeout)
 {
-    siginfo_t own;
+    struct wait wait;
     int sig;
 
-    if (!info)
-        info = &own;
+    wait_enter(&wait, WAIT_SIGNAL);
     do
         sig = real.sigtimedwait(set, info, timeout);
     while (sig == SIGPROF && cpu_signal_is_ours(info));
+    wait_leave(&wait);
     return sig;
+}
+
+int sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout)
+{
+    siginfo_t own;
+    return wait_for_signal(set, info ? info : &own, timeout);
 }
 
 int sigwaitinfo(const sigset_t *set, siginfo_t *info)
 {
-    return sigtimedwait(set, info, NULL);
+    siginfo_t own;
+    return wait_for_signal(set, info ? info : &own, NULL);
+}
+
+static int sigwait_as_it_is(const sigset_t *set, int *sig)
+{
+    struct wait wait;
+    int result;
+
+    wait_enter(&wait, WAIT_SIGNAL);
+    result = real.sigwait(set, sig);
+    wait_leave(&wait);
+    return result;
 }
 
 int sigwait(const sigset_t *set, int *sig)
 {
+    siginfo_t info;
     int result, saved = errno;
 
     if (!sigprof_is_virtual() || sigismember(set, SIGPROF) != 1)
-        return real.sigwait(set, sig);
+        return sigwait_as_it_is(set, sig);
     do
-        result = sigtimedwait(set, NULL, NULL);
+        result = wait_for_signal(set, &info, NULL);
     while (result < 0 && errno == EINTR);
     if (result < 0)
         return errno;

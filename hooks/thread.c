@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Creation and naming of threads, and what changes how their stacks may be walked. */
 #include <dlfcn.h>
+#include <linux/futex.h>
 #include <linux/seccomp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -13,6 +14,7 @@
 #include "../sampler/clock.h"
 #include "../sampler/threads.h"
 #include "../sampler/unwind.h"
+#include "../sampler/wait.h"
 #include "hooks.h"
 
 int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg)
@@ -56,6 +58,7 @@ static void note_strict_seccomp(void)
     clock_stop_ticks();
     sigprof_withdraw();
     thread_local_state.alloc_gap = UINT64_MAX;
+    thread_local_state.ended = 1;
 }
 
 /* Before the call: what it forbids, it forbids from its return on. A filter at NULL only asks whether the
@@ -98,9 +101,36 @@ int prctl(int option, ...)
     return result;
 }
 
+typedef long syscall_function(long number, long a, long b, long c, long d, long e, long f);
+
+/* The locks of Rust, Go's and everybody's own: whoever waits in one. Who holds it is not known here. */
+static bool is_futex_wait(long operation)
+{
+    switch (operation & FUTEX_CMD_MASK) {
+    case FUTEX_WAIT:
+    case FUTEX_WAIT_BITSET:
+    case FUTEX_WAIT_REQUEUE_PI:
+    case FUTEX_LOCK_PI:
+    case FUTEX_LOCK_PI2:
+        return true;
+    default:
+        return false;
+    }
+}
+
+__attribute__((noinline)) static long futex_waits(long a, long b, long c, long d, long e, long f)
+{
+    struct wait wait;
+    long result;
+
+    wait_enter(&wait, WAIT_FUTEX);
+    result = ((syscall_function *)(void *)real.syscall)(SYS_futex, a, b, c, d, e, f);
+    wait_leave(&wait);
+    return result;
+}
+
 /* Variadic for its callers. Here with as many arguments as a system call can have, so that they stay in
  * registers. */
-typedef long syscall_function(long number, long a, long b, long c, long d, long e, long f);
 HOOK syscall_function hook_syscall __asm__("syscall");
 long hook_syscall(long number, long a, long b, long c, long d, long e, long f)
 {
@@ -108,6 +138,8 @@ long hook_syscall(long number, long a, long b, long c, long d, long e, long f)
         note_seccomp(a, c);
     if (UNLIKELY(number == SYS_prctl))
         note_prctl(a, (unsigned long)b, (unsigned long)c);
+    if (number == SYS_futex && is_futex_wait(b))
+        return futex_waits(a, b, c, d, e, f);
     return ((syscall_function *)(void *)real.syscall)(number, a, b, c, d, e, f);
 }
 

@@ -14,13 +14,28 @@
 /* A function's address as data; stored and loaded whole, whatever the member's type. */
 typedef void *__attribute__((may_alias)) slot_word;
 
-enum family { ALLOC, OPERATOR, THREAD, SIGNAL, EXEC };
+enum family {
+    ALLOC,
+    OPERATOR,
+    THREAD,
+    SIGNAL,
+    EXEC,
+    LOCK,
+    CONDITION,
+    MEETING,
+    SLEEP,
+    POLLING,
+    IO,
+    FILES,
+    CHILD,
+    CALLED
+};
 struct row {
     const char *name, *version;
     enum family family;
 };
 #define X(family, type, name, params, version) {#name, version, family},
-static const struct row rows[REALS] = {CPROF_INTERPOSED(X)};
+static const struct row rows[REALS] = {CPROF_LOOKED_UP(X)};
 #undef X
 
 /* One stub for each function, and what they have in common. */
@@ -33,14 +48,14 @@ __attribute__((naked, used)) static void first_call(void)
     {                                                                                                        \
         MACHINE_NUMBER_THEN_JUMP(REAL_##name, first_call);                                                   \
     }
-CPROF_INTERPOSED(X)
+CPROF_LOOKED_UP(X)
 #undef X
 
 #define X(family, type, name, params, version) .name = (type(*) params)first_##name,
-struct real real = {CPROF_INTERPOSED(X)};
+struct real real = {CPROF_LOOKED_UP(X)};
 #undef X
 #define X(family, type, name, params, version) first_##name,
-static void (*const first[REALS])(void) = {CPROF_INTERPOSED(X)};
+static void (*const first[REALS])(void) = {CPROF_LOOKED_UP(X)};
 #undef X
 bool real_allocates[REALS];
 

@@ -10,26 +10,39 @@
 #ifndef CPROF_PRELOAD_REAL_H
 #define CPROF_PRELOAD_REAL_H
 
+#include <fcntl.h>
+#include <mqueue.h>
+#include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/epoll.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
 #include <threads.h>
 #include <time.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 #include "table.h"
 
 typedef void real_handler(int);
 
 #define X(family, type, name, params, version) REAL_##name,
-enum real_index { CPROF_INTERPOSED(X) REALS };
+enum real_index { CPROF_LOOKED_UP(X) REALS };
 #undef X
 
 #define X(family, type, name, params, version) type(*name) params;
 struct real {
-    CPROF_INTERPOSED(X)
+    CPROF_LOOKED_UP(X)
 };
 #undef X
 extern struct real real __attribute__((visibility("hidden")));

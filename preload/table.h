@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The one list of interposed functions: struct real, its look-up, the prototypes of the hooks and the export
- * map (scripts/exports) are made from it. A function that is added here needs a hook of that name in hooks/.
+ * map (scripts/exports) are made from it. A function that is added here needs a hook of that name in hooks/,
+ * but those of CPROF_CALLED, which are looked up only.
  *
  * X(family, return type, name, parameters, version): version is the symbol version that the real function is
  * asked for first, or NULL for the default one. This header includes nothing; real.h brings the types.
@@ -108,6 +109,181 @@
        const posix_spawnattr_t *attr, char *const argv[], char *const envp[]),                               \
       NULL)
 
-#define CPROF_INTERPOSED(X) CPROF_ALLOC(X) CPROF_OPERATOR(X) CPROF_THREAD(X) CPROF_SIGNAL(X) CPROF_EXEC(X)
+/* Locks: pthread, and C11's, which glibc leads past the pthread names. */
+#define CPROF_LOCK(X)                                                                                        \
+    X(LOCK, int, pthread_mutex_trylock, (pthread_mutex_t * mutex), NULL)                                     \
+    X(LOCK, int, mtx_trylock, (mtx_t * mutex), NULL)                                                         \
+    X(LOCK, int, pthread_rwlock_trywrlock, (pthread_rwlock_t * lock), NULL)                                  \
+    X(LOCK, int, pthread_spin_trylock, (pthread_spinlock_t * lock), NULL)                                    \
+    X(LOCK, int, pthread_mutex_lock, (pthread_mutex_t * mutex), NULL)                                        \
+    X(LOCK, int, pthread_mutex_timedlock, (pthread_mutex_t * mutex, const struct timespec *until), NULL)     \
+    X(LOCK, int, pthread_mutex_clocklock,                                                                    \
+      (pthread_mutex_t * mutex, clockid_t clock, const struct timespec *until), NULL)                        \
+    X(LOCK, int, pthread_mutex_unlock, (pthread_mutex_t * mutex), NULL)                                      \
+    X(LOCK, int, mtx_lock, (mtx_t * mutex), NULL)                                                            \
+    X(LOCK, int, mtx_timedlock, (mtx_t * mutex, const struct timespec *until), NULL)                         \
+    X(LOCK, int, mtx_unlock, (mtx_t * mutex), NULL)                                                          \
+    X(LOCK, int, pthread_rwlock_rdlock, (pthread_rwlock_t * lock), NULL)                                     \
+    X(LOCK, int, pthread_rwlock_timedrdlock, (pthread_rwlock_t * lock, const struct timespec *until), NULL)  \
+    X(LOCK, int, pthread_rwlock_clockrdlock,                                                                 \
+      (pthread_rwlock_t * lock, clockid_t clock, const struct timespec *until), NULL)                        \
+    X(LOCK, int, pthread_rwlock_wrlock, (pthread_rwlock_t * lock), NULL)                                     \
+    X(LOCK, int, pthread_rwlock_timedwrlock, (pthread_rwlock_t * lock, const struct timespec *until), NULL)  \
+    X(LOCK, int, pthread_rwlock_clockwrlock,                                                                 \
+      (pthread_rwlock_t * lock, clockid_t clock, const struct timespec *until), NULL)                        \
+    X(LOCK, int, pthread_rwlock_unlock, (pthread_rwlock_t * lock), NULL)                                     \
+    X(LOCK, int, pthread_spin_lock, (pthread_spinlock_t * lock), NULL)                                       \
+    X(LOCK, int, pthread_spin_unlock, (pthread_spinlock_t * lock), NULL)
+
+/*
+ * Condition variables exist in two versions, and an object is of one of them. All that may touch one is here
+ * and asks for the newer version, also for a program linked to the older one: both have the same size and the
+ * same initialiser.
+ */
+#define CPROF_CONDITION(X)                                                                                   \
+    X(CONDITION, int, pthread_cond_init, (pthread_cond_t * cond, const pthread_condattr_t *attr),            \
+      "GLIBC_2.3.2")                                                                                         \
+    X(CONDITION, int, pthread_cond_destroy, (pthread_cond_t * cond), "GLIBC_2.3.2")                          \
+    X(CONDITION, int, pthread_cond_signal, (pthread_cond_t * cond), "GLIBC_2.3.2")                           \
+    X(CONDITION, int, pthread_cond_broadcast, (pthread_cond_t * cond), "GLIBC_2.3.2")                        \
+    X(CONDITION, int, pthread_cond_wait, (pthread_cond_t * cond, pthread_mutex_t * mutex), "GLIBC_2.3.2")    \
+    X(CONDITION, int, pthread_cond_timedwait,                                                                \
+      (pthread_cond_t * cond, pthread_mutex_t * mutex, const struct timespec *until), "GLIBC_2.3.2")         \
+    X(CONDITION, int, pthread_cond_clockwait,                                                                \
+      (pthread_cond_t * cond, pthread_mutex_t * mutex, clockid_t clock, const struct timespec *until), NULL) \
+    X(CONDITION, int, cnd_wait, (cnd_t * cond, mtx_t * mutex), NULL)                                         \
+    X(CONDITION, int, cnd_timedwait, (cnd_t * cond, mtx_t * mutex, const struct timespec *until), NULL)
+
+/* What threads meet at. */
+#define CPROF_MEETING(X)                                                                                     \
+    X(MEETING, int, sem_wait, (sem_t * semaphore), NULL)                                                     \
+    X(MEETING, int, sem_timedwait, (sem_t * semaphore, const struct timespec *until), NULL)                  \
+    X(MEETING, int, sem_clockwait, (sem_t * semaphore, clockid_t clock, const struct timespec *until), NULL) \
+    X(MEETING, int, pthread_barrier_wait, (pthread_barrier_t * barrier), NULL)                               \
+    X(MEETING, int, pthread_join, (pthread_t thread, void **result), NULL)                                   \
+    X(MEETING, int, pthread_timedjoin_np, (pthread_t thread, void **result, const struct timespec *until),   \
+      NULL)                                                                                                  \
+    X(MEETING, int, pthread_clockjoin_np,                                                                    \
+      (pthread_t thread, void **result, clockid_t clock, const struct timespec *until), NULL)                \
+    X(MEETING, int, thrd_join, (thrd_t thread, int *result), NULL)                                           \
+    X(MEETING, int, pthread_once, (pthread_once_t * once, void (*init)(void)), NULL)                         \
+    X(MEETING, void, call_once, (once_flag * once, void (*init)(void)), NULL)
+
+/* Sleep. */
+#define CPROF_SLEEP(X)                                                                                       \
+    X(SLEEP, unsigned int, sleep, (unsigned int seconds), NULL)                                              \
+    X(SLEEP, int, usleep, (useconds_t microseconds), NULL)                                                   \
+    X(SLEEP, int, nanosleep, (const struct timespec *time, struct timespec *left), NULL)                     \
+    X(SLEEP, int, clock_nanosleep,                                                                           \
+      (clockid_t clock, int flags, const struct timespec *time, struct timespec *left), NULL)                \
+    X(SLEEP, int, thrd_sleep, (const struct timespec *time, struct timespec *left), NULL)                    \
+    X(SLEEP, int, pause, (void), NULL)                                                                       \
+    X(SLEEP, int, sigsuspend, (const sigset_t *mask), NULL)
+
+/* Many descriptors at once; __x_chk is what a program compiled with _FORTIFY_SOURCE calls. */
+#define CPROF_POLLING(X)                                                                                     \
+    X(POLLING, int, poll, (struct pollfd * fds, nfds_t count, int timeout), NULL)                            \
+    X(POLLING, int, __poll_chk, (struct pollfd * fds, nfds_t count, int timeout, size_t size), NULL)         \
+    X(POLLING, int, ppoll,                                                                                   \
+      (struct pollfd * fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask), NULL)       \
+    X(POLLING, int, __ppoll_chk,                                                                             \
+      (struct pollfd * fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask,              \
+       size_t size),                                                                                         \
+      NULL)                                                                                                  \
+    X(POLLING, int, select,                                                                                  \
+      (int count, fd_set *read, fd_set *write, fd_set *except, struct timeval *timeout), NULL)               \
+    X(POLLING, int, pselect,                                                                                 \
+      (int count, fd_set *read, fd_set *write, fd_set *except, const struct timespec *timeout,               \
+       const sigset_t *mask),                                                                                \
+      NULL)                                                                                                  \
+    X(POLLING, int, epoll_wait, (int fd, struct epoll_event *events, int most, int timeout), NULL)           \
+    X(POLLING, int, epoll_pwait,                                                                             \
+      (int fd, struct epoll_event *events, int most, int timeout, const sigset_t *mask), NULL)               \
+    X(POLLING, int, epoll_pwait2,                                                                            \
+      (int fd, struct epoll_event *events, int most, const struct timespec *timeout, const sigset_t *mask),  \
+      NULL)
+
+/* Input and output by descriptor. What stdio does inside libc does not come here. */
+#define CPROF_IO(X)                                                                                          \
+    X(IO, ssize_t, read, (int fd, void *buffer, size_t size), NULL)                                          \
+    X(IO, ssize_t, __read_chk, (int fd, void *buffer, size_t size, size_t room), NULL)                       \
+    X(IO, ssize_t, readv, (int fd, const struct iovec *parts, int count), NULL)                              \
+    X(IO, ssize_t, pread, (int fd, void *buffer, size_t size, off_t offset), NULL)                           \
+    X(IO, ssize_t, pread64, (int fd, void *buffer, size_t size, off64_t offset), NULL)                       \
+    X(IO, ssize_t, __pread_chk, (int fd, void *buffer, size_t size, off_t offset, size_t room), NULL)        \
+    X(IO, ssize_t, __pread64_chk, (int fd, void *buffer, size_t size, off64_t offset, size_t room), NULL)    \
+    X(IO, ssize_t, preadv, (int fd, const struct iovec *parts, int count, off_t offset), NULL)               \
+    X(IO, ssize_t, preadv64, (int fd, const struct iovec *parts, int count, off64_t offset), NULL)           \
+    X(IO, ssize_t, preadv2, (int fd, const struct iovec *parts, int count, off_t offset, int flags), NULL)   \
+    X(IO, ssize_t, preadv64v2, (int fd, const struct iovec *parts, int count, off64_t offset, int flags),    \
+      NULL)                                                                                                  \
+    X(IO, ssize_t, write, (int fd, const void *buffer, size_t size), NULL)                                   \
+    X(IO, ssize_t, writev, (int fd, const struct iovec *parts, int count), NULL)                             \
+    X(IO, ssize_t, pwrite, (int fd, const void *buffer, size_t size, off_t offset), NULL)                    \
+    X(IO, ssize_t, pwrite64, (int fd, const void *buffer, size_t size, off64_t offset), NULL)                \
+    X(IO, ssize_t, pwritev, (int fd, const struct iovec *parts, int count, off_t offset), NULL)              \
+    X(IO, ssize_t, pwritev64, (int fd, const struct iovec *parts, int count, off64_t offset), NULL)          \
+    X(IO, ssize_t, pwritev2, (int fd, const struct iovec *parts, int count, off_t offset, int flags), NULL)  \
+    X(IO, ssize_t, pwritev64v2, (int fd, const struct iovec *parts, int count, off64_t offset, int flags),   \
+      NULL)                                                                                                  \
+    X(IO, ssize_t, recv, (int fd, void *buffer, size_t size, int flags), NULL)                               \
+    X(IO, ssize_t, __recv_chk, (int fd, void *buffer, size_t size, size_t room, int flags), NULL)            \
+    X(IO, ssize_t, recvfrom,                                                                                 \
+      (int fd, void *buffer, size_t size, int flags, __SOCKADDR_ARG address, socklen_t *length), NULL)       \
+    X(IO, ssize_t, __recvfrom_chk,                                                                           \
+      (int fd, void *buffer, size_t size, size_t room, int flags, __SOCKADDR_ARG address,                    \
+       socklen_t *length),                                                                                   \
+      NULL)                                                                                                  \
+    X(IO, ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), NULL)                               \
+    X(IO, int, recvmmsg,                                                                                     \
+      (int fd, struct mmsghdr *messages, unsigned int count, int flags, struct timespec *timeout), NULL)     \
+    X(IO, ssize_t, send, (int fd, const void *buffer, size_t size, int flags), NULL)                         \
+    X(IO, ssize_t, sendto,                                                                                   \
+      (int fd, const void *buffer, size_t size, int flags, __CONST_SOCKADDR_ARG address, socklen_t length),  \
+      NULL)                                                                                                  \
+    X(IO, ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), NULL)                         \
+    X(IO, int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned int count, int flags), NULL)            \
+    X(IO, int, accept, (int fd, __SOCKADDR_ARG address, socklen_t *length), NULL)                            \
+    X(IO, int, accept4, (int fd, __SOCKADDR_ARG address, socklen_t *length, int flags), NULL)                \
+    X(IO, int, connect, (int fd, __CONST_SOCKADDR_ARG address, socklen_t length), NULL)                      \
+    X(IO, ssize_t, mq_receive, (mqd_t queue, char *buffer, size_t size, unsigned int *priority), NULL)       \
+    X(IO, ssize_t, mq_timedreceive,                                                                          \
+      (mqd_t queue, char *buffer, size_t size, unsigned int *priority, const struct timespec *until), NULL)  \
+    X(IO, int, mq_send, (mqd_t queue, const char *buffer, size_t size, unsigned int priority), NULL)         \
+    X(IO, int, mq_timedsend,                                                                                 \
+      (mqd_t queue, const char *buffer, size_t size, unsigned int priority, const struct timespec *until),   \
+      NULL)
+
+/* Files that others have locked, or that go to the disk now. */
+#define CPROF_FILES(X)                                                                                       \
+    X(FILES, int, flock, (int fd, int operation), NULL)                                                      \
+    X(FILES, int, lockf, (int fd, int command, off_t size), NULL)                                            \
+    X(FILES, int, lockf64, (int fd, int command, off64_t size), NULL)                                        \
+    X(FILES, int, fcntl, (int fd, int command, ...), NULL)                                                   \
+    X(FILES, int, fcntl64, (int fd, int command, ...), NULL)                                                 \
+    X(FILES, int, fsync, (int fd), NULL)                                                                     \
+    X(FILES, int, fdatasync, (int fd), NULL)                                                                 \
+    X(FILES, int, sync_file_range, (int fd, off64_t offset, off64_t size, unsigned int flags), NULL)         \
+    X(FILES, int, msync, (void *address, size_t size, int flags), NULL)
+
+/* Child processes. */
+#define CPROF_CHILD(X)                                                                                       \
+    X(CHILD, pid_t, wait, (int *status), NULL)                                                               \
+    X(CHILD, pid_t, waitpid, (pid_t pid, int *status, int options), NULL)                                    \
+    X(CHILD, pid_t, wait3, (int *status, int options, struct rusage *usage), NULL)                           \
+    X(CHILD, pid_t, wait4, (pid_t pid, int *status, int options, struct rusage *usage), NULL)                \
+    X(CHILD, int, waitid, (idtype_t type, id_t id, siginfo_t * info, int options), NULL)
+
+/* Not interposed: what hooks ask before they wait. */
+#define CPROF_CALLED(X)                                                                                      \
+    X(CALLED, int, pthread_rwlock_tryrdlock, (pthread_rwlock_t * lock), NULL)                                \
+    X(CALLED, int, sem_getvalue, (sem_t * semaphore, int *value), NULL)
+
+/* clang-format off */
+#define CPROF_INTERPOSED(X) \
+    CPROF_ALLOC(X) CPROF_OPERATOR(X) CPROF_THREAD(X) CPROF_SIGNAL(X) CPROF_EXEC(X) CPROF_LOCK(X) \
+    CPROF_CONDITION(X) CPROF_MEETING(X) CPROF_SLEEP(X) CPROF_POLLING(X) CPROF_IO(X) CPROF_FILES(X) CPROF_CHILD(X)
+#define CPROF_LOOKED_UP(X) CPROF_INTERPOSED(X) CPROF_CALLED(X)
+/* clang-format on */
 
 #endif

@@ -18,8 +18,8 @@ enum { ARCH_DWARF_FP = 6, ARCH_DWARF_SP = 7, ARCH_DWARF_PC = 16 };
 /* DWARF numbers of the above, in the same order (psABI figure 3.36; 16 is the return address column). */
 static const uint8_t arch_dwarf[ARCH_REGS] = {ARCH_DWARF_PC, ARCH_DWARF_SP, ARCH_DWARF_FP, 3, 12, 13, 14, 15};
 
-/* The registers as they are in the function this is inlined in. */
-__attribute__((always_inline)) static inline void arch_capture(struct arch_regs *regs)
+/* The registers as they are in the function this is inlined in, in the order of enum arch_reg. */
+__attribute__((always_inline)) static inline void arch_capture_words(uint64_t words[ARCH_REGS])
 {
     __asm__ volatile("leaq 0(%%rip), %%rax\n\t"
                      "movq %%rax, 0(%0)\n\t"
@@ -31,8 +31,13 @@ __attribute__((always_inline)) static inline void arch_capture(struct arch_regs 
                      "movq %%r14, 48(%0)\n\t"
                      "movq %%r15, 56(%0)"
                      :
-                     : "D"(regs)
+                     : "D"(words)
                      : "rax", "memory");
+}
+
+__attribute__((always_inline)) static inline void arch_capture(struct arch_regs *regs)
+{
+    arch_capture_words(regs->r);
     regs->context = NULL;
 }
 
@@ -91,6 +96,19 @@ static inline uint64_t arch_ticks(void)
 {
     return __builtin_ia32_rdtsc();
 }
+
+static inline uintptr_t arch_thread_pointer(void)
+{
+    uintptr_t pointer;
+    __asm__("movq %%fs:0, %0" : "=r"(pointer));
+    return pointer;
+}
+
+/* Defines one byte of code at `inside`, and `abort` behind the signature that glibc registers with rseq. */
+#define ARCH_RSEQ_CODE(inside, abort)                                                                        \
+    __asm__(".pushsection .text\n" #inside ":\n\tnop\n\t"                                                    \
+            ".byte 0x0f, 0xb9, 0x3d\n\t.long 0x53053053\n" #abort ":\n\tud2\n\t"                             \
+            ".popsection")
 
 /* A system call without libc: no errno, no cancellation point. Returns the kernel's value, negative errno on
  * error. */

@@ -2,22 +2,33 @@
 /*
  * Times, in a process that may be forbidden to read the time stamp counter (prctl PR_SET_TSC, strict
  * seccomp): to read it is a SIGSEGV then, in the vDSO's clock_gettime(), too. A thread hands the ban on to
- * threads and children that it makes, so one that is banned stands for all of its process. Signal-safe.
+ * threads and children that it makes, so one that is banned stands for all of its process. Where the counter
+ * is banned and no system call is allowed either, all times are 0. Signal-safe, any thread.
  */
 #ifndef CPROF_SAMPLER_CLOCK_H
 #define CPROF_SAMPLER_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
-/* Asks the kernel whether what executed us has left us banned. Before all else of this header. */
+/* Asks the kernel whether what executed us has left us banned. Before all else of this header, once, as early
+   as possible. Kept across fork(). */
 void clock_start(void);
 
 /* From here on the counter is not read any more. Called by hooks before the ban. */
 void clock_stop_ticks(void);
 
-/* Time stamp counter, or 0 where it may not be read. */
+/* Time stamp counter; where it may not be read, CLOCK_MONOTONIC at the counter's rate, going on from where
+   that was. */
 uint64_t clock_ticks(void);
+
+/* The counter could never be read, so its rate is not known: ticks are ns of CLOCK_MONOTONIC. */
+bool clock_ticks_are_ns(void);
+
+/* The length of a span of ticks. The rate is found by comparison with CLOCK_MONOTONIC since clock_start(),
+   and found anew while the process is young. */
+uint64_t clock_ns_of(uint64_t ticks);
 
 uint64_t clock_ns(clockid_t clock);
 

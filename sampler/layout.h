@@ -28,7 +28,7 @@
 #include "settings.h"
 
 #define LAYOUT_MAGIC   UINT64_C(0x00676573666f7270) /* "profseg" */
-#define LAYOUT_VERSION 1u
+#define LAYOUT_VERSION 2u
 
 enum {
     LAYOUT_PAGE = 4096,
@@ -60,6 +60,41 @@ enum sample_kind {
 };
 #define WEIGHT_SHIFT 16
 
+/*
+ * What a thread waits in, as seg_thread.wait_kind: X(id, state, function). The function is what a user reads
+ * where the stack cannot be walked; state groups them in the threads profile.
+ */
+#define LAYOUT_WAITS(X)                                                                                      \
+    X(MUTEX, "lock", "pthread_mutex_lock")                                                                   \
+    X(SPIN, "lock", "pthread_spin_lock")                                                                     \
+    X(READ_LOCK, "lock", "pthread_rwlock_rdlock")                                                            \
+    X(WRITE_LOCK, "lock", "pthread_rwlock_wrlock")                                                           \
+    X(COND, "condition", "pthread_cond_wait")                                                                \
+    X(SEMAPHORE, "semaphore", "sem_wait")                                                                    \
+    X(BARRIER, "barrier", "pthread_barrier_wait")                                                            \
+    X(JOIN, "join", "pthread_join")                                                                          \
+    X(ONCE, "once", "pthread_once")                                                                          \
+    X(SLEEP, "sleep", "nanosleep")                                                                           \
+    X(POLL, "poll", "poll")                                                                                  \
+    X(SELECT, "poll", "select")                                                                              \
+    X(EPOLL, "poll", "epoll_wait")                                                                           \
+    X(READ, "io", "read")                                                                                    \
+    X(WRITE, "io", "write")                                                                                  \
+    X(RECEIVE, "io", "recv")                                                                                 \
+    X(SEND, "io", "send")                                                                                    \
+    X(ACCEPT, "io", "accept")                                                                                \
+    X(CONNECT, "io", "connect")                                                                              \
+    X(WAIT_CHILD, "child", "waitpid")                                                                        \
+    X(FILE_LOCK, "lock", "flock")                                                                            \
+    X(SYNC, "io", "fsync")                                                                                   \
+    X(SIGNAL, "signal", "sigwait")                                                                           \
+    X(MESSAGE, "io", "mq_receive")                                                                           \
+    X(FUTEX, "futex", "syscall")
+
+#define X(id, state, function) WAIT_##id,
+enum wait_kind { WAIT_NONE, LAYOUT_WAITS(X) WAITS };
+#undef X
+
 /* Counters of what happened, was cut or was lost. The text is what a user reads. */
 #define LAYOUT_COUNTERS(X)                                                                                   \
     X(CPU_SAMPLES, "CPU samples taken")                                                                      \
@@ -78,7 +113,10 @@ enum sample_kind {
     X(LOST_BUFFER, "samples lost: all frame buffers in use")                                                 \
     X(LOST_ROTATION, "samples lost: tables were being changed")                                              \
     X(FOREIGN_ALLOCATOR, "allocation functions seen inside the program that cannot be interposed")           \
-    X(EARLY_ALLOCATIONS, "allocations served before the allocator was known")
+    X(EARLY_ALLOCATIONS, "allocations served before the allocator was known")                                \
+    X(MUTEX_SAMPLES, "lock contentions recorded")                                                            \
+    X(BLOCK_SAMPLES, "blocking events recorded")                                                             \
+    X(LOST_CONTENTION, "lock contentions not seen: too many contended locks at once")
 
 #define X(name, text) COUNT_##name,
 enum counter { LAYOUT_COUNTERS(X) COUNTERS };
@@ -110,6 +148,7 @@ enum segment_flag {
     SEGMENT_FORKED = 1,  /* made by a child of a profiled process that did not exec */
     SEGMENT_RESUMED = 2, /* a copy of an earlier segment of this process, whose uploader died */
     SEGMENT_PID1 = 4,    /* the target is pid 1 of its namespace and will wait for control.finished at exit */
+    SEGMENT_NS_TICKS = 8, /* it was never allowed to read the counter: ticks are ns of CLOCK_MONOTONIC */
 };
 
 /* Written by the uploader while the target runs (the target fills in the settings before the hand-over). */
@@ -173,7 +212,7 @@ struct seg_thread {
     uint32_t created_stack;      /* [T] word offset of the creating stack, in the bank of */
     uint32_t created_generation; /* [T] this generation; 0: not known */
     uint32_t reserved;
-    uint64_t wait_since_ns;          /* [T] CLOCK_MONOTONIC */
+    uint64_t wait_since_ticks;       /* [T] time stamp counter at entry */
     uint64_t wait_regs[LAYOUT_REGS]; /* [T] */
     uint64_t spare[6];
 };

@@ -9,9 +9,11 @@
 #include <time.h>
 
 #include "clock.h"
+#include "contention.h"
 #include "cpu.h"
 #include "live.h"
 #include "record.h"
+#include "resched.h"
 #include "slots.h"
 #include "sys.h"
 #include "threads.h"
@@ -36,8 +38,10 @@ static const struct process_ops *ops;
 static _Atomic(struct segment *) current;
 static _Atomic uint32_t joining;     /* held while the segment is made or replaced; tried, never waited for */
 static _Atomic uint64_t next_try_ns; /* CLOCK_MONOTONIC; before it no other attempt is made */
-static int own_pid;                  /* the process that all this belongs to */
-static bool forked;                  /* this process came from a fork of a profiled one */
+static _Atomic uint32_t profiles_unattached;
+const _Atomic uint32_t *_Atomic process_profiles = &profiles_unattached;
+static int own_pid; /* the process that all this belongs to */
+static bool forked; /* this process came from a fork of a profiled one */
 
 int process_start(const struct process_settings *given, const struct process_ops *given_ops)
 {
@@ -56,7 +60,9 @@ int process_start(const struct process_settings *given, const struct process_ops
     own_pid = (int)sys_call(SYS_getpid);
     ops = given_ops;
     weights_seed(clock_ticks() ^ (uint64_t)sys_call(SYS_getpid) << 32);
+    resched_start();
     mark = (struct fork_mark *)page;
+    atomic_store_explicit(&profiles_unattached, settings.profiles, memory_order_relaxed);
     atomic_store_explicit(&mark->state, STARTED, memory_order_release);
     return 0;
 }
@@ -107,7 +113,8 @@ static void fill_header(struct segment *segment)
     header->start_ticks = clock_ticks();
     header->start_monotonic_ns = clock_ns(CLOCK_MONOTONIC);
     header->start_realtime_ns = clock_ns(CLOCK_REALTIME);
-    header->flags = (forked ? SEGMENT_FORKED : 0) | (pid == 1 ? SEGMENT_PID1 : 0);
+    header->flags = (forked ? SEGMENT_FORKED : 0) | (pid == 1 ? SEGMENT_PID1 : 0) |
+                    (clock_ticks_are_ns() ? SEGMENT_NS_TICKS : 0);
     memcpy(header->program, settings.program, sizeof header->program);
     memcpy(header->name, settings.name, sizeof header->name);
     memcpy(header->labels, settings.labels, sizeof header->labels);
@@ -144,6 +151,7 @@ static int join(void)
         return result;
     }
     atomic_store_explicit(&current, segment, memory_order_release);
+    atomic_store_explicit(&process_profiles, &segment->control.profiles, memory_order_relaxed);
     return 0;
 }
 
@@ -181,6 +189,7 @@ static void become_child(void)
     struct segment *parents = atomic_load_explicit(&current, memory_order_relaxed);
 
     atomic_store_explicit(&current, NULL, memory_order_relaxed);
+    atomic_store_explicit(&process_profiles, &profiles_unattached, memory_order_relaxed);
     atomic_store_explicit(&joining, 0, memory_order_relaxed);
     atomic_store_explicit(&next_try_ns, 0, memory_order_relaxed);
     forked = true;
@@ -190,6 +199,7 @@ static void become_child(void)
             sys_call(SYS_munmap, parents, sizeof(struct segment));
     }
     live_forget();
+    contention_forget();
     slots_forget();
     unwind_forget();
     weights_seed(clock_ticks() ^ (uint64_t)own_pid << 32);
@@ -197,19 +207,24 @@ static void become_child(void)
     thread_local_state.timer = 0;
     thread_local_state.alloc_gap = 0;
     thread_local_state.alloc_rate = 0;
+    thread_local_state.random = 0;
     atomic_store_explicit(&mark->state, STARTED, memory_order_release);
 }
 
-struct segment *process_segment(void)
+struct segment *process_attached(void)
 {
-    struct segment *segment;
-
     if (__builtin_expect(!mark, 0))
         return NULL;
     if (__builtin_expect(atomic_load_explicit(&mark->state, memory_order_acquire) == FORKED, 0))
         become_child();
-    segment = atomic_load_explicit(&current, memory_order_acquire);
-    if (__builtin_expect(!segment, 0)) {
+    return atomic_load_explicit(&current, memory_order_acquire);
+}
+
+struct segment *process_segment(void)
+{
+    struct segment *segment = process_attached();
+
+    if (__builtin_expect(!segment && mark, 0)) {
         if (process_join())
             return NULL;
         segment = atomic_load_explicit(&current, memory_order_acquire);

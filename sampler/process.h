@@ -50,6 +50,18 @@ int process_join(void);
    first moments). Signal-safe. */
 struct segment *process_segment(void);
 
+/* The same, but joins nothing: NULL where a segment would have to be made first. Signal-safe. */
+struct segment *process_attached(void);
+
+/* What is to be recorded, as bits of enum profile_type: two loads. Before the join, and in a child that has
+   no segment of its own yet, what the settings say; 0 before process_start(). */
+extern const _Atomic uint32_t *_Atomic process_profiles __attribute__((visibility("hidden")));
+static inline uint32_t process_wanted(void)
+{
+    return atomic_load_explicit(atomic_load_explicit(&process_profiles, memory_order_relaxed),
+                                memory_order_relaxed);
+}
+
 /* From a sample: where the uploader has been silent for 15 s and is found dead, hands a copy of the segment
    to another one. Signal-safe. */
 void process_check_uploader(struct segment *segment);

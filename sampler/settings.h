@@ -18,12 +18,12 @@
 #define CPROF_PROFILES(X)                                                                                    \
     X(CPU, "cpu", 1)                                                                                         \
     X(MEMORY, "memory", 1)                                                                                   \
-    X(MUTEX, "mutex", 0)                                                                                     \
-    X(BLOCK, "block", 0)                                                                                     \
-    X(WALL, "wall", 0)                                                                                       \
-    X(OFF_CPU, "off_cpu", 0)                                                                                 \
-    X(THREADS, "threads", 0)                                                                                 \
-    X(THREADCREATE, "threadcreate", 0)
+    X(MUTEX, "mutex", 1)                                                                                     \
+    X(BLOCK, "block", 1)                                                                                     \
+    X(WALL, "wall", 1)                                                                                       \
+    X(OFF_CPU, "off_cpu", 1)                                                                                 \
+    X(THREADS, "threads", 1)                                                                                 \
+    X(THREADCREATE, "threadcreate", 1)
 
 #define X(id, name, ready) PROFILE_##id,
 enum profile_type { CPROF_PROFILES(X) PROFILES };
@@ -61,7 +61,8 @@ enum { PROFILES_READY = 0 CPROF_PROFILES(X) };
       "one in so many lock contentions is recorded; 0: off")                                                 \
     X(BLOCK_RATE, "CPROF_BLOCK_RATE", "", TIME, "100us", TARGET,                                             \
       "blocking events shorter than this are sampled, longer ones all recorded; 0: off")                     \
-    X(WALL_HZ, "CPROF_WALL_HZ", "", COUNT, "19", TARGET, "wall-clock samples per second and thread")         \
+    X(WALL_HZ, "CPROF_WALL_HZ", "", COUNT, "19", SESSION,                                                    \
+      "looks per second at what every thread does; 0: one an upload")                                        \
     X(INTERVAL, "CPROF_INTERVAL", "PYROSCOPE_UPLOAD_INTERVAL", TIME, "15s", SESSION,                         \
       "time between two uploads")                                                                            \
     X(AUTH_TOKEN, "CPROF_AUTH_TOKEN", "PYROSCOPE_AUTH_TOKEN", TEXT, "", SESSION,                             \

@@ -44,6 +44,14 @@ static uint32_t take_new(struct segment *segment)
     return slot;
 }
 
+static void settle_wait(struct seg_thread *thread)
+{
+    uint32_t sequence = atomic_load_explicit(&thread->wait_sequence, memory_order_relaxed);
+    thread->created_stack = thread->created_generation = 0;
+    if (sequence & 1)
+        atomic_store_explicit(&thread->wait_sequence, sequence + 1, memory_order_release);
+}
+
 /*
  * Two threads with one slot would run each other's start routine, so the segment's word is not enough. A
  * segment that was resumed is a copy of a moment before: its free slots may have been taken meanwhile.
@@ -69,6 +77,7 @@ uint32_t slot_take(struct segment *segment)
         /* What stands there may be of the parent process, whose slots these were before a fork. */
         slot_private[slot].timer = 0;
         slot_private[slot].tid = 0;
+        settle_wait(&segment->thread[slot]); /* its last owner may have ended in a wait */
         return slot;
     }
     segment_count(segment, COUNT_LOST_THREAD_SLOT, 1);

@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "cpu.h"
+#include "event.h"
 #include "process.h"
 #include "record.h"
 #include "slots.h"
@@ -87,6 +88,16 @@ static void occupy_self(struct segment *segment, uint32_t slot)
     occupy(segment, slot, (int)sys_call(SYS_gettid), pthread_self(), name);
 }
 
+/* Of a slot that is not occupied yet: its tid (release) publishes what is written here. */
+static void note_creator(struct segment *segment, struct seg_thread *thread)
+{
+    uint32_t generation = 0, stack = 0;
+    if (process_wanted() & 1u << PROFILE_THREADCREATE && !thread_local_state.ended)
+        stack = event_stack(segment, &generation);
+    thread->created_stack = stack;
+    thread->created_generation = stack ? generation : 0;
+}
+
 /* Bytes of stack that a thread with these attributes (NULL: the program's defaults) gets. */
 static size_t stack_size(const pthread_attr_t *attr)
 {
@@ -110,6 +121,7 @@ uint32_t thread_prepare(void *(*start)(void *), void *arg, const pthread_attr_t 
 
     if (!slot)
         return 0;
+    note_creator(segment, &segment->thread[slot]);
     own->start = start;
     own->arg = arg;
     own->stack_low = stack_size(attr); /* turned into an address by thread_main() */

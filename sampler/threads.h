@@ -19,7 +19,9 @@ struct thread_local_state {
     uint64_t alloc_rate; /* mean the gap was drawn with; 0: none was drawn yet */
     uint32_t slot;       /* 0: none yet */
     int32_t timer;       /* 1 + the CPU timer's id; 0: has none */
-    uint32_t ended;      /* its slot was given back: nothing of it is recorded any more */
+    uint64_t random;     /* event_random()'s state; 0: not seeded */
+    uint32_t
+        ended; /* nothing of it is recorded any more: its slot was given back, or it may not read clocks */
 };
 extern __thread struct thread_local_state thread_local_state
     __attribute__((tls_model("initial-exec"), visibility("hidden")));

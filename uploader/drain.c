@@ -30,10 +30,12 @@ struct value_map {
 static const struct value_map value_maps[KIND_COUNT] = {
     [KIND_CPU] = {true, KIND_ID_CPU, {1, 2, -1, -1}, {0}},
     [KIND_ALLOC] = {true, KIND_ID_MEMORY, {1, 2, -1, -1}, {WEIGHT_SHIFT}},
+    [KIND_MUTEX] = {true, KIND_ID_MUTEX, {1, 2, -1, -1}, {WEIGHT_SHIFT}},
+    [KIND_BLOCK] = {true, KIND_ID_BLOCK, {1, 2, -1, -1}, {WEIGHT_SHIFT}},
 };
 enum { MEMORY_INUSE_OBJECTS = 2, MEMORY_INUSE_SPACE = 3 };
 
-static const char *thread_name(struct target *target, uint32_t index)
+const char *target_thread_name(struct target *target, uint32_t index)
 {
     struct seg_name *name;
     char raw[sizeof name->text + 1] = "", text[sizeof raw];
@@ -87,6 +89,19 @@ static int64_t rounded(uint64_t value, unsigned shift)
     return (int64_t)((value + (shift ? UINT64_C(1) << (shift - 1) : 0)) >> shift);
 }
 
+/* CPU time is wall time, too; only what is new is set against what the looks have seen. */
+static void add_cpu(struct target *target, const struct stack *stack, uint32_t name,
+                    const int64_t value[PROFILE_VALUES], unsigned parts)
+{
+    uint32_t profiles = atomic_load_explicit(&target->segment->control.profiles, memory_order_relaxed);
+
+    if (parts & PROGRAM_INTERVAL && wall_wanted(target))
+        wall_cpu(target, name, stack, value[1]);
+    if (profiles >> PROFILE_WALL & 1)
+        program_add(target->programs, target->program, parts, KIND_ID_WALL, stack, target->pid,
+                    target_thread_name(target, name), value);
+}
+
 /* Adds what was counted between the two states of a sample. */
 static int sample_add(struct target *target, uint32_t generation, uint64_t key,
                       const uint64_t from[LAYOUT_VALUES], const uint64_t to[LAYOUT_VALUES], unsigned parts)
@@ -96,6 +111,7 @@ static int sample_add(struct target *target, uint32_t generation, uint64_t key,
     const struct stack *stack =
         map->known ? stacks_get(target->stacks, generation, sample_key_stack(key)) : NULL;
     int64_t value[PROFILE_VALUES] = {0};
+    int rc;
 
     if (!stack)
         return -EINVAL;
@@ -103,8 +119,11 @@ static int sample_add(struct target *target, uint32_t generation, uint64_t key,
         if (map->counter[i] >= 0)
             value[i] =
                 rounded(to[map->counter[i]], map->shift[i]) - rounded(from[map->counter[i]], map->shift[i]);
-    return program_add(target->programs, target->program, parts, map->kind, stack, target->pid,
-                       thread_name(target, sample_key_name(key)), value);
+    rc = program_add(target->programs, target->program, parts, map->kind, stack, target->pid,
+                     target_thread_name(target, sample_key_name(key)), value);
+    if (!rc && kind == KIND_CPU)
+        add_cpu(target, stack, sample_key_name(key), value, parts);
+    return rc;
 }
 
 static void sample_drain(struct target *target, uint32_t generation, struct seg_sample *sample)
@@ -206,16 +225,31 @@ static void live_add(struct target *target, const struct seg_live *live, void *c
     value[MEMORY_INUSE_SPACE] = (int64_t)(space >> WEIGHT_SHIFT);
     *fraction &= (1u << WEIGHT_SHIFT) - 1;
     program_add(target->programs, target->program, PROGRAM_MERGED | PROGRAM_INTERVAL, KIND_ID_MEMORY, stack,
-                target->pid, thread_name(target, live->name), value);
+                target->pid, target_thread_name(target, live->name), value);
 }
 
 void drain_live(struct target *target)
 {
     uint64_t fraction = 1u << (WEIGHT_SHIFT - 1);
-    if (target->has_state)
-        program_clear_state(target->program, target->pid);
-    target->has_state = true;
     drain_each_live(target, live_add, &fraction);
+}
+
+/* Threads that are alive, by the stack that created them. */
+void drain_created(struct target *target)
+{
+    uint32_t slots = target_used_slots(target);
+
+    for (uint32_t i = 1; i <= slots; i++) {
+        struct seg_thread *thread = &target->segment->thread[i];
+        uint32_t generation = thread->created_generation;
+        const struct stack *stack = NULL;
+
+        if (atomic_load_explicit(&thread->tid, memory_order_acquire) && generation)
+            stack = stacks_get(target->stacks, generation, thread->created_stack);
+        if (stack)
+            program_add(target->programs, target->program, PROGRAM_MERGED | PROGRAM_INTERVAL,
+                        KIND_ID_THREADCREATE, stack, target->pid, "", (int64_t[PROFILE_VALUES]){1});
+    }
 }
 
 /* A counter that went backwards is hostile, or belongs to a copy made a moment too early: it starts anew. */

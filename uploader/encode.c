@@ -227,12 +227,54 @@ static uint64_t location_id(struct encoder *encoder, const struct symbol_locatio
     return id;
 }
 
+/* Room for the labels of one sample, and how they are filled in. */
+enum { SAMPLE_LABELS = 6 };
+struct labels {
+    Cprof__Label label[SAMPLE_LABELS], *list[SAMPLE_LABELS];
+    unsigned count;
+};
+
+static Cprof__Label *add_label(struct encoder *encoder, struct labels *labels, const char *key)
+{
+    Cprof__Label *label = &labels->label[labels->count];
+
+    cprof__label__init(label);
+    label->key = string_index(encoder, key);
+    labels->list[labels->count++] = label;
+    return label;
+}
+
+static void add_text(struct encoder *encoder, struct labels *labels, const char *key, const char *text)
+{
+    if (text && *text)
+        add_label(encoder, labels, key)->str = string_index(encoder, text);
+}
+
+static void add_labels(struct encoder *encoder, struct labels *labels, const struct profile_sample *from)
+{
+    const struct profile_thread *about = &from->about;
+
+    if (from->pid)
+        add_label(encoder, labels, "pid")->num = from->pid;
+    add_text(encoder, labels, "thread", from->thread);
+    if (!about->tid)
+        return;
+    add_label(encoder, labels, "tid")->num = about->tid;
+    add_text(encoder, labels, "state", about->state);
+    add_text(encoder, labels, "wait", about->wait);
+    if (about->waited_ns) {
+        Cprof__Label *waited = add_label(encoder, labels, "waited");
+        waited->num = about->waited_ns;
+        waited->num_unit = string_index(encoder, "nanoseconds");
+    }
+}
+
 static void emit_sample(struct encoder *encoder, const struct profile_sample *from, unsigned values,
                         size_t frames)
 {
     Cprof__Profile part = CPROF__PROFILE__INIT;
     Cprof__Sample sample = CPROF__SAMPLE__INIT, *list = &sample;
-    Cprof__Label pid = CPROF__LABEL__INIT, thread = CPROF__LABEL__INIT, *label[2];
+    struct labels labels = {.count = 0};
     uint64_t *ids = calloc(frames + 1, sizeof(*ids));
 
     if (!ids) {
@@ -245,17 +287,10 @@ static void emit_sample(struct encoder *encoder, const struct profile_sample *fr
     sample.location_id = ids;
     sample.n_value = values;
     sample.value = (int64_t *)from->value;
-    sample.label = label;
-    if (encoder->meta->with_labels && from->pid) {
-        pid.key = string_index(encoder, "pid");
-        pid.num = from->pid;
-        label[sample.n_label++] = &pid;
-    }
-    if (encoder->meta->with_labels && *from->thread) {
-        thread.key = string_index(encoder, "thread");
-        thread.str = string_index(encoder, from->thread);
-        label[sample.n_label++] = &thread;
-    }
+    if (encoder->meta->with_labels)
+        add_labels(encoder, &labels, from);
+    sample.label = labels.list;
+    sample.n_label = labels.count;
     part.n_sample = 1;
     part.sample = &list;
     emit(encoder, &part);

@@ -28,6 +28,62 @@ const struct profile_kind profile_kinds[KIND_IDS] = {
             .period_type = {"space", "bytes"},
             .snapshot_values = 1u << 2 | 1u << 3,
         },
+    [KIND_ID_MUTEX] =
+        {
+            .name = "mutex",
+            .push_name = "mutex",
+            .values = 2,
+            .value = {{"contentions", "count"}, {"delay", "nanoseconds"}},
+            .default_value = 1,
+            .period_type = {"contentions", "count"},
+        },
+    [KIND_ID_BLOCK] =
+        {
+            .name = "block",
+            .push_name = "block",
+            .values = 2,
+            .value = {{"contentions", "count"}, {"delay", "nanoseconds"}},
+            .default_value = 1,
+            .period_type = {"contentions", "count"},
+        },
+    [KIND_ID_WALL] =
+        {
+            .name = "wall",
+            .push_name = "wall",
+            .values = 2,
+            .value = {{"samples", "count"}, {"wall", "nanoseconds"}},
+            .default_value = 1,
+            .period_type = {"wall", "nanoseconds"},
+        },
+    [KIND_ID_OFF_CPU] =
+        {
+            .name = "off_cpu",
+            .push_name = "off_cpu",
+            .values = 2,
+            .value = {{"samples", "count"}, {"off_cpu", "nanoseconds"}},
+            .default_value = 1,
+            .period_type = {"off_cpu", "nanoseconds"},
+        },
+    [KIND_ID_THREADS] =
+        {
+            .name = "threads",
+            .push_name = "threads",
+            .values = 1,
+            .value = {{"threads", "count"}},
+            .default_value = 0,
+            .period_type = {"threads", "count"},
+            .snapshot_values = 1u << 0,
+        },
+    [KIND_ID_THREADCREATE] =
+        {
+            .name = "threadcreate",
+            .push_name = "threadcreate",
+            .values = 1,
+            .value = {{"threadcreate", "count"}},
+            .default_value = 0,
+            .period_type = {"threadcreate", "count"},
+            .snapshot_values = 1u << 0,
+        },
 };
 
 enum {
@@ -83,9 +139,9 @@ static uint64_t stack_hash(const struct symbol_location *const *frame, uint32_t 
     return hash;
 }
 
-static uint64_t sample_hash(uint64_t stack, uint32_t pid, const char *thread)
+static uint64_t sample_hash(uint64_t stack, const struct profile_sample *sample)
 {
-    return mix(mix(stack, pid), (uintptr_t)thread);
+    return mix(mix(stack, (uint64_t)sample->about.tid << 32 | sample->pid), (uintptr_t)sample->thread);
 }
 
 static bool same_stack(const struct entry *entry, const struct symbol_location *const *frame, uint32_t frames,
@@ -110,11 +166,12 @@ static uint32_t *find_stack(const struct profile *profile, const struct symbol_l
 static uint32_t *find_sample(const struct profile *profile, const struct profile_sample *wanted,
                              uint64_t hash)
 {
-    size_t at = sample_hash(hash, wanted->pid, wanted->thread) & (profile->buckets - 1);
+    size_t at = sample_hash(hash, wanted) & (profile->buckets - 1);
 
     for (; profile->by_sample[at]; at = (at + 1) & (profile->buckets - 1)) {
         const struct entry *entry = entry_at(profile, profile->by_sample[at] - 1);
         if (entry->sample.pid == wanted->pid && entry->sample.thread == wanted->thread &&
+            entry->sample.about.tid == wanted->about.tid &&
             same_stack(entry, wanted->frame, wanted->frames, hash))
             break;
     }
@@ -239,11 +296,13 @@ static int add(struct profile *profile, const struct profile_sample *sample, siz
                                .pid = sample->pid,
                                .frames = sample->frames,
                                .thread = sample->thread,
+                               .about = sample->about,
                                .frame = sample->frame,
                            },
                            hash);
     if (!entry)
         return -ENOMEM;
+    entry->sample.about = sample->about;
     for (unsigned i = 0; i < profile->kind->values; i++)
         if (!(skip >> i & 1))
             add_value(&entry->sample.value[i], sample->value[i]);
@@ -263,6 +322,7 @@ static int add_overflow(struct profile *profile, struct profile_sample *sample,
     sample->frame = overflow;
     sample->frames = 1;
     sample->thread = no_thread;
+    sample->about = (struct profile_thread){0};
     error = add(profile, sample, profile->most_stacks + OVERFLOW_PIDS, 0);
     if (error != -ENOSPC)
         return error;
@@ -274,17 +334,22 @@ int profile_add(struct profile *profile, const struct symbol_location *const *fr
                 uint32_t pid, const char *thread, const int64_t value[PROFILE_VALUES],
                 const struct symbol_location *overflow)
 {
-    struct profile_sample sample = {
-        .pid = pid,
-        .frames = frames,
-        .thread = *thread ? thread : no_thread,
-        .frame = frame,
-    };
-    int error;
+    struct profile_sample sample = {.pid = pid, .frames = frames, .thread = thread, .frame = frame};
 
     memcpy(sample.value, value, sizeof(sample.value));
-    error = add(profile, &sample, profile->most_stacks, 0);
-    return error == -ENOSPC ? add_overflow(profile, &sample, &overflow) : error;
+    return profile_add_thread(profile, &sample, overflow);
+}
+
+int profile_add_thread(struct profile *profile, const struct profile_sample *sample,
+                       const struct symbol_location *overflow)
+{
+    struct profile_sample copy = *sample;
+    int error;
+
+    if (!*copy.thread)
+        copy.thread = no_thread;
+    error = add(profile, &copy, profile->most_stacks, 0);
+    return error == -ENOSPC ? add_overflow(profile, &copy, &overflow) : error;
 }
 
 void profile_clear(struct profile *profile, unsigned mask, uint32_t pid)
@@ -305,8 +370,7 @@ int profile_merge(struct profile *into, const struct profile *from, const struct
     size_t cursor = 0;
 
     while ((sample = profile_next(from, &cursor))) {
-        int error = profile_add(into, sample->frame, sample->frames, sample->pid, sample->thread,
-                                sample->value, overflow);
+        int error = profile_add_thread(into, sample, overflow);
         if (error)
             return error;
     }
@@ -344,6 +408,11 @@ size_t profile_count(const struct profile *profile)
     for (size_t cursor = 0; profile_next(profile, &cursor);)
         count++;
     return count;
+}
+
+size_t profile_size(const struct profile *profile)
+{
+    return profile->samples;
 }
 
 uint64_t profile_overflowed(const struct profile *profile)

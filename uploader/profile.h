@@ -33,13 +33,31 @@ struct profile_kind {
     unsigned snapshot_values; /* bit i: value i is a state (inuse), not a sum over time: an upload carries the
                                  newest, a merged file the newest of each live or ended process */
 };
-enum profile_kind_id { KIND_ID_CPU, KIND_ID_MEMORY, KIND_IDS };
+enum profile_kind_id {
+    KIND_ID_CPU,
+    KIND_ID_MEMORY,
+    KIND_ID_MUTEX,
+    KIND_ID_BLOCK,
+    KIND_ID_WALL,
+    KIND_ID_OFF_CPU,
+    KIND_ID_THREADS,
+    KIND_ID_THREADCREATE,
+    KIND_IDS
+};
 extern const struct profile_kind profile_kinds[KIND_IDS];
+
+/* What is known of one thread, in the threads profile only. */
+struct profile_thread {
+    uint32_t tid;             /* 0: the sample is not of one thread */
+    const char *state, *wait; /* interned: "lock", "pthread_mutex_lock"; "running", "" */
+    int64_t waited_ns;        /* in this state, at least */
+};
 
 struct profile_sample {
     uint32_t pid;
     uint32_t frames;
     const char *thread; /* interned, "" if not known */
+    struct profile_thread about;
     int64_t value[PROFILE_VALUES];
     const struct symbol_location *const *frame; /* leaf first */
 };
@@ -55,6 +73,11 @@ int profile_add(struct profile *profile, const struct symbol_location *const *fr
                 uint32_t pid, const char *thread, const int64_t value[PROFILE_VALUES],
                 const struct symbol_location *overflow);
 
+/* The same for one thread of the process: sample.about is part of it, the newest counts. sample.frame is
+   copied, sample.value added. */
+int profile_add_thread(struct profile *profile, const struct profile_sample *sample,
+                       const struct symbol_location *overflow);
+
 /* Sets the values in mask (bit i: value i) to 0, for every pid or (pid != 0) one: before a new state is
  * added. */
 void profile_clear(struct profile *profile, unsigned mask, uint32_t pid);
@@ -64,6 +87,7 @@ int profile_merge(struct profile *into, const struct profile *from, const struct
 
 const struct profile_kind *profile_get_kind(const struct profile *profile);
 size_t profile_count(const struct profile *profile);        /* samples whose values are not all 0 */
+size_t profile_size(const struct profile *profile);         /* with those whose values are */
 uint64_t profile_overflowed(const struct profile *profile); /* additions that went to the overflow sample */
 int64_t profile_total(const struct profile *profile, unsigned value);
 

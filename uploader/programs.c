@@ -163,6 +163,24 @@ int program_add(struct programs *programs, struct program *program, unsigned par
     return rc;
 }
 
+static int add_thread_to(struct programs *programs, struct profile **profile, size_t most_stacks,
+                         const struct profile_sample *sample)
+{
+    if (!*profile)
+        *profile = profile_new(&profile_kinds[KIND_ID_THREADS], most_stacks);
+    return *profile ? profile_add_thread(*profile, sample, programs->overflow) : -ENOMEM;
+}
+
+int program_add_thread(struct programs *programs, struct program *program,
+                       const struct profile_sample *sample)
+{
+    int rc = add_thread_to(programs, &program->merged[KIND_ID_THREADS], PROGRAM_STACKS, sample);
+
+    program->changed = true;
+    return rc ? rc
+              : add_thread_to(programs, &program->interval[KIND_ID_THREADS], PROGRAM_INTERVAL_STACKS, sample);
+}
+
 void program_clear_state(struct program *program, pid_t pid)
 {
     for (int k = 0; k < KIND_IDS; k++) {
@@ -192,21 +210,31 @@ void program_count_own(struct program *program, uint64_t ns)
     program->counts.own_ns += ns;
 }
 
+/* true: mostly samples without values, of threads and blocks that are gone. */
+static bool is_hollow(const struct profile *profile)
+{
+    return profile_size(profile) > 2 * profile_count(profile) + 1024;
+}
+
 /* A program of many short processes would fill its merged profile with the same stacks of ever new pids: once
    it is large, processes that ended are told apart no longer. */
 static void fold(struct program *program, enum profile_kind_id kind, const struct symbol_location *overflow)
 {
     struct profile *old = program->merged[kind], *folded;
     const struct profile_sample *sample;
+    bool large = old && profile_count(old) >= program->fold_at[kind];
     size_t cursor = 0;
 
-    if (!old || profile_count(old) < program->fold_at[kind])
+    if (!large && !(old && is_hollow(old)))
         return;
     folded = profile_new(&profile_kinds[kind], PROGRAM_STACKS);
     while (folded && (sample = profile_next(old, &cursor))) {
-        uint32_t pid = is_alive(program, sample->pid) ? sample->pid : 0;
-        if (profile_add(folded, sample->frame, sample->frames, pid, sample->thread, sample->value,
-                        overflow)) {
+        struct profile_sample copy = *sample;
+        if (large && !is_alive(program, copy.pid)) {
+            copy.pid = 0;
+            copy.about = (struct profile_thread){0};
+        }
+        if (profile_add_thread(folded, &copy, overflow)) {
             profile_free(folded);
             return;
         }
@@ -224,17 +252,18 @@ static void fold(struct program *program, enum profile_kind_id kind, const struc
 static const char *const counter_texts[COUNTERS] = {LAYOUT_COUNTERS(X)};
 #undef X
 
-static bool is_loss(enum counter counter)
-{
-    return counter != COUNT_CPU_SAMPLES && counter != COUNT_CPU_OVERRUNS && counter != COUNT_ALLOC_SAMPLES &&
-           counter != COUNT_OWN_TICKS && counter != COUNT_EARLY_ALLOCATIONS;
-}
+/* What happened and is no loss. */
+static const bool is_event[COUNTERS] = {
+    [COUNT_CPU_SAMPLES] = true,   [COUNT_CPU_OVERRUNS] = true,      [COUNT_ALLOC_SAMPLES] = true,
+    [COUNT_OWN_TICKS] = true,     [COUNT_EARLY_ALLOCATIONS] = true, [COUNT_MUTEX_SAMPLES] = true,
+    [COUNT_BLOCK_SAMPLES] = true,
+};
 
 void program_each_loss(const struct program_counts *counts,
                        void (*line)(uint64_t n, const char *text, void *context), void *context)
 {
     for (int i = 0; i < COUNTERS; i++)
-        if (counts->counter[i] && is_loss((enum counter)i))
+        if (counts->counter[i] && !is_event[i])
             line(counts->counter[i], counter_texts[i], context);
     if (counts->malformed)
         line(counts->malformed, "records dropped: they made no sense", context);
@@ -245,7 +274,7 @@ int64_t program_cpu_ns(const struct program *program)
     return program->merged[KIND_ID_CPU] ? profile_total(program->merged[KIND_ID_CPU], 1) : 0;
 }
 
-enum { COMMENTS = COUNTERS + 12, COMMENT_SIZE = 192 };
+enum { COMMENTS = COUNTERS + 24, COMMENT_SIZE = 192 };
 struct comments {
     const char *line[COMMENTS + 1];
     char text[COMMENTS][COMMENT_SIZE];
@@ -272,6 +301,14 @@ static void comment_rates(struct comments *comments, const struct program *progr
     if (program->period[KIND_ID_MEMORY])
         comment(comments, "memory: one sample per %" PRId64 " bytes on average",
                 program->period[KIND_ID_MEMORY]);
+    if (program->period[KIND_ID_MUTEX])
+        comment(comments, "mutex: one of %" PRId64 " contentions recorded", program->period[KIND_ID_MUTEX]);
+    if (program->period[KIND_ID_BLOCK])
+        comment(comments, "block: waits below %" PRId64 " ns are sampled, longer ones all recorded",
+                program->period[KIND_ID_BLOCK]);
+    if (program->period[KIND_ID_WALL])
+        comment(comments, "wall, off_cpu: %.4g looks per second at every thread",
+                1e9 / (double)program->period[KIND_ID_WALL]);
 }
 
 static void comment_profiles(struct comments *comments, struct profile *const profile[KIND_IDS],

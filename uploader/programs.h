@@ -53,6 +53,7 @@ struct program {
 struct programs {
     struct symbols *symbols;
     const struct symbol_location *overflow;
+    int64_t look_ns; /* between two looks at waiting threads; 0: one a round */
     struct program **program;
     size_t count;
 };
@@ -73,6 +74,10 @@ enum program_part { PROGRAM_INTERVAL = 1, PROGRAM_MERGED = 2 };
 int program_add(struct programs *programs, struct program *program, unsigned parts, enum profile_kind_id kind,
                 const struct stack *stack, pid_t pid, const char *thread,
                 const int64_t value[PROFILE_VALUES]);
+
+/* The same for one thread of the threads profile, in both. */
+int program_add_thread(struct programs *programs, struct program *program,
+                       const struct profile_sample *sample);
 
 /* Before a process's state values are added anew. */
 void program_clear_state(struct program *program, pid_t pid);

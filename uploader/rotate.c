@@ -60,6 +60,18 @@ static void want_stack(struct target *target, const struct seg_live *live, void 
         stacks_want(target->stacks, live->generation, live->stack);
 }
 
+static void want_created(struct target *target, uint32_t keep)
+{
+    uint32_t slots = target_used_slots(target);
+
+    for (uint32_t i = 1; i <= slots; i++) {
+        struct seg_thread *thread = &target->segment->thread[i];
+        uint32_t generation = thread->created_generation;
+        if (atomic_load_explicit(&thread->tid, memory_order_acquire) && generation && generation != keep)
+            stacks_want(target->stacks, generation, thread->created_stack);
+    }
+}
+
 static void bank_empty(struct target *target, unsigned bank)
 {
     struct segment *segment = target->segment;
@@ -68,6 +80,7 @@ static void bank_empty(struct target *target, unsigned bank)
 
     drain_bank(target, bank);
     drain_each_live(target, want_stack, &keep);
+    want_created(target, keep);
     stacks_forget(target->stacks, keep);
     target->warmed[bank] = 0;
     target->has_large = false;

@@ -92,7 +92,7 @@ static void print_help(void)
 {
     puts("usage: cprof [options] [--] program args...\n"
          "\n"
-         "Profiles a program that was not built for it: CPU, allocations and live heap, by preloading a "
+         "Profiles a program that was not built for it: CPU, memory, locks and waits, by preloading a "
          "library.\n"
          "Profiles go to cprof.out/<program>/, or with --server to a Pyroscope server, or to both with --out "
          "as well.\n"

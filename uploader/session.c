@@ -78,6 +78,8 @@ int session_open(struct session *session, const struct options *options, const s
     add_sink(session, sink_files_new(options));
     add_sink(session, sink_pyroscope_new(options));
     session->interval_ns = (int64_t)value[SETTING_INTERVAL].number;
+    if (value[SETTING_WALL_HZ].number)
+        session->programs.look_ns = SECOND_NS / (int64_t)value[SETTING_WALL_HZ].number;
     session->next_tick_ns = monotonic_ns() + TICK_NS;
     session->next_round_ns = monotonic_ns() + session->interval_ns;
     log_info("session %s: profiles go to %s%s", options->socket, options->out,
@@ -288,6 +290,29 @@ static void tick(struct session *session, int64_t now_ns)
     session->next_tick_ns = now_ns + TICK_NS;
 }
 
+/* Half to one and a half periods, at random: a program that does everything in step with us would be seen in
+   always the same place. */
+static int64_t jittered(int64_t period_ns)
+{
+    return period_ns / 2 + (int64_t)((double)period_ns * ((double)random() / RAND_MAX));
+}
+
+/* Returns when the next one is due. */
+static int64_t look(struct session *session, int64_t now_ns)
+{
+    bool any = false;
+
+    for (size_t i = 0; session->programs.look_ns && i < session->targets; i++)
+        any |= wall_wanted(session->target[i]);
+    if (!any)
+        return INT64_MAX;
+    if (now_ns < session->next_look_ns)
+        return session->next_look_ns;
+    for (size_t i = 0; i < session->targets; i++)
+        wall_look(session->target[i], monotonic_ns());
+    return session->next_look_ns = now_ns + jittered(session->programs.look_ns);
+}
+
 static void handle(struct session *session, const struct epoll_event *event)
 {
     if (event->data.ptr == &session->listen_fd)
@@ -301,7 +326,7 @@ static void handle(struct session *session, const struct epoll_event *event)
 /* Everything with a time of its own. Returns how long nothing else is due, in ms. */
 static int work(struct session *session)
 {
-    int64_t now = monotonic_ns(), next;
+    int64_t now = monotonic_ns(), next, next_look = look(session, now);
 
     tick(session, now);
     if (now >= session->next_round_ns)
@@ -310,6 +335,7 @@ static int work(struct session *session)
     next = programs_upload_due(&session->programs, session->sink, session->sinks, monotonic_ns());
     if (monotonic_ns() >= session->next_send_ns)
         send_queued(session, 0);
+    next = next < next_look ? next : next_look;
     next = next < session->next_tick_ns ? next : session->next_tick_ns;
     next = next < session->next_round_ns ? next : session->next_round_ns;
     now = monotonic_ns();

@@ -2,6 +2,7 @@
 /*
  * Profiles as files:
  *  OUT/<program>/<type>.pb.gz                     the session so far
+ *  OUT/<program>/threads.txt, threads-each.txt    the threads as text, by stack and one by one
  *  OUT/<program>/intervals/<time>-<type>.pb.gz    each interval, the newest INTERVALS_KEPT of a type
  *  OUT/report.html                                all of it, to look at
  * A file is written beside its place and then renamed, so that a reader finds the old or the new one, never a
@@ -22,6 +23,7 @@
 
 #include "clock.h"
 #include "report.h"
+#include "threads_text.h"
 #include "utf8.h"
 
 enum {
@@ -201,6 +203,26 @@ static int write_merged(int directory, const struct upload *upload, unsigned id)
     return write_profile(directory, name, upload->merged[id], &meta);
 }
 
+static const struct {
+    const char *name;
+    enum threads_form form;
+} threads_files[] = {{"threads.txt", THREADS_GROUPED}, {"threads-each.txt", THREADS_EACH}};
+
+static int write_threads(int directory, const struct profile *threads)
+{
+    struct draft draft;
+    int error = 0;
+
+    for (size_t i = 0; i < sizeof(threads_files) / sizeof(*threads_files) && !error; i++) {
+        error = draft_open(&draft, directory, threads_files[i].name);
+        if (error)
+            break;
+        error = threads_text_write(draft.out, threads, threads_files[i].form);
+        error = draft_finish(&draft, error);
+    }
+    return error;
+}
+
 /* A name that cannot leave the directory, hide in it or be mistaken for another file of ours. */
 static void directory_name(const char *program, char name[NAME_BYTES])
 {
@@ -225,6 +247,8 @@ static int write_files(const struct upload *upload, int directory)
         if (upload->interval[i] && profile_count(upload->interval[i]) && !error)
             error = write_interval(directory, upload, i);
     }
+    if (upload->merged[KIND_ID_THREADS] && !error)
+        error = write_threads(directory, upload->merged[KIND_ID_THREADS]);
     return error;
 }
 

@@ -18,6 +18,9 @@ static const struct view views[] = {
     {KIND_ID_CPU, 1, "CPU time"},
     {KIND_ID_MEMORY, 1, "Allocated"},
     {KIND_ID_MEMORY, 3, "In use at the end"},
+    {KIND_ID_MUTEX, 1, "Kept others waiting for a lock"},
+    {KIND_ID_BLOCK, 1, "Waited"},
+    {KIND_ID_OFF_CPU, 1, "Off the CPU, all threads"},
 };
 enum { VIEWS = sizeof views / sizeof views[0] };
 
@@ -214,22 +217,47 @@ static void print_table(FILE *file, const struct profile *profile, const struct 
     free(functions.slot);
 }
 
+static void print_detail(FILE *file, const struct program *program, const struct view *view)
+{
+    int64_t period = program->period[view->kind];
+    int64_t count = profile_total(program->merged[view->kind], view->value ? view->value - 1 : 0);
+    char text[24];
+
+    switch (view->kind) {
+    case KIND_ID_CPU:
+        fprintf(file, " in %" PRIu64 " samples, %.4g a second", program->counts.counter[COUNT_CPU_SAMPLES],
+                period ? 1e9 / (double)period : 0);
+        break;
+    case KIND_ID_MEMORY:
+        fprintf(file, " in %" PRId64 " block%s, one sample per %s", count, count == 1 ? "" : "s",
+                quantity(text, period, "bytes"));
+        break;
+    case KIND_ID_MUTEX:
+        fprintf(file, " in %" PRId64 " contention%s, one of %" PRId64 " recorded", count,
+                count == 1 ? "" : "s", period);
+        break;
+    case KIND_ID_BLOCK:
+        fprintf(file, " in %" PRId64 " wait%s, those below %s sampled", count, count == 1 ? "" : "s",
+                quantity(text, period, "nanoseconds"));
+        break;
+    default:
+        if (period)
+            fprintf(file, ", looked at %.4g times a second", 1e9 / (double)period);
+    }
+}
+
 static void print_title(FILE *file, const struct program *program, const struct view *view,
                         const struct style *style)
 {
     const struct profile *profile = program->merged[view->kind];
     const struct profile_kind *kind = &profile_kinds[view->kind];
-    int64_t period = program->period[view->kind], blocks = profile_total(profile, view->value - 1);
     char text[24];
 
-    fprintf(file, "\n%s%s: %s%s", style->strong, view->title,
-            quantity(text, profile_total(profile, view->value), kind->value[view->value].unit), style->off);
-    if (view->kind == KIND_ID_CPU)
-        fprintf(file, "%s in %" PRIu64 " samples, %.4g a second%s\n", style->faint,
-                program->counts.counter[COUNT_CPU_SAMPLES], period ? 1e9 / (double)period : 0, style->off);
-    else
-        fprintf(file, "%s in %" PRId64 " block%s, one sample per %s%s\n", style->faint, blocks,
-                blocks == 1 ? "" : "s", quantity(text, period, "bytes"), style->off);
+    fprintf(file, "\n%s%s: %s%s%s", style->strong, view->title,
+            quantity(text, profile_total(profile, view->value), kind->value[view->value].unit), style->off,
+            style->faint);
+    print_detail(file, program, view);
+    fprintf(file, "%s\n", style->off);
 }
 
 static void print_loss(uint64_t n, const char *text, void *context)
@@ -291,10 +319,11 @@ static void print_program(FILE *file, const struct program *program, const char 
     print_files(file, program, out);
 }
 
+/* Every program waits: that alone makes none worth a table, unless there is no other. */
 static bool has_any(const struct program *program)
 {
     for (int v = 0; v < VIEWS; v++)
-        if (has(program, &views[v]))
+        if (views[v].kind != KIND_ID_OFF_CPU && has(program, &views[v]))
             return true;
     return false;
 }
@@ -350,6 +379,7 @@ void summary_print(FILE *file, const struct programs *programs, const char *out,
     qsort(sorted, programs->count, sizeof(struct program *), by_use);
     while (active < programs->count && has_any(sorted[active]))
         active++;
+    active += !active && programs->count == 1 && sorted[0]->merged[KIND_ID_OFF_CPU];
     full = active < PROGRAMS_IN_FULL ? active : PROGRAMS_IN_FULL;
     for (size_t i = 0; i < full; i++)
         print_program(file, sorted[i], out, &styles[color]);

@@ -66,10 +66,27 @@ static void take_text(char *to, const char *from, size_t size)
     utf8_clean(to, size + 1, raw, true);
 }
 
+static int64_t rate_of(_Atomic uint64_t *rate)
+{
+    return (int64_t)(atomic_load_explicit(rate, memory_order_relaxed) & INT64_MAX);
+}
+
+static void take_periods(struct target *target)
+{
+    struct seg_control *control = &target->segment->control;
+    int64_t *period = target->program->period;
+
+    period[KIND_ID_CPU] = atomic_load_explicit(&control->cpu_period_ns, memory_order_relaxed);
+    period[KIND_ID_MEMORY] = rate_of(&control->memory_rate);
+    period[KIND_ID_MUTEX] = rate_of(&control->mutex_fraction);
+    period[KIND_ID_BLOCK] = rate_of(&control->block_rate_ns);
+    period[KIND_ID_WALL] = period[KIND_ID_OFF_CPU] = target->programs->look_ns;
+    period[KIND_ID_THREADS] = period[KIND_ID_THREADCREATE] = 1;
+}
+
 static int program_find(struct target *target)
 {
     const struct seg_header *header = &target->segment->header;
-    struct seg_control *control = &target->segment->control;
     char name[sizeof header->program + 1], service[sizeof header->name + 1],
         labels[sizeof header->labels + 1];
 
@@ -79,11 +96,16 @@ static int program_find(struct target *target)
     target->program = programs_get(target->programs, name, service, labels);
     if (!target->program || program_enter(target->program, target->pid))
         return -ENOMEM;
-    target->program->period[KIND_ID_CPU] =
-        atomic_load_explicit(&control->cpu_period_ns, memory_order_relaxed);
-    target->program->period[KIND_ID_MEMORY] =
-        (int64_t)(atomic_load_explicit(&control->memory_rate, memory_order_relaxed) & INT64_MAX);
+    take_periods(target);
     return 0;
+}
+
+/* Threads' time counts from the process's start; another uploader has counted what was before us. */
+static int64_t wall_since(const struct target *target)
+{
+    int64_t now_ns = monotonic_ns();
+    uint64_t start_ns = target->segment->header.start_monotonic_ns;
+    return target->resumed || !start_ns || start_ns > (uint64_t)now_ns ? now_ns : (int64_t)start_ns;
 }
 
 int target_attach(struct programs *programs, struct symbols *symbols, const struct join *join,
@@ -106,12 +128,13 @@ int target_attach(struct programs *programs, struct symbols *symbols, const stru
         return -EINVAL;
     }
     open_source(target);
+    target->resumed = target->segment->header.flags & SEGMENT_RESUMED;
     target->stacks = stacks_new(target->segment, symbols, &target->source);
-    if (!target->stacks || program_find(target)) {
+    target->wall = wall_new(target, wall_since(target));
+    if (!target->stacks || !target->wall || program_find(target)) {
         target_free(target);
         return -ENOMEM;
     }
-    target->resumed = target->segment->header.flags & SEGMENT_RESUMED;
     rotate_attach(target);
     atomic_store_explicit(&target->segment->control.heartbeat_ns, (uint64_t)monotonic_ns(),
                           memory_order_relaxed);
@@ -130,6 +153,7 @@ void target_free(struct target *target)
 {
     if (target->program)
         program_leave(target->program, target->pid);
+    wall_free(target->wall);
     stacks_free(target->stacks);
     if (target->segment)
         munmap(target->segment, sizeof *target->segment);
@@ -186,7 +210,7 @@ static int thread_id_inside(const struct target *target, int tid)
     return inside;
 }
 
-static uint32_t used_slots(const struct target *target)
+uint32_t target_used_slots(const struct target *target)
 {
     uint32_t slots = atomic_load_explicit(&target->segment->header.used_slots, memory_order_relaxed);
     return slots < LAYOUT_THREADS ? slots : LAYOUT_THREADS - 1;
@@ -194,7 +218,7 @@ static uint32_t used_slots(const struct target *target)
 
 static uint32_t slots_taken(const struct target *target)
 {
-    uint32_t slots = used_slots(target), taken = 0;
+    uint32_t slots = target_used_slots(target), taken = 0;
     for (uint32_t i = 1; i <= slots; i++)
         taken += atomic_load_explicit(&target->segment->thread[i].tid, memory_order_relaxed) != 0;
     return taken;
@@ -248,7 +272,7 @@ static struct ids ids_of_tasks(const struct target *target, DIR *tasks)
 
 static struct ids ids_of_slots(const struct target *target)
 {
-    uint32_t slots = used_slots(target);
+    uint32_t slots = target_used_slots(target);
     struct ids ids = {0};
     for (uint32_t i = 1; i <= slots; i++) {
         int tid = atomic_load_explicit(&target->segment->thread[i].tid, memory_order_acquire);
@@ -319,22 +343,46 @@ void target_tick(struct target *target, int64_t now_ns)
     warm(target, now_ns);
 }
 
-static uint64_t ticks(void)
+static uint64_t ticks_now(const struct target *target)
 {
-    return __builtin_ia32_rdtsc();
+    return target->segment->header.flags & SEGMENT_NS_TICKS ? (uint64_t)monotonic_ns()
+                                                            : __builtin_ia32_rdtsc();
 }
 
-/* Ticks of the time stamp counter are turned into time by the two pairs at the process's start and now. */
+/* Ticks are turned into time by the two pairs at the process's start and now. */
 static uint64_t ticks_to_ns(const struct target *target, uint64_t amount)
 {
     const struct seg_header *header = &target->segment->header;
     double time_ns = (double)monotonic_ns() - (double)header->start_monotonic_ns;
-    double elapsed = (double)ticks() - (double)header->start_ticks, ns;
+    double elapsed = (double)ticks_now(target) - (double)header->start_ticks, ns;
 
     if (time_ns <= 0 || elapsed <= 0)
         return 0;
     ns = (double)amount * time_ns / elapsed;
     return ns < 1e18 ? (uint64_t)ns : 0;
+}
+
+int64_t target_time_of_ticks(const struct target *target, uint64_t ticks, int64_t now_ns)
+{
+    uint64_t now = ticks_now(target);
+    return ticks < now ? now_ns - (int64_t)ticks_to_ns(target, now - ticks) : now_ns;
+}
+
+/* States are replaced by what is now. */
+static void drain_states(struct target *target)
+{
+    const uint32_t any = 1u << PROFILE_MEMORY | 1u << PROFILE_THREADS | 1u << PROFILE_THREADCREATE;
+    uint32_t profiles = atomic_load_explicit(&target->segment->control.profiles, memory_order_relaxed);
+
+    if (target->has_state)
+        program_clear_state(target->program, target->pid);
+    target->has_state = profiles & any;
+    if (profiles >> PROFILE_MEMORY & 1)
+        drain_live(target);
+    if (profiles >> PROFILE_THREADS & 1)
+        wall_drain_threads(target);
+    if (profiles >> PROFILE_THREADCREATE & 1)
+        drain_created(target);
 }
 
 void target_drain(struct target *target)
@@ -346,10 +394,9 @@ void target_drain(struct target *target)
     program_count_own(target->program, ticks_to_ns(target, own));
     for (unsigned b = 0; b < LAYOUT_BANKS; b++)
         drain_bank(target, b);
-    if (atomic_load_explicit(&target->segment->control.profiles, memory_order_relaxed) >> PROFILE_MEMORY &
-            1 ||
-        target->has_state)
-        drain_live(target);
+    wall_look(target, monotonic_ns());
+    wall_drain(target);
+    drain_states(target);
     target->resumed = false;
 }
 
@@ -377,6 +424,7 @@ void target_resume(struct target *target, struct target *old)
         acked_copy(&target->segment->bank[b], &old->segment->bank[b]);
     memcpy(target->counter, old->counter, sizeof target->counter);
     target->has_state = old->has_state;
+    wall_resume(target->wall, old->wall);
     target->resumed = false;
 }
 

@@ -15,6 +15,7 @@
 #include "programs.h"
 #include "stacks.h"
 #include "symbols.h"
+#include "wall.h"
 
 struct target {
     struct segment *segment;
@@ -24,12 +25,13 @@ struct target {
     struct programs *programs;
     struct program *program;
     struct stacks *stacks;
+    struct wall *wall;
     const char *name[LAYOUT_NAMES]; /* interned; NULL: not read yet */
     uint64_t counter[COUNTERS];     /* as of the last round */
     uint32_t warmed[LAYOUT_BANKS];  /* samples whose stacks are named already */
     uint32_t adopt_ticks;
     int64_t warm_ns, warm_gap_ns; /* when new ones are named next, and the pause after that */
-    bool has_state;               /* its live allocations are in the program's profiles */
+    bool has_state;               /* its live allocations or threads are in the program's profiles */
     bool resumed;                 /* what another uploader acknowledged is not in our merged profiles yet */
     bool has_large;               /* counters that are to start anew */
     bool rotating;                /* the inactive bank still holds samples */
@@ -58,10 +60,18 @@ void target_resume(struct target *target, struct target *old);
 bool target_waits(const struct target *target);
 void target_finished(struct target *target);
 
+/* Slots [1, this] may be in use. */
+uint32_t target_used_slots(const struct target *target);
+
+/* CLOCK_MONOTONIC of a reading of the target's time stamp counter, by one of ours at now_ns. */
+int64_t target_time_of_ticks(const struct target *target, uint64_t ticks, int64_t now_ns);
+
 /* drain.c: the parts of a round. */
 void drain_bank(struct target *target, unsigned bank);
 void drain_live(struct target *target);
+void drain_created(struct target *target);
 void drain_counters(struct target *target);
+const char *target_thread_name(struct target *target, uint32_t index);
 /* Calls each() with a consistent copy of every live allocation. */
 void drain_each_live(struct target *target, void (*each)(struct target *, const struct seg_live *, void *),
                      void *context);

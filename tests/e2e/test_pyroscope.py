@@ -133,3 +133,29 @@ def test_wrong_path_is_said(env):
         env.run(env.program("shares.c"), "1", server=url + "/nowhere", profiles="cpu").ok()
         env.uploaders_gone(25)
     assert "404" in env.log(), env.log()
+
+
+WAITS = {"mutex": "mutex:delay:nanoseconds:contentions:count", "block": "block:delay:nanoseconds:contentions:count",
+         "wall": "wall:wall:nanoseconds:wall:nanoseconds", "off_cpu": "off_cpu:off_cpu:nanoseconds:off_cpu:nanoseconds",
+         "threads": "threads:threads:count:threads:count",
+         "threadcreate": "threadcreate:threadcreate:count:threadcreate:count"}
+
+
+@alone
+@limit(180)
+def test_waits_are_found_by_queries(env):
+    with pyroscope(env) as url:
+        done = env.run(env.program("lock_paths.c"), "4", server=url, interval="1s", name="shop-locks", mutex_fraction=1,
+                       block_rate=1).ok()
+        env.uploaders_gone(25)
+        types = {t["ID"] for t in query(url, "ProfileTypes")["profileTypes"]}
+        assert set(WAITS.values()) <= types, types
+        names = query(url, "LabelNames")["names"]
+        assert not {"pid", "thread", "tid", "state", "wait"} & set(names), names
+        total = {kind: stacktraces(url, type_id, '{service_name="shop-locks"}')[0] for kind, type_id in WAITS.items()}
+    waited = int(re.search(r"waited (\d+)", done.stdout)[1])
+    near(total["mutex"]["path_70"] / total["mutex"]["total"], 0.7, 0.03, "share of path_70 in what others waited")
+    near(total["block"]["take"], waited, 0.05 * waited, "nanoseconds waited for the lock")
+    near(total["off_cpu"]["take"], waited, 0.1 * waited, "nanoseconds off the CPU in take()")
+    near(total["wall"]["total"], 5 * 4e9, 0.05 * 5 * 4e9, "wall time of five threads")
+    assert total["threads"]["work"] and total["threadcreate"]["main"], total

@@ -2,7 +2,7 @@
 /*
  * A program may forbid itself the time stamp counter (PR_SET_TSC), and leave the handler of the SIGSEGV that
  * a reading brings by siglongjmp(), which restores the mask of before. It, its threads and its children then
- * run on for a while, allocate, and get that signal from their own readings only.
+ * run on for a while, allocate, wait, and get that signal from their own readings only.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -34,6 +34,25 @@ static long cpu_ms(void)
     return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void *take(void *unused)
+{
+    pthread_mutex_lock(&lock);
+    pthread_mutex_unlock(&lock);
+    return unused;
+}
+
+static void hold_while_another_waits(void)
+{
+    pthread_t thread;
+    pthread_mutex_lock(&lock);
+    EXPECT(!pthread_create(&thread, NULL, take, NULL));
+    usleep(60000);
+    pthread_mutex_unlock(&lock);
+    pthread_join(thread, NULL);
+}
+
 static void *work(void *unused)
 {
     long until = cpu_ms() + 100;
@@ -57,10 +76,12 @@ int main(void)
         __builtin_ia32_rdtsc();
     }
     work(NULL);
+    hold_while_another_waits();
     EXPECT(!pthread_create(&thread, NULL, work, NULL));
     pthread_join(thread, NULL);
     child = fork();
     if (!child) {
+        usleep(60000); /* a wait that makes it join */
         work(NULL);
         _exit(caught);
     }

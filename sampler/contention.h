@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who holds a lock that others wait for. A thread that finds a lock taken registers under the lock's address;
+ * whoever releases it is charged with the time that others waited while it was held, as in Go's mutex
+ * profile. The table is private, bounded and lock-free; an acquisition and a release that nobody waits for
+ * pay one load each.
+ *
+ * Use, in hooks:
+ *     trylock; if it worked and contention_is_waited_for(lock): contention_acquired(lock)
+ *     else contention_begin(&contention, lock), real lock, contention_end(&contention, it worked)
+ * and
+ *     if (!contention_is_waited_for(lock))
+ *         return real unlock
+ *     charge = contention_charge(lock);     // while it is still held: its holder is alone
+ *     real unlock                           // from here on the lock's memory is not touched any more
+ *     contention_record(charge);            // walks the stack
+ *
+ * Only waiters of this process are seen. Signal-safe, any thread; errno untouched.
+ */
+#ifndef CPROF_SAMPLER_CONTENTION_H
+#define CPROF_SAMPLER_CONTENTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { CONTENTION_FILTER = 4096 };
+extern uint16_t contention_filter[CONTENTION_FILTER] __attribute__((visibility("hidden")));
+
+struct contention {
+    uint64_t start;
+    const void *lock;
+    uint32_t entry;      /* 1 + index of the lock's entry; 0: not registered */
+    uint32_t generation; /* of the table: a forked child starts with an empty one */
+};
+
+static inline unsigned contention_filter_index(const void *lock)
+{
+    return (unsigned)((uintptr_t)lock * UINT64_C(0x9e3779b97f4a7c15) >> 52);
+}
+
+static inline bool contention_is_waited_for(const void *lock)
+{
+    return __builtin_expect(((volatile uint16_t *)contention_filter)[contention_filter_index(lock)] != 0, 0);
+}
+
+/* The calling thread waits for lock from now on. Does nothing while mutex profiles are off. */
+void contention_begin(struct contention *contention, const void *lock);
+void contention_end(struct contention *contention, bool acquired);
+
+/* The calling thread has lock for itself (not: shares it with other readers). */
+void contention_acquired(const void *lock);
+
+/* The calling thread is about to release lock: what it is to be charged with. */
+struct contention_charge {
+    uint64_t ticks;  /* of all waiters together, scaled up */
+    uint64_t events; /* releases that this one stands for, * 2^WEIGHT_SHIFT; 0: it is not recorded */
+};
+struct contention_charge contention_charge(const void *lock);
+void contention_record(struct contention_charge charge);
+
+/* In a forked child, whose other threads are gone. */
+void contention_forget(void);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Recording what took time on the calling thread: the stack of the hook's caller, a weight, nanoseconds. */
+#ifndef CPROF_SAMPLER_EVENT_H
+#define CPROF_SAMPLER_EVENT_H
+
+#include <stdint.h>
+
+#include "layout.h"
+
+/* Walks the stack and adds. events: how many this one stands for, times 2^WEIGHT_SHIFT; ns: of all of them.
+   A thread without a slot gets one, a forked child its segment. Signal-safe, errno untouched. */
+void event_record(enum sample_kind kind, uint64_t events, uint64_t ns);
+
+/* The calling thread's stack in the bank of *generation, without a sample of it; 0: none. */
+uint32_t event_stack(struct segment *segment, uint32_t *generation);
+
+/* 64 random bits from the calling thread's own stream: no other processor's cache line is touched. */
+uint64_t event_random(void);
+
+#endif

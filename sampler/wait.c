@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wait.h"
+
+#include <string.h>
+
+#include "clock.h"
+#include "event.h"
+
+#include "poison.h"
+
+/* A process forked from a profiled one joins with its first sample, or when a thread of it has waited so
+   long: workers that wait all day are to be seen, children that soon exec are not worth a segment. */
+static const uint64_t join_after_ns = 50000000;
+
+/* Where the kernel does not tell whether the thread was switched away: a switch there and back takes longer.
+ */
+static const uint64_t shortest_ns = 2000;
+
+static uint32_t sequence(const struct seg_thread *thread)
+{
+    return atomic_load_explicit(&thread->wait_sequence, memory_order_relaxed);
+}
+
+static void raise_sequence(struct seg_thread *thread)
+{
+    atomic_store_explicit(&thread->wait_sequence, sequence(thread) + 1, memory_order_release);
+    /* What is written to the slot from here on is not seen before the number is. Pairs with the uploader's
+       second look at it. */
+    atomic_thread_fence(memory_order_release);
+}
+
+/*
+ * The slot says that the thread waits already. Either a signal's handler interrupted that wait, and lies
+ * further in on the stack or on another one; or the wait was left by a longjmp(), to a frame further out.
+ */
+static void set_outer_aside(struct wait *wait, struct seg_thread *thread)
+{
+    wait->is_inner = (uintptr_t)wait < thread->wait_regs[ARCH_SP] ||
+                     (thread->stack_high && (uintptr_t)wait >= thread->stack_high);
+    wait->outer.since = thread->wait_since_ticks;
+    wait->outer.kind = thread->wait_kind;
+    memcpy(wait->outer.regs, thread->wait_regs, sizeof wait->outer.regs);
+    raise_sequence(thread);
+}
+
+static void put_outer_back(const struct wait *wait, struct seg_thread *thread)
+{
+    thread->wait_since_ticks = wait->outer.since;
+    thread->wait_kind = wait->outer.kind;
+    memcpy(thread->wait_regs, wait->outer.regs, sizeof wait->outer.regs);
+    raise_sequence(thread);
+}
+
+struct seg_thread *wait_begin(struct wait *wait)
+{
+    struct segment *segment = process_attached();
+    struct seg_thread *thread;
+
+    if (__builtin_expect(thread_local_state.ended, 0)) {
+        wait->profiles = 0;
+        return NULL;
+    }
+    wait->is_inner = false;
+    wait->slot = segment ? thread_local_state.slot : 0;
+    wait->since = clock_ticks();
+    if (__builtin_expect(!wait->slot, 0))
+        return NULL;
+    thread = &segment->thread[wait->slot];
+    if (__builtin_expect(sequence(thread) & 1, 0))
+        set_outer_aside(wait, thread);
+    return thread;
+}
+
+static void unmark(const struct wait *wait)
+{
+    struct segment *segment = process_attached();
+    struct seg_thread *thread;
+
+    /* Not so in a child that a handler forked out of the wait: its parent's slot is none of its own. */
+    if (!segment || thread_local_state.slot != wait->slot)
+        return;
+    thread = &segment->thread[wait->slot];
+    if (!(sequence(thread) & 1))
+        return;
+    raise_sequence(thread);
+    if (__builtin_expect(wait->is_inner, 0))
+        put_outer_back(wait, thread);
+}
+
+/* Longer ones than the rate are all recorded; of the others one in rate / ns, which then stands for so many.
+ */
+static void record(uint64_t ns, uint64_t rate)
+{
+    if (ns >= rate)
+        event_record(KIND_BLOCK, UINT64_C(1) << WEIGHT_SHIFT, ns);
+    else if ((event_random() >> 32) * rate >> 32 < ns)
+        event_record(KIND_BLOCK, (rate << WEIGHT_SHIFT) / ns, rate);
+}
+
+static void blocked(const struct wait *wait)
+{
+    uint64_t now = clock_ticks(), ns = now > wait->since ? clock_ns_of(now - wait->since) : 0, rate;
+    struct segment *segment;
+
+    if (!wait->slot && ns >= join_after_ns)
+        thread_adopt_self(0);
+    segment = process_attached();
+    if (!(wait->profiles & 1u << PROFILE_BLOCK) || !segment || (!resched_is_told() && ns < shortest_ns))
+        return;
+    rate = atomic_load_explicit(&segment->control.block_rate_ns, memory_order_relaxed);
+    if (rate && ns && rate <= UINT32_MAX)
+        record(ns, rate);
+}
+
+void wait_leave(struct wait *wait)
+{
+    if (!wait->profiles)
+        return;
+    if (wait->slot)
+        unmark(wait);
+    if (resched_happened() && !thread_local_state.ended)
+        blocked(wait);
+}

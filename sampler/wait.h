@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Around each call that may block. wait_enter() writes what the thread waits in, since when, and the
+ * registers to its slot of the segment, where the uploader finds and unwinds it from outside; wait_leave()
+ * takes that back, and records the wait in the block profile if it really was one.
+ *
+ * Use, in a hook:
+ *     wait_enter(&wait, WAIT_READ);
+ *     result = real.read(fd, buffer, size);
+ *     wait_leave(&wait);
+ *
+ * Signal-safe, and harmless in a child of vfork(), which does it in its parent's name. errno untouched. A
+ * handler that waits inside a wait puts the outer one back. A wait that is left by longjmp(), an exception or
+ * cancellation leaves its mark standing until the thread waits again at the same depth or further out, or
+ * ends: a clean-up attribute would see those, but needs the unwinder's library in every C program.
+ */
+#ifndef CPROF_SAMPLER_WAIT_H
+#define CPROF_SAMPLER_WAIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "layout.h"
+#include "process.h"
+#include "resched.h"
+#include "threads.h"
+
+/* A wait's mark in the slot. */
+struct wait_mark {
+    uint64_t since;
+    uint64_t regs[LAYOUT_REGS];
+    uint32_t kind;
+};
+
+struct wait {
+    uint32_t profiles; /* of WAIT_PROFILES, those that are on; 0: nothing to do */
+    uint32_t slot;     /* 0: the thread has none */
+    uint64_t since;    /* ticks */
+    bool is_inner;
+    struct wait_mark outer; /* while is_inner */
+};
+
+enum {
+    WAIT_PROFILES = 1u << PROFILE_BLOCK | 1u << PROFILE_WALL | 1u << PROFILE_OFF_CPU | 1u << PROFILE_THREADS,
+};
+
+/* The thread's slot if it is in a segment of this process, ready to be marked; NULL: it is not. */
+struct seg_thread *wait_begin(struct wait *wait);
+void wait_leave(struct wait *wait);
+
+__attribute__((always_inline)) static inline void wait_enter(struct wait *wait, enum wait_kind kind)
+{
+    struct seg_thread *thread;
+
+    wait->profiles = process_wanted() & WAIT_PROFILES;
+    if (!wait->profiles)
+        return;
+    thread = wait_begin(wait);
+    if (__builtin_expect(!thread, 0))
+        return;
+    /* Inline: the frame whose registers these are must be there as long as the wait is. */
+    arch_capture_words(thread->wait_regs);
+    thread->wait_kind = kind;
+    thread->wait_since_ticks = wait->since;
+    /* Odd; release: who sees it sees the above. Pairs with the uploader's acquire before it reads them. */
+    atomic_store_explicit(&thread->wait_sequence,
+                          atomic_load_explicit(&thread->wait_sequence, memory_order_relaxed) + 1,
+                          memory_order_release);
+    resched_watch();
+}
+
+#endif

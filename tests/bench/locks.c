@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// Nanoseconds, the median of slices. locks pair: one uncontended lock and unlock; read: one byte of a full
+// pipe; hot [ns]: four threads at one lock, held so long, per acquisition; pingpong: two threads and a
+// condition, per turn.
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { SLICES = 31, THREADS = 4 };
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t turn = PTHREAD_COND_INITIALIZER;
+static int whose, rounds;
+static uint64_t hold_ns;
+
+static uint64_t now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+static void pair(void)
+{
+    for (int i = 0; i < rounds; i++) {
+        pthread_mutex_lock(&mutex);
+        pthread_mutex_unlock(&mutex);
+    }
+}
+
+static int ends[2];
+static void read_bytes(void)
+{
+    static char bytes[60000];
+    if (write(ends[1], bytes, (size_t)rounds) != rounds)
+        exit(1);
+    for (int i = 0; i < rounds; i++)
+        if (read(ends[0], bytes, 1) != 1)
+            exit(1);
+}
+
+static void *hold(void *unused)
+{
+    for (int i = 0; i < rounds / THREADS; i++) {
+        pthread_mutex_lock(&mutex);
+        for (uint64_t end = hold_ns ? now() + hold_ns : 0; end && now() < end;)
+            ;
+        pthread_mutex_unlock(&mutex);
+    }
+    return unused;
+}
+
+static void *play(void *me)
+{
+    pthread_mutex_lock(&mutex);
+    for (int i = 0; i < rounds / 2; i++) {
+        while (whose != (int)(intptr_t)me)
+            pthread_cond_wait(&turn, &mutex);
+        whose = !whose;
+        pthread_cond_signal(&turn);
+    }
+    pthread_mutex_unlock(&mutex);
+    return NULL;
+}
+
+static void in_threads(int count, void *(*run)(void *))
+{
+    pthread_t thread[THREADS];
+    for (intptr_t i = 0; i < count; i++)
+        pthread_create(&thread[i], NULL, run, (void *)i);
+    for (int i = 0; i < count; i++)
+        pthread_join(thread[i], NULL);
+}
+
+static void hot(void)
+{
+    in_threads(THREADS, hold);
+}
+
+static void pingpong(void)
+{
+    in_threads(2, play);
+}
+
+static const struct {
+    const char *name;
+    int rounds;
+    void (*run)(void);
+} works[] = {
+    {"pair", 200000, pair}, {"read", 60000, read_bytes}, {"hot", 20000, hot}, {"pingpong", 4000, pingpong}};
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+int main(int argc, char **argv)
+{
+    double slice[SLICES];
+    if (argc > 2)
+        hold_ns = strtoull(argv[2], NULL, 10);
+    if (argc < 2 || pipe(ends))
+        return 2;
+    for (unsigned i = 0; i < sizeof works / sizeof works[0]; i++) {
+        if (strcmp(works[i].name, argv[1]) != 0)
+            continue;
+        rounds = works[i].rounds;
+        in_threads(1, hold); /* from here on libc knows of threads */
+        for (int s = 0; s < SLICES; s++) {
+            uint64_t start = now();
+            works[i].run();
+            slice[s] = (double)(now() - start) / rounds;
+        }
+        qsort(slice, SLICES, sizeof *slice, compare);
+        printf("%.3f\n", slice[SLICES / 2]);
+        return 0;
+    }
+    return 2;
+}

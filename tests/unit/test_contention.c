@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of contended locks: who is charged with what, and that nothing stays behind. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <cmocka.h>
+
+#include "sampler/clock.h"
+#include "sampler/contention.h"
+#include "sampler/process.h"
+#include "sampler/threads.h"
+
+static int hand_over(int memfd, const struct segment *segment)
+{
+    (void)memfd;
+    (void)segment;
+    return 0;
+}
+
+static bool uploader_alive(int pid)
+{
+    (void)pid;
+    return true;
+}
+
+static int start(void **state)
+{
+    static const struct process_ops ops = {hand_over, uploader_alive};
+    static const struct process_settings settings = {.profiles = 1u << PROFILE_MUTEX, .mutex_fraction = 1};
+    (void)state;
+    threads_start();
+    return process_start(&settings, &ops) || process_join();
+}
+
+/* Returns when it ended, in ticks: tests expect what really passed, on a machine that others use as well. */
+static uint64_t spend(uint64_t ms)
+{
+    uint64_t first = clock_ticks(), now;
+    do
+        now = clock_ticks();
+    while (clock_ns_of(now - first) < ms * 1000000);
+    return now;
+}
+
+static double ms_of(struct contention_charge charge)
+{
+    return (double)clock_ns_of(charge.ticks) / 1e6;
+}
+
+static void assert_near(struct contention_charge charge, uint64_t ticks)
+{
+    double value = ms_of(charge), expected = (double)clock_ns_of(ticks) / 1e6;
+    if (value < expected * 0.98 - 0.1 || value > expected * 1.02 + 1)
+        fail_msg("%.3f ms, not %.3f", value, expected);
+}
+
+/* Two wait while one holds: it is charged with both, and the next holder with what comes after. */
+static void test_charge(void **state)
+{
+    struct contention first, second;
+    uint64_t start_first = spend(2), start_second, end;
+    char lock = 0;
+    (void)state;
+    assert_false(contention_is_waited_for(&lock));
+    contention_begin(&first, &lock);
+    start_second = spend(10);
+    contention_begin(&second, &lock);
+    assert_true(contention_is_waited_for(&lock));
+    end = spend(10);
+    assert_near(contention_charge(&lock), end - start_first + end - start_second);
+    contention_end(&first, true);
+    assert_near(contention_charge(&lock), spend(5) - end);
+    contention_end(&second, true);
+    assert_false(contention_is_waited_for(&lock));
+    spend(5);
+    assert_int_equal(contention_charge(&lock).events, 0);
+}
+
+/* One that gives up was waiting all the same: the holder is charged, and nobody else. */
+static void test_timeout(void **state)
+{
+    struct contention waiter, other;
+    uint64_t begin = clock_ticks(), end;
+    char lock = 0;
+    (void)state;
+    contention_begin(&waiter, &lock);
+    end = spend(5);
+    contention_begin(&other, &lock);
+    contention_end(&waiter, false);
+    assert_near(contention_charge(&lock), end - begin);
+    contention_end(&other, true);
+}
+
+/* What passes between a release and the next acquisition comes with later charges, a quarter of each at most.
+ */
+static void test_spread(void **state)
+{
+    struct contention waiter;
+    uint64_t free_from;
+    char lock = 0;
+    (void)state;
+    contention_begin(&waiter, &lock);
+    free_from = spend(2);
+    contention_charge(&lock);
+    spend(1);
+    contention_acquired(&lock);
+    assert_near(contention_charge(&lock), spend(40) - free_from);
+    contention_end(&waiter, true);
+}
+
+/* More locks than there are places: counted, and the others are not disturbed. */
+static void test_full(void **state)
+{
+    enum { LOCKS = 20000 };
+    static char locks[LOCKS * 64];
+    static struct contention waiters[LOCKS];
+    uint64_t lost = process_attached()->counter[COUNT_LOST_CONTENTION];
+    unsigned registered = 0;
+    (void)state;
+    for (unsigned i = 0; i < LOCKS; i++) {
+        contention_begin(&waiters[i], &locks[i * 64]);
+        registered += waiters[i].entry != 0;
+    }
+    lost = process_attached()->counter[COUNT_LOST_CONTENTION] - lost;
+    assert_int_equal(lost + registered, LOCKS);
+    assert_true(registered > 3500);
+    for (unsigned i = 0; i < LOCKS; i++)
+        contention_end(&waiters[i], false);
+    for (unsigned i = 0; i < CONTENTION_FILTER; i++)
+        assert_int_equal(contention_filter[i], 0);
+    contention_begin(&waiters[0], &locks[64]);
+    assert_int_not_equal(waiters[0].entry, 0);
+    contention_end(&waiters[0], true);
+}
+
+/* A forked child's table is empty: a wait that began in its parent ends without a trace. */
+static void test_forget(void **state)
+{
+    struct contention waiter;
+    char lock = 0;
+    (void)state;
+    contention_begin(&waiter, &lock);
+    contention_forget();
+    assert_false(contention_is_waited_for(&lock));
+    contention_end(&waiter, true);
+    assert_false(contention_is_waited_for(&lock));
+}
+
+static char shared[4];
+static void *come_and_go(void *unused)
+{
+    for (unsigned i = 0; i < 20000; i++) {
+        struct contention waiter;
+        contention_begin(&waiter, &shared[i % 4]);
+        contention_charge(&shared[(i + 1) % 4]);
+        contention_end(&waiter, i % 2);
+    }
+    return unused;
+}
+
+static void test_many_threads(void **state)
+{
+    pthread_t thread[4];
+    (void)state;
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, come_and_go, NULL), 0);
+    for (int i = 0; i < 4; i++)
+        pthread_join(thread[i], NULL);
+    for (int i = 0; i < 4; i++)
+        assert_false(contention_is_waited_for(&shared[i]));
+}
+
+/* A process that forbids itself the time stamp counter is charged all the same. The last test: ours goes on
+   without the counter. */
+static void test_ban(void **state)
+{
+    struct contention waiter;
+    uint64_t begin, middle, end, ns = clock_ns(CLOCK_MONOTONIC);
+    char lock = 0;
+    (void)state;
+    begin = clock_ticks();
+    contention_begin(&waiter, &lock);
+    spend(5);
+    clock_stop_ticks();
+    prctl(PR_SET_TSC, PR_TSC_SIGSEGV);
+    middle = clock_ticks();
+    end = spend(5);
+    ns = clock_ns(CLOCK_MONOTONIC) - ns;
+    prctl(PR_SET_TSC, PR_TSC_ENABLE);
+    assert_true(middle > begin && end > middle);
+    assert_true(clock_ns_of(end - begin) <= ns && clock_ns_of(end - begin) + 1000000 > ns);
+    assert_near(contention_charge(&lock), end - begin);
+    contention_end(&waiter, false);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_charge), cmocka_unit_test(test_timeout), cmocka_unit_test(test_spread),
+        cmocka_unit_test(test_full),   cmocka_unit_test(test_forget),  cmocka_unit_test(test_many_threads),
+        cmocka_unit_test(test_ban),
+    };
+    return cmocka_run_group_tests(tests, start, NULL);
+}

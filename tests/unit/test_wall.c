@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What becomes of threads' time: looks at hand-made slots of this very process, one of whose threads really
+   waits. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka wants the four above first */
+#include <cmocka.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "uploader/clock.h"
+#include "uploader/target.h"
+#include "uploader/threads_text.h"
+
+enum { NAME = 1, WAITER = 1, OTHER = 2 };
+
+struct fixture {
+    struct segment *segment;
+    int memfd;
+    struct symbols *symbols;
+    struct programs programs;
+    struct target *target;
+    int64_t start_ns;
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    struct join join = {.pid = getpid(), .pidfd = -1};
+
+    f->memfd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (ftruncate(f->memfd, sizeof *f->segment) || fcntl(f->memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW))
+        return -1;
+    f->segment = mmap(NULL, sizeof *f->segment, PROT_READ | PROT_WRITE, MAP_SHARED, f->memfd, 0);
+    f->segment->header.magic = LAYOUT_MAGIC;
+    f->segment->header.version = LAYOUT_VERSION;
+    f->segment->header.size = sizeof *f->segment;
+    f->segment->header.pid = getpid();
+    f->segment->control.profiles = PROFILES_READY;
+    f->segment->control.cpu_period_ns = 10000000;
+    f->segment->bank[0].generation = 1;
+    memcpy(f->segment->name[NAME].text, "worker", 6);
+    f->segment->name[NAME].state = 2;
+    f->symbols = symbols_new("", 1 << 20);
+    programs_init(&f->programs, f->symbols);
+    join.memfd = dup(f->memfd);
+    f->start_ns = monotonic_ns() + SECOND_NS; /* later than any look of the rounds' own */
+    f->segment->header.start_monotonic_ns = 1;
+    target_attach(&f->programs, f->symbols, &join, &f->target);
+    *state = f;
+    if (f->target)
+        wall_look(f->target, f->start_ns); /* nobody is there yet: time counts from here */
+    return !f->target;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    target_free(f->target);
+    programs_free(&f->programs);
+    symbols_free(f->symbols);
+    munmap(f->segment, sizeof *f->segment);
+    close(f->memfd);
+    free(f);
+    return 0;
+}
+
+static struct seg_thread *put_thread(struct fixture *f, unsigned slot, int tid)
+{
+    struct seg_thread *thread = &f->segment->thread[slot];
+    thread->name = NAME;
+    thread->start_monotonic_ns = (uint64_t)f->start_ns;
+    thread->tid = tid;
+    if (f->segment->header.used_slots < slot)
+        f->segment->header.used_slots = slot;
+    return thread;
+}
+
+static void put_cpu(struct fixture *f, uint64_t ns)
+{
+    struct seg_bank *bank = &f->segment->bank[0];
+    struct seg_stack *stack = (struct seg_stack *)&bank->stack_word[8];
+    bank->stack_words = 16;
+    stack->frames = 1;
+    stack->pc[0] = 0x1000;
+    bank->sample[0].key = sample_key(8, NAME, KIND_CPU);
+    bank->sample[0].value[1] = ns / 10000000;
+    bank->sample[0].value[2] = ns;
+    bank->samples = 1;
+}
+
+static int64_t total(const struct fixture *f, enum profile_kind_id kind)
+{
+    const struct profile *profile = f->programs.program[0]->interval[kind];
+    return profile ? profile_total(profile, profile_kinds[kind].default_value) : 0;
+}
+
+/* The value of samples whose leaf has this name, and the whole stack of the last of them. */
+static int64_t by_leaf(const struct fixture *f, enum profile_kind_id kind, const char *leaf, char *text)
+{
+    const struct profile *profile = f->programs.program[0]->interval[kind];
+    const struct profile_sample *sample;
+    size_t cursor = 0;
+    int64_t sum = 0;
+
+    *text = 0;
+    while (profile && (sample = profile_next(profile, &cursor))) {
+        if (strcmp(sample->frame[0]->lines[0].function, leaf) != 0)
+            continue;
+        sum += sample->value[profile_kinds[kind].default_value];
+        for (uint32_t i = 0; i < sample->frames && strlen(text) < 512; i++)
+            sprintf(text + strlen(text), "%.60s;", sample->frame[i]->lines[0].function);
+    }
+    return sum;
+}
+
+/* A thread that says so, as a hook does, and then waits. */
+static pthread_barrier_t in_wait, over;
+static struct seg_thread *waiter_slot;
+
+__attribute__((noinline)) static void wait_in_hook(void)
+{
+    uint64_t *regs = waiter_slot->wait_regs;
+
+    __asm__ volatile(
+        "leaq 0(%%rip), %%rax\n\tmovq %%rax, 0(%0)\n\tmovq %%rsp, 8(%0)\n\tmovq %%rbp, 16(%0)\n\t"
+        "movq %%rbx, 24(%0)\n\tmovq %%r12, 32(%0)\n\tmovq %%r13, 40(%0)\n\tmovq %%r14, 48(%0)\n\t"
+        "movq %%r15, 56(%0)"
+        :
+        : "D"(regs)
+        : "rax", "memory");
+    waiter_slot->wait_kind = WAIT_MUTEX;
+    waiter_slot->wait_sequence |= 1;
+    pthread_barrier_wait(&in_wait);
+    pthread_barrier_wait(&over);
+    waiter_slot->wait_sequence++;
+}
+
+__attribute__((noinline)) static void take_the_lock(void)
+{
+    wait_in_hook();
+    __asm__ volatile("");
+}
+
+static void *waiter(void *arg)
+{
+    take_the_lock();
+    return arg;
+}
+
+static pthread_t start_waiter(struct fixture *f, unsigned slot)
+{
+    pthread_t thread;
+    waiter_slot = put_thread(f, slot, (int)getpid());
+    pthread_barrier_init(&in_wait, NULL, 2);
+    pthread_barrier_init(&over, NULL, 2);
+    pthread_create(&thread, NULL, waiter, NULL);
+    pthread_barrier_wait(&in_wait);
+    return thread;
+}
+
+static void test_a_wait_is_unwound_and_counted(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t thread = start_waiter(f, WAITER);
+    char stack[1024];
+
+    for (int i = 1; i <= 10; i++)
+        wall_look(f->target, f->start_ns + i * 100 * MS_NS);
+    target_drain(f->target);
+    pthread_barrier_wait(&over);
+    pthread_join(thread, NULL);
+    assert_int_equal(total(f, KIND_ID_WALL), SECOND_NS);
+    assert_int_equal(by_leaf(f, KIND_ID_OFF_CPU, "pthread_mutex_lock", stack), SECOND_NS);
+    assert_ptr_equal(strstr(stack, "pthread_mutex_lock;wait_in_hook;take_the_lock;waiter;"), stack);
+    assert_null(strstr(stack, "truncated"));
+    assert_int_equal(total(f, KIND_ID_THREADS), 1);
+}
+
+/* CPU time that was counted is taken from what the looks saw, so that both make one whole. */
+static void test_times_add_up(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t thread = start_waiter(f, WAITER);
+
+    wall_look(f->target, f->start_ns + SECOND_NS);
+    put_cpu(f, 300 * MS_NS);
+    target_drain(f->target);
+    assert_int_equal(total(f, KIND_ID_CPU), 300 * MS_NS);
+    assert_int_equal(total(f, KIND_ID_OFF_CPU), 700 * MS_NS);
+    assert_int_equal(total(f, KIND_ID_WALL), SECOND_NS);
+
+    /* A sample that comes a round late is set against the next round's time. */
+    put_cpu(f, 1400 * MS_NS);
+    wall_look(f->target, f->start_ns + 2 * SECOND_NS);
+    target_drain(f->target);
+    wall_look(f->target, f->start_ns + 3 * SECOND_NS);
+    target_drain(f->target);
+    pthread_barrier_wait(&over);
+    pthread_join(thread, NULL);
+    assert_int_equal(total(f, KIND_ID_WALL), 3 * SECOND_NS);
+    assert_int_equal(total(f, KIND_ID_OFF_CPU), 1600 * MS_NS);
+}
+
+/* One that begins and ends between looks is counted for half a period at its end; its start is known. */
+static void test_begin_and_end(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t thread = start_waiter(f, WAITER);
+
+    waiter_slot->start_monotonic_ns += 40 * MS_NS;
+    wall_look(f->target, f->start_ns + 100 * MS_NS);
+    wall_look(f->target, f->start_ns + 200 * MS_NS);
+    pthread_barrier_wait(&over);
+    pthread_join(thread, NULL);
+    waiter_slot->tid = 0;
+    wall_look(f->target, f->start_ns + 300 * MS_NS);
+    target_drain(f->target);
+    assert_int_equal(total(f, KIND_ID_WALL), (60 + 100 + 50) * MS_NS);
+}
+
+static void test_not_hooked(void **state)
+{
+    struct fixture *f = *state;
+    char stack[1024];
+
+    put_thread(f, WAITER, getpid());  /* this thread: reading what it does */
+    put_thread(f, OTHER, 0x7ffffff0); /* nobody */
+    wall_look(f->target, f->start_ns + SECOND_NS);
+    target_drain(f->target);
+    assert_int_equal(total(f, KIND_ID_WALL), 2 * SECOND_NS);
+    assert_int_equal(by_leaf(f, KIND_ID_OFF_CPU, "[blocked: read]", stack), SECOND_NS);
+    assert_int_equal(by_leaf(f, KIND_ID_OFF_CPU, "[waiting for a CPU]", stack), SECOND_NS);
+}
+
+static void test_memory_that_cannot_be_read(void **state)
+{
+    struct fixture *f = *state;
+    struct seg_thread *thread = put_thread(f, WAITER, getpid());
+    char stack[1024];
+
+    thread->wait_kind = WAIT_POLL;
+    thread->wait_regs[0] = thread->wait_regs[1] = 8;
+    thread->wait_sequence = 1;
+    wall_look(f->target, f->start_ns + SECOND_NS);
+    target_drain(f->target);
+    assert_int_equal(by_leaf(f, KIND_ID_OFF_CPU, "poll", stack), SECOND_NS);
+    assert_string_equal(stack, "poll;");
+}
+
+static void test_hostile_slots(void **state)
+{
+    struct fixture *f = *state;
+
+    f->segment->header.used_slots = UINT32_MAX;
+    for (unsigned i = 1; i < 200; i++) {
+        struct seg_thread *thread = put_thread(f, i, (int)(i * 0x12345678u));
+        thread->name = i * 977;
+        thread->start_monotonic_ns = i % 3 ? UINT64_MAX / i : 0;
+        thread->wait_sequence = i;
+        thread->wait_kind = i * 0x1010101;
+        thread->wait_since_ticks = UINT64_MAX / i;
+        thread->created_stack = i * 7919;
+        thread->created_generation = i % 2;
+        for (int r = 0; r < LAYOUT_REGS; r++)
+            thread->wait_regs[r] = i % 4 ? (uintptr_t)&f + 8 * i : UINT64_MAX - i * (uint64_t)r;
+    }
+    for (int i = 1; i < 4; i++) {
+        wall_look(f->target, f->start_ns + i * SECOND_NS);
+        target_drain(f->target);
+    }
+    assert_true(total(f, KIND_ID_WALL) > 0);
+}
+
+static void test_threads_as_text(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t thread = start_waiter(f, WAITER);
+    char *text = NULL;
+    size_t size;
+    FILE *out;
+
+    wall_look(f->target, f->start_ns + SECOND_NS);
+    target_drain(f->target);
+    pthread_barrier_wait(&over);
+    pthread_join(thread, NULL);
+    for (int form = THREADS_GROUPED; form <= THREADS_EACH; form++) {
+        out = open_memstream(&text, &size);
+        assert_int_equal(threads_text_write(out, f->programs.program[0]->interval[KIND_ID_THREADS],
+                                            (enum threads_form)form),
+                         0);
+        fclose(out);
+        assert_ptr_equal(strstr(text, "threads profile: total 1\n# 1 waits for a lock"), text);
+        assert_non_null(
+            strstr(text, form == THREADS_EACH ? "\npthread_mutex_lock\nwait_in_hook\n" : "\n1 @ 0x"));
+        free(text);
+    }
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_wait_is_unwound_and_counted),
+        TEST(test_times_add_up),
+        TEST(test_begin_and_end),
+        TEST(test_not_hooked),
+        TEST(test_memory_that_cannot_be_read),
+        TEST(test_hostile_slots),
+        TEST(test_threads_as_text),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The executable mappings of a live process, from /proc/PID/maps, with the files behind them. The segment's
+ * own list of modules has only those that samples were taken in. One thread only.
+ */
+#ifndef CPROF_UPLOADER_MAPS_H
+#define CPROF_UPLOADER_MAPS_H
+
+#include <sys/types.h>
+
+#include "image.h"
+#include "symbols.h"
+
+struct mapping {
+    uint64_t start, end; /* executable addresses */
+    uint64_t bias;       /* address in memory minus ELF virtual address */
+    struct image *image;
+    const struct symbol_module *module;
+    bool ours; /* libcprof.so */
+};
+
+struct maps {
+    pid_t pid;
+    const struct symbol_source *source; /* borrowed */
+    struct symbols *symbols;            /* borrowed */
+    struct mapping *mapping;
+    size_t count;
+};
+
+/* Reads all of it anew. Mappings that were returned before are no longer valid. */
+void maps_read(struct maps *maps);
+void maps_free(struct maps *maps);
+
+/* The mapping whose code this address is in, or whose file covers it; NULL: none. */
+const struct mapping *maps_find_code(const struct maps *maps, uint64_t address);
+const struct mapping *maps_find_data(const struct maps *maps, uint64_t address);
+
+#endif

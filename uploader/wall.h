@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where the threads of a target spend their time, seen from outside.
+ *
+ * At each look, some 19 times a second, every thread is given the time since the last look, as one of three
+ * things: waiting in a hooked call (its slot says so; the stack is unwound once a wait), blocked in something
+ * else (the kernel says so), or running. At each round the times of all threads of one name are made to add
+ * up: their CPU time is what the CPU profile counted in the same span, the rest is divided among the waits in
+ * proportion to what the looks have seen. So a thread's wall time is its lifetime, and off-CPU time is what
+ * of it was not CPU time. One thread only.
+ */
+#ifndef CPROF_UPLOADER_WALL_H
+#define CPROF_UPLOADER_WALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "stacks.h"
+
+struct target;
+struct wall;
+
+/* since_ns: CLOCK_MONOTONIC from which on threads' times count. NULL: no memory. */
+struct wall *wall_new(struct target *target, int64_t since_ns);
+void wall_free(struct wall *wall);
+
+/* true: one of wall, off_cpu and threads is recorded. */
+bool wall_wanted(const struct target *target);
+
+void wall_look(struct target *target, int64_t now_ns);
+
+/* CPU time that was drained: of the threads with this name, in this stack. */
+void wall_cpu(struct target *target, uint32_t name, const struct stack *stack, int64_t ns);
+
+/* Hands on what the looks have seen since the last round. */
+void wall_drain(struct target *target);
+
+/* Every live thread as it was at the last look, into the threads profile. */
+void wall_drain_threads(struct target *target);
+
+/* The other one has accounted for everything so far. */
+void wall_resume(struct wall *wall, const struct wall *old);
+
+#endif
