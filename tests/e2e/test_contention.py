@@ -1,59 +1,57 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mutex and block profiles against programs that measure their own waits. Rates are the defaults, where not said."""
+"""Mutex and block profiles against programs that measure themselves who waited, and who was waited for."""
 import os
 
 from tests.lib.harness import alone, near
 
 
-def run(env, work, **settings):
-    """The program's own figures in seconds, the mutex and the block profile's delay by function in seconds."""
-    done = env.run(env.program("contention.c"), work, **settings).ok()
-    truth = {name: float(seconds) for name, seconds in (line.split() for line in done.stdout.splitlines())}
-    env.uploaders_gone()
-    return truth, delays(env, "mutex"), delays(env, "block")
-
-
-def delays(env, kind):
-    """Nothing is written of a profile that nothing was recorded for."""
-    if not os.path.exists(env.path("contention", kind)):
-        return {}
-    return {name: delay / 1e9 for name, delay in env.profile("contention", kind).cumulative("delay").items()}
-
-
-@alone
-def test_three_paths(env):
-    truth, mutex, block = run(env, "three")
+def check_paths(env, waited, mutex, block, tolerance):
+    """The shares of three paths of one lock, and the sum, as the program saw them."""
     paths = ("path_70", "path_20", "path_10")
-    held, charged = sum(truth[p] for p in paths), sum(mutex[p] for p in paths)
-    for path in paths:
-        near(mutex[path] / charged, truth[path] / held, 0.02, f"share of {path}")
-    near(charged / truth["waited"], 1, 0.03, "charged to holders, of what was waited")
-    near(sum(block[p] for p in paths) / truth["waited"], 1, 0.03, "recorded with waiters, of what was waited")
+    held, charged = sum(waited[p] for p in paths), sum(mutex.under("delay", p) for p in paths)
+    for p in paths:
+        near(mutex.under("delay", p) / charged, waited[p] / held, tolerance, f"share of {p} in what others waited")
+    total = waited["waited"]
+    near(mutex.under("delay", "work"), total, 0.03 * total, "waited, by who released")
+    near(block.under("delay", "take"), total, 0.03 * total, "waited, by who waited")
 
 
 @alone
-def test_holder_that_never_waits(env):
-    truth, mutex, block = run(env, "holder", mutex_fraction="1")
-    near(mutex["path_holder"] / truth["path_holder"], 1, 0.05, "the holder's charge")
-    assert mutex.get("path_passing", 0) < 0.1 * mutex["path_holder"], mutex
-    assert block["path_passing"] > 5 * block.get("path_holder", 0), block
+def test_three_paths_of_one_lock(env):
+    waited = env.run(env.program("lock_paths.c"), "4", "10000", "rest", mutex_fraction=1, block_rate=1).ok().figures()
+    mutex, block = env.final("lock_paths", "mutex"), env.profile("lock_paths", "block")
+    assert mutex.types == block.types == [("contentions", "count"), ("delay", "nanoseconds")], mutex.types
+    check_paths(env, waited, mutex, block, 0.02)
+    near(mutex.under("delay", "path_70") / mutex.total("delay"), 0.7, 0.03, "of all waiting, because of path_70")
 
 
 @alone
-def test_readers_wait_for_writer(env):
-    _, mutex, block = run(env, "readers", mutex_fraction="1")
-    assert mutex["path_writer"] > 0.2, mutex
-    assert mutex.get("path_reader", 0) < 0.1 * mutex["path_writer"], mutex
-    assert block["path_reader"] > 5 * block.get("path_writer", 0), block
+def test_default_rates(env):
+    """Holders on the CPU, for 35 to 5 us, of which few are drawn."""
+    waited = env.run(env.program("lock_paths.c"), "3", "50", "spin").ok().figures()
+    check_paths(env, waited, env.final("lock_paths", "mutex"), env.profile("lock_paths", "block"), 0.03)
 
 
 @alone
-def test_condition_queue(env):
-    truth, _, block = run(env, "queue")
-    near(block["path_queue"] / truth["path_queue"], 1, 0.03, "the waits of the queue")
+def test_holder_never_waits(env):
+    waited = env.run(env.program("holder.c"), "2", mutex_fraction=1, block_rate=1).ok().figures()["waited"]
+    mutex, block = env.final("holder", "mutex"), env.profile("holder", "block")
+    near(mutex.under("delay", "hold"), waited, 0.03 * waited, "charged to the holder")
+    assert mutex.under("delay", "wait_for_it") < 0.01 * waited, "charged to the one that waited"
+    near(block.under("delay", "wait_for_it"), waited, 0.03 * waited, "waited in wait_for_it")
+    assert block.under("delay", "hold", "pthread_mutex_lock") < 0.01 * waited, "the holder did not wait"
+
+
+@alone
+def test_readers_and_a_writer(env):
+    waited = env.run(env.program("readers.c"), "2", mutex_fraction=1, block_rate=1).ok().figures()
+    mutex, block = env.final("readers", "mutex"), env.profile("readers", "block")
+    near(block.under("delay", "read_it"), waited["readers"], 0.05 * waited["readers"], "readers waited")
+    near(mutex.under("delay", "write_it"), waited["readers"], 0.1 * waited["readers"], "because of the writer")
 
 
 def test_off_records_nothing(env):
-    env.run(env.program("contention.c"), "holder", mutex_fraction="0", block_rate="0").ok()
+    env.run(env.program("lock_paths.c"), "1", "1000", "spin", mutex_fraction=0, block_rate=0).ok()
     env.uploaders_gone()
-    assert not delays(env, "mutex") and not delays(env, "block")
+    assert os.path.exists(env.path("lock_paths", "cpu"))
+    assert not os.path.exists(env.path("lock_paths", "mutex")) and not os.path.exists(env.path("lock_paths", "block"))

@@ -175,7 +175,7 @@ def test_intervals_add_up_to_the_whole(env):
     env.run(env.program("shares.c"), "3", interval="500ms").ok()
     whole = env.final("shares", "cpu")
     directory = os.path.join(env.out, "shares", "intervals")
-    parts = [os.path.join(directory, name) for name in os.listdir(directory) if name.endswith("cpu.pb.gz")]
+    parts = [os.path.join(directory, name) for name in os.listdir(directory) if name.endswith("-cpu.pb.gz")]
     assert len(parts) >= 4, parts
     assert sum(pprof.load(path).total("cpu") for path in parts) == whole.total("cpu")
 

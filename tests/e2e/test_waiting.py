@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mutex, block, wall, off-CPU, threads and threadcreate profiles against programs that know who waited for whom."""
+"""Wall, off-CPU, threads and threadcreate profiles against programs that know where their threads stood."""
 import os
 import re
 import signal
@@ -8,63 +8,23 @@ import time
 from tests.lib.harness import alone, near, wait_for
 
 
-def truth(done):
-    return {name: int(ns) for name, ns in re.findall(r"^(\w+) (\d+)$", done.stdout, re.M)}
-
-
-def under(profile, value, function, *others):
-    """What is charged to stacks with all of these functions."""
-    i = profile.index(value)
-    return sum(s.values[i] for s in profile.samples if {function, *others} <= {f.function for f in s.frames})
-
-
 def text(env, program, name):
     with open(os.path.join(env.out, program, name), encoding="utf-8") as file:
         return file.read()
 
 
 @alone
-def test_three_paths_of_one_lock(env):
-    waited = truth(env.run(env.program("lock_paths.c"), "4", mutex_fraction=1, block_rate=1).ok())["waited"]
-    mutex, block = env.final("lock_paths", "mutex"), env.profile("lock_paths", "block")
-    assert mutex.types == block.types == [("contentions", "count"), ("delay", "nanoseconds")], mutex.types
-    delays = {name: under(mutex, "delay", name) for name in ("path_70", "path_20", "path_10")}
-    for name, delay in delays.items():
-        near(delay / sum(delays.values()), int(name[5:]) / 100, 0.03, f"share of {name} in what others waited")
-    near(under(mutex, "delay", "work"), waited, 0.03 * waited, "waited, by who released")
-    near(under(block, "delay", "take"), waited, 0.03 * waited, "waited, by who waited")
-
-
-@alone
-def test_holder_never_waits(env):
-    waited = truth(env.run(env.program("holder.c"), "2", mutex_fraction=1, block_rate=1).ok())["waited"]
-    mutex, block = env.final("holder", "mutex"), env.profile("holder", "block")
-    near(under(mutex, "delay", "hold"), waited, 0.03 * waited, "charged to the holder")
-    assert under(mutex, "delay", "wait_for_it") < 0.01 * waited, "charged to the one that waited"
-    near(under(block, "delay", "wait_for_it"), waited, 0.03 * waited, "waited in wait_for_it")
-    assert under(block, "delay", "hold", "pthread_mutex_lock") < 0.01 * waited, "the holder did not wait"
-
-
-@alone
-def test_readers_and_a_writer(env):
-    waited = truth(env.run(env.program("readers.c"), "2", mutex_fraction=1, block_rate=1).ok())
-    mutex, block = env.final("readers", "mutex"), env.profile("readers", "block")
-    near(under(block, "delay", "read_it"), waited["readers"], 0.05 * waited["readers"], "readers waited")
-    near(under(mutex, "delay", "write_it"), waited["readers"], 0.1 * waited["readers"], "because of the writer")
-
-
-@alone
 def test_condition_queue(env):
-    waited = truth(env.run(env.program("queue.c"), "3", block_rate=1, wall_hz=97).ok())["waited"]
+    waited = env.run(env.program("queue.c"), "3", block_rate=1, wall_hz=97).ok().figures()["waited"]
     block, off = env.final("queue", "block"), env.profile("queue", "off_cpu")
-    near(under(block, "delay", "await_job"), waited, 0.05 * waited, "waited for jobs")
-    near(under(off, "off_cpu", "await_job"), waited, 0.1 * waited, "off the CPU, waiting for jobs")
+    near(block.under("delay", "await_job"), waited, 0.05 * waited, "waited for jobs")
+    near(off.under("off_cpu", "await_job"), waited, 0.1 * waited, "off the CPU, waiting for jobs")
     assert any(s.startswith("clone") and "server;await_job;pthread_cond_wait" in s for s in off.stacks()), off.stacks()
 
 
 @alone
 def test_wall_time_adds_up(env):
-    lived = truth(env.run(env.program("lives.c"), "4").ok())
+    lived = env.run(env.program("lives.c"), "4").ok().figures()
     wall, off, cpu = env.final("lives", "wall"), env.profile("lives", "off_cpu"), env.profile("lives", "cpu")
     assert wall.types == [("samples", "count"), ("wall", "nanoseconds")], wall.types
     assert off.types == [("samples", "count"), ("off_cpu", "nanoseconds")], off.types
@@ -75,22 +35,22 @@ def test_wall_time_adds_up(env):
     near(sum(by_thread[name] for name in lived), total, 0.01 * total, "wall time in all")
     near(off.total("off_cpu") + cpu.total("cpu"), wall.total("wall"), 0.005 * total, "off-CPU and CPU time")
     near(off.by_label("off_cpu", "thread")["raw"], lived["raw"], 0.03 * lived["raw"], "in a raw futex")
-    assert under(off, "off_cpu", "[blocked: futex]") > 0.9 * lived["raw"], "the raw futex is not shown as what it is"
-    near(under(off, "off_cpu", "sleeper", "nanosleep"), lived["sleeper"], 0.05 * lived["sleeper"], "asleep")
+    assert off.under("off_cpu", "[blocked: futex]") > 0.9 * lived["raw"], "the raw futex is not shown as what it is"
+    near(off.under("off_cpu", "sleeper", "nanosleep"), lived["sleeper"], 0.05 * lived["sleeper"], "asleep")
 
 
 def test_200_asleep_in_ten_places(env):
     env.run(env.program("asleep.c"), "2").ok()
     threads, wall = env.final("asleep", "threads"), env.profile("asleep", "wall")
     for n in range(10):
-        assert under(threads, "threads", f"place_{n}") == 20, threads.cumulative("threads")
-        near(under(wall, "wall", f"place_{n}"), 20 * 2e9, 0.05 * 20 * 2e9, f"time in place_{n}")
+        assert threads.under("threads", f"place_{n}") == 20, threads.cumulative("threads")
+        near(wall.under("wall", f"place_{n}"), 20 * 2e9, 0.05 * 20 * 2e9, f"time in place_{n}")
     one = next(s for s in threads.samples if "place_3" in {f.function for f in s.frames})
     assert one.frames[0].function == "nanosleep" and one.frames[1].function == "place_3", one.frames
     assert one.labels["state"] == "sleep" and one.labels["tid"] and one.labels["waited"] > 1e9, one.labels
     assert not any("truncated" in s or "libcprof" in s for s in threads.stacks()), threads.stacks()[:3]
     created = env.profile("asleep", "threadcreate")
-    assert under(created, "threadcreate", "main") == 200, created.stacks()
+    assert created.under("threadcreate", "main") == 200, created.stacks()
     assert re.search(r"^threads profile: total 201$", text(env, "asleep", "threads.txt"), re.M)
     assert len(re.findall(r"^20 @", text(env, "asleep", "threads.txt"), re.M)) == 10
 
@@ -119,4 +79,4 @@ def test_waits_of_a_killed_program(env):
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     off = env.final("asleep", "off_cpu")
-    near(under(off, "off_cpu", "place_5"), 20 * 1.5e9, 0.15 * 20 * 1.5e9, "time in place_5 until the kill")
+    near(off.under("off_cpu", "place_5"), 20 * 1.5e9, 0.15 * 20 * 1.5e9, "time in place_5 until the kill")

@@ -3,6 +3,7 @@
 import contextlib
 import glob
 import os
+import re
 import shutil
 import signal
 import socket
@@ -41,6 +42,10 @@ class Result:
     def ok(self):
         assert self.status == 0, f"exit status {self.status}\nstdout: {self.stdout[-2000:]}\nstderr: {self.stderr[-2000:]}"
         return self
+
+    def figures(self):
+        """What the program printed as lines of "NAME NUMBER"."""
+        return {name: int(number) for name, number in re.findall(r"^(\w+) (\d+)$", self.stdout, re.M)}
 
 
 def need(*commands):

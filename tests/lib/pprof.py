@@ -146,6 +146,11 @@ class Profile:
                 result[function] += s.values[i]
         return result
 
+    def under(self, type_name, *functions):
+        """Value of the stacks that have all of these functions."""
+        i = self.index(type_name)
+        return sum(s.values[i] for s in self.samples if set(functions) <= {f.function for f in s.frames})
+
     def by_label(self, type_name, label):
         i = self.index(type_name)
         result = collections.Counter()
