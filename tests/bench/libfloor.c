@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The floor: the least that a preloaded allocation sampler can be. It forwards, counts bytes down in
-// thread-local storage on the way in, and looks a counter up by address on the way out.
+// The floor: the least that a preloaded profiler can be. Allocations: it forwards, counts bytes down in
+// thread-local storage on the way in, and looks a counter up by address on the way out. Locks and reads: it
+// forwards.
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define EXPORT      __attribute__((visibility("default")))
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
@@ -31,3 +34,15 @@ EXPORT void free(void *block)
         return;
     real_free(block);
 }
+
+#define FORWARD(type, name, parameters, arguments)                                                           \
+    static type(*real_##name) parameters;                                                                    \
+    EXPORT type name parameters                                                                              \
+    {                                                                                                        \
+        if (UNLIKELY(!real_##name))                                                                          \
+            *(void **)&real_##name = dlsym(RTLD_NEXT, #name);                                                \
+        return real_##name arguments;                                                                        \
+    }
+FORWARD(int, pthread_mutex_lock, (pthread_mutex_t * mutex), (mutex))
+FORWARD(int, pthread_mutex_unlock, (pthread_mutex_t * mutex), (mutex))
+FORWARD(ssize_t, read, (int fd, void *buffer, size_t size), (fd, buffer, size))
