@@ -41,7 +41,7 @@ __attribute__((noinline)) static int lock_waiting(pthread_mutex_t *mutex)
     int error;
 
     contention_begin(&contention, mutex);
-    wait_enter(&wait, WAIT_MUTEX);
+    wait_enter_for(&wait, WAIT_MUTEX, (uintptr_t)mutex);
     error = real.pthread_mutex_lock(mutex);
     contention_end(&contention, !error);
     wait_leave(&wait);
@@ -65,7 +65,7 @@ __attribute__((noinline)) static int timedlock_waiting(pthread_mutex_t *mutex, c
     int error;
 
     contention_begin(&contention, mutex);
-    wait_enter(&wait, WAIT_MUTEX);
+    wait_enter_for(&wait, WAIT_MUTEX, (uintptr_t)mutex);
     error = real.pthread_mutex_timedlock(mutex, until);
     contention_end(&contention, !error);
     wait_leave(&wait);
@@ -90,7 +90,7 @@ __attribute__((noinline)) static int clocklock_waiting(pthread_mutex_t *mutex, c
     int error;
 
     contention_begin(&contention, mutex);
-    wait_enter(&wait, WAIT_MUTEX);
+    wait_enter_for(&wait, WAIT_MUTEX, (uintptr_t)mutex);
     error = real.pthread_mutex_clocklock(mutex, clock, until);
     contention_end(&contention, !error);
     wait_leave(&wait);
@@ -147,7 +147,7 @@ __attribute__((noinline)) static int mtx_waiting(mtx_t *mutex)
     int error;
 
     contention_begin(&contention, mutex);
-    wait_enter(&wait, WAIT_MUTEX);
+    wait_enter_for(&wait, WAIT_MUTEX, (uintptr_t)mutex);
     error = real.mtx_lock(mutex);
     contention_end(&contention, !error);
     wait_leave(&wait);
@@ -171,7 +171,7 @@ __attribute__((noinline)) static int mtx_timed_waiting(mtx_t *mutex, const struc
     int error;
 
     contention_begin(&contention, mutex);
-    wait_enter(&wait, WAIT_MUTEX);
+    wait_enter_for(&wait, WAIT_MUTEX, (uintptr_t)mutex);
     error = real.mtx_timedlock(mutex, until);
     contention_end(&contention, !error);
     wait_leave(&wait);

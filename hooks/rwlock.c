@@ -21,7 +21,7 @@ __attribute__((noinline)) static int rdlock_waiting(pthread_rwlock_t *lock)
     int error;
 
     contention_begin(&contention, lock);
-    wait_enter(&wait, WAIT_READ_LOCK);
+    wait_enter_for(&wait, WAIT_READ_LOCK, (uintptr_t)lock);
     error = real.pthread_rwlock_rdlock(lock);
     contention_end(&contention, false);
     wait_leave(&wait);
@@ -41,7 +41,7 @@ __attribute__((noinline)) static int timedrdlock_waiting(pthread_rwlock_t *lock,
     int error;
 
     contention_begin(&contention, lock);
-    wait_enter(&wait, WAIT_READ_LOCK);
+    wait_enter_for(&wait, WAIT_READ_LOCK, (uintptr_t)lock);
     error = real.pthread_rwlock_timedrdlock(lock, until);
     contention_end(&contention, false);
     wait_leave(&wait);
@@ -64,7 +64,7 @@ __attribute__((noinline)) static int clockrdlock_waiting(pthread_rwlock_t *lock,
     int error;
 
     contention_begin(&contention, lock);
-    wait_enter(&wait, WAIT_READ_LOCK);
+    wait_enter_for(&wait, WAIT_READ_LOCK, (uintptr_t)lock);
     error = real.pthread_rwlock_clockrdlock(lock, clock, until);
     contention_end(&contention, false);
     wait_leave(&wait);
@@ -94,7 +94,7 @@ __attribute__((noinline)) static int wrlock_waiting(pthread_rwlock_t *lock)
     int error;
 
     contention_begin(&contention, lock);
-    wait_enter(&wait, WAIT_WRITE_LOCK);
+    wait_enter_for(&wait, WAIT_WRITE_LOCK, (uintptr_t)lock);
     error = real.pthread_rwlock_wrlock(lock);
     contention_end(&contention, !error);
     wait_leave(&wait);
@@ -118,7 +118,7 @@ __attribute__((noinline)) static int timedwrlock_waiting(pthread_rwlock_t *lock,
     int error;
 
     contention_begin(&contention, lock);
-    wait_enter(&wait, WAIT_WRITE_LOCK);
+    wait_enter_for(&wait, WAIT_WRITE_LOCK, (uintptr_t)lock);
     error = real.pthread_rwlock_timedwrlock(lock, until);
     contention_end(&contention, !error);
     wait_leave(&wait);
@@ -145,7 +145,7 @@ __attribute__((noinline)) static int clockwrlock_waiting(pthread_rwlock_t *lock,
     int error;
 
     contention_begin(&contention, lock);
-    wait_enter(&wait, WAIT_WRITE_LOCK);
+    wait_enter_for(&wait, WAIT_WRITE_LOCK, (uintptr_t)lock);
     error = real.pthread_rwlock_clockwrlock(lock, clock, until);
     contention_end(&contention, !error);
     wait_leave(&wait);

@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -24,7 +25,8 @@ enum { STACK = 32768, SEGMENT_FD = 3, MARKER_FD = 4, SIGNALS = 64, MAX_ERRNO = 4
 
 struct launch {
     int memfd, marker;
-    int error; /* [child] 0: running */
+    int error;    /* [child] 0: running */
+    int uploader; /* [child] its pid */
     char socket[sizeof config.socket + 16], pid[24];
     char path[2 * PATH_MAX];
     char stack[2][STACK] __attribute__((aligned(16)));
@@ -48,7 +50,8 @@ static void reset_signals(void)
     sys_call(SYS_rt_sigprocmask, SIG_SETMASK, &none, 0, sizeof none);
 }
 
-/* [child] A limit that is meant for the target must not starve the uploader. */
+/* [child] A limit that is meant for the target must not starve the uploader, nor may it be without the time
+   stamp counter, by which its C library reads the clock. */
 static void raise_limits(void)
 {
     static const int limits[] = {RLIMIT_NOFILE, RLIMIT_AS, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_CPU};
@@ -61,6 +64,7 @@ static void raise_limits(void)
         sys_call(SYS_prlimit64, 0, limits[i], &limit, 0);
     }
     sys_call(SYS_sched_setscheduler, 0, SCHED_OTHER, &normal);
+    sys_call(SYS_prctl, PR_SET_TSC, PR_TSC_ENABLE);
 }
 
 /* [child] close_range() came with Linux 5.9. */
@@ -143,6 +147,7 @@ static int run_between(void *context)
 {
     struct launch *launch = context;
     long pid = machine_clone(CLONE_VM | CLONE_VFORK, launch->stack[1] + STACK, run_uploader, launch);
+    launch->uploader = (int)pid;
     if (pid < 0)
         launch->error = (int)pid;
     return 0;
@@ -174,7 +179,7 @@ static int clone_and_wait(struct launch *launch)
     return pid < 0 ? (int)pid : launch->error;
 }
 
-int launch_uploader(int memfd, int marker, const char **path)
+int launch_uploader(int memfd, int marker, int *pid, const char **path)
 {
     static char last_path[PATH_MAX];
     long at = sys_call(SYS_mmap, 0, sizeof(struct launch), PROT_READ | PROT_WRITE,
@@ -192,6 +197,7 @@ int launch_uploader(int memfd, int marker, const char **path)
     strcpy(launch->pid, "--pid=");
     append_number(launch->pid, (unsigned)sys_call(SYS_getpid));
     result = clone_and_wait(launch);
+    *pid = launch->uploader;
     if (result) {
         memcpy(last_path, launch->path, sizeof last_path - 1);
         *path = last_path;

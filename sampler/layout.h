@@ -214,7 +214,8 @@ struct seg_thread {
     uint32_t reserved;
     uint64_t wait_since_ticks;       /* [T] time stamp counter at entry */
     uint64_t wait_regs[LAYOUT_REGS]; /* [T] */
-    uint64_t spare[6];
+    uint64_t wait_object;            /* [T] address of the mutex or read-write lock, pthread_t of a join; 0 */
+    uint64_t spare[5];
 };
 
 enum thread_flag { THREAD_HAS_TIMER = 1, THREAD_ADOPTED = 2 };

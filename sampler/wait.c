@@ -39,6 +39,7 @@ static void set_outer_aside(struct wait *wait, struct seg_thread *thread)
                      (thread->stack_high && (uintptr_t)wait >= thread->stack_high);
     wait->outer.since = thread->wait_since_ticks;
     wait->outer.kind = thread->wait_kind;
+    wait->outer.object = thread->wait_object;
     memcpy(wait->outer.regs, thread->wait_regs, sizeof wait->outer.regs);
     raise_sequence(thread);
 }
@@ -47,6 +48,7 @@ static void put_outer_back(const struct wait *wait, struct seg_thread *thread)
 {
     thread->wait_since_ticks = wait->outer.since;
     thread->wait_kind = wait->outer.kind;
+    thread->wait_object = wait->outer.object;
     memcpy(thread->wait_regs, wait->outer.regs, sizeof wait->outer.regs);
     raise_sequence(thread);
 }

@@ -29,6 +29,7 @@
 struct wait_mark {
     uint64_t since;
     uint64_t regs[LAYOUT_REGS];
+    uint64_t object;
     uint32_t kind;
 };
 
@@ -48,7 +49,9 @@ enum {
 struct seg_thread *wait_begin(struct wait *wait);
 void wait_leave(struct wait *wait);
 
-__attribute__((always_inline)) static inline void wait_enter(struct wait *wait, enum wait_kind kind)
+/* object: what is waited for, where that tells who is: see seg_thread.wait_object. */
+__attribute__((always_inline)) static inline void wait_enter_for(struct wait *wait, enum wait_kind kind,
+                                                                 uintptr_t object)
 {
     struct seg_thread *thread;
 
@@ -61,12 +64,18 @@ __attribute__((always_inline)) static inline void wait_enter(struct wait *wait, 
     /* Inline: the frame whose registers these are must be there as long as the wait is. */
     arch_capture_words(thread->wait_regs);
     thread->wait_kind = kind;
+    thread->wait_object = object;
     thread->wait_since_ticks = wait->since;
     /* Odd; release: who sees it sees the above. Pairs with the uploader's acquire before it reads them. */
     atomic_store_explicit(&thread->wait_sequence,
                           atomic_load_explicit(&thread->wait_sequence, memory_order_relaxed) + 1,
                           memory_order_release);
     resched_watch();
+}
+
+__attribute__((always_inline)) static inline void wait_enter(struct wait *wait, enum wait_kind kind)
+{
+    wait_enter_for(wait, kind, 0);
 }
 
 #endif

@@ -228,7 +228,7 @@ static uint64_t location_id(struct encoder *encoder, const struct symbol_locatio
 }
 
 /* Room for the labels of one sample, and how they are filled in. */
-enum { SAMPLE_LABELS = 6 };
+enum { SAMPLE_LABELS = 7 }; /* that add_labels() makes, at most */
 struct labels {
     Cprof__Label label[SAMPLE_LABELS], *list[SAMPLE_LABELS];
     unsigned count;
@@ -262,6 +262,8 @@ static void add_labels(struct encoder *encoder, struct labels *labels, const str
     add_label(encoder, labels, "tid")->num = about->tid;
     add_text(encoder, labels, "state", about->state);
     add_text(encoder, labels, "wait", about->wait);
+    if (about->holder)
+        add_label(encoder, labels, "waits_for")->num = about->holder;
     if (about->waited_ns) {
         Cprof__Label *waited = add_label(encoder, labels, "waited");
         waited->num = about->waited_ns;

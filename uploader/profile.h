@@ -51,6 +51,8 @@ struct profile_thread {
     uint32_t tid;             /* 0: the sample is not of one thread */
     const char *state, *wait; /* interned: "lock", "pthread_mutex_lock"; "running", "" */
     int64_t waited_ns;        /* in this state, at least */
+    uint32_t holder;          /* tid of the thread that has what it waits for; 0: not known */
+    const char *holder_name;  /* interned; NULL: not known */
 };
 
 struct profile_sample {

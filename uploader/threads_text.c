@@ -53,7 +53,7 @@ static void put_time(FILE *out, int64_t ns)
         fprintf(out, "%.3f s", (double)ns / (double)SECOND_NS);
 }
 
-/* "lock: pthread_mutex_lock, 12.345 s" */
+/* "lock: pthread_mutex_lock, 12.345 s, held by 12346 "buyer"" */
 static void put_state(FILE *out, const struct profile_sample *sample)
 {
     fputs(state_of(sample), out);
@@ -63,10 +63,69 @@ static void put_state(FILE *out, const struct profile_sample *sample)
         fputs(", ", out);
         put_time(out, sample->about.waited_ns);
     }
+    if (sample->about.holder)
+        fprintf(out, ", %s %" PRIu32, strcmp(state_of(sample), "join") ? "held by" : "of",
+                sample->about.holder);
+    if (sample->about.holder_name)
+        fprintf(out, " \"%s\"", sample->about.holder_name);
 }
 
-/* What a reader of a dump looks for first. */
-static void put_head(FILE *out, const struct profile_sample *const *list, size_t count)
+static int by_number(const void *left, const void *right)
+{
+    const struct profile_sample *a = *(const struct profile_sample *const *)left,
+                                *b = *(const struct profile_sample *const *)right;
+    if (a->pid != b->pid)
+        return a->pid < b->pid ? -1 : 1;
+    return a->about.tid < b->about.tid ? -1 : a->about.tid > b->about.tid;
+}
+
+/* Where in the list, which is in the order of by_number(), the one is that this one waits for; or count. */
+static size_t find_holder(const struct profile_sample **list, size_t count, size_t waiter)
+{
+    const struct profile_sample wanted = {.pid = list[waiter]->pid,
+                                          .about = {.tid = list[waiter]->about.holder}},
+                                *key = &wanted;
+    const struct profile_sample **found =
+        wanted.about.tid ? bsearch(&key, list, count, sizeof(*list), by_number) : NULL;
+    return found ? (size_t)(found - list) : count;
+}
+
+static void put_circle(FILE *out, const struct profile_sample **list, size_t count, size_t first)
+{
+    size_t at = first;
+
+    fprintf(out, "# deadlock in process %" PRIu32 ": ", list[first]->pid);
+    do {
+        fprintf(out, "%" PRIu32 " \"%s\" waits for ", list[at]->about.tid, list[at]->thread);
+        at = find_holder(list, count, at);
+    } while (at != first);
+    fprintf(out, "%" PRIu32 " \"%s\"\n", list[first]->about.tid, list[first]->thread);
+}
+
+/* Each thread waits for one other at most: whoever comes back to where he was on the same way is in a circle.
+ */
+static int put_circles(FILE *out, const struct profile_sample **list, size_t count)
+{
+    size_t *way = calloc(count + 1, sizeof(*way)); /* 1 + the thread from which it was reached */
+
+    if (!way)
+        return -ENOMEM;
+    qsort(list, count, sizeof(*list), by_number);
+    for (size_t start = 0; start < count; start++) {
+        size_t at = start;
+        while (at < count && !way[at]) {
+            way[at] = start + 1;
+            at = find_holder(list, count, at);
+        }
+        if (at < count && way[at] == start + 1)
+            put_circle(out, list, count, at);
+    }
+    free(way);
+    return 0;
+}
+
+/* What a reader of a dump looks for first. Changes the order of the list. */
+static int put_head(FILE *out, const struct profile_sample **list, size_t count)
 {
     int64_t total = 0, longest_ns = 0;
     size_t locks = 0;
@@ -80,11 +139,12 @@ static void put_head(FILE *out, const struct profile_sample *const *list, size_t
             longest_ns = list[i]->about.waited_ns;
     }
     fprintf(out, "threads profile: total %" PRId64 "\n", total);
-    if (!locks)
-        return;
-    fprintf(out, "# %zu wait%s for a lock, the longest for ", locks, locks == 1 ? "s" : "");
-    put_time(out, longest_ns);
-    putc('\n', out);
+    if (locks) {
+        fprintf(out, "# %zu wait%s for a lock, the longest for ", locks, locks == 1 ? "s" : "");
+        put_time(out, longest_ns);
+        putc('\n', out);
+    }
+    return put_circles(out, list, count);
 }
 
 static void put_addresses(FILE *out, const struct profile_sample *sample)
@@ -195,11 +255,15 @@ int threads_text_write(FILE *out, const struct profile *threads, enum threads_fo
 {
     size_t count;
     const struct profile_sample **list = list_threads(threads, &count);
-    int error = 0;
+    int error;
 
     if (!list)
         return -ENOMEM;
-    put_head(out, list, count);
+    error = put_head(out, list, count);
+    if (error) {
+        free(list);
+        return error;
+    }
     if (form == THREADS_GROUPED) {
         error = put_grouped(out, list, count);
     } else {

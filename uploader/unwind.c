@@ -42,6 +42,11 @@ static ssize_t read_process(const struct unwinder *unwinder, uint64_t from, void
     return got < 0 ? -errno : got;
 }
 
+bool unwinder_read(const struct unwinder *unwinder, uint64_t address, void *to, size_t size)
+{
+    return read_process(unwinder, address, to, size) == (ssize_t)size;
+}
+
 static int copy_more(struct unwinder *unwinder, size_t size)
 {
     ssize_t got;

@@ -37,6 +37,9 @@ void unwinder_refresh(struct unwinder *unwinder);
 /* Copies the stack from regs' sp on. 0 or negative errno: -EPERM, -ESRCH, -EFAULT. */
 int unwinder_copy(struct unwinder *unwinder, const uint64_t regs[LAYOUT_REGS], size_t size);
 
+/* What is in the process's memory now. false: it cannot be read. */
+bool unwinder_read(const struct unwinder *unwinder, uint64_t address, void *to, size_t size);
+
 /* What is at an address of the last copy. */
 bool unwinder_word(const struct unwinder *unwinder, uint64_t address, uint64_t *word);
 

@@ -2,6 +2,8 @@
 #include "wall.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +34,9 @@ enum activity { ACTIVE_NEVER_SEEN, ACTIVE_WAITING, ACTIVE_BLOCKED, ACTIVE_RUNNIN
 struct watched {
     int32_t tid; /* 0: nobody */
     uint32_t name, sequence, looks;
-    uint32_t kind; /* enum wait_kind, while waiting */
+    uint32_t kind;   /* enum wait_kind, while waiting */
+    uint64_t object; /* seg_thread.wait_object, likewise */
+    int32_t holder;  /* tid of the thread that had the lock when it was last asked; 0: not known */
     enum activity activity;
     bool ending; /* its task is gone, its slot is not */
     uint64_t start;
@@ -239,6 +243,23 @@ static struct wait_stack *unwind_wait(struct target *target, struct seg_thread *
     return waits_intern(wall->waits, wall->leaf[kind], &wall->unwound);
 }
 
+/* Who has the lock that this thread waits for, where it still does: the C library keeps it at the same place
+   for all kinds and versions. Once the process is gone, what was seen last stays. */
+static void ask_holder(struct target *target, struct seg_thread *thread, struct watched *watched)
+{
+    bool is_mutex = watched->kind == WAIT_MUTEX;
+    size_t offset = is_mutex ? offsetof(pthread_mutex_t, __data.__owner)
+                             : offsetof(pthread_rwlock_t, __data.__cur_writer);
+    int32_t holder;
+
+    if (!is_mutex && watched->kind != WAIT_READ_LOCK && watched->kind != WAIT_WRITE_LOCK)
+        return;
+    if (watched->object && !target->wall->unreadable &&
+        unwinder_read(target->wall->unwinder, watched->object + offset, &holder, sizeof holder) &&
+        !moved_on(thread, watched->sequence))
+        watched->holder = holder > 0 ? holder : 0;
+}
+
 static void see_waiting(struct target *target, struct seg_thread *thread, struct watched *watched,
                         uint32_t sequence, int64_t now_ns)
 {
@@ -249,10 +270,13 @@ static void see_waiting(struct target *target, struct seg_thread *thread, struct
     if (watched->activity == ACTIVE_WAITING && watched->sequence == sequence && watched->stack)
         return;
     watched->kind = kind < WAITS ? kind : WAIT_NONE;
+    watched->object = thread->wait_object;
+    watched->holder = 0;
     watched->stack = unwind_wait(target, thread, sequence, watched->kind, watched->stack);
     watched->activity = ACTIVE_WAITING;
     watched->sequence = sequence;
     watched->since_ns = since_ns <= now_ns ? since_ns : now_ns;
+    ask_holder(target, thread, watched);
 }
 
 static void set_blocked(struct target *target, struct watched *watched, const struct task *task)
@@ -476,7 +500,30 @@ static const struct stack *running_stack(struct target *target, const struct wat
     return special_stack(target, "[running]");
 }
 
-static void drain_thread(struct target *target, const struct watched *watched)
+static const struct watched *thread_of(const struct target *target, int32_t tid, uint64_t handle)
+{
+    const struct wall *wall = target->wall;
+
+    for (uint32_t i = 0; i < wall->room; i++)
+        if (wall->watched[i].tid &&
+            (tid ? wall->watched[i].tid == tid : handle && target->segment->thread[i].handle == handle))
+            return &wall->watched[i];
+    return NULL;
+}
+
+/* The thread that this one waits for: it holds the lock, or is to be joined. */
+static void add_holder(struct target *target, struct watched *watched, struct profile_thread *about)
+{
+    const struct watched *holder;
+
+    ask_holder(target, &target->segment->thread[watched - target->wall->watched], watched);
+    holder = thread_of(target, watched->holder, watched->kind == WAIT_JOIN ? watched->object : 0);
+    about->holder = holder ? (uint32_t)holder->tid : (uint32_t)watched->holder;
+    if (holder)
+        about->holder_name = target_thread_name(target, holder->name);
+}
+
+static void drain_thread(struct target *target, struct watched *watched)
 {
     const struct wait_function *wait = &wait_functions[watched->kind];
     struct profile_sample sample = {
@@ -498,6 +545,7 @@ static void drain_thread(struct target *target, const struct watched *watched)
     } else if (watched->activity == ACTIVE_WAITING) {
         sample.about.state = wait->state;
         sample.about.wait = wait->function;
+        add_holder(target, watched, &sample.about);
     } else if (watched->stack) {
         sample.about.state = "blocked";
         sample.about.wait = watched->what;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// sleepers THREADS MS SECONDS: so many threads that sleep so long again and again; prints the CPU milliseconds that
-// it all took.
+// sleepers THREADS MS SECONDS: so many threads that sleep so long again and again; prints the CPU
+// milliseconds that it all took.
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
