@@ -10,7 +10,7 @@
 /* Ahead of the release inside, by what the call does until then. */
 static void lock_given_up(const void *mutex)
 {
-    if (UNLIKELY(contention_is_waited_for(mutex)))
+    if (UNLIKELY(contention_is_waited_for(mutex)) && !contention_is_skipped(mutex))
         contention_record(contention_charge(mutex));
 }
 

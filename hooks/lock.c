@@ -41,10 +41,10 @@ __attribute__((noinline)) static int lock_waiting(pthread_mutex_t *mutex)
     int error;
 
     contention_begin(&contention, mutex);
-    wait_enter_for(&wait, WAIT_MUTEX, (uintptr_t)mutex);
+    wait_enter_for(&wait, WAIT_MUTEX, (uintptr_t)mutex, contention.start);
     error = real.pthread_mutex_lock(mutex);
     contention_end(&contention, !error);
-    wait_leave(&wait);
+    wait_leave_at(&wait, contention.end);
     return error;
 }
 
@@ -65,10 +65,10 @@ __attribute__((noinline)) static int timedlock_waiting(pthread_mutex_t *mutex, c
     int error;
 
     contention_begin(&contention, mutex);
-    wait_enter_for(&wait, WAIT_MUTEX, (uintptr_t)mutex);
+    wait_enter_for(&wait, WAIT_MUTEX, (uintptr_t)mutex, contention.start);
     error = real.pthread_mutex_timedlock(mutex, until);
     contention_end(&contention, !error);
-    wait_leave(&wait);
+    wait_leave_at(&wait, contention.end);
     return error;
 }
 
@@ -90,10 +90,10 @@ __attribute__((noinline)) static int clocklock_waiting(pthread_mutex_t *mutex, c
     int error;
 
     contention_begin(&contention, mutex);
-    wait_enter_for(&wait, WAIT_MUTEX, (uintptr_t)mutex);
+    wait_enter_for(&wait, WAIT_MUTEX, (uintptr_t)mutex, contention.start);
     error = real.pthread_mutex_clocklock(mutex, clock, until);
     contention_end(&contention, !error);
-    wait_leave(&wait);
+    wait_leave_at(&wait, contention.end);
     return error;
 }
 
@@ -125,7 +125,7 @@ __attribute__((noinline)) static int unlock_waited_for(pthread_mutex_t *mutex)
 
 int pthread_mutex_unlock(pthread_mutex_t *mutex)
 {
-    if (LIKELY(!contention_is_waited_for(mutex)))
+    if (LIKELY(!contention_is_waited_for(mutex)) || contention_is_skipped(mutex))
         return real.pthread_mutex_unlock(mutex);
     return unlock_waited_for(mutex);
 }
@@ -147,10 +147,10 @@ __attribute__((noinline)) static int mtx_waiting(mtx_t *mutex)
     int error;
 
     contention_begin(&contention, mutex);
-    wait_enter_for(&wait, WAIT_MUTEX, (uintptr_t)mutex);
+    wait_enter_for(&wait, WAIT_MUTEX, (uintptr_t)mutex, contention.start);
     error = real.mtx_lock(mutex);
     contention_end(&contention, !error);
-    wait_leave(&wait);
+    wait_leave_at(&wait, contention.end);
     return error;
 }
 
@@ -171,10 +171,10 @@ __attribute__((noinline)) static int mtx_timed_waiting(mtx_t *mutex, const struc
     int error;
 
     contention_begin(&contention, mutex);
-    wait_enter_for(&wait, WAIT_MUTEX, (uintptr_t)mutex);
+    wait_enter_for(&wait, WAIT_MUTEX, (uintptr_t)mutex, contention.start);
     error = real.mtx_timedlock(mutex, until);
     contention_end(&contention, !error);
-    wait_leave(&wait);
+    wait_leave_at(&wait, contention.end);
     return error;
 }
 
@@ -203,7 +203,7 @@ __attribute__((noinline)) static int mtx_unlock_waited_for(mtx_t *mutex)
 
 int mtx_unlock(mtx_t *mutex)
 {
-    if (LIKELY(!contention_is_waited_for(mutex)))
+    if (LIKELY(!contention_is_waited_for(mutex)) || contention_is_skipped(mutex))
         return real.mtx_unlock(mutex);
     return mtx_unlock_waited_for(mutex);
 }
@@ -249,7 +249,7 @@ __attribute__((noinline)) static int spin_unlock_waited_for(pthread_spinlock_t *
 
 int pthread_spin_unlock(pthread_spinlock_t *lock)
 {
-    if (LIKELY(!contention_is_waited_for((const void *)lock)))
+    if (LIKELY(!contention_is_waited_for((const void *)lock)) || contention_is_skipped((const void *)lock))
         return real.pthread_spin_unlock(lock);
     return spin_unlock_waited_for(lock);
 }

@@ -67,7 +67,7 @@ int pthread_join(pthread_t thread, void **result)
     struct wait wait;
     int error;
 
-    wait_enter_for(&wait, WAIT_JOIN, (uintptr_t)thread);
+    wait_enter_for(&wait, WAIT_JOIN, (uintptr_t)thread, 0);
     error = real.pthread_join(thread, result);
     wait_leave(&wait);
     return error;
@@ -78,7 +78,7 @@ int pthread_timedjoin_np(pthread_t thread, void **result, const struct timespec 
     struct wait wait;
     int error;
 
-    wait_enter_for(&wait, WAIT_JOIN, (uintptr_t)thread);
+    wait_enter_for(&wait, WAIT_JOIN, (uintptr_t)thread, 0);
     error = real.pthread_timedjoin_np(thread, result, until);
     wait_leave(&wait);
     return error;
@@ -89,7 +89,7 @@ int pthread_clockjoin_np(pthread_t thread, void **result, clockid_t clock, const
     struct wait wait;
     int error;
 
-    wait_enter_for(&wait, WAIT_JOIN, (uintptr_t)thread);
+    wait_enter_for(&wait, WAIT_JOIN, (uintptr_t)thread, 0);
     error = real.pthread_clockjoin_np(thread, result, clock, until);
     wait_leave(&wait);
     return error;
@@ -100,7 +100,7 @@ int thrd_join(thrd_t thread, int *value)
     struct wait wait;
     int result;
 
-    wait_enter_for(&wait, WAIT_JOIN, (uintptr_t)thread);
+    wait_enter_for(&wait, WAIT_JOIN, (uintptr_t)thread, 0);
     result = real.thrd_join(thread, value);
     wait_leave(&wait);
     return result;

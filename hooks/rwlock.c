@@ -21,10 +21,10 @@ __attribute__((noinline)) static int rdlock_waiting(pthread_rwlock_t *lock)
     int error;
 
     contention_begin(&contention, lock);
-    wait_enter_for(&wait, WAIT_READ_LOCK, (uintptr_t)lock);
+    wait_enter_for(&wait, WAIT_READ_LOCK, (uintptr_t)lock, contention.start);
     error = real.pthread_rwlock_rdlock(lock);
     contention_end(&contention, false);
-    wait_leave(&wait);
+    wait_leave_at(&wait, contention.end);
     return error;
 }
 
@@ -41,10 +41,10 @@ __attribute__((noinline)) static int timedrdlock_waiting(pthread_rwlock_t *lock,
     int error;
 
     contention_begin(&contention, lock);
-    wait_enter_for(&wait, WAIT_READ_LOCK, (uintptr_t)lock);
+    wait_enter_for(&wait, WAIT_READ_LOCK, (uintptr_t)lock, contention.start);
     error = real.pthread_rwlock_timedrdlock(lock, until);
     contention_end(&contention, false);
-    wait_leave(&wait);
+    wait_leave_at(&wait, contention.end);
     return error;
 }
 
@@ -64,10 +64,10 @@ __attribute__((noinline)) static int clockrdlock_waiting(pthread_rwlock_t *lock,
     int error;
 
     contention_begin(&contention, lock);
-    wait_enter_for(&wait, WAIT_READ_LOCK, (uintptr_t)lock);
+    wait_enter_for(&wait, WAIT_READ_LOCK, (uintptr_t)lock, contention.start);
     error = real.pthread_rwlock_clockrdlock(lock, clock, until);
     contention_end(&contention, false);
-    wait_leave(&wait);
+    wait_leave_at(&wait, contention.end);
     return error;
 }
 
@@ -94,10 +94,10 @@ __attribute__((noinline)) static int wrlock_waiting(pthread_rwlock_t *lock)
     int error;
 
     contention_begin(&contention, lock);
-    wait_enter_for(&wait, WAIT_WRITE_LOCK, (uintptr_t)lock);
+    wait_enter_for(&wait, WAIT_WRITE_LOCK, (uintptr_t)lock, contention.start);
     error = real.pthread_rwlock_wrlock(lock);
     contention_end(&contention, !error);
-    wait_leave(&wait);
+    wait_leave_at(&wait, contention.end);
     return error;
 }
 
@@ -118,10 +118,10 @@ __attribute__((noinline)) static int timedwrlock_waiting(pthread_rwlock_t *lock,
     int error;
 
     contention_begin(&contention, lock);
-    wait_enter_for(&wait, WAIT_WRITE_LOCK, (uintptr_t)lock);
+    wait_enter_for(&wait, WAIT_WRITE_LOCK, (uintptr_t)lock, contention.start);
     error = real.pthread_rwlock_timedwrlock(lock, until);
     contention_end(&contention, !error);
-    wait_leave(&wait);
+    wait_leave_at(&wait, contention.end);
     return error;
 }
 
@@ -145,10 +145,10 @@ __attribute__((noinline)) static int clockwrlock_waiting(pthread_rwlock_t *lock,
     int error;
 
     contention_begin(&contention, lock);
-    wait_enter_for(&wait, WAIT_WRITE_LOCK, (uintptr_t)lock);
+    wait_enter_for(&wait, WAIT_WRITE_LOCK, (uintptr_t)lock, contention.start);
     error = real.pthread_rwlock_clockwrlock(lock, clock, until);
     contention_end(&contention, !error);
-    wait_leave(&wait);
+    wait_leave_at(&wait, contention.end);
     return error;
 }
 

@@ -9,17 +9,18 @@
  * Only waiters change the sums, so a hot lock's holders do not wait for each other here, too. Waiters and sum
  * are one word, changed by compare-and-swap: waiters << 48 | sum modulo 2^48, in units of 32 ticks.
  *
- * `mark` belongs to whoever has the lock: the integral at the last change of hands. What was waited between a
- * release and the next acquisition (the lock was free, its waiters not awake yet) is nobody's holding; it is
- * put into `spread` and charged in proportion with later holdings, so that the sum is what was waited.
+ * `mark` belongs to whoever has the lock: the integral when it was got. What was waited between a release and
+ * the next acquisition (the lock was free, its waiters not awake yet) is nobody's holding; nor are those that
+ * are not looked at. What the sum of charges lacks (or, those being estimates, has too much) of the integral
+ * goes into later charges, in proportion, so that the sum is what was waited.
  *
  * One release in mutex_fraction is recorded, and more of the long ones, up to each that made its waiters wait
  * for mutex_fraction * 10 us on average: holders that were preempted, or wait themselves, are few and make
  * most of the sum, which would otherwise scatter.
  *
  * A lock that is held for less than a microsecond, again and again while others sleep, would lose much of its
- * throughput to two looks at the clock. After SHORT_RUN of such holdings one in SHORT_STRIDE is looked at,
- * and counts for all, until a longer one is met.
+ * throughput to two looks at the clock and at a table that others write to. After SHORT_RUN of such holdings
+ * a thread looks at one in SHORT_STRIDE, which counts for all, until a longer one is met.
  */
 #include "contention.h"
 
@@ -49,15 +50,15 @@ struct entry {
     _Atomic uintptr_t lock; /* 0: never used. Stays when nobody waits, until another lock needs the place */
     _Atomic uint64_t state; /* waiters and sum of starts */
     _Atomic uint64_t departed; /* what those have waited who wait no more */
-    _Atomic uint64_t mark;     /* integral << 1 | drawn; or */
-    _Atomic uint64_t spread;
-    _Atomic uint64_t shorts; /* short holdings in a row, of those that were looked at; SHORT_RUN at most */
+    _Atomic uint64_t mark;     /* integral << MARK_SHIFT | enum mark */
+    _Atomic uint64_t charged;  /* of the integral: to whom it may concern */
+    _Atomic uint64_t shorts;   /* short holdings in a row, of those that were looked at; SHORT_RUN at most */
     uint64_t unused[2];
 };
 
-/* Marks of a holding that is not looked at, and of a lock that is free after one. */
-#define NOT_DRAWN UINT64_MAX
-#define UNKNOWN   (UINT64_MAX - 1)
+/* STRIDE: the holding stands for SHORT_STRIDE. RELEASED: the mark is of the last release that was looked at;
+   who has the lock now got it when nobody waited, or shares it. */
+enum mark { MARK_STRIDE = 1, MARK_RELEASED = 2, MARK_SHIFT = 2 };
 
 static struct entry entries[ENTRIES] __attribute__((aligned(64)));
 static uint32_t generation;
@@ -115,8 +116,9 @@ static struct entry *claim(uintptr_t lock, bool take_idle)
             continue;
         if (old != lock && atomic_compare_exchange_strong_explicit(
                                &entry->lock, &old, lock, memory_order_relaxed, memory_order_relaxed)) {
-            atomic_store_explicit(&entry->spread, 0, memory_order_relaxed);
-            atomic_store_explicit(&entry->mark, integral(entry, now_units()) << 1, memory_order_relaxed);
+            uint64_t reached = integral(entry, now_units());
+            atomic_store_explicit(&entry->charged, reached, memory_order_relaxed);
+            atomic_store_explicit(&entry->mark, reached << MARK_SHIFT | MARK_RELEASED, memory_order_relaxed);
             return entry;
         }
         if (old == lock)
@@ -144,6 +146,7 @@ void contention_begin(struct contention *contention, const void *lock)
 
     contention->entry = 0;
     contention->lock = lock;
+    contention->start = contention->end = 0;
     if (!(process_wanted() & 1u << PROFILE_MUTEX) || thread_local_state.ended)
         return;
     entry = find((uintptr_t)lock);
@@ -151,8 +154,8 @@ void contention_begin(struct contention *contention, const void *lock)
         entry = claim((uintptr_t)lock, false);
     if (!entry)
         entry = claim((uintptr_t)lock, true);
-    contention->start = now_units();
-    if (!entry || !change_waiters(entry, 1, contention->start)) {
+    contention->start = clock_ticks();
+    if (!entry || !change_waiters(entry, 1, contention->start >> UNIT_SHIFT)) {
         process_count(COUNT_LOST_CONTENTION, 1);
         return;
     }
@@ -163,19 +166,20 @@ void contention_begin(struct contention *contention, const void *lock)
 
 void contention_end(struct contention *contention, bool acquired)
 {
+    uint64_t start = contention->start >> UNIT_SHIFT, now;
     struct entry *entry;
-    uint64_t now;
 
     if (!contention->entry || contention->generation != generation)
         return;
     entry = &entries[contention->entry - 1];
-    now = now_units();
+    contention->end = clock_ticks();
+    now = contention->end >> UNIT_SHIFT;
     atomic_fetch_sub_explicit(filter(contention->lock), 1, memory_order_relaxed);
-    if (now > contention->start)
-        atomic_fetch_add_explicit(&entry->departed, now - contention->start, memory_order_relaxed);
-    change_waiters(entry, -1, contention->start);
+    if (now > start)
+        atomic_fetch_add_explicit(&entry->departed, now - start, memory_order_relaxed);
+    change_waiters(entry, -1, start);
     if (acquired)
-        contention_acquired(contention->lock);
+        contention_acquired_at(contention->lock, contention->end);
 }
 
 static uint64_t positive(uint64_t later, uint64_t earlier)
@@ -183,35 +187,48 @@ static uint64_t positive(uint64_t later, uint64_t earlier)
     return later > earlier ? later - earlier : 0;
 }
 
-__attribute__((noinline)) void contention_acquired(const void *lock)
+/* Draws how many of the thread's next holdings are not looked at, and, where it comes from another lock,
+   whether this one is not, either: true. */
+static bool skip_some(struct thread_local_state *self, const void *lock)
 {
-    struct entry *entry = thread_local_state.ended ? NULL : find((uintptr_t)lock);
-    uint64_t reached, before, is_short;
+    uint64_t random = event_random();
+    bool is_other = self->skip_lock != lock;
+
+    self->skip_lock = lock;
+    self->skips = (uint32_t)(random >> 32) % (2 * SHORT_STRIDE - 1);
+    if (!is_other || !(random >> 8 & (SHORT_STRIDE - 1)))
+        return false;
+    self->skipped = lock;
+    return true;
+}
+
+/* now: ticks, or 0. */
+__attribute__((noinline)) void contention_look(const void *lock, uint64_t now)
+{
+    struct thread_local_state *self = &thread_local_state;
+    struct entry *entry = self->ended ? NULL : find((uintptr_t)lock);
+    uint64_t reached, is_short;
 
     if (!entry)
         return;
     is_short = atomic_load_explicit(&entry->shorts, memory_order_relaxed) == SHORT_RUN;
-    if (is_short && event_random() % SHORT_STRIDE) {
-        atomic_store_explicit(&entry->mark, NOT_DRAWN, memory_order_relaxed);
+    if (is_short && skip_some(self, lock))
         return;
-    }
-    reached = integral(entry, now_units());
-    before = atomic_load_explicit(&entry->mark, memory_order_relaxed);
-    atomic_store_explicit(&entry->mark, reached << 1 | is_short, memory_order_relaxed);
-    if (before < UNKNOWN && reached > before >> 1)
-        atomic_fetch_add_explicit(&entry->spread, (reached - (before >> 1)) * (is_short ? SHORT_STRIDE : 1),
-                                  memory_order_relaxed);
+    reached = integral(entry, now ? now >> UNIT_SHIFT : now_units());
+    atomic_store_explicit(&entry->mark, reached << MARK_SHIFT | (is_short ? MARK_STRIDE : 0),
+                          memory_order_relaxed);
 }
 
-/* What else was waited, to a quarter of the charge at most: long holdings so take more of it than short ones.
- */
-static uint64_t take_spread(struct entry *entry, uint64_t charge)
+/* What the charge is to be, so that the sum of all comes to what was waited: a quarter more or less, at most;
+   long holdings so take more of the difference than short ones. */
+static uint64_t balance(struct entry *entry, uint64_t charge, uint64_t reached)
 {
-    uint64_t spread = atomic_load_explicit(&entry->spread, memory_order_relaxed);
-    uint64_t share = spread < charge / 4 ? spread : charge / 4;
-    if (share)
-        atomic_fetch_sub_explicit(&entry->spread, share, memory_order_relaxed);
-    return share;
+    uint64_t charged = atomic_load_explicit(&entry->charged, memory_order_relaxed);
+    int64_t lacks = (int64_t)(reached - charged - charge), most = (int64_t)(charge / 4);
+
+    charge += (uint64_t)(lacks > most ? most : lacks < -most ? -most : lacks);
+    atomic_store_explicit(&entry->charged, charged + charge, memory_order_relaxed);
+    return charge;
 }
 
 /* How many releases this one is to stand for, in 1 / 2^WEIGHT_SHIFT; 0: it is not recorded. */
@@ -226,17 +243,6 @@ static uint64_t draw(uint64_t fraction, uint64_t waited, uint64_t waiters)
     return (event_random() >> 32) * weight >> 32 ? 0 : weight * one;
 }
 
-/* Sets the mark to now and returns what was waited since. A lock that was free with an unknown mark was got
-   when nobody waited: all who wait came since. */
-static uint64_t advance(struct entry *entry, uint64_t before)
-{
-    uint64_t reached = integral(entry, now_units());
-    if (before == UNKNOWN)
-        before = atomic_load_explicit(&entry->departed, memory_order_relaxed) << 1;
-    atomic_store_explicit(&entry->mark, reached << 1, memory_order_relaxed);
-    return positive(reached, before >> 1);
-}
-
 static void count_short(struct entry *entry, bool is_short)
 {
     uint64_t run = atomic_load_explicit(&entry->shorts, memory_order_relaxed);
@@ -247,35 +253,42 @@ static void count_short(struct entry *entry, bool is_short)
     atomic_store_explicit(&entry->shorts, run, memory_order_relaxed);
 }
 
+/* The integral from which on the holder is charged. One that got the lock when nobody waited, or shares it,
+   is charged with what came after the last release; if others since were not looked at, with those who wait
+   now.
+ */
+static uint64_t since(struct entry *entry, uint64_t mark)
+{
+    uint64_t departed = atomic_load_explicit(&entry->departed, memory_order_relaxed);
+    bool may_be_old =
+        mark & MARK_RELEASED && atomic_load_explicit(&entry->shorts, memory_order_relaxed) == SHORT_RUN;
+    return may_be_old && mark >> MARK_SHIFT < departed ? departed : mark >> MARK_SHIFT;
+}
+
 struct contention_charge contention_charge(const void *lock)
 {
     struct contention_charge charge = {0, 0};
     struct entry *entry = thread_local_state.ended ? NULL : find((uintptr_t)lock);
-    struct segment *segment;
-    uint64_t before, waited, waiters;
+    struct segment *segment = process_attached();
+    uint64_t before, reached, waited, waiters, fraction;
 
-    if (!entry)
+    if (!entry || !segment)
         return charge;
     before = atomic_load_explicit(&entry->mark, memory_order_relaxed);
-    if (before == NOT_DRAWN) {
-        atomic_store_explicit(&entry->mark, UNKNOWN, memory_order_relaxed);
-        return charge;
-    }
-    waited = advance(entry, before);
-    segment = process_attached();
-    if (!waited || !segment)
+    reached = integral(entry, now_units());
+    atomic_store_explicit(&entry->mark, reached << MARK_SHIFT | MARK_RELEASED, memory_order_relaxed);
+    waited = positive(reached, since(entry, before));
+    fraction = atomic_load_explicit(&segment->control.mutex_fraction, memory_order_relaxed);
+    if (!fraction)
+        atomic_store_explicit(&entry->charged, reached, memory_order_relaxed);
+    if (!waited || !fraction)
         return charge;
     waiters = atomic_load_explicit(&entry->state, memory_order_relaxed) >> SUM_BITS;
     waiters += !waiters;
     count_short(entry, clock_ns_of((waited << UNIT_SHIFT) / waiters) < short_ns);
-    charge.events =
-        draw(atomic_load_explicit(&segment->control.mutex_fraction, memory_order_relaxed), waited, waiters);
-    if (before != UNKNOWN && before & 1)
-        charge.events *= SHORT_STRIDE;
-    if (charge.events) {
-        waited = (waited * charge.events) >> WEIGHT_SHIFT;
-        charge.ticks = (waited + take_spread(entry, waited)) << UNIT_SHIFT;
-    }
+    charge.events = draw(fraction, waited, waiters) * (before & MARK_STRIDE ? SHORT_STRIDE : 1);
+    if (charge.events)
+        charge.ticks = balance(entry, (waited * charge.events) >> WEIGHT_SHIFT, reached) << UNIT_SHIFT;
     return charge;
 }
 

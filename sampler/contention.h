@@ -9,7 +9,7 @@
  *     trylock; if it worked and contention_is_waited_for(lock): contention_acquired(lock)
  *     else contention_begin(&contention, lock), real lock, contention_end(&contention, it worked)
  * and
- *     if (!contention_is_waited_for(lock))
+ *     if (!contention_is_waited_for(lock) || contention_is_skipped(lock))
  *         return real unlock
  *     charge = contention_charge(lock);     // while it is still held: its holder is alone
  *     real unlock                           // from here on the lock's memory is not touched any more
@@ -23,19 +23,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "threads.h"
+
 enum { CONTENTION_FILTER = 4096 };
 extern uint16_t contention_filter[CONTENTION_FILTER] __attribute__((visibility("hidden")));
 
 struct contention {
-    uint64_t start;
+    uint64_t start, end; /* ticks; 0: not registered */
     const void *lock;
     uint32_t entry;      /* 1 + index of the lock's entry; 0: not registered */
     uint32_t generation; /* of the table: a forked child starts with an empty one */
 };
 
+/* Locks of one structure lie near each other, and differ here. */
 static inline unsigned contention_filter_index(const void *lock)
 {
-    return (unsigned)((uintptr_t)lock * UINT64_C(0x9e3779b97f4a7c15) >> 52);
+    return (unsigned)((uintptr_t)lock >> 3) % CONTENTION_FILTER;
 }
 
 static inline bool contention_is_waited_for(const void *lock)
@@ -43,12 +46,34 @@ static inline bool contention_is_waited_for(const void *lock)
     return __builtin_expect(((volatile uint16_t *)contention_filter)[contention_filter_index(lock)] != 0, 0);
 }
 
+/* The calling thread's holding of lock is one of those that are not looked at. Once. */
+static inline bool contention_is_skipped(const void *lock)
+{
+    if (thread_local_state.skipped != lock)
+        return false;
+    thread_local_state.skipped = 0;
+    return true;
+}
+
 /* The calling thread waits for lock from now on. Does nothing while mutex profiles are off. */
 void contention_begin(struct contention *contention, const void *lock);
 void contention_end(struct contention *contention, bool acquired);
 
 /* The calling thread has lock for itself (not: shares it with other readers). */
-void contention_acquired(const void *lock);
+void contention_look(const void *lock, uint64_t now);
+static inline void contention_acquired_at(const void *lock, uint64_t now)
+{
+    if (!thread_local_state.skips || thread_local_state.skip_lock != lock) {
+        contention_look(lock, now);
+        return;
+    }
+    thread_local_state.skips--;
+    thread_local_state.skipped = lock;
+}
+static inline void contention_acquired(const void *lock)
+{
+    contention_acquired_at(lock, 0);
+}
 
 /* The calling thread is about to release lock: what it is to be charged with. */
 struct contention_charge {

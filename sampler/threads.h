@@ -22,6 +22,9 @@ struct thread_local_state {
     uint64_t random;     /* event_random()'s state; 0: not seeded */
     uint32_t
         ended; /* nothing of it is recorded any more: its slot was given back, or it may not read clocks */
+    uint32_t skips;        /* acquisitions that are not looked at, of */
+    const void *skip_lock; /* this lock: see contention.h */
+    const void *skipped;   /* the lock whose holding now is not */
 };
 extern __thread struct thread_local_state thread_local_state
     __attribute__((tls_model("initial-exec"), visibility("hidden")));

@@ -64,7 +64,8 @@ struct seg_thread *wait_begin(struct wait *wait)
     }
     wait->is_inner = false;
     wait->slot = segment ? thread_local_state.slot : 0;
-    wait->since = clock_ticks();
+    if (!wait->since)
+        wait->since = clock_ticks();
     if (__builtin_expect(!wait->slot, 0))
         return NULL;
     thread = &segment->thread[wait->slot];
@@ -99,9 +100,9 @@ static void record(uint64_t ns, uint64_t rate)
         event_record(KIND_BLOCK, (rate << WEIGHT_SHIFT) / ns, rate);
 }
 
-static void blocked(const struct wait *wait)
+static void blocked(const struct wait *wait, uint64_t now)
 {
-    uint64_t now = clock_ticks(), ns = now > wait->since ? clock_ns_of(now - wait->since) : 0, rate;
+    uint64_t ns = now > wait->since ? clock_ns_of(now - wait->since) : 0, rate;
     struct segment *segment;
 
     if (!wait->slot && ns >= join_after_ns)
@@ -114,12 +115,12 @@ static void blocked(const struct wait *wait)
         record(ns, rate);
 }
 
-void wait_leave(struct wait *wait)
+void wait_leave_at(struct wait *wait, uint64_t now)
 {
     if (!wait->profiles)
         return;
     if (wait->slot)
         unmark(wait);
     if (resched_happened() && !thread_local_state.ended)
-        blocked(wait);
+        blocked(wait, now ? now : clock_ticks());
 }

@@ -47,17 +47,25 @@ enum {
 
 /* The thread's slot if it is in a segment of this process, ready to be marked; NULL: it is not. */
 struct seg_thread *wait_begin(struct wait *wait);
-void wait_leave(struct wait *wait);
 
-/* object: what is waited for, where that tells who is: see seg_thread.wait_object. */
+/* now: ticks, or 0 where they are not known. */
+void wait_leave_at(struct wait *wait, uint64_t now);
+static inline void wait_leave(struct wait *wait)
+{
+    wait_leave_at(wait, 0);
+}
+
+/* object: what is waited for, where that tells who is: see seg_thread.wait_object. now: ticks, or 0 where
+   they are not known. */
 __attribute__((always_inline)) static inline void wait_enter_for(struct wait *wait, enum wait_kind kind,
-                                                                 uintptr_t object)
+                                                                 uintptr_t object, uint64_t now)
 {
     struct seg_thread *thread;
 
     wait->profiles = process_wanted() & WAIT_PROFILES;
     if (!wait->profiles)
         return;
+    wait->since = now;
     thread = wait_begin(wait);
     if (__builtin_expect(!thread, 0))
         return;
@@ -75,7 +83,7 @@ __attribute__((always_inline)) static inline void wait_enter_for(struct wait *wa
 
 __attribute__((always_inline)) static inline void wait_enter(struct wait *wait, enum wait_kind kind)
 {
-    wait_enter_for(wait, kind, 0);
+    wait_enter_for(wait, kind, 0, 0);
 }
 
 #endif

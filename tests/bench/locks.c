@@ -14,7 +14,7 @@ enum { SLICES = 31, THREADS = 4 };
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t turn = PTHREAD_COND_INITIALIZER;
 static int whose, rounds;
-static uint64_t hold_ns;
+static uint64_t hold_ns, counter;
 
 static uint64_t now(void)
 {
@@ -46,6 +46,7 @@ static void *hold(void *unused)
 {
     for (int i = 0; i < rounds / THREADS; i++) {
         pthread_mutex_lock(&mutex);
+        counter++;
         for (uint64_t end = hold_ns ? now() + hold_ns : 0; end && now() < end;)
             ;
         pthread_mutex_unlock(&mutex);
@@ -90,7 +91,7 @@ static const struct {
     int rounds;
     void (*run)(void);
 } works[] = {
-    {"pair", 200000, pair}, {"read", 60000, read_bytes}, {"hot", 20000, hot}, {"pingpong", 4000, pingpong}};
+    {"pair", 200000, pair}, {"read", 60000, read_bytes}, {"hot", 2000000, hot}, {"pingpong", 4000, pingpong}};
 
 static int compare(const void *a, const void *b)
 {
@@ -108,7 +109,7 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < sizeof works / sizeof works[0]; i++) {
         if (strcmp(works[i].name, argv[1]) != 0)
             continue;
-        rounds = works[i].rounds;
+        rounds = works[i].rounds / (hold_ns ? 40 : 1);
         in_threads(1, hold); /* from here on libc knows of threads */
         for (int s = 0; s < SLICES; s++) {
             uint64_t start = now();

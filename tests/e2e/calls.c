@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Four threads, each of which waits in one system call again and again for argv[1] seconds: read of a pipe, poll,
-// nanosleep, and the futex of a semaphore.
+// Four threads, each of which waits in one system call again and again for argv[1] seconds: read of a pipe,
+// poll, nanosleep, and the futex of a semaphore.
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
