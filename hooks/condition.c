@@ -8,10 +8,10 @@
 #include "hooks.h"
 
 /* Ahead of the release inside, by what the call does until then. */
-static void lock_given_up(const void *mutex)
+static void lock_given_up(enum wait_kind function, const void *mutex)
 {
     if (UNLIKELY(contention_is_waited_for(mutex)) && !contention_is_skipped(mutex))
-        contention_record(contention_charge(mutex));
+        contention_record(function, contention_charge(mutex));
 }
 
 /* On return the mutex is ours again, whatever the result (but not if it is an error). */
@@ -50,8 +50,8 @@ int pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
     struct wait wait;
     int error;
 
-    lock_given_up(mutex);
-    wait_enter(&wait, WAIT_COND);
+    lock_given_up(WAIT_pthread_cond_wait, mutex);
+    wait_enter(&wait, WAIT_pthread_cond_wait);
     error = real.pthread_cond_wait(cond, mutex);
     lock_got_back(mutex);
     wait_leave(&wait);
@@ -63,8 +63,8 @@ int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const s
     struct wait wait;
     int error;
 
-    lock_given_up(mutex);
-    wait_enter(&wait, WAIT_COND);
+    lock_given_up(WAIT_pthread_cond_timedwait, mutex);
+    wait_enter(&wait, WAIT_pthread_cond_timedwait);
     error = real.pthread_cond_timedwait(cond, mutex, until);
     lock_got_back(mutex);
     wait_leave(&wait);
@@ -77,8 +77,8 @@ int pthread_cond_clockwait(pthread_cond_t *cond, pthread_mutex_t *mutex, clockid
     struct wait wait;
     int error;
 
-    lock_given_up(mutex);
-    wait_enter(&wait, WAIT_COND);
+    lock_given_up(WAIT_pthread_cond_clockwait, mutex);
+    wait_enter(&wait, WAIT_pthread_cond_clockwait);
     error = real.pthread_cond_clockwait(cond, mutex, clock, until);
     lock_got_back(mutex);
     wait_leave(&wait);
@@ -90,8 +90,8 @@ int cnd_wait(cnd_t *cond, mtx_t *mutex)
     struct wait wait;
     int error;
 
-    lock_given_up(mutex);
-    wait_enter(&wait, WAIT_COND);
+    lock_given_up(WAIT_cnd_wait, mutex);
+    wait_enter(&wait, WAIT_cnd_wait);
     error = real.cnd_wait(cond, mutex);
     lock_got_back(mutex);
     wait_leave(&wait);
@@ -103,8 +103,8 @@ int cnd_timedwait(cnd_t *cond, mtx_t *mutex, const struct timespec *until)
     struct wait wait;
     int error;
 
-    lock_given_up(mutex);
-    wait_enter(&wait, WAIT_COND);
+    lock_given_up(WAIT_cnd_timedwait, mutex);
+    wait_enter(&wait, WAIT_cnd_timedwait);
     error = real.cnd_timedwait(cond, mutex, until);
     lock_got_back(mutex);
     wait_leave(&wait);

@@ -8,7 +8,7 @@ int flock(int fd, int operation)
     struct wait wait;
     int result;
 
-    wait_enter(&wait, WAIT_FILE_LOCK);
+    wait_enter(&wait, WAIT_flock);
     result = real.flock(fd, operation);
     wait_leave(&wait);
     return result;
@@ -19,7 +19,7 @@ int lockf(int fd, int command, off_t size)
     struct wait wait;
     int result;
 
-    wait_enter(&wait, WAIT_FILE_LOCK);
+    wait_enter(&wait, WAIT_lockf);
     result = real.lockf(fd, command, size);
     wait_leave(&wait);
     return result;
@@ -30,7 +30,7 @@ int lockf64(int fd, int command, off64_t size)
     struct wait wait;
     int result;
 
-    wait_enter(&wait, WAIT_FILE_LOCK);
+    wait_enter(&wait, WAIT_lockf);
     result = real.lockf64(fd, command, size);
     wait_leave(&wait);
     return result;
@@ -49,7 +49,7 @@ __attribute__((noinline)) static int fcntl_waits(fcntl_function *function, int f
     struct wait wait;
     int result;
 
-    wait_enter(&wait, WAIT_FILE_LOCK);
+    wait_enter(&wait, WAIT_fcntl);
     result = function(fd, command, argument);
     wait_leave(&wait);
     return result;
@@ -78,8 +78,19 @@ int fsync(int fd)
     struct wait wait;
     int result;
 
-    wait_enter(&wait, WAIT_SYNC);
+    wait_enter(&wait, WAIT_fsync);
     result = real.fsync(fd);
+    wait_leave(&wait);
+    return result;
+}
+
+int syncfs(int fd)
+{
+    struct wait wait;
+    int result;
+
+    wait_enter(&wait, WAIT_syncfs);
+    result = real.syncfs(fd);
     wait_leave(&wait);
     return result;
 }
@@ -89,7 +100,7 @@ int fdatasync(int fd)
     struct wait wait;
     int result;
 
-    wait_enter(&wait, WAIT_SYNC);
+    wait_enter(&wait, WAIT_fdatasync);
     result = real.fdatasync(fd);
     wait_leave(&wait);
     return result;
@@ -100,7 +111,7 @@ int sync_file_range(int fd, off64_t offset, off64_t size, unsigned int flags)
     struct wait wait;
     int result;
 
-    wait_enter(&wait, WAIT_SYNC);
+    wait_enter(&wait, WAIT_sync_file_range);
     result = real.sync_file_range(fd, offset, size, flags);
     wait_leave(&wait);
     return result;
@@ -111,7 +122,7 @@ int msync(void *address, size_t size, int flags)
     struct wait wait;
     int result;
 
-    wait_enter(&wait, WAIT_SYNC);
+    wait_enter(&wait, WAIT_msync);
     result = real.msync(address, size, flags);
     wait_leave(&wait);
     return result;

@@ -18,6 +18,12 @@ static bool is_held_again(const void *lock)
     return (mutex->__data.__kind & 3) == PTHREAD_MUTEX_RECURSIVE_NP && mutex->__data.__count > 1;
 }
 
+/* A robust mutex is got from an owner that died, too. */
+static bool got_it(int error)
+{
+    return !error || error == EOWNERDEAD;
+}
+
 __attribute__((noinline)) static void note_acquired(const void *mutex)
 {
     if (!is_held_again(mutex))
@@ -29,7 +35,7 @@ __attribute__((noinline)) static void note_acquired(const void *mutex)
 int pthread_mutex_trylock(pthread_mutex_t *mutex)
 {
     int error = real.pthread_mutex_trylock(mutex);
-    if (UNLIKELY(contention_is_waited_for(mutex)) && !error)
+    if (UNLIKELY(contention_is_waited_for(mutex)) && got_it(error))
         note_acquired(mutex);
     return error;
 }
@@ -41,9 +47,9 @@ __attribute__((noinline)) static int lock_waiting(pthread_mutex_t *mutex)
     int error;
 
     contention_begin(&contention, mutex);
-    wait_enter_for(&wait, WAIT_MUTEX, (uintptr_t)mutex, contention.start);
+    wait_enter_for(&wait, WAIT_pthread_mutex_lock, (uintptr_t)mutex, contention.start);
     error = real.pthread_mutex_lock(mutex);
-    contention_end(&contention, !error);
+    contention_end(&contention, got_it(error));
     wait_leave_at(&wait, contention.end);
     return error;
 }
@@ -53,7 +59,7 @@ int pthread_mutex_lock(pthread_mutex_t *mutex)
     int error = real.pthread_mutex_trylock(mutex);
     if (UNLIKELY(error == EBUSY))
         return lock_waiting(mutex);
-    if (UNLIKELY(contention_is_waited_for(mutex)) && !error)
+    if (UNLIKELY(contention_is_waited_for(mutex)) && got_it(error))
         note_acquired(mutex);
     return error;
 }
@@ -65,9 +71,9 @@ __attribute__((noinline)) static int timedlock_waiting(pthread_mutex_t *mutex, c
     int error;
 
     contention_begin(&contention, mutex);
-    wait_enter_for(&wait, WAIT_MUTEX, (uintptr_t)mutex, contention.start);
+    wait_enter_for(&wait, WAIT_pthread_mutex_timedlock, (uintptr_t)mutex, contention.start);
     error = real.pthread_mutex_timedlock(mutex, until);
-    contention_end(&contention, !error);
+    contention_end(&contention, got_it(error));
     wait_leave_at(&wait, contention.end);
     return error;
 }
@@ -77,7 +83,7 @@ int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *until
     int error = real.pthread_mutex_trylock(mutex);
     if (UNLIKELY(error == EBUSY))
         return timedlock_waiting(mutex, until);
-    if (UNLIKELY(contention_is_waited_for(mutex)) && !error)
+    if (UNLIKELY(contention_is_waited_for(mutex)) && got_it(error))
         note_acquired(mutex);
     return error;
 }
@@ -90,9 +96,9 @@ __attribute__((noinline)) static int clocklock_waiting(pthread_mutex_t *mutex, c
     int error;
 
     contention_begin(&contention, mutex);
-    wait_enter_for(&wait, WAIT_MUTEX, (uintptr_t)mutex, contention.start);
+    wait_enter_for(&wait, WAIT_pthread_mutex_clocklock, (uintptr_t)mutex, contention.start);
     error = real.pthread_mutex_clocklock(mutex, clock, until);
-    contention_end(&contention, !error);
+    contention_end(&contention, got_it(error));
     wait_leave_at(&wait, contention.end);
     return error;
 }
@@ -105,7 +111,7 @@ int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struc
         error = real.pthread_mutex_trylock(mutex);
     if (UNLIKELY(error == EBUSY))
         return clocklock_waiting(mutex, clock, until);
-    if (UNLIKELY(contention_is_waited_for(mutex)) && !error)
+    if (UNLIKELY(contention_is_waited_for(mutex)) && got_it(error))
         note_acquired(mutex);
     return error;
 }
@@ -119,7 +125,7 @@ __attribute__((noinline)) static int unlock_waited_for(pthread_mutex_t *mutex)
         charge = contention_charge(mutex);
     error = real.pthread_mutex_unlock(mutex);
     if (!error)
-        contention_record(charge);
+        contention_record(RELEASE_pthread_mutex_unlock, charge);
     return error;
 }
 
@@ -135,7 +141,7 @@ int pthread_mutex_unlock(pthread_mutex_t *mutex)
 int mtx_trylock(mtx_t *mutex)
 {
     int error = real.mtx_trylock(mutex);
-    if (UNLIKELY(contention_is_waited_for(mutex)) && !error)
+    if (UNLIKELY(contention_is_waited_for(mutex)) && got_it(error))
         note_acquired(mutex);
     return error;
 }
@@ -147,9 +153,9 @@ __attribute__((noinline)) static int mtx_waiting(mtx_t *mutex)
     int error;
 
     contention_begin(&contention, mutex);
-    wait_enter_for(&wait, WAIT_MUTEX, (uintptr_t)mutex, contention.start);
+    wait_enter_for(&wait, WAIT_mtx_lock, (uintptr_t)mutex, contention.start);
     error = real.mtx_lock(mutex);
-    contention_end(&contention, !error);
+    contention_end(&contention, got_it(error));
     wait_leave_at(&wait, contention.end);
     return error;
 }
@@ -159,7 +165,7 @@ int mtx_lock(mtx_t *mutex)
     int error = real.mtx_trylock(mutex);
     if (UNLIKELY(error == thrd_busy))
         return mtx_waiting(mutex);
-    if (UNLIKELY(contention_is_waited_for(mutex)) && !error)
+    if (UNLIKELY(contention_is_waited_for(mutex)) && got_it(error))
         note_acquired(mutex);
     return error;
 }
@@ -171,9 +177,9 @@ __attribute__((noinline)) static int mtx_timed_waiting(mtx_t *mutex, const struc
     int error;
 
     contention_begin(&contention, mutex);
-    wait_enter_for(&wait, WAIT_MUTEX, (uintptr_t)mutex, contention.start);
+    wait_enter_for(&wait, WAIT_mtx_timedlock, (uintptr_t)mutex, contention.start);
     error = real.mtx_timedlock(mutex, until);
-    contention_end(&contention, !error);
+    contention_end(&contention, got_it(error));
     wait_leave_at(&wait, contention.end);
     return error;
 }
@@ -183,7 +189,7 @@ int mtx_timedlock(mtx_t *mutex, const struct timespec *until)
     int error = real.mtx_trylock(mutex);
     if (UNLIKELY(error == thrd_busy))
         return mtx_timed_waiting(mutex, until);
-    if (UNLIKELY(contention_is_waited_for(mutex)) && !error)
+    if (UNLIKELY(contention_is_waited_for(mutex)) && got_it(error))
         note_acquired(mutex);
     return error;
 }
@@ -197,7 +203,7 @@ __attribute__((noinline)) static int mtx_unlock_waited_for(mtx_t *mutex)
         charge = contention_charge(mutex);
     error = real.mtx_unlock(mutex);
     if (error == thrd_success)
-        contention_record(charge);
+        contention_record(RELEASE_mtx_unlock, charge);
     return error;
 }
 
@@ -243,7 +249,7 @@ __attribute__((noinline)) static int spin_unlock_waited_for(pthread_spinlock_t *
 {
     struct contention_charge charge = contention_charge((const void *)lock);
     int error = real.pthread_spin_unlock(lock);
-    contention_record(charge);
+    contention_record(RELEASE_pthread_spin_unlock, charge);
     return error;
 }
 

@@ -16,7 +16,7 @@ __attribute__((noinline)) static int take_waiting(sem_t *semaphore)
     struct wait wait;
     int result;
 
-    wait_enter(&wait, WAIT_SEMAPHORE);
+    wait_enter(&wait, WAIT_sem_wait);
     result = real.sem_wait(semaphore);
     wait_leave(&wait);
     return result;
@@ -34,7 +34,7 @@ int sem_timedwait(sem_t *semaphore, const struct timespec *until)
     struct wait wait;
     int result;
 
-    wait_enter(&wait, WAIT_SEMAPHORE);
+    wait_enter(&wait, WAIT_sem_timedwait);
     result = real.sem_timedwait(semaphore, until);
     wait_leave(&wait);
     return result;
@@ -45,8 +45,30 @@ int sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *unti
     struct wait wait;
     int result;
 
-    wait_enter(&wait, WAIT_SEMAPHORE);
+    wait_enter(&wait, WAIT_sem_clockwait);
     result = real.sem_clockwait(semaphore, clock, until);
+    wait_leave(&wait);
+    return result;
+}
+
+int semop(int set, struct sembuf *operations, size_t count)
+{
+    struct wait wait;
+    int result;
+
+    wait_enter(&wait, WAIT_semop);
+    result = real.semop(set, operations, count);
+    wait_leave(&wait);
+    return result;
+}
+
+int semtimedop(int set, struct sembuf *operations, size_t count, const struct timespec *timeout)
+{
+    struct wait wait;
+    int result;
+
+    wait_enter(&wait, WAIT_semtimedop);
+    result = real.semtimedop(set, operations, count, timeout);
     wait_leave(&wait);
     return result;
 }
@@ -56,7 +78,7 @@ int pthread_barrier_wait(pthread_barrier_t *barrier)
     struct wait wait;
     int error;
 
-    wait_enter(&wait, WAIT_BARRIER);
+    wait_enter(&wait, WAIT_pthread_barrier_wait);
     error = real.pthread_barrier_wait(barrier);
     wait_leave(&wait);
     return error;
@@ -67,7 +89,7 @@ int pthread_join(pthread_t thread, void **result)
     struct wait wait;
     int error;
 
-    wait_enter_for(&wait, WAIT_JOIN, (uintptr_t)thread, 0);
+    wait_enter_for(&wait, WAIT_pthread_join, (uintptr_t)thread, 0);
     error = real.pthread_join(thread, result);
     wait_leave(&wait);
     return error;
@@ -78,7 +100,7 @@ int pthread_timedjoin_np(pthread_t thread, void **result, const struct timespec 
     struct wait wait;
     int error;
 
-    wait_enter_for(&wait, WAIT_JOIN, (uintptr_t)thread, 0);
+    wait_enter_for(&wait, WAIT_pthread_timedjoin_np, (uintptr_t)thread, 0);
     error = real.pthread_timedjoin_np(thread, result, until);
     wait_leave(&wait);
     return error;
@@ -89,7 +111,7 @@ int pthread_clockjoin_np(pthread_t thread, void **result, clockid_t clock, const
     struct wait wait;
     int error;
 
-    wait_enter_for(&wait, WAIT_JOIN, (uintptr_t)thread, 0);
+    wait_enter_for(&wait, WAIT_pthread_clockjoin_np, (uintptr_t)thread, 0);
     error = real.pthread_clockjoin_np(thread, result, clock, until);
     wait_leave(&wait);
     return error;
@@ -100,7 +122,7 @@ int thrd_join(thrd_t thread, int *value)
     struct wait wait;
     int result;
 
-    wait_enter_for(&wait, WAIT_JOIN, (uintptr_t)thread, 0);
+    wait_enter_for(&wait, WAIT_thrd_join, (uintptr_t)thread, 0);
     result = real.thrd_join(thread, value);
     wait_leave(&wait);
     return result;
@@ -118,7 +140,7 @@ __attribute__((noinline)) static int once_waiting(pthread_once_t *once, void (*i
     struct wait wait;
     int error;
 
-    wait_enter(&wait, WAIT_ONCE);
+    wait_enter(&wait, WAIT_pthread_once);
     error = real.pthread_once(once, init);
     wait_leave(&wait);
     return error;
@@ -132,7 +154,7 @@ int pthread_once(pthread_once_t *once, void (*init)(void))
 __attribute__((noinline)) static void call_waiting(once_flag *once, void (*init)(void))
 {
     struct wait wait;
-    wait_enter(&wait, WAIT_ONCE);
+    wait_enter(&wait, WAIT_call_once);
     real.call_once(once, init);
     wait_leave(&wait);
 }

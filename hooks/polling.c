@@ -8,7 +8,7 @@ int poll(struct pollfd *fds, nfds_t count, int timeout)
     struct wait wait;
     int result;
 
-    wait_enter(&wait, WAIT_POLL);
+    wait_enter(&wait, WAIT_poll);
     result = real.poll(fds, count, timeout);
     wait_leave(&wait);
     return result;
@@ -19,7 +19,7 @@ int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t size)
     struct wait wait;
     int result;
 
-    wait_enter(&wait, WAIT_POLL);
+    wait_enter(&wait, WAIT_poll);
     result = real.__poll_chk(fds, count, timeout, size);
     wait_leave(&wait);
     return result;
@@ -30,7 +30,7 @@ int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, cons
     struct wait wait;
     int result;
 
-    wait_enter(&wait, WAIT_POLL);
+    wait_enter(&wait, WAIT_ppoll);
     result = real.ppoll(fds, count, timeout, mask);
     wait_leave(&wait);
     return result;
@@ -42,7 +42,7 @@ int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout
     struct wait wait;
     int result;
 
-    wait_enter(&wait, WAIT_POLL);
+    wait_enter(&wait, WAIT_ppoll);
     result = real.__ppoll_chk(fds, count, timeout, mask, size);
     wait_leave(&wait);
     return result;
@@ -53,7 +53,7 @@ int select(int count, fd_set *read_fds, fd_set *write_fds, fd_set *except_fds, s
     struct wait wait;
     int result;
 
-    wait_enter(&wait, WAIT_SELECT);
+    wait_enter(&wait, WAIT_select);
     result = real.select(count, read_fds, write_fds, except_fds, timeout);
     wait_leave(&wait);
     return result;
@@ -65,7 +65,7 @@ int pselect(int count, fd_set *read_fds, fd_set *write_fds, fd_set *except_fds,
     struct wait wait;
     int result;
 
-    wait_enter(&wait, WAIT_SELECT);
+    wait_enter(&wait, WAIT_pselect);
     result = real.pselect(count, read_fds, write_fds, except_fds, timeout, mask);
     wait_leave(&wait);
     return result;
@@ -76,7 +76,7 @@ int epoll_wait(int fd, struct epoll_event *events, int most, int timeout)
     struct wait wait;
     int result;
 
-    wait_enter(&wait, WAIT_EPOLL);
+    wait_enter(&wait, WAIT_epoll_wait);
     result = real.epoll_wait(fd, events, most, timeout);
     wait_leave(&wait);
     return result;
@@ -87,7 +87,7 @@ int epoll_pwait(int fd, struct epoll_event *events, int most, int timeout, const
     struct wait wait;
     int result;
 
-    wait_enter(&wait, WAIT_EPOLL);
+    wait_enter(&wait, WAIT_epoll_pwait);
     result = real.epoll_pwait(fd, events, most, timeout, mask);
     wait_leave(&wait);
     return result;
@@ -99,7 +99,7 @@ int epoll_pwait2(int fd, struct epoll_event *events, int most, const struct time
     struct wait wait;
     int result;
 
-    wait_enter(&wait, WAIT_EPOLL);
+    wait_enter(&wait, WAIT_epoll_pwait2);
     result = real.epoll_pwait2(fd, events, most, timeout, mask);
     wait_leave(&wait);
     return result;

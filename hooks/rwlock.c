@@ -10,7 +10,7 @@
 /* Of a time or a clock that is wrong, they complain also where they need not wait: then they are called. */
 static bool can_be_waited_until(clockid_t clock, const struct timespec *until)
 {
-    return (clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC) && until->tv_nsec >= 0 &&
+    return (clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC) && until && until->tv_nsec >= 0 &&
            until->tv_nsec < 1000000000;
 }
 
@@ -21,7 +21,7 @@ __attribute__((noinline)) static int rdlock_waiting(pthread_rwlock_t *lock)
     int error;
 
     contention_begin(&contention, lock);
-    wait_enter_for(&wait, WAIT_READ_LOCK, (uintptr_t)lock, contention.start);
+    wait_enter_for(&wait, WAIT_pthread_rwlock_rdlock, (uintptr_t)lock, contention.start);
     error = real.pthread_rwlock_rdlock(lock);
     contention_end(&contention, false);
     wait_leave_at(&wait, contention.end);
@@ -41,7 +41,7 @@ __attribute__((noinline)) static int timedrdlock_waiting(pthread_rwlock_t *lock,
     int error;
 
     contention_begin(&contention, lock);
-    wait_enter_for(&wait, WAIT_READ_LOCK, (uintptr_t)lock, contention.start);
+    wait_enter_for(&wait, WAIT_pthread_rwlock_timedrdlock, (uintptr_t)lock, contention.start);
     error = real.pthread_rwlock_timedrdlock(lock, until);
     contention_end(&contention, false);
     wait_leave_at(&wait, contention.end);
@@ -64,7 +64,7 @@ __attribute__((noinline)) static int clockrdlock_waiting(pthread_rwlock_t *lock,
     int error;
 
     contention_begin(&contention, lock);
-    wait_enter_for(&wait, WAIT_READ_LOCK, (uintptr_t)lock, contention.start);
+    wait_enter_for(&wait, WAIT_pthread_rwlock_clockrdlock, (uintptr_t)lock, contention.start);
     error = real.pthread_rwlock_clockrdlock(lock, clock, until);
     contention_end(&contention, false);
     wait_leave_at(&wait, contention.end);
@@ -94,7 +94,7 @@ __attribute__((noinline)) static int wrlock_waiting(pthread_rwlock_t *lock)
     int error;
 
     contention_begin(&contention, lock);
-    wait_enter_for(&wait, WAIT_WRITE_LOCK, (uintptr_t)lock, contention.start);
+    wait_enter_for(&wait, WAIT_pthread_rwlock_wrlock, (uintptr_t)lock, contention.start);
     error = real.pthread_rwlock_wrlock(lock);
     contention_end(&contention, !error);
     wait_leave_at(&wait, contention.end);
@@ -118,7 +118,7 @@ __attribute__((noinline)) static int timedwrlock_waiting(pthread_rwlock_t *lock,
     int error;
 
     contention_begin(&contention, lock);
-    wait_enter_for(&wait, WAIT_WRITE_LOCK, (uintptr_t)lock, contention.start);
+    wait_enter_for(&wait, WAIT_pthread_rwlock_timedwrlock, (uintptr_t)lock, contention.start);
     error = real.pthread_rwlock_timedwrlock(lock, until);
     contention_end(&contention, !error);
     wait_leave_at(&wait, contention.end);
@@ -145,7 +145,7 @@ __attribute__((noinline)) static int clockwrlock_waiting(pthread_rwlock_t *lock,
     int error;
 
     contention_begin(&contention, lock);
-    wait_enter_for(&wait, WAIT_WRITE_LOCK, (uintptr_t)lock, contention.start);
+    wait_enter_for(&wait, WAIT_pthread_rwlock_clockwrlock, (uintptr_t)lock, contention.start);
     error = real.pthread_rwlock_clockwrlock(lock, clock, until);
     contention_end(&contention, !error);
     wait_leave_at(&wait, contention.end);
@@ -169,7 +169,7 @@ __attribute__((noinline)) static int unlock_waited_for(pthread_rwlock_t *lock)
     struct contention_charge charge = contention_charge(lock);
     int error = real.pthread_rwlock_unlock(lock);
     if (!error)
-        contention_record(charge);
+        contention_record(RELEASE_pthread_rwlock_unlock, charge);
     return error;
 }
 

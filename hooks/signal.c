@@ -24,7 +24,7 @@ int sigaction(int sig, const struct sigaction *action, struct sigaction *old)
 
     if (is_virtual(sig))
         return sigprof_action(action, old);
-    if (action) {
+    if (action && sig > 0 && sig < NSIG) {
         copy = *action;
         sigprof_hide(SIG_BLOCK, &copy.sa_mask);
         action = &copy;
@@ -210,6 +210,13 @@ int pthread_attr_getsigmask_np(const pthread_attr_t *attr, sigset_t *set)
     return result;
 }
 
+/* The kernel answers EFAULT to what the headers promise not to be. */
+static bool is_null(const void *pointer)
+{
+    __asm__("" : "+r"(pointer));
+    return !pointer;
+}
+
 /* ---- waiting for signals: one of ours may be taken out of the queue, and is not the program's */
 
 int sigpending(sigset_t *set)
@@ -221,12 +228,13 @@ int sigpending(sigset_t *set)
 }
 
 /* Waits as often as a signal of ours is all that came. */
-static int wait_for_signal(const sigset_t *set, siginfo_t *info, const struct timespec *timeout)
+static int wait_for_signal(enum wait_kind kind, const sigset_t *set, siginfo_t *info,
+                           const struct timespec *timeout)
 {
     struct wait wait;
     int sig;
 
-    wait_enter(&wait, WAIT_SIGNAL);
+    wait_enter(&wait, kind);
     do
         sig = real.sigtimedwait(set, info, timeout);
     while (sig == SIGPROF && cpu_signal_is_ours(info));
@@ -237,13 +245,13 @@ static int wait_for_signal(const sigset_t *set, siginfo_t *info, const struct ti
 int sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout)
 {
     siginfo_t own;
-    return wait_for_signal(set, info ? info : &own, timeout);
+    return wait_for_signal(WAIT_sigtimedwait, set, info ? info : &own, timeout);
 }
 
 int sigwaitinfo(const sigset_t *set, siginfo_t *info)
 {
     siginfo_t own;
-    return wait_for_signal(set, info ? info : &own, NULL);
+    return wait_for_signal(WAIT_sigwaitinfo, set, info ? info : &own, NULL);
 }
 
 static int sigwait_as_it_is(const sigset_t *set, int *sig)
@@ -251,7 +259,7 @@ static int sigwait_as_it_is(const sigset_t *set, int *sig)
     struct wait wait;
     int result;
 
-    wait_enter(&wait, WAIT_SIGNAL);
+    wait_enter(&wait, WAIT_sigwait);
     result = real.sigwait(set, sig);
     wait_leave(&wait);
     return result;
@@ -262,10 +270,10 @@ int sigwait(const sigset_t *set, int *sig)
     siginfo_t info;
     int result, saved = errno;
 
-    if (!sigprof_is_virtual() || sigismember(set, SIGPROF) != 1)
+    if (!sigprof_is_virtual() || is_null(set) || sigismember(set, SIGPROF) != 1)
         return sigwait_as_it_is(set, sig);
     do
-        result = wait_for_signal(set, &info, NULL);
+        result = wait_for_signal(WAIT_sigwait, set, &info, NULL);
     while (result < 0 && errno == EINTR);
     if (result < 0)
         return errno;
@@ -278,7 +286,10 @@ int sigwait(const sigset_t *set, int *sig)
  */
 int signalfd(int fd, const sigset_t *set, int flags)
 {
-    sigset_t copy = *set;
+    sigset_t copy;
+    if (!sigprof_is_virtual() || is_null(set))
+        return real.signalfd(fd, set, flags);
+    copy = *set;
     sigprof_hide(SIG_BLOCK, &copy);
     return real.signalfd(fd, &copy, flags);
 }

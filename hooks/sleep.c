@@ -8,7 +8,7 @@ unsigned int sleep(unsigned int seconds)
     struct wait wait;
     unsigned int result;
 
-    wait_enter(&wait, WAIT_SLEEP);
+    wait_enter(&wait, WAIT_sleep);
     result = real.sleep(seconds);
     wait_leave(&wait);
     return result;
@@ -19,7 +19,7 @@ int usleep(useconds_t microseconds)
     struct wait wait;
     int result;
 
-    wait_enter(&wait, WAIT_SLEEP);
+    wait_enter(&wait, WAIT_usleep);
     result = real.usleep(microseconds);
     wait_leave(&wait);
     return result;
@@ -30,7 +30,7 @@ int nanosleep(const struct timespec *time, struct timespec *left)
     struct wait wait;
     int result;
 
-    wait_enter(&wait, WAIT_SLEEP);
+    wait_enter(&wait, WAIT_nanosleep);
     result = real.nanosleep(time, left);
     wait_leave(&wait);
     return result;
@@ -41,7 +41,7 @@ int clock_nanosleep(clockid_t clock, int flags, const struct timespec *time, str
     struct wait wait;
     int result;
 
-    wait_enter(&wait, WAIT_SLEEP);
+    wait_enter(&wait, WAIT_clock_nanosleep);
     result = real.clock_nanosleep(clock, flags, time, left);
     wait_leave(&wait);
     return result;
@@ -52,7 +52,7 @@ int thrd_sleep(const struct timespec *time, struct timespec *left)
     struct wait wait;
     int result;
 
-    wait_enter(&wait, WAIT_SLEEP);
+    wait_enter(&wait, WAIT_thrd_sleep);
     result = real.thrd_sleep(time, left);
     wait_leave(&wait);
     return result;
@@ -63,7 +63,7 @@ int pause(void)
     struct wait wait;
     int result;
 
-    wait_enter(&wait, WAIT_SIGNAL);
+    wait_enter(&wait, WAIT_pause);
     result = real.pause();
     wait_leave(&wait);
     return result;
@@ -74,7 +74,7 @@ int sigsuspend(const sigset_t *mask)
     struct wait wait;
     int result;
 
-    wait_enter(&wait, WAIT_SIGNAL);
+    wait_enter(&wait, WAIT_sigsuspend);
     result = real.sigsuspend(mask);
     wait_leave(&wait);
     return result;

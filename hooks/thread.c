@@ -123,7 +123,7 @@ __attribute__((noinline)) static long futex_waits(long a, long b, long c, long d
     struct wait wait;
     long result;
 
-    wait_enter(&wait, WAIT_FUTEX);
+    wait_enter(&wait, WAIT_futex);
     result = ((syscall_function *)(void *)real.syscall)(SYS_futex, a, b, c, d, e, f);
     wait_leave(&wait);
     return result;
@@ -157,6 +157,36 @@ __attribute__((naked)) void makecontext(UNUSED ucontext_t *context, UNUSED void 
                                         UNUSED int count, ...)
 {
     __asm__(MACHINE_CALL_THEN_JUMP("call hook_note_context\n\t"));
+}
+
+/* Out of a handler, perhaps, that interrupted a wait. One that jumps within the handler ends the mark of a
+   wait that goes on: then the kernel is asked what the thread is blocked in. */
+void longjmp(struct __jmp_buf_tag where[1], int value)
+{
+    wait_abandon();
+    real.longjmp(where, value);
+    __builtin_unreachable();
+}
+
+void _longjmp(struct __jmp_buf_tag where[1], int value)
+{
+    wait_abandon();
+    real._longjmp(where, value);
+    __builtin_unreachable();
+}
+
+void siglongjmp(struct __jmp_buf_tag where[1], int value)
+{
+    wait_abandon();
+    real.siglongjmp(where, value);
+    __builtin_unreachable();
+}
+
+void __longjmp_chk(struct __jmp_buf_tag where[1], int value)
+{
+    wait_abandon();
+    real.__longjmp_chk(where, value);
+    __builtin_unreachable();
 }
 
 int dlclose(void *handle)

@@ -61,6 +61,10 @@
     X(THREAD, int, prctl, (int option, ...), NULL)                                                           \
     X(THREAD, long, syscall, (long number, ...), NULL)                                                       \
     X(THREAD, void, makecontext, (ucontext_t * context, void (*start)(void), int count, ...), NULL)          \
+    X(THREAD, void, longjmp, (struct __jmp_buf_tag where[1], int value), NULL)                               \
+    X(THREAD, void, _longjmp, (struct __jmp_buf_tag where[1], int value), NULL)                              \
+    X(THREAD, void, siglongjmp, (struct __jmp_buf_tag where[1], int value), NULL)                            \
+    X(THREAD, void, __longjmp_chk, (struct __jmp_buf_tag where[1], int value), NULL)                         \
     X(THREAD, int, dlclose, (void *handle), NULL)
 
 #define CPROF_SIGNAL(X)                                                                                      \
@@ -156,6 +160,9 @@
 
 /* What threads meet at. */
 #define CPROF_MEETING(X)                                                                                     \
+    X(MEETING, int, semop, (int set, struct sembuf *operations, size_t count), NULL)                         \
+    X(MEETING, int, semtimedop,                                                                              \
+      (int set, struct sembuf *operations, size_t count, const struct timespec *timeout), NULL)              \
     X(MEETING, int, sem_wait, (sem_t * semaphore), NULL)                                                     \
     X(MEETING, int, sem_timedwait, (sem_t * semaphore, const struct timespec *until), NULL)                  \
     X(MEETING, int, sem_clockwait, (sem_t * semaphore, clockid_t clock, const struct timespec *until), NULL) \
@@ -249,6 +256,8 @@
     X(IO, ssize_t, mq_receive, (mqd_t queue, char *buffer, size_t size, unsigned int *priority), NULL)       \
     X(IO, ssize_t, mq_timedreceive,                                                                          \
       (mqd_t queue, char *buffer, size_t size, unsigned int *priority, const struct timespec *until), NULL)  \
+    X(IO, int, msgsnd, (int queue, const void *message, size_t size, int flags), NULL)                       \
+    X(IO, ssize_t, msgrcv, (int queue, void *message, size_t size, long type, int flags), NULL)              \
     X(IO, int, mq_send, (mqd_t queue, const char *buffer, size_t size, unsigned int priority), NULL)         \
     X(IO, int, mq_timedsend,                                                                                 \
       (mqd_t queue, const char *buffer, size_t size, unsigned int priority, const struct timespec *until),   \
@@ -262,6 +271,7 @@
     X(FILES, int, fcntl, (int fd, int command, ...), NULL)                                                   \
     X(FILES, int, fcntl64, (int fd, int command, ...), NULL)                                                 \
     X(FILES, int, fsync, (int fd), NULL)                                                                     \
+    X(FILES, int, syncfs, (int fd), NULL)                                                                    \
     X(FILES, int, fdatasync, (int fd), NULL)                                                                 \
     X(FILES, int, sync_file_range, (int fd, off64_t offset, off64_t size, unsigned int flags), NULL)         \
     X(FILES, int, msync, (void *address, size_t size, int flags), NULL)

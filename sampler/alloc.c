@@ -38,7 +38,7 @@ static void record_alloc(struct segment *segment, uintptr_t block, size_t size, 
     ranges[2] = thread_noted_stack(regs.r[ARCH_SP]);
     if (!record_begin(&record, segment, slot, false))
         return;
-    live.stack = record_stack(&record, &regs, ranges);
+    live.stack = record_stack(&record, WAIT_NONE, &regs, ranges);
     if (live.stack) {
         record_add(&record, live.stack, KIND_ALLOC, live.objects,
                    (uint64_t)((double)live.objects / (1 << WEIGHT_SHIFT) * (double)size + 0.5));

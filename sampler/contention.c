@@ -25,11 +25,13 @@
 #include "contention.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 #include "clock.h"
 #include "event.h"
 #include "process.h"
 #include "record.h"
+#include "sys.h"
 #include "threads.h"
 
 #include "poison.h"
@@ -56,13 +58,14 @@ struct entry {
     uint64_t unused[2];
 };
 
-/* STRIDE: the holding stands for SHORT_STRIDE. RELEASED: the mark is of the last release that was looked at;
-   who has the lock now got it when nobody waited, or shares it. */
-enum mark { MARK_STRIDE = 1, MARK_RELEASED = 2, MARK_SHIFT = 2 };
+/* RELEASED: the mark is of the last release that was looked at; who has the lock now got it when nobody
+   waited, or shares it. */
+enum mark { MARK_RELEASED = 1, MARK_SHIFT = 1 };
 
-static struct entry entries[ENTRIES] __attribute__((aligned(64)));
+static struct entry entries[ENTRIES] __attribute__((aligned(LAYOUT_PAGE)));
 static uint32_t generation;
-uint16_t contention_filter[CONTENTION_FILTER];
+static _Atomic bool was_used;
+uint16_t contention_filter[CONTENTION_FILTER] __attribute__((aligned(LAYOUT_PAGE)));
 
 static _Atomic uint16_t *filter(const void *lock)
 {
@@ -150,6 +153,8 @@ void contention_begin(struct contention *contention, const void *lock)
     if (!(process_wanted() & 1u << PROFILE_MUTEX) || thread_local_state.ended)
         return;
     entry = find((uintptr_t)lock);
+    if (!entry && !atomic_load_explicit(&was_used, memory_order_relaxed))
+        atomic_store_explicit(&was_used, true, memory_order_relaxed);
     if (!entry)
         entry = claim((uintptr_t)lock, false);
     if (!entry)
@@ -161,25 +166,48 @@ void contention_begin(struct contention *contention, const void *lock)
     }
     contention->entry = 1 + (uint32_t)(entry - entries);
     contention->generation = generation;
+    contention->abandons = thread_local_state.abandons;
+    contention->outer_at = thread_local_state.waits_at;
+    contention->outer_since = thread_local_state.waits_since;
+    thread_local_state.waits_since = contention->start;
+    thread_local_state.waits_at = (uint16_t)contention->entry;
     atomic_fetch_add_explicit(filter(lock), 1, memory_order_relaxed);
+}
+
+static void withdraw(uint32_t at, uint64_t start, uint64_t end)
+{
+    struct entry *entry = &entries[at - 1];
+    const void *lock = (const void *)atomic_load_explicit(&entry->lock, memory_order_relaxed);
+
+    start >>= UNIT_SHIFT;
+    end >>= UNIT_SHIFT;
+    atomic_fetch_sub_explicit(filter(lock), 1, memory_order_relaxed);
+    if (end > start)
+        atomic_fetch_add_explicit(&entry->departed, end - start, memory_order_relaxed);
+    change_waiters(entry, -1, start);
 }
 
 void contention_end(struct contention *contention, bool acquired)
 {
-    uint64_t start = contention->start >> UNIT_SHIFT, now;
-    struct entry *entry;
-
     if (!contention->entry || contention->generation != generation)
         return;
-    entry = &entries[contention->entry - 1];
     contention->end = clock_ticks();
-    now = contention->end >> UNIT_SHIFT;
-    atomic_fetch_sub_explicit(filter(contention->lock), 1, memory_order_relaxed);
-    if (now > start)
-        atomic_fetch_add_explicit(&entry->departed, now - start, memory_order_relaxed);
-    change_waiters(entry, -1, start);
+    if (thread_local_state.abandons == contention->abandons) {
+        withdraw(contention->entry, contention->start, contention->end);
+        thread_local_state.waits_at = contention->outer_at;
+        thread_local_state.waits_since = contention->outer_since;
+    }
     if (acquired)
         contention_acquired_at(contention->lock, contention->end);
+}
+
+void contention_abandon(void)
+{
+    if (!thread_local_state.waits_at)
+        return;
+    withdraw(thread_local_state.waits_at, thread_local_state.waits_since, clock_ticks());
+    thread_local_state.waits_at = 0;
+    thread_local_state.abandons++;
 }
 
 static uint64_t positive(uint64_t later, uint64_t earlier)
@@ -195,11 +223,9 @@ static bool skip_some(struct thread_local_state *self, const void *lock)
     bool is_other = self->skip_lock != lock;
 
     self->skip_lock = lock;
-    self->skips = (uint32_t)(random >> 32) % (2 * SHORT_STRIDE - 1);
-    if (!is_other || !(random >> 8 & (SHORT_STRIDE - 1)))
-        return false;
-    self->skipped = lock;
-    return true;
+    self->skips = (uint8_t)((random >> 32) % (2 * SHORT_STRIDE - 1));
+    self->holding = is_other && random >> 8 & (SHORT_STRIDE - 1) ? HOLDING_SKIPPED : HOLDING_DRAWN;
+    return self->holding == HOLDING_SKIPPED;
 }
 
 /* now: ticks, or 0. */
@@ -215,8 +241,7 @@ __attribute__((noinline)) void contention_look(const void *lock, uint64_t now)
     if (is_short && skip_some(self, lock))
         return;
     reached = integral(entry, now ? now >> UNIT_SHIFT : now_units());
-    atomic_store_explicit(&entry->mark, reached << MARK_SHIFT | (is_short ? MARK_STRIDE : 0),
-                          memory_order_relaxed);
+    atomic_store_explicit(&entry->mark, reached << MARK_SHIFT, memory_order_relaxed);
 }
 
 /* What the charge is to be, so that the sum of all comes to what was waited: a quarter more or less, at most;
@@ -238,9 +263,9 @@ static uint64_t draw(uint64_t fraction, uint64_t waited, uint64_t waiters)
     uint64_t weight = fraction;
     if (ns > always_ns)
         weight = fraction * always_ns / ns;
-    if (weight <= 1 || fraction > UINT32_MAX)
-        return fraction && fraction <= UINT32_MAX ? one : 0;
-    return (event_random() >> 32) * weight >> 32 ? 0 : weight * one;
+    if (weight <= 1)
+        return one;
+    return (uint64_t)((unsigned __int128)event_random() * weight >> 64) ? 0 : weight * one;
 }
 
 static void count_short(struct entry *entry, bool is_short)
@@ -265,12 +290,25 @@ static uint64_t since(struct entry *entry, uint64_t mark)
     return may_be_old && mark >> MARK_SHIFT < departed ? departed : mark >> MARK_SHIFT;
 }
 
+static enum holding end_holding(const void *lock)
+{
+    struct thread_local_state *self = &thread_local_state;
+    enum holding holding = HOLDING_NONE;
+
+    if (self->skip_lock == lock) {
+        holding = self->holding;
+        self->holding = HOLDING_NONE;
+    }
+    return holding;
+}
+
 struct contention_charge contention_charge(const void *lock)
 {
     struct contention_charge charge = {0, 0};
     struct entry *entry = thread_local_state.ended ? NULL : find((uintptr_t)lock);
     struct segment *segment = process_attached();
     uint64_t before, reached, waited, waiters, fraction;
+    enum holding holding = end_holding(lock);
 
     if (!entry || !segment)
         return charge;
@@ -286,21 +324,32 @@ struct contention_charge contention_charge(const void *lock)
     waiters = atomic_load_explicit(&entry->state, memory_order_relaxed) >> SUM_BITS;
     waiters += !waiters;
     count_short(entry, clock_ns_of((waited << UNIT_SHIFT) / waiters) < short_ns);
-    charge.events = draw(fraction, waited, waiters) * (before & MARK_STRIDE ? SHORT_STRIDE : 1);
+    charge.events = draw(fraction, waited, waiters) * (holding == HOLDING_DRAWN ? SHORT_STRIDE : 1);
     if (charge.events)
         charge.ticks = balance(entry, (waited * charge.events) >> WEIGHT_SHIFT, reached) << UNIT_SHIFT;
     return charge;
 }
 
-__attribute__((noinline)) void contention_record(struct contention_charge charge)
+__attribute__((noinline)) void contention_record(enum wait_kind function, struct contention_charge charge)
 {
     if (charge.events)
-        event_record(KIND_MUTEX, charge.events, clock_ns_of(charge.ticks));
+        event_record(KIND_MUTEX, function, charge.events, clock_ns_of(charge.ticks));
+}
+
+/* Pages that were never written are not to be copied by a child for being cleared. */
+static void clear(void *table, size_t size)
+{
+    if (!system_calls_allowed() || sys_call(SYS_madvise, table, size, MADV_DONTNEED))
+        memset(table, 0, size);
 }
 
 void contention_forget(void)
 {
-    memset(entries, 0, sizeof entries);
-    memset(contention_filter, 0, sizeof contention_filter);
     generation++;
+    thread_local_state.waits_at = 0;
+    thread_local_state.holding = HOLDING_NONE;
+    if (!atomic_exchange_explicit(&was_used, false, memory_order_relaxed))
+        return;
+    clear(entries, sizeof entries);
+    clear(contention_filter, sizeof contention_filter);
 }

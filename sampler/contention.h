@@ -13,7 +13,7 @@
  *         return real unlock
  *     charge = contention_charge(lock);     // while it is still held: its holder is alone
  *     real unlock                           // from here on the lock's memory is not touched any more
- *     contention_record(charge);            // walks the stack
+ *     contention_record(RELEASE_function, charge); // walks the stack
  *
  * Only waiters of this process are seen. Signal-safe, any thread; errno untouched.
  */
@@ -23,6 +23,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "layout.h"
 #include "threads.h"
 
 enum { CONTENTION_FILTER = 4096 };
@@ -33,6 +34,9 @@ struct contention {
     const void *lock;
     uint32_t entry;      /* 1 + index of the lock's entry; 0: not registered */
     uint32_t generation; /* of the table: a forked child starts with an empty one */
+    uint8_t abandons;    /* thread_local_state's */
+    uint16_t outer_at;   /* thread_local_state's, of the wait that a signal's handler interrupted */
+    uint64_t outer_since;
 };
 
 /* Locks of one structure lie near each other, and differ here. */
@@ -49,9 +53,10 @@ static inline bool contention_is_waited_for(const void *lock)
 /* The calling thread's holding of lock is one of those that are not looked at. Once. */
 static inline bool contention_is_skipped(const void *lock)
 {
-    if (thread_local_state.skipped != lock)
+    struct thread_local_state *self = &thread_local_state;
+    if (self->holding != HOLDING_SKIPPED || self->skip_lock != lock)
         return false;
-    thread_local_state.skipped = 0;
+    self->holding = HOLDING_NONE;
     return true;
 }
 
@@ -63,12 +68,13 @@ void contention_end(struct contention *contention, bool acquired);
 void contention_look(const void *lock, uint64_t now);
 static inline void contention_acquired_at(const void *lock, uint64_t now)
 {
-    if (!thread_local_state.skips || thread_local_state.skip_lock != lock) {
+    struct thread_local_state *self = &thread_local_state;
+    if (!self->skips || self->skip_lock != lock) {
         contention_look(lock, now);
         return;
     }
-    thread_local_state.skips--;
-    thread_local_state.skipped = lock;
+    self->skips--;
+    self->holding = HOLDING_SKIPPED;
 }
 static inline void contention_acquired(const void *lock)
 {
@@ -81,7 +87,10 @@ struct contention_charge {
     uint64_t events; /* releases that this one stands for, * 2^WEIGHT_SHIFT; 0: it is not recorded */
 };
 struct contention_charge contention_charge(const void *lock);
-void contention_record(struct contention_charge charge);
+void contention_record(enum wait_kind function, struct contention_charge charge);
+
+/* The calling thread has left its wait by longjmp(), or was cancelled in it. */
+void contention_abandon(void);
 
 /* In a forked child, whose other threads are gone. */
 void contention_forget(void);

@@ -99,13 +99,13 @@ void cpu_start_unattached(uint32_t period_ns)
 
 /* Threads the uploader found without a slot (raw clone, or started before us), and ended ones (negative)
    whose end no hook saw. One handler claims each request. */
-static void serve_adoptions(struct segment *segment)
+void cpu_serve_adoptions(struct segment *segment)
 {
     static _Atomic uint32_t served;
     uint32_t wanted = atomic_load_explicit(&segment->control.adopt_sequence, memory_order_acquire);
     uint32_t before = atomic_load_explicit(&served, memory_order_relaxed), count;
 
-    if (__builtin_expect(wanted == before, 1) ||
+    if (__builtin_expect(wanted == before, 1) || !system_calls_allowed() ||
         !atomic_compare_exchange_strong_explicit(&served, &before, wanted, memory_order_relaxed,
                                                  memory_order_relaxed))
         return;
@@ -148,7 +148,7 @@ static void record_cpu(struct segment *segment, uint32_t slot, uint32_t period_n
     ranges[2] = thread_noted_stack(regs.r[ARCH_SP]);
     if (!record_begin(&record, segment, slot, true))
         return;
-    stack = record_stack(&record, &regs, ranges);
+    stack = record_stack(&record, WAIT_NONE, &regs, ranges);
     if (stack)
         record_add(&record, stack, KIND_CPU, periods, (uint64_t)periods * period_ns);
     segment_count(segment, COUNT_CPU_SAMPLES, 1);
@@ -173,6 +173,7 @@ bool cpu_signal(const siginfo_t *info, void *context)
     segment = process_segment();
     if (!segment)
         return true;
+    thread_note_time();
     slot = (uint32_t)(uintptr_t)info->si_value.sival_ptr;
     if (!slot) {
         if (!thread_local_state.slot)
@@ -193,7 +194,7 @@ bool cpu_signal(const siginfo_t *info, void *context)
         record_cpu(segment, slot, period_ns, periods, context);
     if (system_calls_allowed()) {
         follow_period(segment, slot);
-        serve_adoptions(segment);
+        cpu_serve_adoptions(segment);
         process_check_uploader(segment);
     }
     return true;

@@ -19,4 +19,8 @@ void cpu_stop(uint32_t slot);
 /* In a forked child that has no segment yet: a timer whose first signal makes it join. period 0: off. */
 void cpu_start_unattached(uint32_t period_ns);
 
+/* Gives threads that the uploader found without a slot one, and frees those of threads that are gone, as it
+   has asked for. By a CPU sample or a wait of any thread. */
+void cpu_serve_adoptions(struct segment *segment);
+
 #endif

@@ -22,7 +22,8 @@ uint64_t event_random(void)
 }
 
 /* Inlined in functions that hooks are not: the walk leaves out the frames of this library by itself. */
-__attribute__((always_inline)) static inline uint32_t enter_stack(struct record *record, uint32_t slot)
+__attribute__((always_inline)) static inline uint32_t enter_stack(struct record *record, uint32_t slot,
+                                                                  enum wait_kind leaf)
 {
     struct stack_range ranges[STACK_RANGES] = {
         {slot_private[slot].stack_low, slot_private[slot].stack_high}, {0, 0}, {0, 0}};
@@ -30,7 +31,7 @@ __attribute__((always_inline)) static inline uint32_t enter_stack(struct record 
 
     arch_capture(&regs);
     ranges[2] = thread_noted_stack(regs.r[ARCH_SP]);
-    return record_stack(record, &regs, ranges);
+    return record_stack(record, leaf, &regs, ranges);
 }
 
 /* The calling thread's slot, made at need. 0: none, and nothing is to be recorded. */
@@ -43,7 +44,8 @@ static uint32_t own_slot(void)
     return thread_local_state.slot;
 }
 
-__attribute__((noinline)) void event_record(enum sample_kind kind, uint64_t events, uint64_t ns)
+__attribute__((noinline)) void event_record(enum sample_kind kind, enum wait_kind function, uint64_t events,
+                                            uint64_t ns)
 {
     struct segment *segment = process_segment();
     uint32_t slot = segment ? own_slot() : 0, stack;
@@ -51,7 +53,7 @@ __attribute__((noinline)) void event_record(enum sample_kind kind, uint64_t even
 
     if (!slot || !record_begin(&record, segment, slot, false))
         return;
-    stack = enter_stack(&record, slot);
+    stack = enter_stack(&record, slot, function);
     if (stack)
         record_add(&record, stack, kind, events, ns);
     segment_count(segment, kind == KIND_MUTEX ? COUNT_MUTEX_SAMPLES : COUNT_BLOCK_SAMPLES, 1);
@@ -66,7 +68,7 @@ __attribute__((noinline)) uint32_t event_stack(struct segment *segment, uint32_t
 
     if (!slot || !record_begin(&record, segment, slot, false))
         return 0;
-    stack = enter_stack(&record, slot);
+    stack = enter_stack(&record, slot, WAIT_NONE);
     *generation = record.generation;
     record_end(&record, false);
     return stack;

@@ -7,9 +7,10 @@
 
 #include "layout.h"
 
-/* Walks the stack and adds. events: how many this one stands for, times 2^WEIGHT_SHIFT; ns: of all of them.
-   A thread without a slot gets one, a forked child its segment. Signal-safe, errno untouched. */
-void event_record(enum sample_kind kind, uint64_t events, uint64_t ns);
+/* Walks the stack and adds. function: the leaf; events: how many this one stands for, times 2^WEIGHT_SHIFT;
+   ns: of all of them. A thread without a slot gets one, a forked child its segment. Signal-safe, errno
+   untouched. */
+void event_record(enum sample_kind kind, enum wait_kind function, uint64_t events, uint64_t ns);
 
 /* The calling thread's stack in the bank of *generation, without a sample of it; 0: none. */
 uint32_t event_stack(struct segment *segment, uint32_t *generation);

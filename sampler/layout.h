@@ -27,6 +27,8 @@
 
 #include "settings.h"
 
+#include "layout_waits.h"
+
 #define LAYOUT_MAGIC   UINT64_C(0x00676573666f7270) /* "profseg" */
 #define LAYOUT_VERSION 2u
 
@@ -59,41 +61,6 @@ enum sample_kind {
     KIND_COUNT,
 };
 #define WEIGHT_SHIFT 16
-
-/*
- * What a thread waits in, as seg_thread.wait_kind: X(id, state, function). The function is what a user reads
- * where the stack cannot be walked; state groups them in the threads profile.
- */
-#define LAYOUT_WAITS(X)                                                                                      \
-    X(MUTEX, "lock", "pthread_mutex_lock")                                                                   \
-    X(SPIN, "lock", "pthread_spin_lock")                                                                     \
-    X(READ_LOCK, "lock", "pthread_rwlock_rdlock")                                                            \
-    X(WRITE_LOCK, "lock", "pthread_rwlock_wrlock")                                                           \
-    X(COND, "condition", "pthread_cond_wait")                                                                \
-    X(SEMAPHORE, "semaphore", "sem_wait")                                                                    \
-    X(BARRIER, "barrier", "pthread_barrier_wait")                                                            \
-    X(JOIN, "join", "pthread_join")                                                                          \
-    X(ONCE, "once", "pthread_once")                                                                          \
-    X(SLEEP, "sleep", "nanosleep")                                                                           \
-    X(POLL, "poll", "poll")                                                                                  \
-    X(SELECT, "poll", "select")                                                                              \
-    X(EPOLL, "poll", "epoll_wait")                                                                           \
-    X(READ, "io", "read")                                                                                    \
-    X(WRITE, "io", "write")                                                                                  \
-    X(RECEIVE, "io", "recv")                                                                                 \
-    X(SEND, "io", "send")                                                                                    \
-    X(ACCEPT, "io", "accept")                                                                                \
-    X(CONNECT, "io", "connect")                                                                              \
-    X(WAIT_CHILD, "child", "waitpid")                                                                        \
-    X(FILE_LOCK, "lock", "flock")                                                                            \
-    X(SYNC, "io", "fsync")                                                                                   \
-    X(SIGNAL, "signal", "sigwait")                                                                           \
-    X(MESSAGE, "io", "mq_receive")                                                                           \
-    X(FUTEX, "futex", "syscall")
-
-#define X(id, state, function) WAIT_##id,
-enum wait_kind { WAIT_NONE, LAYOUT_WAITS(X) WAITS };
-#undef X
 
 /* Counters of what happened, was cut or was lost. The text is what a user reads. */
 #define LAYOUT_COUNTERS(X)                                                                                   \
@@ -208,13 +175,13 @@ struct seg_thread {
     _Atomic uint32_t flags;       /* [T] enum thread_flag */
     _Atomic uint32_t
         wait_sequence;           /* [T] odd while blocked in a hooked call; raised at entry and at return */
-    uint32_t wait_kind;          /* [T] */
+    uint32_t wait_kind;          /* [T] enum wait_kind */
     uint32_t created_stack;      /* [T] word offset of the creating stack, in the bank of */
     uint32_t created_generation; /* [T] this generation; 0: not known */
     uint32_t reserved;
     uint64_t wait_since_ticks;       /* [T] time stamp counter at entry */
     uint64_t wait_regs[LAYOUT_REGS]; /* [T] */
-    uint64_t wait_object;            /* [T] address of the mutex or read-write lock, pthread_t of a join; 0 */
+    uint64_t wait_object;            /* [T] see enum wait_object; 0: not known */
     uint64_t spare[5];
 };
 
@@ -247,7 +214,8 @@ struct seg_sample {
 };
 
 /* A stack, in bank.stack_word[]: four words of head, then the addresses, leaf first, each the address itself
-   for the interrupted frame (and the one below a signal frame), else the return address. */
+   for the interrupted frame (and the one below a signal frame), else the return address. The leaf of a mutex
+   or block sample is an enum wait_kind, the function waited or released in. */
 struct seg_stack {
     uint64_t hash;   /* [T] over epoch, flags and frames */
     uint32_t frames; /* [T] 1..LAYOUT_FRAMES */

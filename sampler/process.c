@@ -40,8 +40,8 @@ static _Atomic uint32_t joining;     /* held while the segment is made or replac
 static _Atomic uint64_t next_try_ns; /* CLOCK_MONOTONIC; before it no other attempt is made */
 static _Atomic uint32_t profiles_unattached;
 const _Atomic uint32_t *_Atomic process_profiles = &profiles_unattached;
-static int own_pid; /* the process that all this belongs to */
-static bool forked; /* this process came from a fork of a profiled one */
+static int own_pid;           /* the process that all this belongs to */
+static uint64_t forked_ticks; /* 0: it was started by exec */
 
 int process_start(const struct process_settings *given, const struct process_ops *given_ops)
 {
@@ -113,7 +113,7 @@ static void fill_header(struct segment *segment)
     header->start_ticks = clock_ticks();
     header->start_monotonic_ns = clock_ns(CLOCK_MONOTONIC);
     header->start_realtime_ns = clock_ns(CLOCK_REALTIME);
-    header->flags = (forked ? SEGMENT_FORKED : 0) | (pid == 1 ? SEGMENT_PID1 : 0) |
+    header->flags = (forked_ticks ? SEGMENT_FORKED : 0) | (pid == 1 ? SEGMENT_PID1 : 0) |
                     (clock_ticks_are_ns() ? SEGMENT_NS_TICKS : 0);
     memcpy(header->program, settings.program, sizeof header->program);
     memcpy(header->name, settings.name, sizeof header->name);
@@ -192,11 +192,13 @@ static void become_child(void)
     atomic_store_explicit(&process_profiles, &profiles_unattached, memory_order_relaxed);
     atomic_store_explicit(&joining, 0, memory_order_relaxed);
     atomic_store_explicit(&next_try_ns, 0, memory_order_relaxed);
-    forked = true;
+    forked_ticks = clock_ticks();
     if (system_calls_allowed()) {
         own_pid = (int)sys_call(SYS_getpid);
+        /* Not unmapped: a handler that forks may have interrupted a hook, which goes on with its pointer. */
         if (parents)
-            sys_call(SYS_munmap, parents, sizeof(struct segment));
+            sys_call(SYS_mmap, parents, sizeof(struct segment), PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
     }
     live_forget();
     contention_forget();
@@ -208,6 +210,7 @@ static void become_child(void)
     thread_local_state.alloc_gap = 0;
     thread_local_state.alloc_rate = 0;
     thread_local_state.random = 0;
+    thread_local_state.slots_asked = 0;
     atomic_store_explicit(&mark->state, STARTED, memory_order_release);
 }
 
@@ -230,6 +233,11 @@ struct segment *process_segment(void)
         segment = atomic_load_explicit(&current, memory_order_acquire);
     }
     return segment;
+}
+
+uint64_t process_forked_ticks(void)
+{
+    return forked_ticks;
 }
 
 bool process_is_vforked(void)

@@ -66,6 +66,9 @@ static inline uint32_t process_wanted(void)
    to another one. Signal-safe. */
 void process_check_uploader(struct segment *segment);
 
+/* When this process was forked from a profiled one, as far as it has noticed; 0: it was not. */
+uint64_t process_forked_ticks(void);
+
 /* true in a child of vfork(): the memory is its parent's, and nothing of ours in it must be changed. */
 bool process_is_vforked(void);
 

@@ -186,18 +186,34 @@ static void prefetch_rows(const struct record *record, uint32_t slot)
         unwind_prefetch(stack->pc, frames < MOST ? frames : MOST);
 }
 
-uint32_t record_stack(struct record *record, const struct arch_regs *regs, const struct stack_range *ranges)
+static struct unwound walk_below(const struct record *record, enum wait_kind leaf,
+                                 const struct arch_regs *regs, const struct stack_range *ranges)
+{
+    unsigned first = leaf != WAIT_NONE;
+    struct unwound walk =
+        unwind_stack(record->segment, regs, ranges, record->frames + first, LAYOUT_FRAMES - first);
+
+    if (!walk.frames) {
+        record->frames[first] = regs->r[ARCH_PC];
+        walk = (struct unwound){.frames = 1, .flags = STACK_TRUNCATED, .exact = 1};
+    }
+    if (!first)
+        return walk;
+    record->frames[0] = leaf;
+    walk.frames++;
+    walk.exact = walk.exact << 1 | 1;
+    return walk;
+}
+
+uint32_t record_stack(struct record *record, enum wait_kind leaf, const struct arch_regs *regs,
+                      const struct stack_range *ranges)
 {
     struct segment *segment = record->segment;
     uint32_t slot = (uint32_t)(record->thread - segment->thread);
     prefetch_rows(record, slot);
-    struct unwound walk = unwind_stack(segment, regs, ranges, record->frames, LAYOUT_FRAMES);
+    struct unwound walk = walk_below(record, leaf, regs, ranges);
     uint32_t epoch = atomic_load_explicit(&segment->header.epoch, memory_order_acquire), stack;
 
-    if (!walk.frames) {
-        record->frames[0] = regs->r[ARCH_PC];
-        walk = (struct unwound){.frames = 1, .flags = STACK_TRUNCATED, .exact = 1};
-    }
     if (walk.flags & STACK_TRUNCATED)
         segment_count(segment, COUNT_STACKS_TRUNCATED, 1);
     if (walk.flags & STACK_DEEP)

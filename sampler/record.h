@@ -27,9 +27,10 @@ struct record {
 bool record_begin(struct record *record, struct segment *segment, uint32_t slot, bool in_handler);
 void record_end(struct record *record, bool in_handler);
 
-/* Walks from regs and enters the stack; ranges as in unwind.h. Its word offset in the bank, or 0 (counted).
- */
-uint32_t record_stack(struct record *record, const struct arch_regs *regs, const struct stack_range *ranges);
+/* Walks from regs and enters the stack, with leaf as its first frame if that is not WAIT_NONE; ranges as in
+   unwind.h. Its word offset in the bank, or 0 (counted). */
+uint32_t record_stack(struct record *record, enum wait_kind leaf, const struct arch_regs *regs,
+                      const struct stack_range *ranges);
 
 /* Adds 1, a and b to the three values of (stack, the thread's name, kind). */
 void record_add(struct record *record, uint32_t stack, enum sample_kind kind, uint64_t a, uint64_t b);

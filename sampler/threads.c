@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "clock.h"
+#include "contention.h"
 #include "cpu.h"
 #include "event.h"
 #include "process.h"
@@ -46,6 +47,7 @@ static void thread_end(void *rounds_left)
         pthread_setspecific(end_key, (void *)(left - 1));
         return;
     }
+    contention_abandon(); /* cancelled while it waited for a lock */
     thread_local_state.slot = 0;
     thread_local_state.ended = 1;
     if (!slot)
@@ -121,6 +123,8 @@ uint32_t thread_prepare(void *(*start)(void *), void *arg, const pthread_attr_t 
 
     if (!slot)
         return 0;
+    if (!thread_local_state.slot)
+        thread_adopt_self(0);
     note_creator(segment, &segment->thread[slot]);
     own->start = start;
     own->arg = arg;
@@ -167,6 +171,34 @@ void *thread_main(void *argument)
     return start(arg);
 }
 
+static uint32_t find_slot(const struct segment *segment, int tid)
+{
+    uint32_t used = atomic_load_explicit(&segment->header.used_slots, memory_order_relaxed);
+    for (uint32_t slot = 1; slot < used && slot < LAYOUT_THREADS; slot++)
+        if (atomic_load_explicit(&slot_private[slot].tid, memory_order_relaxed) == tid)
+            return slot;
+    return 0;
+}
+
+/* The slot that another thread took for this one. Its bounds of the stack are not known there, nor here. */
+static bool take_over(struct segment *segment)
+{
+    uint32_t slot = find_slot(segment, (int)sys_call(SYS_gettid));
+    struct seg_thread *thread = &segment->thread[slot];
+    char name[16] = {0};
+
+    if (!slot || !(atomic_load_explicit(&thread->flags, memory_order_relaxed) & THREAD_ADOPTED))
+        return false;
+    sys_call(SYS_prctl, PR_GET_NAME, name);
+    thread->handle = (uint64_t)pthread_self();
+    atomic_store_explicit(&thread->name, name_index(segment, name), memory_order_relaxed);
+    atomic_fetch_and_explicit(&thread->flags, ~(uint32_t)THREAD_ADOPTED, memory_order_relaxed);
+    thread_local_state.slot = slot;
+    if (atomic_load_explicit(&end_key_made, memory_order_acquire))
+        pthread_setspecific(end_key, (void *)(uintptr_t)PTHREAD_DESTRUCTOR_ITERATIONS);
+    return true;
+}
+
 void thread_adopt_self(uintptr_t stack_high)
 {
     struct segment *segment = process_segment();
@@ -177,6 +209,8 @@ void thread_adopt_self(uintptr_t stack_high)
         main_stack_high = stack_high;
     if (!segment || thread_local_state.slot || thread_local_state.ended || !system_calls_allowed() ||
         process_is_vforked())
+        return;
+    if (take_over(segment))
         return;
     is_main = sys_call(SYS_gettid) == sys_call(SYS_getpid);
     slot = slot_take(segment);
@@ -197,15 +231,6 @@ void thread_adopt_self(uintptr_t stack_high)
     occupy_self(segment, slot);
     if (!is_main && atomic_load_explicit(&end_key_made, memory_order_acquire))
         pthread_setspecific(end_key, (void *)(uintptr_t)PTHREAD_DESTRUCTOR_ITERATIONS);
-}
-
-static uint32_t find_slot(const struct segment *segment, int tid)
-{
-    uint32_t used = atomic_load_explicit(&segment->header.used_slots, memory_order_relaxed);
-    for (uint32_t slot = 1; slot < used && slot < LAYOUT_THREADS; slot++)
-        if (atomic_load_explicit(&slot_private[slot].tid, memory_order_relaxed) == tid)
-            return slot;
-    return 0;
 }
 
 /* Two may want to: whoever takes the tid out of it does. */

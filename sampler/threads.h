@@ -15,19 +15,33 @@
 #include "unwind.h"
 
 struct thread_local_state {
-    uint64_t alloc_gap;  /* bytes until the next allocation sample; 0 at a thread's first allocation */
-    uint64_t alloc_rate; /* mean the gap was drawn with; 0: none was drawn yet */
-    uint32_t slot;       /* 0: none yet */
-    int32_t timer;       /* 1 + the CPU timer's id; 0: has none */
-    uint64_t random;     /* event_random()'s state; 0: not seeded */
-    uint32_t
-        ended; /* nothing of it is recorded any more: its slot was given back, or it may not read clocks */
-    uint32_t skips;        /* acquisitions that are not looked at, of */
-    const void *skip_lock; /* this lock: see contention.h */
-    const void *skipped;   /* the lock whose holding now is not */
+    uint64_t alloc_gap;    /* bytes until the next allocation sample; 0 at a thread's first allocation */
+    uint64_t alloc_rate;   /* mean the gap was drawn with; 0: none was drawn yet */
+    uint32_t slot;         /* 0: none yet */
+    int32_t timer;         /* 1 + the CPU timer's id; 0: has none */
+    uint64_t random;       /* event_random()'s state; 0: not seeded */
+    const void *skip_lock; /* a lock of which */
+    uint8_t skips;         /* so many acquisitions are not looked at: contention.c */
+    uint8_t holding;       /* enum holding, of that lock */
+    uint8_t abandons;      /* waits for locks that were left by a jump */
+    uint8_t slots_asked;   /* times that a wait asked for a slot */
+    uint16_t waits_at;     /* 1 + index of the lock's entry that it waits at; 0: it waits for none */
+    uint8_t ended;         /* 1: nothing is recorded any more: no slot again, or no clock to be read */
+    uint64_t waits_since;  /* ticks */
 };
 extern __thread struct thread_local_state thread_local_state
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+/* A lock that is known to be held for short times, and is held now by the thread: not looked at; looked at
+   for many; or found to last long, by a CPU sample or a wait in between. */
+enum holding { HOLDING_NONE, HOLDING_SKIPPED, HOLDING_DRAWN, HOLDING_LONG };
+
+/* Time has passed on the calling thread: of what it holds for short times as a rule, this one is long. */
+static inline void thread_note_time(void)
+{
+    if (thread_local_state.holding != HOLDING_NONE)
+        thread_local_state.holding = HOLDING_LONG;
+}
 
 /*
  * Thread creation. thread_prepare() is called by the creating thread; it claims a slot and keeps start and

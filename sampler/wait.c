@@ -4,13 +4,51 @@
 #include <string.h>
 
 #include "clock.h"
+#include "contention.h"
+#include "cpu.h"
 #include "event.h"
 
 #include "poison.h"
 
-/* A process forked from a profiled one joins with its first sample, or when a thread of it has waited so
-   long: workers that wait all day are to be seen, children that soon exec are not worth a segment. */
-static const uint64_t join_after_ns = 50000000;
+/* A process forked from a profiled one joins with its first sample, with a wait that those do not make who
+   soon exec (which are not worth a segment), or that it makes so long after the fork, or that has lasted so
+   long. */
+static const uint64_t join_at_age_ns = 20000000, join_after_ns = 50000000;
+
+static bool is_of_brief_lives(enum wait_kind kind)
+{
+    switch (kind) {
+    case WAIT_read:
+    case WAIT_write:
+    case WAIT_recv:
+    case WAIT_recvmsg:
+    case WAIT_send:
+    case WAIT_sendmsg:
+    case WAIT_connect:
+    case WAIT_wait:
+    case WAIT_waitpid:
+    case WAIT_wait3:
+    case WAIT_wait4:
+    case WAIT_waitid:
+    case WAIT_fcntl:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The calling thread's slot, made at need: it may wait for ever. */
+static uint32_t slot_to_wait_in(enum wait_kind kind)
+{
+    if (!process_attached() &&
+        (!process_forked_ticks() ||
+         (is_of_brief_lives(kind) && clock_ns_of(clock_ticks() - process_forked_ticks()) < join_at_age_ns)))
+        return 0;
+    if (thread_local_state.slots_asked++ % 256) /* there is none */
+        return 0;
+    thread_adopt_self(0);
+    return process_attached() ? thread_local_state.slot : 0;
+}
 
 /* Where the kernel does not tell whether the thread was switched away: a switch there and back takes longer.
  */
@@ -64,9 +102,14 @@ struct seg_thread *wait_begin(struct wait *wait)
     }
     wait->is_inner = false;
     wait->slot = segment ? thread_local_state.slot : 0;
+    if (__builtin_expect(!wait->slot, 0)) {
+        wait->slot = slot_to_wait_in(wait->kind);
+        segment = process_attached();
+    }
+    thread_note_time();
     if (!wait->since)
         wait->since = clock_ticks();
-    if (__builtin_expect(!wait->slot, 0))
+    if (__builtin_expect(!wait->slot || !segment, 0))
         return NULL;
     thread = &segment->thread[wait->slot];
     if (__builtin_expect(sequence(thread) & 1, 0))
@@ -92,12 +135,12 @@ static void unmark(const struct wait *wait)
 
 /* Longer ones than the rate are all recorded; of the others one in rate / ns, which then stands for so many.
  */
-static void record(uint64_t ns, uint64_t rate)
+static void record(enum wait_kind kind, uint64_t ns, uint64_t rate)
 {
     if (ns >= rate)
-        event_record(KIND_BLOCK, UINT64_C(1) << WEIGHT_SHIFT, ns);
-    else if ((event_random() >> 32) * rate >> 32 < ns)
-        event_record(KIND_BLOCK, (rate << WEIGHT_SHIFT) / ns, rate);
+        event_record(KIND_BLOCK, kind, UINT64_C(1) << WEIGHT_SHIFT, ns);
+    else if ((uint64_t)((unsigned __int128)event_random() * rate >> 64) < ns)
+        event_record(KIND_BLOCK, kind, (uint64_t)(((unsigned __int128)rate << WEIGHT_SHIFT) / ns), rate);
 }
 
 static void blocked(const struct wait *wait, uint64_t now)
@@ -108,11 +151,23 @@ static void blocked(const struct wait *wait, uint64_t now)
     if (!wait->slot && ns >= join_after_ns)
         thread_adopt_self(0);
     segment = process_attached();
+    if (segment)
+        cpu_serve_adoptions(segment);
     if (!(wait->profiles & 1u << PROFILE_BLOCK) || !segment || (!resched_is_told() && ns < shortest_ns))
         return;
     rate = atomic_load_explicit(&segment->control.block_rate_ns, memory_order_relaxed);
-    if (rate && ns && rate <= UINT32_MAX)
-        record(ns, rate);
+    if (rate && ns)
+        record(wait->kind, ns, rate);
+}
+
+void wait_abandon(void)
+{
+    struct segment *segment = process_attached();
+    uint32_t slot = thread_local_state.slot;
+
+    if (segment && slot && sequence(&segment->thread[slot]) & 1)
+        raise_sequence(&segment->thread[slot]);
+    contention_abandon();
 }
 
 void wait_leave_at(struct wait *wait, uint64_t now)

@@ -5,14 +5,15 @@
  * takes that back, and records the wait in the block profile if it really was one.
  *
  * Use, in a hook:
- *     wait_enter(&wait, WAIT_READ);
+ *     wait_enter(&wait, WAIT_read);
  *     result = real.read(fd, buffer, size);
  *     wait_leave(&wait);
  *
  * Signal-safe, and harmless in a child of vfork(), which does it in its parent's name. errno untouched. A
- * handler that waits inside a wait puts the outer one back. A wait that is left by longjmp(), an exception or
- * cancellation leaves its mark standing until the thread waits again at the same depth or further out, or
- * ends: a clean-up attribute would see those, but needs the unwinder's library in every C program.
+ * handler that waits inside a wait puts the outer one back; one that leaves it by longjmp() says so by
+ * wait_abandon(). A wait that is left by an exception leaves its mark standing until the thread waits again
+ * at the same depth or further out, or ends: a clean-up attribute would see that, but needs the unwinder's
+ * library in every C program.
  */
 #ifndef CPROF_SAMPLER_WAIT_H
 #define CPROF_SAMPLER_WAIT_H
@@ -37,6 +38,7 @@ struct wait {
     uint32_t profiles; /* of WAIT_PROFILES, those that are on; 0: nothing to do */
     uint32_t slot;     /* 0: the thread has none */
     uint64_t since;    /* ticks */
+    enum wait_kind kind;
     bool is_inner;
     struct wait_mark outer; /* while is_inner */
 };
@@ -47,6 +49,9 @@ enum {
 
 /* The thread's slot if it is in a segment of this process, ready to be marked; NULL: it is not. */
 struct seg_thread *wait_begin(struct wait *wait);
+
+/* The calling thread jumps out of whatever it waits in. */
+void wait_abandon(void);
 
 /* now: ticks, or 0 where they are not known. */
 void wait_leave_at(struct wait *wait, uint64_t now);
@@ -66,6 +71,7 @@ __attribute__((always_inline)) static inline void wait_enter_for(struct wait *wa
     if (!wait->profiles)
         return;
     wait->since = now;
+    wait->kind = kind;
     thread = wait_begin(wait);
     if (__builtin_expect(!thread, 0))
         return;

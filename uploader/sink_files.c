@@ -13,6 +13,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -252,14 +253,30 @@ static int write_files(const struct upload *upload, int directory)
     return error;
 }
 
+/* path, and what is missing above it. */
+static int make_directories(const char *path)
+{
+    char part[PATH_MAX];
+
+    for (size_t i = 1; path[i] && i < sizeof part; i++) {
+        if (path[i] != '/')
+            continue;
+        memcpy(part, path, i);
+        part[i] = 0;
+        if (mkdir(part, 0777) && errno != EEXIST)
+            return -errno;
+    }
+    return mkdir(path, 0777) && errno != EEXIST ? -errno : 0;
+}
+
 /* Opens and locks path. -EWOULDBLOCK: another uploader has it. File systems without locks are used without.
  */
 static int lock_directory(const char *path)
 {
-    int fd;
+    int fd, error = make_directories(path);
 
-    if (mkdir(path, 0777) && errno != EEXIST)
-        return -errno;
+    if (error)
+        return error;
     fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return -errno;

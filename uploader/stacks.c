@@ -129,10 +129,26 @@ static const struct module_entry *module_find(const struct stacks *stacks, uint6
     return found;
 }
 
+/* Of a leaf that is a function waited or released in, as layout.h says; NULL: it is an address. */
+static const char *function_of(uint64_t leaf)
+{
+    static const char *const names[WAIT_FUNCTIONS] = {
+#define X(function, state, who) [WAIT_##function] = #function,
+        LAYOUT_WAITS(X)
+#undef X
+#define X(function) [RELEASE_##function] = #function,
+            LAYOUT_RELEASES(X)
+#undef X
+    };
+    return leaf < WAIT_FUNCTIONS ? names[leaf] : NULL;
+}
+
 /* Return addresses are looked up one byte before: the call may be the last instruction of its function. */
 static const struct symbol_location *locate(struct stacks *stacks, uint64_t pc, bool exact, uint32_t epoch)
 {
     const struct module_entry *module;
+    if (function_of(pc))
+        return symbols_special(stacks->symbols, function_of(pc));
     if (!exact && pc)
         pc--;
     module = module_find(stacks, pc, epoch);

@@ -23,9 +23,11 @@ enum {
 
 struct wait_function {
     const char *state, *function;
+    enum wait_object who; /* that is waited for */
 };
-#define X(id, state, function) {state, function},
-static const struct wait_function wait_functions[WAITS] = {{"blocked", "[blocked]"}, LAYOUT_WAITS(X)};
+#define X(function, state, who) {state, #function, WAIT_FOR_##who},
+static const struct wait_function wait_functions[WAITS] = {{"blocked", "[blocked]", WAIT_FOR_NOBODY},
+                                                           LAYOUT_WAITS(X)};
 #undef X
 
 enum activity { ACTIVE_NEVER_SEEN, ACTIVE_WAITING, ACTIVE_BLOCKED, ACTIVE_RUNNING };
@@ -247,12 +249,12 @@ static struct wait_stack *unwind_wait(struct target *target, struct seg_thread *
    for all kinds and versions. Once the process is gone, what was seen last stays. */
 static void ask_holder(struct target *target, struct seg_thread *thread, struct watched *watched)
 {
-    bool is_mutex = watched->kind == WAIT_MUTEX;
-    size_t offset = is_mutex ? offsetof(pthread_mutex_t, __data.__owner)
-                             : offsetof(pthread_rwlock_t, __data.__cur_writer);
+    enum wait_object who = wait_functions[watched->kind].who;
+    size_t offset = who == WAIT_FOR_MUTEX ? offsetof(pthread_mutex_t, __data.__owner)
+                                          : offsetof(pthread_rwlock_t, __data.__cur_writer);
     int32_t holder;
 
-    if (!is_mutex && watched->kind != WAIT_READ_LOCK && watched->kind != WAIT_WRITE_LOCK)
+    if (who != WAIT_FOR_MUTEX && who != WAIT_FOR_RWLOCK)
         return;
     if (watched->object && !target->wall->unreadable &&
         unwinder_read(target->wall->unwinder, watched->object + offset, &holder, sizeof holder) &&
@@ -517,7 +519,8 @@ static void add_holder(struct target *target, struct watched *watched, struct pr
     const struct watched *holder;
 
     ask_holder(target, &target->segment->thread[watched - target->wall->watched], watched);
-    holder = thread_of(target, watched->holder, watched->kind == WAIT_JOIN ? watched->object : 0);
+    holder = thread_of(target, watched->holder,
+                       wait_functions[watched->kind].who == WAIT_FOR_THREAD ? watched->object : 0);
     about->holder = holder ? (uint32_t)holder->tid : (uint32_t)watched->holder;
     if (holder)
         about->holder_name = target_thread_name(target, holder->name);

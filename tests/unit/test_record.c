@@ -49,7 +49,7 @@ static bool record_one(uint32_t slot, uint64_t pc, uint64_t a, uint64_t b)
 
     if (!record_begin(&record, segment, slot, false))
         return false;
-    stack = record_stack(&record, &regs, ranges);
+    stack = record_stack(&record, WAIT_NONE, &regs, ranges);
     if (stack)
         record_add(&record, stack, KIND_CPU, a, b);
     record_end(&record, false);

@@ -136,7 +136,7 @@ __attribute__((noinline)) static void wait_in_hook(void)
         :
         : "D"(regs)
         : "rax", "memory");
-    waiter_slot->wait_kind = WAIT_MUTEX;
+    waiter_slot->wait_kind = WAIT_pthread_mutex_lock;
     waiter_slot->wait_sequence |= 1;
     pthread_barrier_wait(&in_wait);
     pthread_barrier_wait(&over);
@@ -246,7 +246,7 @@ static void test_memory_that_cannot_be_read(void **state)
     struct seg_thread *thread = put_thread(f, WAITER, getpid());
     char stack[1024];
 
-    thread->wait_kind = WAIT_POLL;
+    thread->wait_kind = WAIT_poll;
     thread->wait_regs[0] = thread->wait_regs[1] = 8;
     thread->wait_sequence = 1;
     wall_look(f->target, f->start_ns + SECOND_NS);
