@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Condition variables. The mutex is given up inside, which is a release as any other; that it is taken again
- * inside cannot be seen from here, and counts as a wait for the condition.
+ * Condition variables. The mutex is given up inside, which is a release as any other, and got again inside,
+ * which is seen from the signal on: sampler/condition.h. To who waits it is all one wait for the condition.
  */
+#include "../sampler/condition.h"
 #include "../sampler/contention.h"
 #include "../sampler/wait.h"
 #include "hooks.h"
@@ -14,11 +15,10 @@ static void lock_given_up(enum wait_kind function, const void *mutex)
         contention_record(function, contention_charge(mutex));
 }
 
-/* On return the mutex is ours again, whatever the result (but not if it is an error). */
-static void lock_got_back(const void *mutex)
+/* By whoever: who is woken will have to wait for it. */
+static bool is_held(const void *mutex)
 {
-    if (UNLIKELY(contention_is_waited_for(mutex)))
-        contention_acquired(mutex);
+    return __atomic_load_n(&((const pthread_mutex_t *)mutex)->__data.__lock, __ATOMIC_RELAXED) != 0;
 }
 
 /* ---- forwarded, so that all that touches a condition is of one version */
@@ -35,15 +35,33 @@ int pthread_cond_destroy(pthread_cond_t *cond)
 
 int pthread_cond_signal(pthread_cond_t *cond)
 {
+    if (UNLIKELY(condition_is_waited_for(cond)))
+        condition_signal(cond, false, is_held);
     return real.pthread_cond_signal(cond);
 }
 
 int pthread_cond_broadcast(pthread_cond_t *cond)
 {
+    if (UNLIKELY(condition_is_waited_for(cond)))
+        condition_signal(cond, true, is_held);
     return real.pthread_cond_broadcast(cond);
 }
 
 /* ---- */
+
+int cnd_signal(cnd_t *cond)
+{
+    if (UNLIKELY(condition_is_waited_for(cond)))
+        condition_signal(cond, false, is_held);
+    return real.cnd_signal(cond);
+}
+
+int cnd_broadcast(cnd_t *cond)
+{
+    if (UNLIKELY(condition_is_waited_for(cond)))
+        condition_signal(cond, true, is_held);
+    return real.cnd_broadcast(cond);
+}
 
 int pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
 {
@@ -51,10 +69,10 @@ int pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
     int error;
 
     lock_given_up(WAIT_pthread_cond_wait, mutex);
+    condition_enter(cond, mutex);
     wait_enter(&wait, WAIT_pthread_cond_wait);
     error = real.pthread_cond_wait(cond, mutex);
-    lock_got_back(mutex);
-    wait_leave(&wait);
+    wait_leave_at(&wait, condition_leave(mutex));
     return error;
 }
 
@@ -64,10 +82,10 @@ int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const s
     int error;
 
     lock_given_up(WAIT_pthread_cond_timedwait, mutex);
+    condition_enter(cond, mutex);
     wait_enter(&wait, WAIT_pthread_cond_timedwait);
     error = real.pthread_cond_timedwait(cond, mutex, until);
-    lock_got_back(mutex);
-    wait_leave(&wait);
+    wait_leave_at(&wait, condition_leave(mutex));
     return error;
 }
 
@@ -78,10 +96,10 @@ int pthread_cond_clockwait(pthread_cond_t *cond, pthread_mutex_t *mutex, clockid
     int error;
 
     lock_given_up(WAIT_pthread_cond_clockwait, mutex);
+    condition_enter(cond, mutex);
     wait_enter(&wait, WAIT_pthread_cond_clockwait);
     error = real.pthread_cond_clockwait(cond, mutex, clock, until);
-    lock_got_back(mutex);
-    wait_leave(&wait);
+    wait_leave_at(&wait, condition_leave(mutex));
     return error;
 }
 
@@ -91,10 +109,10 @@ int cnd_wait(cnd_t *cond, mtx_t *mutex)
     int error;
 
     lock_given_up(WAIT_cnd_wait, mutex);
+    condition_enter(cond, mutex);
     wait_enter(&wait, WAIT_cnd_wait);
     error = real.cnd_wait(cond, mutex);
-    lock_got_back(mutex);
-    wait_leave(&wait);
+    wait_leave_at(&wait, condition_leave(mutex));
     return error;
 }
 
@@ -104,9 +122,9 @@ int cnd_timedwait(cnd_t *cond, mtx_t *mutex, const struct timespec *until)
     int error;
 
     lock_given_up(WAIT_cnd_timedwait, mutex);
+    condition_enter(cond, mutex);
     wait_enter(&wait, WAIT_cnd_timedwait);
     error = real.cnd_timedwait(cond, mutex, until);
-    lock_got_back(mutex);
-    wait_leave(&wait);
+    wait_leave_at(&wait, condition_leave(mutex));
     return error;
 }

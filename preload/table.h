@@ -155,6 +155,8 @@
       (pthread_cond_t * cond, pthread_mutex_t * mutex, const struct timespec *until), "GLIBC_2.3.2")         \
     X(CONDITION, int, pthread_cond_clockwait,                                                                \
       (pthread_cond_t * cond, pthread_mutex_t * mutex, clockid_t clock, const struct timespec *until), NULL) \
+    X(CONDITION, int, cnd_signal, (cnd_t * cond), NULL)                                                      \
+    X(CONDITION, int, cnd_broadcast, (cnd_t * cond), NULL)                                                   \
     X(CONDITION, int, cnd_wait, (cnd_t * cond, mtx_t * mutex), NULL)                                         \
     X(CONDITION, int, cnd_timedwait, (cnd_t * cond, mtx_t * mutex, const struct timespec *until), NULL)
 

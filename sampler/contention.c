@@ -28,6 +28,7 @@
 #include <sys/mman.h>
 
 #include "clock.h"
+#include "condition.h"
 #include "event.h"
 #include "process.h"
 #include "record.h"
@@ -36,17 +37,8 @@
 
 #include "poison.h"
 
-enum {
-    ENTRIES = 4096,
-    WAYS = 8,
-    UNIT_SHIFT = 5,
-    SUM_BITS = 48,
-    MOST_WAITERS = 0xffff,
-    SHORT_STRIDE = 16,
-    SHORT_RUN = 64
-};
+enum { ENTRIES = 4096, WAYS = 8, SHORT_STRIDE = 16, SHORT_RUN = 64 };
 static const uint64_t always_ns = 10000, short_ns = 1000;
-static const uint64_t sum_mask = (UINT64_C(1) << SUM_BITS) - 1;
 
 struct entry {
     _Atomic uintptr_t lock; /* 0: never used. Stays when nobody waits, until another lock needs the place */
@@ -88,23 +80,11 @@ static struct entry *find(uintptr_t lock)
     return NULL;
 }
 
-static uint64_t pack(uint64_t waiters, uint64_t sum)
-{
-    return waiters << SUM_BITS | (sum & sum_mask);
-}
-
-/* What was waited until now. A start ahead of now, of another processor's clock, counts as now. */
+/* What was waited until now. */
 static uint64_t integral(struct entry *entry, uint64_t now)
 {
     uint64_t departed = atomic_load_explicit(&entry->departed, memory_order_relaxed);
-    uint64_t state = atomic_load_explicit(&entry->state, memory_order_relaxed);
-    uint64_t units = ((state >> SUM_BITS) * now - state) & sum_mask;
-    return departed + (units >> (SUM_BITS - 1) ? 0 : units);
-}
-
-static uint64_t now_units(void)
-{
-    return clock_ticks() >> UNIT_SHIFT;
+    return departed + contention_elapsed(atomic_load_explicit(&entry->state, memory_order_relaxed), now);
 }
 
 /* A place that was never used, else one that nobody waits at. A thread that registers there in this moment
@@ -115,11 +95,11 @@ static struct entry *claim(uintptr_t lock, bool take_idle)
         struct entry *entry = way(lock, i);
         uintptr_t old = atomic_load_explicit(&entry->lock, memory_order_relaxed);
         if (old && old != lock &&
-            (!take_idle || atomic_load_explicit(&entry->state, memory_order_relaxed) >> SUM_BITS))
+            (!take_idle || atomic_load_explicit(&entry->state, memory_order_relaxed) >> CONTENTION_SUM_BITS))
             continue;
         if (old != lock && atomic_compare_exchange_strong_explicit(
                                &entry->lock, &old, lock, memory_order_relaxed, memory_order_relaxed)) {
-            uint64_t reached = integral(entry, now_units());
+            uint64_t reached = integral(entry, contention_units(clock_ticks()));
             atomic_store_explicit(&entry->charged, reached, memory_order_relaxed);
             atomic_store_explicit(&entry->mark, reached << MARK_SHIFT | MARK_RELEASED, memory_order_relaxed);
             return entry;
@@ -130,61 +110,66 @@ static struct entry *claim(uintptr_t lock, bool take_idle)
     return NULL;
 }
 
-/* Adds a waiter, or takes one away, with its start. false: there are as many as can be counted. */
-static bool change_waiters(struct entry *entry, int by, uint64_t start)
+/* Adds waiters, or takes some away, with the sum of their starts. false: more than can be counted. */
+static bool change_waiters(struct entry *entry, int by, uint64_t starts)
 {
     uint64_t state = atomic_load_explicit(&entry->state, memory_order_relaxed), changed;
     do {
-        if (by > 0 && state >> SUM_BITS == MOST_WAITERS)
+        uint64_t count = contention_count(state);
+        if (by > 0 && count + (unsigned)by > CONTENTION_MOST)
             return false;
-        changed = pack((state >> SUM_BITS) + (uint64_t)by, by > 0 ? state + start : state - start);
+        changed = contention_pack(count + (uint64_t)by, by > 0 ? state + starts : state - starts);
     } while (!atomic_compare_exchange_weak_explicit(&entry->state, &state, changed, memory_order_relaxed,
                                                     memory_order_relaxed));
     return true;
 }
 
-void contention_begin(struct contention *contention, const void *lock)
+uint32_t contention_add(const void *lock, uint32_t count, uint64_t now)
 {
-    struct entry *entry;
+    struct entry *entry = find((uintptr_t)lock);
 
-    contention->entry = 0;
-    contention->lock = lock;
-    contention->start = contention->end = 0;
-    if (!(process_wanted() & 1u << PROFILE_MUTEX) || thread_local_state.ended)
-        return;
-    entry = find((uintptr_t)lock);
     if (!entry && !atomic_load_explicit(&was_used, memory_order_relaxed))
         atomic_store_explicit(&was_used, true, memory_order_relaxed);
     if (!entry)
         entry = claim((uintptr_t)lock, false);
     if (!entry)
         entry = claim((uintptr_t)lock, true);
-    contention->start = clock_ticks();
-    if (!entry || !change_waiters(entry, 1, contention->start >> UNIT_SHIFT)) {
-        process_count(COUNT_LOST_CONTENTION, 1);
-        return;
+    if (!entry || !change_waiters(entry, (int)count, count * now)) {
+        process_count(COUNT_LOST_CONTENTION, count);
+        return 0;
     }
-    contention->entry = 1 + (uint32_t)(entry - entries);
-    contention->generation = generation;
-    contention->abandons = thread_local_state.abandons;
-    contention->outer_at = thread_local_state.waits_at;
-    contention->outer_since = thread_local_state.waits_since;
-    thread_local_state.waits_since = contention->start;
-    thread_local_state.waits_at = (uint16_t)contention->entry;
-    atomic_fetch_add_explicit(filter(lock), 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(filter(lock), (uint16_t)count, memory_order_relaxed);
+    return 1 + (uint32_t)(entry - entries);
 }
 
-static void withdraw(uint32_t at, uint64_t start, uint64_t end)
+void contention_remove(uint32_t at, uint64_t start, uint64_t end)
 {
     struct entry *entry = &entries[at - 1];
-    const void *lock = (const void *)atomic_load_explicit(&entry->lock, memory_order_relaxed);
 
-    start >>= UNIT_SHIFT;
-    end >>= UNIT_SHIFT;
-    atomic_fetch_sub_explicit(filter(lock), 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(filter((const void *)atomic_load_explicit(&entry->lock, memory_order_relaxed)),
+                              1, memory_order_relaxed);
     if (end > start)
         atomic_fetch_add_explicit(&entry->departed, end - start, memory_order_relaxed);
     change_waiters(entry, -1, start);
+}
+
+void contention_begin(struct contention *contention, const void *lock)
+{
+    struct thread_local_state *self = &thread_local_state;
+
+    contention->entry = 0;
+    contention->lock = lock;
+    contention->start = contention->end = 0;
+    if (!(process_wanted() & 1u << PROFILE_MUTEX) || self->ended)
+        return;
+    contention->start = clock_ticks();
+    contention->entry = contention_add(lock, 1, contention_units(contention->start));
+    contention->generation = generation;
+    contention->abandons = self->abandons;
+    contention->outer_at = self->waits_at;
+    contention->outer_since = self->waits_since;
+    self->waits_since = contention->start;
+    self->waits_at = (uint16_t)contention->entry;
 }
 
 void contention_end(struct contention *contention, bool acquired)
@@ -193,7 +178,8 @@ void contention_end(struct contention *contention, bool acquired)
         return;
     contention->end = clock_ticks();
     if (thread_local_state.abandons == contention->abandons) {
-        withdraw(contention->entry, contention->start, contention->end);
+        contention_remove(contention->entry, contention_units(contention->start),
+                          contention_units(contention->end));
         thread_local_state.waits_at = contention->outer_at;
         thread_local_state.waits_since = contention->outer_since;
     }
@@ -203,9 +189,15 @@ void contention_end(struct contention *contention, bool acquired)
 
 void contention_abandon(void)
 {
-    if (!thread_local_state.waits_at)
+    uint32_t at = thread_local_state.waits_at;
+
+    if (!at)
         return;
-    withdraw(thread_local_state.waits_at, thread_local_state.waits_since, clock_ticks());
+    if (at >= WAITS_AT_CONDITION)
+        condition_abandon(at);
+    else
+        contention_remove(at, contention_units(thread_local_state.waits_since),
+                          contention_units(clock_ticks()));
     thread_local_state.waits_at = 0;
     thread_local_state.abandons++;
 }
@@ -240,7 +232,7 @@ __attribute__((noinline)) void contention_look(const void *lock, uint64_t now)
     is_short = atomic_load_explicit(&entry->shorts, memory_order_relaxed) == SHORT_RUN;
     if (is_short && skip_some(self, lock))
         return;
-    reached = integral(entry, now ? now >> UNIT_SHIFT : now_units());
+    reached = integral(entry, contention_units(now ? now : clock_ticks()));
     atomic_store_explicit(&entry->mark, reached << MARK_SHIFT, memory_order_relaxed);
 }
 
@@ -259,7 +251,7 @@ static uint64_t balance(struct entry *entry, uint64_t charge, uint64_t reached)
 /* How many releases this one is to stand for, in 1 / 2^WEIGHT_SHIFT; 0: it is not recorded. */
 static uint64_t draw(uint64_t fraction, uint64_t waited, uint64_t waiters)
 {
-    uint64_t ns = clock_ns_of((waited << UNIT_SHIFT) / waiters), one = UINT64_C(1) << WEIGHT_SHIFT;
+    uint64_t ns = clock_ns_of((waited << CONTENTION_UNIT_SHIFT) / waiters), one = UINT64_C(1) << WEIGHT_SHIFT;
     uint64_t weight = fraction;
     if (ns > always_ns)
         weight = fraction * always_ns / ns;
@@ -313,7 +305,7 @@ struct contention_charge contention_charge(const void *lock)
     if (!entry || !segment)
         return charge;
     before = atomic_load_explicit(&entry->mark, memory_order_relaxed);
-    reached = integral(entry, now_units());
+    reached = integral(entry, contention_units(clock_ticks()));
     atomic_store_explicit(&entry->mark, reached << MARK_SHIFT | MARK_RELEASED, memory_order_relaxed);
     waited = positive(reached, since(entry, before));
     fraction = atomic_load_explicit(&segment->control.mutex_fraction, memory_order_relaxed);
@@ -321,12 +313,13 @@ struct contention_charge contention_charge(const void *lock)
         atomic_store_explicit(&entry->charged, reached, memory_order_relaxed);
     if (!waited || !fraction)
         return charge;
-    waiters = atomic_load_explicit(&entry->state, memory_order_relaxed) >> SUM_BITS;
+    waiters = contention_count(atomic_load_explicit(&entry->state, memory_order_relaxed));
     waiters += !waiters;
-    count_short(entry, clock_ns_of((waited << UNIT_SHIFT) / waiters) < short_ns);
+    count_short(entry, clock_ns_of((waited << CONTENTION_UNIT_SHIFT) / waiters) < short_ns);
     charge.events = draw(fraction, waited, waiters) * (holding == HOLDING_DRAWN ? SHORT_STRIDE : 1);
     if (charge.events)
-        charge.ticks = balance(entry, (waited * charge.events) >> WEIGHT_SHIFT, reached) << UNIT_SHIFT;
+        charge.ticks = balance(entry, (waited * charge.events) >> WEIGHT_SHIFT, reached)
+                       << CONTENTION_UNIT_SHIFT;
     return charge;
 }
 
@@ -336,8 +329,7 @@ __attribute__((noinline)) void contention_record(enum wait_kind function, struct
         event_record(KIND_MUTEX, function, charge.events, clock_ns_of(charge.ticks));
 }
 
-/* Pages that were never written are not to be copied by a child for being cleared. */
-static void clear(void *table, size_t size)
+void contention_clear(void *table, size_t size)
 {
     if (!system_calls_allowed() || sys_call(SYS_madvise, table, size, MADV_DONTNEED))
         memset(table, 0, size);
@@ -348,8 +340,9 @@ void contention_forget(void)
     generation++;
     thread_local_state.waits_at = 0;
     thread_local_state.holding = HOLDING_NONE;
+    condition_forget();
     if (!atomic_exchange_explicit(&was_used, false, memory_order_relaxed))
         return;
-    clear(entries, sizeof entries);
-    clear(contention_filter, sizeof contention_filter);
+    contention_clear(entries, sizeof entries);
+    contention_clear(contention_filter, sizeof contention_filter);
 }

@@ -21,6 +21,7 @@
 #define CPROF_SAMPLER_CONTENTION_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "layout.h"
@@ -88,6 +89,36 @@ struct contention_charge {
 };
 struct contention_charge contention_charge(const void *lock);
 void contention_record(enum wait_kind function, struct contention_charge charge);
+
+/*
+ * For condition.h: waiters in number, who began at this time, and one of them who waits no longer. Times are
+ * in units of 32 ticks; number and sum of times, modulo 2^48, are one word. Returns where, or 0 (counted).
+ */
+enum { CONTENTION_UNIT_SHIFT = 5, CONTENTION_SUM_BITS = 48, CONTENTION_MOST = 0xffff };
+uint32_t contention_add(const void *lock, uint32_t count, uint64_t now);
+void contention_remove(uint32_t at, uint64_t start, uint64_t end);
+
+static inline uint64_t contention_units(uint64_t ticks)
+{
+    return ticks >> CONTENTION_UNIT_SHIFT;
+}
+static inline uint64_t contention_pack(uint64_t count, uint64_t sum)
+{
+    return count << CONTENTION_SUM_BITS | (sum & ((UINT64_C(1) << CONTENTION_SUM_BITS) - 1));
+}
+static inline uint64_t contention_count(uint64_t packed)
+{
+    return packed >> CONTENTION_SUM_BITS;
+}
+/* What they have waited together. A time ahead of now, of another processor's clock, counts as now. */
+static inline uint64_t contention_elapsed(uint64_t packed, uint64_t now)
+{
+    uint64_t units = (contention_count(packed) * now - packed) & ((UINT64_C(1) << CONTENTION_SUM_BITS) - 1);
+    return units >> (CONTENTION_SUM_BITS - 1) ? 0 : units;
+}
+
+/* Zeroes whole pages. Those that were never written are not copied by a forked child for it. */
+void contention_clear(void *table, size_t size);
 
 /* The calling thread has left its wait by longjmp(), or was cancelled in it. */
 void contention_abandon(void);

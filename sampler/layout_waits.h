@@ -7,7 +7,7 @@
  * X(function, state, who). The function is the first frame of the stack, state groups threads in the threads
  * profile, and who says what seg_thread.wait_object is, by which the thread that is waited for can be found.
  */
-#define LAYOUT_WAITS(X) \
+#define LAYOUT_WAITS(X)                                                                                      \
     X(pthread_mutex_lock, "lock", MUTEX)                                                                     \
     X(pthread_mutex_timedlock, "lock", MUTEX)                                                                \
     X(pthread_mutex_clocklock, "lock", MUTEX)                                                                \
@@ -96,7 +96,7 @@
     X(pause, "signal", NOBODY)
 
 /* X(function): who is in it has made others wait. */
-#define LAYOUT_RELEASES(X) \
+#define LAYOUT_RELEASES(X)                                                                                   \
     X(pthread_mutex_unlock)                                                                                  \
     X(mtx_unlock)                                                                                            \
     X(pthread_spin_unlock)                                                                                   \

@@ -25,12 +25,14 @@ struct thread_local_state {
     uint8_t holding;       /* enum holding, of that lock */
     uint8_t abandons;      /* waits for locks that were left by a jump */
     uint8_t slots_asked;   /* times that a wait asked for a slot */
-    uint16_t waits_at;     /* 1 + index of the lock's entry that it waits at; 0: it waits for none */
+    uint16_t waits_at;     /* 1 + entry of the lock it waits for; WAITS_AT_CONDITION + entry; 0: neither */
     uint8_t ended;         /* 1: nothing is recorded any more: no slot again, or no clock to be read */
     uint64_t waits_since;  /* ticks */
 };
 extern __thread struct thread_local_state thread_local_state
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+enum { WAITS_AT_CONDITION = 0x8000 };
 
 /* A lock that is known to be held for short times, and is held now by the thread: not looked at; looked at
    for many; or found to last long, by a CPU sample or a wait in between. */

@@ -50,6 +50,24 @@ def test_readers_and_a_writer(env):
     near(mutex.under("delay", "write_it"), waited["readers"], 0.1 * waited["readers"], "because of the writer")
 
 
+@alone
+def test_lock_got_again_inside_a_condition(env):
+    waited = env.run(env.program("relock.c")).ok().figures()["waited"]
+    mutex, block = env.final("relock", "mutex"), env.profile("relock", "block")
+    near(mutex.under("delay", "hold", "pthread_mutex_unlock"), waited, 0.05 * waited, "charged to who signalled")
+    assert block.under("delay", "wait_for_turns", "pthread_cond_wait") > waited, "to who waits it is all one wait"
+
+
+@alone
+def test_long_holdings_of_a_hot_lock(env):
+    """Each is charged once, however short the others are; and a waiter that jumped away waits no longer."""
+    stalled = env.run(env.program("stalls.c")).ok().figures()["stalled"]
+    mutex = env.final("stalls", "mutex")
+    assert 10 <= mutex.under("contentions", "stall") <= 12, mutex.cumulative("contentions")
+    assert 0.9 * stalled < mutex.under("delay", "stall") < 1.3 * stalled, (stalled, mutex.cumulative("delay"))
+    assert not mutex.under("contentions", "alone"), mutex.stacks()
+
+
 def test_off_records_nothing(env):
     env.run(env.program("lock_paths.c"), "1", "1000", "spin", mutex_fraction=0, block_rate=0).ok()
     env.uploaders_gone()

@@ -86,6 +86,13 @@ def test_waits_of_a_killed_program(env):
     near(off.under("off_cpu", "place_5"), 20 * 1.5e9, 0.15 * 20 * 1.5e9, "time in place_5 until the kill")
 
 
+def test_forked_children_that_only_wait(env):
+    env.run(env.program("forked_waits.c"), "2").ok()
+    wall = env.final("forked_waits", "wall")
+    for function, call in (("child_in_lock", "pthread_mutex_lock"), ("child_in_epoll", "epoll_wait"), ("child_in_read", "read")):
+        near(wall.under("wall", function, call), 2e9, 0.3e9, f"time in {call}")
+
+
 def traced(env, *args, **settings):
     """Runs `strace -f ARGS` of a program that joins an uploader which is there already; returns what strace wrote."""
     log = os.path.join(env.dir, "strace")

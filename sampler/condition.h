@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The other half of waiting for a condition: whoever is woken has to get the mutex again, inside the call, and
+ * waits for whoever signalled with the mutex held, or was woken before. From the signal on it counts as a
+ * waiter of the mutex, so that its holders are charged; contention.h has the rest.
+ *
+ * Use, in hooks: condition_enter() before the real wait, condition_leave() after it, condition_signal() before
+ * the real signal. The table is private, bounded and lock-free; a signal that nobody waits for pays one load.
+ * Only waiters of this process are seen. Any thread; errno untouched.
+ */
+#ifndef CPROF_SAMPLER_CONDITION_H
+#define CPROF_SAMPLER_CONDITION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { CONDITION_FILTER = 1024 };
+extern uint16_t condition_filter[CONDITION_FILTER] __attribute__((visibility("hidden")));
+
+static inline bool condition_is_waited_for(const void *cond)
+{
+    unsigned index = (unsigned)((uintptr_t)cond >> 3) % CONDITION_FILTER;
+    return __builtin_expect(((volatile uint16_t *)condition_filter)[index] != 0, 0);
+}
+
+/* The calling thread, which holds mutex, is about to wait for cond. Nothing while mutex profiles are off. */
+void condition_enter(const void *cond, const void *mutex);
+
+/* It has come back, with the mutex. When that was, in ticks; 0 where condition_enter() did nothing. */
+uint64_t condition_leave(const void *mutex);
+
+/* Wakes one of those who wait, or all. mutex_is_held(mutex) tells whether they will have to wait for it. */
+void condition_signal(const void *cond, bool all, bool (*mutex_is_held)(const void *mutex));
+
+/* The calling thread was cancelled in its wait, or left it by longjmp(). at: thread_local_state.waits_at. */
+void condition_abandon(uint32_t at);
+
+/* In a forked child. */
+void condition_forget(void);
+
+#endif
