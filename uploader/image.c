@@ -140,7 +140,9 @@ static void read_headers(struct image *image, Elf *elf)
 static struct image *find_open(const struct stat *st)
 {
     for (struct image *image = images; image; image = image->next)
-        if (image->device == st->st_dev && image->inode == st->st_ino)
+        if (image->device == st->st_dev && image->inode == st->st_ino &&
+            image->size == (uint64_t)st->st_size && image->changed.tv_sec == st->st_ctim.tv_sec &&
+            image->changed.tv_nsec == st->st_ctim.tv_nsec)
             return image;
     return NULL;
 }
@@ -161,8 +163,13 @@ struct image *image_open(int fd)
     elf = elf_begin(fd, ELF_C_READ, NULL);
     image = elf && gelf_getclass(elf) == ELFCLASS64 ? calloc(1, sizeof *image) : NULL;
     if (image) {
-        *image =
-            (struct image){.fd = fd, .users = 1, .device = st.st_dev, .inode = st.st_ino, .next = images};
+        *image = (struct image){.fd = fd,
+                                .users = 1,
+                                .device = st.st_dev,
+                                .inode = st.st_ino,
+                                .size = (uint64_t)st.st_size,
+                                .changed = st.st_ctim,
+                                .next = images};
         read_headers(image, elf);
         images = image;
     } else {
@@ -170,6 +177,11 @@ struct image *image_open(int fd)
     }
     elf_end(elf);
     return image;
+}
+
+void image_retain(struct image *image)
+{
+    image->users++;
 }
 
 void image_release(struct image *image)

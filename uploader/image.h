@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 enum { IMAGE_LOADS = 16, IMAGE_BUILD_ID = 32 };
 
@@ -27,7 +28,8 @@ struct image {
     uint8_t build_id[IMAGE_BUILD_ID];
     size_t build_id_size;
     /* private */
-    uint64_t device, inode;
+    uint64_t device, inode, size;
+    struct timespec changed; /* its file, when it was opened: who writes over it makes it another one */
     int fd;
     unsigned users;
     struct image *next;
@@ -35,6 +37,7 @@ struct image {
 
 /* Takes over fd. NULL: not a 64-bit ELF file, or no memory. */
 struct image *image_open(int fd);
+void image_retain(struct image *image);
 void image_release(struct image *image);
 
 /* Reads 8 bytes that the file has and the process cannot have changed. address: a multiple of 8. */

@@ -219,13 +219,16 @@ static struct wait_stack *unwind_wait(struct target *target, struct seg_thread *
                                       uint32_t kind, struct wait_stack *last)
 {
     struct wall *wall = target->wall;
+    struct stack_copy copy = {.low = thread->stack_low, .high = thread->stack_high, .size = copy_size(last)};
     uint64_t regs[LAYOUT_REGS];
     int rc;
 
     memcpy(regs, thread->wait_regs, sizeof regs);
     if (wall->unreadable || !target->pid || moved_on(thread, sequence))
         return waits_intern(wall->waits, wall->leaf[kind], NULL);
-    rc = unwinder_copy(wall->unwinder, regs, copy_size(last));
+    copy.sp = regs[1];
+    unwinder_copy(wall->unwinder, &copy, 1);
+    rc = copy.error;
     if (rc == -EPERM || rc == -ENOSYS)
         note_unreadable(target, rc);
     /* Its memory is gone with it: a wait at the same call is taken for the one that was seen before. */
@@ -375,6 +378,7 @@ void wall_look(struct target *target, int64_t now_ns)
 
     if (!wall_wanted(target) || now_ns <= wall->last_ns || !make_room(wall, slots))
         return;
+    unwinder_look(wall->unwinder);
     first = slots ? wall->asked % slots : 0;
     for (uint32_t i = 0; i < slots; i++) {
         uint32_t slot = 1 + (first + i) % slots;

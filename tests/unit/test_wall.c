@@ -8,11 +8,14 @@
 /* cmocka wants the four above first */
 #include <cmocka.h>
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "uploader/clock.h"
@@ -155,15 +158,20 @@ static void *waiter(void *arg)
     return arg;
 }
 
-static pthread_t start_waiter(struct fixture *f, unsigned slot)
+static pthread_t start_waiter_in(struct fixture *f, unsigned slot, void *(*function)(void *))
 {
     pthread_t thread;
     waiter_slot = put_thread(f, slot, (int)getpid());
     pthread_barrier_init(&in_wait, NULL, 2);
     pthread_barrier_init(&over, NULL, 2);
-    pthread_create(&thread, NULL, waiter, NULL);
+    pthread_create(&thread, NULL, function, NULL);
     pthread_barrier_wait(&in_wait);
     return thread;
+}
+
+static pthread_t start_waiter(struct fixture *f, unsigned slot)
+{
+    return start_waiter_in(f, slot, waiter);
 }
 
 static void test_a_wait_is_unwound_and_counted(void **state)
@@ -304,6 +312,78 @@ static void test_threads_as_text(void **state)
     }
 }
 
+/* Its call frame information is a program that jumps back to its own beginning. */
+__attribute__((noinline)) static void wait_without_end(void)
+{
+    __asm__ volatile(".cfi_remember_state\n\t.cfi_escape 0x0f, 3, 0x2f, 0xfd, 0xff"); /* DW_OP_skip -3 */
+    wait_in_hook();
+    __asm__ volatile(".cfi_restore_state");
+}
+
+static void *endless_waiter(void *arg)
+{
+    wait_without_end();
+    return arg;
+}
+
+static void test_call_frame_information_without_end(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t thread = start_waiter_in(f, WAITER, endless_waiter);
+    char stack[1024];
+
+    alarm(20);
+    wall_look(f->target, f->start_ns + SECOND_NS);
+    target_drain(f->target);
+    alarm(0);
+    pthread_barrier_wait(&over);
+    pthread_join(thread, NULL);
+    assert_int_equal(by_leaf(f, KIND_ID_OFF_CPU, "pthread_mutex_lock", stack), SECOND_NS);
+    assert_string_equal(stack, "pthread_mutex_lock;wait_in_hook;wait_without_end;[truncated];");
+}
+
+/* Two pages; who reads the second waits for somebody who never comes. NULL: the kernel has no such thing. */
+static char *map_trap(size_t page)
+{
+    struct uffdio_api api = {.api = UFFD_API};
+    struct uffdio_register second = {.range.len = page, .mode = UFFDIO_REGISTER_MODE_MISSING};
+    int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
+    char *map = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    second.range.start = (uintptr_t)map + page;
+    if (fd == -1 || map == MAP_FAILED || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &second))
+        return NULL;
+    memset(map, 0, page);
+    return map;
+}
+
+static void test_memory_above_a_stack_is_left_alone(void **state)
+{
+    struct fixture *f = *state;
+    const size_t page = 4096;
+    char *map = map_trap(page), stack[1024];
+    struct seg_thread *thread;
+
+    if (!map)
+        skip();
+    for (unsigned slot = WAITER; slot <= OTHER; slot++) {
+        thread = put_thread(f, slot, getpid());
+        thread->wait_kind = WAIT_POLL;
+        thread->wait_regs[0] = (uintptr_t)&map_trap + 1;
+        thread->wait_regs[1] = (uintptr_t)map + page - 64;
+        thread->wait_regs[2] = (uintptr_t)map + page + 64;
+        thread->wait_sequence = 1;
+    }
+    thread->stack_low = (uintptr_t)map;
+    thread->stack_high = (uintptr_t)map + page;
+    alarm(20);
+    wall_look(f->target, f->start_ns + SECOND_NS);
+    target_drain(f->target);
+    alarm(0);
+    assert_int_equal(by_leaf(f, KIND_ID_OFF_CPU, "poll", stack), 2 * SECOND_NS);
+    assert_ptr_equal(strstr(stack, "poll;map_trap;"), stack);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -316,6 +396,8 @@ int main(void)
         TEST(test_memory_that_cannot_be_read),
         TEST(test_hostile_slots),
         TEST(test_threads_as_text),
+        TEST(test_call_frame_information_without_end),
+        TEST(test_memory_above_a_stack_is_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

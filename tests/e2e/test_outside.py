@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stacks of waiting threads, as they are seen from outside, where what the program maps does not stay as it is."""
+
+
+def plugin(env, name):
+    return env.program("plugins.c", "-O1", "-g", "-fPIC", "-shared", f"-DPLUGIN={name}", "-Wl,--build-id", name=name + ".so")
+
+
+def waits_in_plugins(env, *args):
+    env.run(env.program("plugins.c"), *args).ok()
+    off = env.final("plugins", "off_cpu")
+    return [s for s in off.stacks() if "plugin" in s or "unknown" in s]
+
+
+def test_plugin_that_is_loaded_later(env):
+    stacks = waits_in_plugins(env, plugin(env, "wait_in_plugin"))
+    assert len(stacks) == 1 and stacks[0].endswith("call_plugin;plugin_work;wait_in_plugin;nanosleep"), stacks
