@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Loads each plugin it is given once all else has been going on for a while, and waits in it, in a thread of its own.
-// "gone": the file is removed first. Built with -DPLUGIN=NAME it is such a plugin, and NAME is where it waits.
+// Loads each plugin it is given once all else has been going on for a while, and waits in it, in a thread of
+// its own. "gone": the file is removed first. Built with -DPLUGIN=NAME it is such a plugin, and NAME is where
+// it waits.
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>

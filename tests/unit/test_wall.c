@@ -21,6 +21,7 @@
 #include "uploader/clock.h"
 #include "uploader/target.h"
 #include "uploader/threads_text.h"
+#include "uploader/waits.h"
 
 enum { NAME = 1, WAITER = 1, OTHER = 2 };
 
@@ -384,6 +385,78 @@ static void test_memory_above_a_stack_is_left_alone(void **state)
     assert_ptr_equal(strstr(stack, "poll;map_trap;"), stack);
 }
 
+/* Each slot in a new wait, with a stack of ever other addresses that no code is at. */
+static void put_hostile_waits(struct fixture *f, unsigned slots, uint64_t *chain, unsigned frames,
+                              uint64_t pc)
+{
+    for (unsigned i = 0; i < frames; i++) {
+        chain[2 * i] = i + 1 < frames ? (uintptr_t)&chain[2 * i + 2] : 0;
+        chain[2 * i + 1] = pc + i;
+    }
+    for (unsigned i = 1; i <= slots; i++) {
+        struct seg_thread *thread = put_thread(f, i, getpid());
+        thread->stack_low = (uintptr_t)chain;
+        thread->stack_high = (uintptr_t)(chain + 2 * frames);
+        thread->wait_kind = WAIT_POLL;
+        thread->wait_regs[0] = pc;
+        thread->wait_regs[1] = thread->wait_regs[2] = (uintptr_t)chain;
+        thread->wait_sequence += thread->wait_sequence & 1 ? 2 : 1;
+    }
+}
+
+static void test_what_hostile_waits_cost(void **state)
+{
+    enum { FRAMES = 500 };
+    static uint64_t chain[2 * FRAMES];
+    struct fixture *f = *state;
+    int64_t began_ns = monotonic_ns();
+
+    put_hostile_waits(f, LAYOUT_THREADS - 1, chain, 1, 0x1000);
+    wall_look(f->target, f->start_ns + SECOND_NS);
+    assert_true(monotonic_ns() - began_ns < 2 * SECOND_NS); /* 0.1; 5 with the mappings read for each */
+    put_hostile_waits(f, LAYOUT_THREADS - 1, chain, FRAMES, 0x1000);
+    began_ns = monotonic_ns();
+    wall_look(f->target, f->start_ns + 2 * SECOND_NS);
+    assert_true(monotonic_ns() - began_ns < 2 * SECOND_NS);
+}
+
+static void test_frames_of_waits_have_a_ceiling(void **state)
+{
+    enum { ENOUGH = 1024 * 1024 / LAYOUT_FRAMES };
+    static struct unwound unwound = {.frames = LAYOUT_FRAMES};
+    struct fixture *f = *state;
+    const struct symbol_source source = {.root_fd = -1, .exe_fd = -1};
+    struct waits *waits = waits_new(f->symbols, &source);
+    const char *leaf = symbols_intern(f->symbols, "poll");
+    struct wait_stack *first, *stack;
+
+    first = waits_intern(waits, leaf, &unwound);
+    assert_int_equal(first->frames, LAYOUT_FRAMES);
+    for (unsigned i = 1; i < ENOUGH; i++) {
+        unwound.frame[0].pc = i;
+        stack = waits_intern(waits, leaf, &unwound);
+    }
+    assert_int_equal(stack->frames, 0);
+    waits_use(first);
+    waits_sweep(waits);
+    assert_int_equal(waits_intern(waits, leaf, &unwound)->frames, LAYOUT_FRAMES);
+    waits_free(waits);
+}
+
+static void test_unknown_addresses_have_a_ceiling(void **state)
+{
+    struct fixture *f = *state;
+    const struct symbol_source source = {.root_fd = -1, .exe_fd = -1};
+    const struct symbol_location *first = symbols_locate(f->symbols, &source, NULL, 1), *last = NULL, *other;
+
+    for (uint64_t i = 2; i < 40000; i++)
+        last = symbols_locate(f->symbols, &source, NULL, i);
+    other = symbols_locate(f->symbols, &source, NULL, 40000);
+    assert_string_equal(last->lines[0].function, "[unknown]");
+    assert_ptr_equal(last, other);
+    assert_ptr_equal(symbols_locate(f->symbols, &source, NULL, 1), first);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -398,6 +471,9 @@ int main(void)
         TEST(test_threads_as_text),
         TEST(test_call_frame_information_without_end),
         TEST(test_memory_above_a_stack_is_left_alone),
+        TEST(test_what_hostile_waits_cost),
+        TEST(test_frames_of_waits_have_a_ceiling),
+        TEST(test_unknown_addresses_have_a_ceiling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
