@@ -41,22 +41,67 @@ static bool is_executable(const struct line *line)
     return line->flags[2] == 'x';
 }
 
-/* As the process sees its files; the executable also where its path is gone. Another file of that name, one
-   that came later, is none of the process's. */
-static int open_file(const struct maps *maps, const struct line *line)
+/* As the process sees its files. */
+static int open_path(const struct maps *maps, const struct line *line)
 {
-    int fd = maps->source->root_fd < 0
-                 ? -1
-                 : openat(maps->source->root_fd, line->path + 1, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (maps->source->root_fd < 0)
+        return -1;
+    return openat(maps->source->root_fd, line->path + 1, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+}
+
+/* The executable is there also where its path is gone. */
+static int open_executable(const struct maps *maps)
+{
+    return maps->source->exe_fd < 0 ? -1 : fcntl(maps->source->exe_fd, F_DUPFD_CLOEXEC, 0);
+}
+
+/* Takes over fd. NULL: it is not the file that is mapped here, as far as that can be told. Some file systems
+   show another device in the list than to stat(): such a file must be what is found in memory, too. */
+static struct image *open_if_mapped(int fd, const struct line *line, const struct image *memory)
+{
+    struct image *image;
     struct stat st;
 
-    if (fd != -1 && !fstat(fd, &st) && st.st_ino == line->inode && S_ISREG(st.st_mode))
-        return fd;
-    if (fd != -1)
+    if (fd == -1)
+        return NULL;
+    if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_ino != line->inode) {
         close(fd);
-    if (maps->source->exe_fd < 0 || fstat(maps->source->exe_fd, &st) || st.st_ino != line->inode)
-        return -1;
-    return fcntl(maps->source->exe_fd, F_DUPFD_CLOEXEC, 0);
+        return NULL;
+    }
+    image = image_open(fd);
+    if (!image || st.st_dev == line->device || !memory || image_same(image, memory))
+        return image;
+    image_release(image);
+    return NULL;
+}
+
+/* The file, or where it is gone what the process has of it: head is where its beginning is mapped, 0:
+   nowhere. Another file of that name, one that came later, is none of the process's. */
+static struct image *open_image(const struct maps *maps, const struct line *line, uint64_t head)
+{
+    struct image *memory = head ? image_open_memory(maps->pid, head) : NULL;
+    struct image *image = open_if_mapped(open_path(maps, line), line, memory);
+
+    if (!image)
+        image = open_if_mapped(open_executable(maps), line, memory);
+    if (!image)
+        return memory;
+    image_release(memory);
+    return image;
+}
+
+/* As the list has it, cleaned; that a file is gone is no part of its name, and its build id says which one.
+ */
+static void clean_path(char path[LINE_BYTES], const struct line *line, const struct image *image)
+{
+    static const char mark[] = " (deleted)";
+    size_t length;
+
+    utf8_clean(path, LINE_BYTES, line->path, true);
+    length = strlen(path);
+    if (image && image->fd == -1 && image->build_id_size && length > strlen(mark) &&
+        !strcmp(path + length - strlen(mark), mark))
+        path[length - strlen(mark)] = 0;
 }
 
 static bool is_ours(const char *path)
@@ -79,7 +124,7 @@ static void region_add(struct maps *maps, const struct line *line)
     maps->region[maps->regions++] = (struct region){line->start, line->end, is_executable(line)};
 }
 
-static struct mapping mapping_open(const struct maps *maps, const struct line *line)
+static struct mapping mapping_open(const struct maps *maps, const struct line *line, uint64_t head)
 {
     struct mapping mapping = {.start = line->start,
                               .end = line->end,
@@ -87,19 +132,21 @@ static struct mapping mapping_open(const struct maps *maps, const struct line *l
                               .offset = line->offset,
                               .inode = line->inode,
                               .device = line->device};
+    struct image *image = open_image(maps, line, head);
     char path[LINE_BYTES];
-    uint64_t address;
-    int fd = open_file(maps, line);
+    uint64_t address = line->offset;
 
-    utf8_clean(path, sizeof path, line->path, true);
-    mapping.image = fd == -1 ? NULL : image_open(fd);
-    if (mapping.image && !image_address(mapping.image, line->offset, &address)) {
-        image_release(mapping.image);
-        mapping.image = NULL;
+    if (image && (!image_address(image, line->offset, &address) ||
+                  (image->fd == -1 && address + image->bias != line->start))) {
+        image_release(image);
+        image = NULL;
+        address = line->offset;
     }
-    mapping.bias = line->start - (mapping.image ? address : line->offset);
-    mapping.module = symbols_module(maps->symbols, path, mapping.image ? mapping.image->build_id : NULL,
-                                    mapping.image ? mapping.image->build_id_size : 0);
+    clean_path(path, line, image);
+    mapping.image = image;
+    mapping.bias = line->start - address;
+    mapping.module =
+        symbols_module(maps->symbols, path, image ? image->build_id : NULL, image ? image->build_id_size : 0);
     return mapping;
 }
 
@@ -114,7 +161,7 @@ static const struct mapping *find_old(const struct maps *old, const struct line 
 }
 
 /* Returns whether it is one that old does not have. */
-static bool mapping_add(struct maps *maps, const struct maps *old, const struct line *line)
+static bool mapping_add(struct maps *maps, const struct maps *old, const struct line *line, uint64_t head)
 {
     struct mapping *grown = realloc(maps->mapping, (maps->count + 1) * sizeof *grown);
     const struct mapping *before = find_old(old, line);
@@ -124,7 +171,7 @@ static bool mapping_add(struct maps *maps, const struct maps *old, const struct 
     maps->mapping = grown;
     if (before && before->image)
         image_retain(before->image);
-    grown[maps->count++] = before ? *before : mapping_open(maps, line);
+    grown[maps->count++] = before ? *before : mapping_open(maps, line, head);
     return !before;
 }
 
@@ -140,7 +187,7 @@ bool maps_read(struct maps *maps, bool fresh)
     /* Released after the new ones are open, so that files that stay are not read again. */
     const struct maps old = *maps, none = {0};
     char path[64], text[LINE_BYTES];
-    struct line line;
+    struct line line, head = {0};
     bool changed = fresh;
     FILE *file;
 
@@ -154,8 +201,12 @@ bool maps_read(struct maps *maps, bool fresh)
         if (!line_parse(text, &line))
             continue;
         region_add(maps, &line);
+        if (!line.offset)
+            head = line;
+        else if (line.inode != head.inode || line.device != head.device)
+            head.start = 0;
         if (is_executable(&line) && line.path[0] == '/' && maps->count < MOST_MAPPINGS)
-            changed |= mapping_add(maps, fresh ? &none : &old, &line);
+            changed |= mapping_add(maps, fresh ? &none : &old, &line, head.start);
     }
     fclose(file);
     if (!maps->count) { /* it is ending: what we know of it is the last that can be known */

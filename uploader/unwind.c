@@ -39,9 +39,10 @@ struct unwinder {
     size_t longer_room;
     const uint8_t *copy; /* the one in use, in one of both */
     size_t size;
-    uint64_t base;                  /* address of copy[0] */
-    uint64_t low, high;             /* the thread's stack, 0: not known */
-    bool reread, changed;           /* in this walk: the stack was read again, mappings changed */
+    uint64_t base;        /* address of copy[0] */
+    uint64_t low, high;   /* the thread's stack, 0: not known */
+    bool reread, changed; /* in this walk: the stack was read again, mappings changed */
+    bool no_table;        /* for the frame that was last stepped from: libunwind guesses by frame pointers */
     int32_t walk_reads, look_reads; /* left */
 };
 
@@ -284,11 +285,13 @@ static int access_fpreg(unw_addr_space_t space, unw_regnum_t number, unw_fpreg_t
 static int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t *info, int need_info,
                           void *context)
 {
-    const struct unwinder *unwinder = context;
+    struct unwinder *unwinder = context;
     const struct mapping *mapping = maps_find_code(&unwinder->maps, ip);
     const struct image *image = mapping ? mapping->image : NULL;
     unw_dyn_info_t table = {.format = UNW_INFO_FORMAT_REMOTE_TABLE};
+    int rc;
 
+    unwinder->no_table = true;
     if (!image || !image->frame_hdr)
         return -UNW_ENOINFO;
     table.start_ip = mapping->start;
@@ -296,7 +299,9 @@ static int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t
     table.u.rti.segbase = image->frame_hdr + mapping->bias;
     table.u.rti.table_data = image->frame_table + mapping->bias;
     table.u.rti.table_len = image->frame_count * TABLE_ENTRY / sizeof(unw_word_t);
-    return SEARCH_TABLE(space, ip, &table, info, need_info, context);
+    rc = SEARCH_TABLE(space, ip, &table, info, need_info, context);
+    unwinder->no_table = rc != 0;
+    return rc;
 }
 
 static void put_unwind_info(unw_addr_space_t space, unw_proc_info_t *info, void *context)
@@ -351,10 +356,23 @@ static void take_frame(const struct unwinder *unwinder, struct unwound *unwound,
         unwound->checkable = false;
 }
 
+/* After the last step: is what the walk ended at the thread's first function? Its table says so, or the chain
+   of frame pointers ended in 0. Where a guess found no frame pointer, libunwind takes the next frame for the
+   first. */
+static bool ended(const struct unwinder *unwinder, unw_cursor_t *cursor, unw_word_t fp)
+{
+    unw_save_loc_t loc;
+
+    if (unwinder->no_table)
+        return !fp;
+    return !unw_get_save_loc(cursor, UNW_X86_64_RBP, &loc) && loc.type != UNW_SLT_NONE;
+}
+
 static void walk(struct unwinder *unwinder, struct unwound *unwound)
 {
     unw_cursor_t cursor;
-    unw_word_t pc, sp;
+    unw_word_t pc, sp, fp = 0;
+    bool guessed = false;
     int more;
 
     unwinder->walk_reads = WALK_READS;
@@ -365,11 +383,15 @@ static void walk(struct unwinder *unwinder, struct unwound *unwound)
         if (unw_get_reg(&cursor, UNW_REG_IP, &pc) || unw_get_reg(&cursor, UNW_REG_SP, &sp) || !pc)
             break;
         take_frame(unwinder, unwound, pc, sp);
-        /* Without a table libunwind guesses by frame pointers; in code of no file that is all one has. */
+        if (unw_get_reg(&cursor, UNW_X86_64_RBP, &fp))
+            fp = 0;
+        unwinder->no_table = false;
         more = unw_step(&cursor);
+        guessed |= unwinder->no_table;
         unwinder->walk_reads += unwinder->walk_reads > 0 ? FRAME_READS : 0;
     }
-    unwound->truncated = more < 0 || unwound->frames == LAYOUT_FRAMES || !may_read(unwinder, 0);
+    unwound->truncated = more < 0 || unwound->frames == LAYOUT_FRAMES || !may_read(unwinder, 0) ||
+                         (guessed && (more > 0 || !ended(unwinder, &cursor, fp)));
 }
 
 /* Does an address lie where no code was when the mappings were read? */

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stacks of waiting threads, as they are seen from outside, where what the program maps does not stay as it is."""
+import re
 
 
 def plugin(env, name):
@@ -15,3 +16,10 @@ def waits_in_plugins(env, *args):
 def test_plugin_that_is_loaded_later(env):
     stacks = waits_in_plugins(env, plugin(env, "wait_in_plugin"))
     assert len(stacks) == 1 and stacks[0].endswith("call_plugin;plugin_work;wait_in_plugin;nanosleep"), stacks
+
+
+def test_plugin_whose_file_is_gone(env):
+    """Its tables are read from the process: the callers are there, and the module by the name that it had."""
+    stacks = waits_in_plugins(env, "gone", plugin(env, "gone"))
+    assert len(stacks) == 1 and "truncated" not in stacks[0], stacks
+    assert re.search(r"^clone.*;call_plugin;gone\.so\+0x\w+;gone\.so\+0x\w+;nanosleep$", stacks[0]), stacks

@@ -457,6 +457,31 @@ static void test_unknown_addresses_have_a_ceiling(void **state)
     assert_ptr_equal(symbols_locate(f->symbols, &source, NULL, 1), first);
 }
 
+/* Code that no table describes: what its frame pointers lead to is whole only where their chain ends. */
+static void test_a_guess_is_marked_as_such(void **state)
+{
+    struct fixture *f = *state;
+    uintptr_t code = (uintptr_t)mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint64_t chain[64] = {(uintptr_t)&chain[2], code + 1, 0, code + 2}, other[64] = {0};
+    char stack[1024];
+
+    other[0] = (uintptr_t)&other[2];
+    other[1] = (uintptr_t)&map_trap + 1; /* its table finds a return address of 0 */
+    for (unsigned slot = WAITER; slot <= OTHER; slot++) {
+        struct seg_thread *thread = put_thread(f, slot, getpid());
+        thread->wait_kind = slot == WAITER ? WAIT_POLL : WAIT_SELECT;
+        thread->wait_regs[0] = code;
+        thread->wait_regs[1] = thread->wait_regs[2] = (uintptr_t)(slot == WAITER ? chain : other);
+        thread->wait_sequence = 1;
+    }
+    wall_look(f->target, f->start_ns + SECOND_NS);
+    target_drain(f->target);
+    assert_int_equal(by_leaf(f, KIND_ID_OFF_CPU, "poll", stack), SECOND_NS);
+    assert_null(strstr(stack, "truncated"));
+    assert_int_equal(by_leaf(f, KIND_ID_OFF_CPU, "select", stack), SECOND_NS);
+    assert_non_null(strstr(stack, "map_trap;[truncated];"));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -474,6 +499,7 @@ int main(void)
         TEST(test_what_hostile_waits_cost),
         TEST(test_frames_of_waits_have_a_ceiling),
         TEST(test_unknown_addresses_have_a_ceiling),
+        TEST(test_a_guess_is_marked_as_such),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
