@@ -97,6 +97,8 @@ static void add_cpu(struct target *target, const struct stack *stack, uint32_t n
 
     if (parts & PROGRAM_INTERVAL && wall_wanted(target))
         wall_cpu(target, name, stack, value[1]);
+    if (!(parts & PROGRAM_INTERVAL))
+        wall_cpu_before(target, name, value[1]);
     if (profiles >> PROFILE_WALL & 1)
         program_add(target->programs, target->program, parts, KIND_ID_WALL, stack, target->pid,
                     target_thread_name(target, name), value);

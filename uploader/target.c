@@ -100,12 +100,31 @@ static int program_find(struct target *target)
     return 0;
 }
 
-/* Threads' time counts from the process's start; another uploader has counted what was before us. */
+/* Threads' time counts from the process's start, or from where another uploader ended: what CPU time it has
+   not acknowledged is of the same span. */
 static int64_t wall_since(const struct target *target)
 {
     int64_t now_ns = monotonic_ns();
     uint64_t start_ns = target->segment->header.start_monotonic_ns;
-    return target->resumed || !start_ns || start_ns > (uint64_t)now_ns ? now_ns : (int64_t)start_ns;
+    uint64_t acked_ns = atomic_load_explicit(&target->segment->control.wall_acked_ns, memory_order_relaxed);
+    uint64_t since_ns = acked_ns > start_ns ? acked_ns : start_ns;
+    return !since_ns || since_ns > (uint64_t)now_ns ? now_ns : (int64_t)since_ns;
+}
+
+/* The profiles of a process that another uploader had before begin where those times do. */
+static void take_start(struct target *target)
+{
+    struct program *program = target->program;
+    int64_t gap_ns = monotonic_ns() - wall_until(target->wall), start_ns;
+
+    if (!target->resumed)
+        return;
+    start_ns = program->interval_start_ns - gap_ns;
+    if (program->processes == 1 && start_ns > 0)
+        program->interval_start_ns = start_ns;
+    start_ns = (int64_t)(target->segment->header.start_realtime_ns & INT64_MAX);
+    if (start_ns && start_ns < program->start_ns)
+        program->start_ns = start_ns;
 }
 
 int target_attach(struct programs *programs, struct symbols *symbols, const struct join *join,
@@ -135,6 +154,7 @@ int target_attach(struct programs *programs, struct symbols *symbols, const stru
         target_free(target);
         return -ENOMEM;
     }
+    take_start(target);
     rotate_attach(target);
     atomic_store_explicit(&target->segment->control.heartbeat_ns, (uint64_t)monotonic_ns(),
                           memory_order_relaxed);
@@ -385,7 +405,7 @@ static void drain_states(struct target *target)
         drain_created(target);
 }
 
-void target_drain(struct target *target)
+static void drain_samples(struct target *target)
 {
     uint64_t own = target->program->counts.counter[COUNT_OWN_TICKS];
 
@@ -394,10 +414,31 @@ void target_drain(struct target *target)
     program_count_own(target->program, ticks_to_ns(target, own));
     for (unsigned b = 0; b < LAYOUT_BANKS; b++)
         drain_bank(target, b);
-    wall_look(target, monotonic_ns());
+}
+
+static void drain_times(struct target *target)
+{
     wall_drain(target);
-    drain_states(target);
+    atomic_store_explicit(&target->segment->control.wall_acked_ns, (uint64_t)wall_until(target->wall),
+                          memory_order_relaxed);
     target->resumed = false;
+}
+
+void target_drain(struct target *target)
+{
+    drain_samples(target);
+    wall_look(target, monotonic_ns());
+    drain_times(target);
+    drain_states(target);
+}
+
+/* What the target counted while it made the copy is in the original alone: no more than the copy has is
+   acknowledged there. */
+static void acked_copy_value(struct seg_sample *to, const struct seg_sample *from, int i)
+{
+    uint64_t acked = atomic_load_explicit(&from->acked[i], memory_order_relaxed),
+             value = atomic_load_explicit(&to->value[i], memory_order_relaxed);
+    atomic_store_explicit(&to->acked[i], acked < value ? acked : value, memory_order_relaxed);
 }
 
 static void acked_copy(struct seg_bank *to, const struct seg_bank *from)
@@ -412,14 +453,15 @@ static void acked_copy(struct seg_bank *to, const struct seg_bank *from)
             atomic_load_explicit(&to->sample[i].key, memory_order_relaxed))
             continue;
         for (int v = 0; v < LAYOUT_VALUES; v++)
-            atomic_store_explicit(&to->sample[i].acked[v],
-                                  atomic_load_explicit(&from->sample[i].acked[v], memory_order_relaxed),
-                                  memory_order_relaxed);
+            acked_copy_value(&to->sample[i], &from->sample[i], v);
     }
 }
 
 void target_resume(struct target *target, struct target *old)
 {
+    /* Without another look: its slots stand still since the copy was made, and the process goes on. */
+    drain_samples(old);
+    drain_times(old);
     for (unsigned b = 0; b < LAYOUT_BANKS; b++)
         acked_copy(&target->segment->bank[b], &old->segment->bank[b]);
     memcpy(target->counter, old->counter, sizeof target->counter);

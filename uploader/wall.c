@@ -49,6 +49,7 @@ struct watched {
 /* Sums over the threads of one name since the last round. */
 struct sums {
     int64_t total_ns, running_ns, running_looks, cpu_ns;
+    int64_t before_ns;    /* CPU time of before since_ns */
     int64_t blocked_ns;   /* all of its entries in pending */
     struct stack *newest; /* copy of the stack with the most CPU time */
     int64_t newest_ns;
@@ -68,10 +69,10 @@ struct wall {
     struct map keys;         /* stack, thread name; to */
     struct pending *pending; /* what was seen, by number - 1 */
     size_t pending_room;
-    int64_t last_ns;
-    bool unreadable;         /* its memory is not shown to us */
-    uint32_t epoch, modules; /* of the segment, when the mappings were read */
-    const char *leaf[WAITS]; /* interned */
+    int64_t since_ns, last_ns; /* the first and the last instant that is accounted for */
+    bool unreadable;           /* its memory is not shown to us */
+    uint32_t epoch, modules;   /* of the segment, when the mappings were read */
+    const char *leaf[WAITS];   /* interned */
     struct sums sums[LAYOUT_NAMES];
 };
 
@@ -83,7 +84,7 @@ struct wall *wall_new(struct target *target, int64_t since_ns)
     if (!wall)
         return NULL;
     wall->keys.words = 2;
-    wall->last_ns = since_ns;
+    wall->since_ns = wall->last_ns = since_ns;
     for (int i = 0; i < WAITS; i++)
         wall->leaf[i] = symbols_intern(symbols, wait_functions[i].function);
     wall->waits = waits_new(symbols, &target->source);
@@ -133,6 +134,13 @@ static struct pending *pending_of(struct wall *wall, const struct wait_stack *st
         wall->pending_room = room;
     }
     return number ? &wall->pending[number - 1] : NULL;
+}
+
+/* Some of the times come from memory that the target can write: sums stop at the end of their range. */
+static void add_time_to(int64_t *sum, int64_t ns)
+{
+    if (__builtin_add_overflow(*sum, ns, sum))
+        *sum = INT64_MAX;
 }
 
 /* Gives a thread that much time in what it was last seen in. */
@@ -402,8 +410,13 @@ void wall_cpu(struct target *target, uint32_t name, const struct stack *stack, i
 {
     struct sums *sums = sums_of(target->wall, name);
 
-    sums->cpu_ns += ns;
+    add_time_to(&sums->cpu_ns, ns);
     keep_newest(sums, stack, ns);
+}
+
+void wall_cpu_before(struct target *target, uint32_t name, int64_t ns)
+{
+    add_time_to(&sums_of(target->wall, name)->before_ns, ns);
 }
 
 static uint32_t profiles_of(const struct target *target)
@@ -412,8 +425,8 @@ static uint32_t profiles_of(const struct target *target)
 }
 
 /* Both profiles, or what of them is recorded. */
-static void add_time(struct target *target, const struct stack *stack, uint32_t name, int64_t looks,
-                     int64_t ns, bool off_cpu)
+static void add_time_in(struct target *target, unsigned parts, const struct stack *stack, uint32_t name,
+                        int64_t looks, int64_t ns, bool off_cpu)
 {
     const int64_t value[PROFILE_VALUES] = {looks, ns};
     const char *thread = target_thread_name(target, name);
@@ -422,11 +435,17 @@ static void add_time(struct target *target, const struct stack *stack, uint32_t 
     if (!stack || (!looks && !ns))
         return;
     if (profiles >> PROFILE_WALL & 1)
-        program_add(target->programs, target->program, PROGRAM_MERGED | PROGRAM_INTERVAL, KIND_ID_WALL, stack,
-                    target->pid, thread, value);
+        program_add(target->programs, target->program, parts, KIND_ID_WALL, stack, target->pid, thread,
+                    value);
     if (off_cpu && profiles >> PROFILE_OFF_CPU & 1)
-        program_add(target->programs, target->program, PROGRAM_MERGED | PROGRAM_INTERVAL, KIND_ID_OFF_CPU,
-                    stack, target->pid, thread, value);
+        program_add(target->programs, target->program, parts, KIND_ID_OFF_CPU, stack, target->pid, thread,
+                    value);
+}
+
+static void add_time(struct target *target, const struct stack *stack, uint32_t name, int64_t looks,
+                     int64_t ns, bool off_cpu)
+{
+    add_time_in(target, PROGRAM_MERGED | PROGRAM_INTERVAL, stack, name, looks, ns, off_cpu);
 }
 
 static const struct stack *special_stack(struct target *target, const char *text)
@@ -434,6 +453,29 @@ static const struct stack *special_stack(struct target *target, const char *text
     const char *leaf = symbols_intern(target->programs->symbols, text);
     struct wait_stack *stack = leaf ? waits_intern(target->wall->waits, leaf, NULL) : NULL;
     return stack ? waits_name(target->wall->waits, stack) : NULL;
+}
+
+/* What the threads that live have lived before since_ns and was not CPU time. Nobody knows any more what it
+   was, but without it the session's profile would be of CPU time alone as far as it goes back. */
+static void settle_before(struct target *target)
+{
+    struct wall *wall = target->wall;
+    int64_t lived_ns[LAYOUT_NAMES] = {0};
+    uint32_t slots = target_used_slots(target);
+
+    for (uint32_t i = 1; i <= slots; i++) {
+        struct seg_thread *thread = &target->segment->thread[i];
+        uint32_t name = atomic_load_explicit(&thread->name, memory_order_relaxed) % LAYOUT_NAMES;
+        if (atomic_load_explicit(&thread->tid, memory_order_acquire) > 0 &&
+            thread->start_monotonic_ns < (uint64_t)wall->since_ns)
+            add_time_to(&lived_ns[name], wall->since_ns - (int64_t)thread->start_monotonic_ns);
+    }
+    for (uint32_t i = 0; i < LAYOUT_NAMES; i++) {
+        if (lived_ns[i] > wall->sums[i].before_ns)
+            add_time_in(target, PROGRAM_MERGED, special_stack(target, "[seen by an earlier uploader]"), i, 0,
+                        lived_ns[i] - wall->sums[i].before_ns, true);
+        wall->sums[i].before_ns = 0;
+    }
 }
 
 /* How much of a name's time was blocked, of what the looks saw as blocked: 1, unless the CPU profile counted
@@ -470,6 +512,8 @@ void wall_drain(struct target *target)
     struct wall *wall = target->wall;
     double scale[LAYOUT_NAMES];
 
+    if (target->resumed)
+        settle_before(target);
     for (uint32_t i = 0; i < LAYOUT_NAMES; i++)
         scale[i] = wall->sums[i].total_ns || wall->sums[i].cpu_ns ? settle(target, i) : 1;
     for (uint32_t n = 0; n < wall->keys.used; n++) {
@@ -488,6 +532,11 @@ void wall_drain(struct target *target)
         if (wall->watched[i].stack)
             waits_use(wall->watched[i].stack);
     waits_sweep(wall->waits);
+}
+
+int64_t wall_until(const struct wall *wall)
+{
+    return wall->last_ns;
 }
 
 /* What a running thread was last seen doing by the CPU profile: known where no other of its name runs. */
@@ -571,5 +620,8 @@ void wall_drain_threads(struct target *target)
 
 void wall_resume(struct wall *wall, const struct wall *old)
 {
-    wall->last_ns = old->last_ns;
+    wall->since_ns = wall->last_ns = old->last_ns;
+    for (uint32_t i = 0; i < LAYOUT_NAMES; i++)
+        if (old->sums[i].cpu_ns)
+            wall->sums[i].cpu_ns = old->sums[i].cpu_ns;
 }

@@ -35,10 +35,18 @@ void wall_cpu(struct target *target, uint32_t name, const struct stack *stack, i
 /* Hands on what the looks have seen since the last round. */
 void wall_drain(struct target *target);
 
+/* CPU time, of threads with this name, that another uploader handed on before it died. The times beside it
+   are gone with that one: the next wall_drain() gives them to a frame that says so, for the session's
+   profile. */
+void wall_cpu_before(struct target *target, uint32_t name, int64_t ns);
+
 /* Every live thread as it was at the last look, into the threads profile. */
 void wall_drain_threads(struct target *target);
 
-/* The other one has accounted for everything so far. */
+/* CLOCK_MONOTONIC of the last look: until then times are accounted for, once they are drained. */
+int64_t wall_until(const struct wall *wall);
+
+/* The other one was drained: times go on from where it ended. */
 void wall_resume(struct wall *wall, const struct wall *old);
 
 #endif

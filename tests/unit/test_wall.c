@@ -255,6 +255,73 @@ static void test_memory_that_cannot_be_read(void **state)
     assert_string_equal(stack, "poll;");
 }
 
+/* Of a process that another uploader had before, from where that one ended: the times between are given to
+   what is seen first, and CPU time that was not acknowledged is a part of them. */
+static struct target *attach_again(struct fixture *f)
+{
+    struct join join = {.pid = getpid(), .memfd = dup(f->memfd), .pidfd = -1};
+    struct target *target = NULL;
+
+    f->segment->header.flags |= SEGMENT_RESUMED;
+    assert_int_equal(target_attach(&f->programs, f->symbols, &join, &target), 0);
+    return target;
+}
+
+static struct seg_thread *put_waiting(struct fixture *f, unsigned slot)
+{
+    struct seg_thread *thread = put_thread(f, slot, getpid());
+
+    thread->wait_kind = WAIT_POLL;
+    thread->wait_regs[0] = thread->wait_regs[1] = 8;
+    thread->wait_sequence = 1;
+    return thread;
+}
+
+static void test_after_another_uploader(void **state)
+{
+    struct fixture *f = *state;
+    int64_t now_ns = monotonic_ns();
+    char stack[1024];
+
+    f->segment->header.start_monotonic_ns = (uint64_t)(now_ns - 20 * SECOND_NS);
+    f->segment->control.wall_acked_ns = (uint64_t)(now_ns - 10 * SECOND_NS);
+    put_waiting(f, WAITER)->start_monotonic_ns = (uint64_t)(now_ns - 20 * SECOND_NS);
+    put_cpu(f, 9 * SECOND_NS);
+    f->segment->bank[0].sample[0].acked[2] = 4 * (uint64_t)SECOND_NS;
+    target_free(f->target);
+    f->target = attach_again(f);
+    wall_look(f->target, now_ns + 10 * SECOND_NS);
+    target_drain(f->target);
+    assert_int_equal(total(f, KIND_ID_CPU), 5 * SECOND_NS);
+    assert_int_equal(total(f, KIND_ID_WALL), 20 * SECOND_NS);
+    assert_int_equal(by_leaf(f, KIND_ID_OFF_CPU, "poll", stack), 15 * SECOND_NS);
+    /* The session's profile goes back to the start. */
+    assert_int_equal(profile_total(f->programs.program[0]->merged[KIND_ID_CPU], 1), 9 * SECOND_NS);
+    assert_int_equal(profile_total(f->programs.program[0]->merged[KIND_ID_WALL], 1), 30 * SECOND_NS);
+    assert_int_equal(profile_total(f->programs.program[0]->merged[KIND_ID_OFF_CPU], 1), 21 * SECOND_NS);
+    assert_int_equal(f->segment->control.wall_acked_ns, now_ns + 10 * SECOND_NS);
+}
+
+/* The process took us for dead: what we had seen until then is not lost, nor counted twice. */
+static void test_after_ourselves(void **state)
+{
+    struct fixture *f = *state;
+    struct target *next;
+
+    put_waiting(f, WAITER);
+    wall_look(f->target, f->start_ns + 10 * SECOND_NS);
+    put_cpu(f, 5 * SECOND_NS);
+    next = attach_again(f);
+    target_resume(next, f->target);
+    target_free(f->target);
+    f->target = next;
+    wall_look(f->target, f->start_ns + 20 * SECOND_NS);
+    target_drain(f->target);
+    assert_int_equal(total(f, KIND_ID_CPU), 5 * SECOND_NS);
+    assert_int_equal(total(f, KIND_ID_WALL), 20 * SECOND_NS);
+    assert_int_equal(total(f, KIND_ID_OFF_CPU), 15 * SECOND_NS);
+}
+
 static void test_hostile_slots(void **state)
 {
     struct fixture *f = *state;
@@ -314,6 +381,8 @@ int main(void)
         TEST(test_begin_and_end),
         TEST(test_not_hooked),
         TEST(test_memory_that_cannot_be_read),
+        TEST(test_after_another_uploader),
+        TEST(test_after_ourselves),
         TEST(test_hostile_slots),
         TEST(test_threads_as_text),
     };
