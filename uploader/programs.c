@@ -26,6 +26,7 @@ static void program_free(struct program *program)
         profile_free(program->interval[k]);
         profile_free(program->merged[k]);
     }
+    brief_free(program->brief);
     free(program->pid);
     free(program);
 }
@@ -405,6 +406,7 @@ static int64_t upload_due(struct programs *programs, struct program *program, st
 
     if (!program->due_ns || now_ns < program->due_ns)
         return program->due_ns ? program->due_ns : INT64_MAX;
+    brief_settle(programs, program);
     for (int k = 0; k < KIND_IDS; k++)
         fold(program, (enum profile_kind_id)k, programs->overflow);
     program_upload(program, sinks, count, whole ? PROGRAM_MERGED | PROGRAM_INTERVAL : PROGRAM_MERGED);
@@ -429,6 +431,7 @@ void programs_upload_all(struct programs *programs, struct sink *const *sinks, s
         struct program *program = programs->program[i];
         if (!program->changed && !program->due_ns)
             continue;
+        brief_settle(programs, program);
         for (int k = 0; k < KIND_IDS; k++)
             fold(program, (enum profile_kind_id)k, programs->overflow);
         program_upload(program, sinks, count, PROGRAM_MERGED | PROGRAM_INTERVAL);

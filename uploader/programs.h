@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "brief.h"
 #include "profile.h"
 #include "sink.h"
 #include "stacks.h"
@@ -37,6 +38,7 @@ struct program {
     char directory[80];                  /* its name among all programs of the session */
     struct profile *interval[KIND_IDS], *merged[KIND_IDS];
     struct program_counts interval_counts, counts;
+    struct brief *brief; /* times of processes that lived briefly, until the next upload */
     int64_t period[KIND_IDS];
     int64_t start_ns, interval_start_ns; /* CLOCK_REALTIME */
     int64_t end_ns;                      /* CLOCK_REALTIME when its last process ended, or now */

@@ -432,6 +432,14 @@ void target_drain(struct target *target)
     drain_states(target);
 }
 
+void target_drain_end(struct target *target, int64_t ended_ns)
+{
+    drain_samples(target);
+    wall_end(target, ended_ns);
+    drain_times(target);
+    drain_states(target);
+}
+
 /* What the target counted while it made the copy is in the original alone: no more than the copy has is
    acknowledged there. */
 static void acked_copy_value(struct seg_sample *to, const struct seg_sample *from, int i)

@@ -52,6 +52,9 @@ void target_tick(struct target *target, int64_t now_ns);
 /* One round: hands on all that was recorded since the last one, and the live allocations as they are. */
 void target_drain(struct target *target);
 
+/* The last round, of a process that has ended, or executed another program: no later than at ended_ns. */
+void target_drain_end(struct target *target, int64_t ended_ns);
+
 /* The same process handed over a copy of `old`, believing that we had died: what old has acknowledged already
    is not to come a second time. */
 void target_resume(struct target *target, struct target *old);

@@ -29,6 +29,10 @@ bool wall_wanted(const struct target *target);
 
 void wall_look(struct target *target, int64_t now_ns);
 
+/* The last look, at a process that has ended: of what its threads did since the one before only what the
+   segment says is known. */
+void wall_end(struct target *target, int64_t ended_ns);
+
 /* CPU time that was drained: of the threads with this name, in this stack. */
 void wall_cpu(struct target *target, uint32_t name, const struct stack *stack, int64_t ns);
 
