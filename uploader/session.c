@@ -291,8 +291,12 @@ static void tick(struct session *session, int64_t now_ns)
 {
     if (now_ns < session->next_tick_ns)
         return;
-    for (size_t i = 0; i < session->targets; i++)
-        target_tick(session->target[i], now_ns);
+    for (size_t i = session->targets; i--;) {
+        if (target_is_replaced(session->target[i]))
+            end_target(session, i, now_ns);
+        else
+            target_tick(session->target[i], now_ns);
+    }
     /* Once a second at most: what it closes may have to be opened, and inflated, again for the next new
      * address. */
     symbols_trim(session->symbols);

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,6 +128,57 @@ static void take_start(struct target *target)
         program->start_ns = start_ns;
 }
 
+/* Fields 26 and 28 of /proc/PID/stat, which are shown as 0 or 1 to who may not know: the addresses of code
+   and stack, which an exec of the same file changes, too. */
+static void read_places(pid_t pid, struct image_id *image)
+{
+    char path[64], line[1024] = "";
+    const char *after;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    file = fopen(path, "re");
+    if (!file)
+        return;
+    after = fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL;
+    if (after && sscanf(after,
+                        ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %*u "
+                        "%*u %*d %*u %" SCNu64 " %*u %" SCNu64,
+                        &image->code, &image->stack) != 2)
+        image->code = image->stack = 0;
+    fclose(file);
+}
+
+static struct image_id image_of(pid_t pid)
+{
+    struct image_id image = {0};
+    struct stat st;
+    char path[64];
+
+    snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+    if (pid && !stat(path, &st)) {
+        image.device = st.st_dev;
+        image.inode = st.st_ino;
+    }
+    if (pid)
+        read_places(pid, &image);
+    return image;
+}
+
+static bool differs(uint64_t was, uint64_t is)
+{
+    return was > 1 && is > 1 && was != is;
+}
+
+bool target_is_replaced(const struct target *target)
+{
+    struct image_id now = image_of(target->pid);
+
+    return differs(target->image.inode, now.inode) ||
+           (target->image.inode && now.inode && target->image.device != now.device) ||
+           differs(target->image.code, now.code) || differs(target->image.stack, now.stack);
+}
+
 int target_attach(struct programs *programs, struct symbols *symbols, const struct join *join,
                   struct target **result)
 {
@@ -147,6 +199,7 @@ int target_attach(struct programs *programs, struct symbols *symbols, const stru
         return -EINVAL;
     }
     open_source(target);
+    target->image = image_of(target->pid);
     target->resumed = target->segment->header.flags & SEGMENT_RESUMED;
     target->stacks = stacks_new(target->segment, symbols, &target->source);
     target->wall = wall_new(target, wall_since(target));
@@ -360,6 +413,8 @@ void target_tick(struct target *target, int64_t now_ns)
     atomic_store_explicit(&target->segment->control.heartbeat_ns, (uint64_t)monotonic_ns(),
                           memory_order_relaxed);
     adopt_tick(target);
+    if (!wall_wanted(target)) /* while nothing else looks: it notes that nothing is recorded */
+        wall_look(target, now_ns);
     warm(target, now_ns);
 }
 
@@ -416,7 +471,7 @@ static void drain_samples(struct target *target)
         drain_bank(target, b);
 }
 
-static void drain_times(struct target *target)
+static void account_times(struct target *target)
 {
     wall_drain(target);
     atomic_store_explicit(&target->segment->control.wall_acked_ns, (uint64_t)wall_until(target->wall),
@@ -424,11 +479,17 @@ static void drain_times(struct target *target)
     target->resumed = false;
 }
 
+void target_drain_times(struct target *target)
+{
+    drain_samples(target);
+    account_times(target);
+}
+
 void target_drain(struct target *target)
 {
     drain_samples(target);
     wall_look(target, monotonic_ns());
-    drain_times(target);
+    account_times(target);
     drain_states(target);
 }
 
@@ -436,7 +497,7 @@ void target_drain_end(struct target *target, int64_t ended_ns)
 {
     drain_samples(target);
     wall_end(target, ended_ns);
-    drain_times(target);
+    account_times(target);
     drain_states(target);
 }
 
@@ -468,8 +529,7 @@ static void acked_copy(struct seg_bank *to, const struct seg_bank *from)
 void target_resume(struct target *target, struct target *old)
 {
     /* Without another look: its slots stand still since the copy was made, and the process goes on. */
-    drain_samples(old);
-    drain_times(old);
+    target_drain_times(old);
     for (unsigned b = 0; b < LAYOUT_BANKS; b++)
         acked_copy(&target->segment->bank[b], &old->segment->bank[b]);
     memcpy(target->counter, old->counter, sizeof target->counter);

@@ -27,9 +27,8 @@ static bool is_luck(const struct times *times, int64_t period_ns, int64_t left_n
     if (!times->blocked_ns && !times->unseen_ns)
         return false;
     over = (double)left_ns - SAMPLES_OFF * (double)period_ns;
-    return over <= 0 ||
-           (looks >= 1 && over * over <= DEVIATIONS * DEVIATIONS * (double)times->running_ns *
-                                             (double)times->blocked_ns / looks);
+    return over <= 0 || (looks >= 1 && over * over <= DEVIATIONS * DEVIATIONS * (double)times->running_ns *
+                                                          (double)times->blocked_ns / looks);
 }
 
 static int64_t at_most(int64_t ns, int64_t most)
@@ -65,8 +64,7 @@ void times_settle(const struct times *times, bool has_cpu, int64_t period_ns, st
     left_ns = at_most(INT64_MAX, times->running_ns - cpu_ns) - settled->queued_ns;
     if (left_ns && !is_luck(times, period_ns, left_ns))
         settled->running_ns = left_ns;
-    blocked_ns =
-        at_most(INT64_MAX, times_total(times) - cpu_ns - settled->queued_ns - settled->running_ns);
+    blocked_ns = at_most(INT64_MAX, times_total(times) - cpu_ns - settled->queued_ns - settled->running_ns);
     times_add(&settled->running_ns, times->untimed_ns);
     if (times->blocked_ns > 0)
         settled->scale = (double)blocked_ns / (double)times->blocked_ns;

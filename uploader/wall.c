@@ -47,6 +47,7 @@ struct watched {
     bool has_times;          /* when they were read, or as they are of a new thread */
     struct task_times times; /* as of then */
     uint32_t look;           /* number of the last one */
+    uint32_t changes;        /* wall.changes when its stack was unwound */
     uint64_t start;
     int64_t since_ns;         /* in this activity */
     int64_t credited_ns;      /* at its first look */
@@ -74,14 +75,16 @@ struct wall {
     struct watched *watched;
     uint32_t room, asked; /* asked: slot whose state was asked for last */
     uint32_t looks;
+    uint32_t profiles;       /* what was recorded since the last look */
     bool dead;               /* the process is: nothing can be asked any more */
     struct map keys;         /* stack, thread name; to */
     struct pending *pending; /* what was seen, by number - 1 */
     size_t pending_room;
-    int64_t since_ns, last_ns; /* the first and the last instant that is accounted for */
-    bool unreadable;           /* its memory is not shown to us */
-    uint32_t epoch, modules;   /* of the segment, when the mappings were read */
-    const char *leaf[WAITS];   /* interned */
+    int64_t since_ns, last_ns;      /* the first and the last instant that is accounted for */
+    bool unreadable;                /* its memory is not shown to us */
+    uint32_t epoch, modules, loads; /* of the segment, when the mappings were read */
+    uint32_t changes;               /* after which an address may be in another module than before */
+    const char *leaf[WAITS];        /* interned */
     struct sums sums[LAYOUT_NAMES];
 };
 
@@ -94,6 +97,7 @@ struct wall *wall_new(struct target *target, int64_t since_ns)
         return NULL;
     wall->keys.words = 2;
     wall->since_ns = wall->last_ns = since_ns;
+    wall->profiles = atomic_load_explicit(&target->segment->control.profiles, memory_order_relaxed);
     for (int i = 0; i < WAITS; i++)
         wall->leaf[i] = symbols_intern(symbols, wait_functions[i].function);
     wall->waits = waits_new(symbols, &target->source);
@@ -118,10 +122,21 @@ void wall_free(struct wall *wall)
     free(wall);
 }
 
+static const uint32_t wall_profile_bits = 1u << PROFILE_WALL | 1u << PROFILE_OFF_CPU | 1u << PROFILE_THREADS;
+
+static uint32_t segment_profiles(const struct target *target)
+{
+    return atomic_load_explicit(&target->segment->control.profiles, memory_order_relaxed);
+}
+
 bool wall_wanted(const struct target *target)
 {
-    const uint32_t any = 1u << PROFILE_WALL | 1u << PROFILE_OFF_CPU | 1u << PROFILE_THREADS;
-    return atomic_load_explicit(&target->segment->control.profiles, memory_order_relaxed) & any;
+    return segment_profiles(target) & wall_profile_bits;
+}
+
+uint32_t wall_profiles(const struct target *target)
+{
+    return target->wall->profiles;
 }
 
 static struct sums *sums_of(struct wall *wall, uint32_t name)
@@ -212,28 +227,39 @@ static void note_unreadable(struct target *target, int error)
         target->program->name, (int)target->pid, strerror(-error));
 }
 
-/* Libraries that came or went are seen by the target's own list, as far as samples were taken in them. */
+/* Libraries that came or went are seen by the target's own list, as far as samples were taken in them, and by
+   the number of calls that may have brought or removed one. */
 static void check_modules(struct target *target)
 {
+    struct wall *wall = target->wall;
     struct seg_header *header = &target->segment->header;
     uint32_t epoch = atomic_load_explicit(&header->epoch, memory_order_relaxed),
-             modules = atomic_load_explicit(&header->modules, memory_order_relaxed);
+             modules = atomic_load_explicit(&header->modules, memory_order_relaxed),
+             loads = atomic_load_explicit(&header->loads, memory_order_relaxed);
 
-    if (epoch == target->wall->epoch && modules == target->wall->modules)
+    if (epoch == wall->epoch && modules == wall->modules && loads == wall->loads)
         return;
-    target->wall->epoch = epoch;
-    target->wall->modules = modules;
-    unwinder_refresh(target->wall->unwinder);
+    wall->changes += epoch != wall->epoch || loads != wall->loads;
+    wall->epoch = epoch;
+    wall->modules = modules;
+    wall->loads = loads;
+    unwinder_refresh(wall->unwinder);
 }
 
 /* The stack of a thread that is in this wait, or the name of what it waits in alone. */
 static struct wait_stack *unwind_wait(struct target *target, struct seg_thread *thread, uint32_t sequence,
-                                      uint32_t kind, struct wait_stack *last)
+                                      struct watched *watched)
 {
     struct wall *wall = target->wall;
+    uint32_t kind = watched->kind;
+    struct wait_stack *last;
     uint64_t regs[LAYOUT_REGS];
     int rc;
 
+    /* First of all: the same addresses may be another module's by now. */
+    check_modules(target);
+    last = watched->changes == wall->changes ? watched->stack : NULL;
+    watched->changes = wall->changes;
     memcpy(regs, thread->wait_regs, sizeof regs);
     if (wall->unreadable || !target->pid || moved_on(thread, sequence))
         return waits_intern(wall->waits, wall->leaf[kind], NULL);
@@ -248,7 +274,6 @@ static struct wait_stack *unwind_wait(struct target *target, struct seg_thread *
         return waits_intern(wall->waits, wall->leaf[kind], NULL);
     if (last && last->leaf == wall->leaf[kind] && still_there(wall, last, regs))
         return last;
-    check_modules(target);
     unwinder_walk(wall->unwinder, regs, &wall->unwound);
     if (wall->unwound.reread && moved_on(thread, sequence))
         return waits_intern(wall->waits, wall->leaf[kind], NULL);
@@ -284,7 +309,7 @@ static void see_waiting(struct target *target, struct seg_thread *thread, struct
     watched->kind = kind < WAITS ? kind : WAIT_NONE;
     watched->object = thread->wait_object;
     watched->holder = 0;
-    watched->stack = unwind_wait(target, thread, sequence, watched->kind, watched->stack);
+    watched->stack = unwind_wait(target, thread, sequence, watched);
     watched->activity = ACTIVE_WAITING;
     watched->sequence = sequence;
     watched->since_ns = since_ns <= now_ns ? since_ns : now_ns;
@@ -493,13 +518,34 @@ static void look_at_those(struct target *target, uint32_t slots, enum need need,
     }
 }
 
+/* Something is recorded from now on, or not any more: what was until now is accounted for as it was, and time
+   that nobody looked at is nobody's. */
+static void take_profiles(struct target *target, uint32_t profiles, int64_t now_ns)
+{
+    struct wall *wall = target->wall;
+
+    target_drain_times(target);
+    if (!(wall->profiles & wall_profile_bits) || !(profiles & wall_profile_bits)) {
+        if (wall->room)
+            memset(wall->watched, 0, wall->room * sizeof *wall->watched);
+        wall->last_ns = now_ns;
+    }
+    wall->profiles = profiles;
+}
+
 void wall_look(struct target *target, int64_t now_ns)
 {
     struct wall *wall = target->wall;
     unsigned questions = TASKS_PER_LOOK;
-    uint32_t slots = target_used_slots(target);
+    uint32_t slots = target_used_slots(target), profiles = segment_profiles(target);
 
-    if (!wall_wanted(target) || now_ns <= wall->last_ns || !make_room(wall, slots))
+    if (now_ns <= wall->last_ns)
+        return;
+    if (profiles != wall->profiles)
+        take_profiles(target, profiles, now_ns);
+    if (!(profiles & wall_profile_bits))
+        wall->last_ns = now_ns;
+    if (now_ns == wall->last_ns || !make_room(wall, slots))
         return;
     wall->looks++;
     look_at_those(target, slots, NEED_FIRST, false, &questions, now_ns);
@@ -539,11 +585,6 @@ void wall_cpu_before(struct target *target, uint32_t name, int64_t ns)
     times_add(&sums_of(target->wall, name)->before_ns, ns);
 }
 
-static uint32_t profiles_of(const struct target *target)
-{
-    return atomic_load_explicit(&target->segment->control.profiles, memory_order_relaxed);
-}
-
 /* Bounded: it is in memory that the target can write. */
 static int64_t cpu_period(const struct target *target)
 {
@@ -556,7 +597,7 @@ static void add_time_in(struct target *target, unsigned parts, const struct stac
 {
     const int64_t value[PROFILE_VALUES] = {looks, ns};
     const char *thread = target_thread_name(target, name);
-    uint32_t profiles = profiles_of(target);
+    uint32_t profiles = target->wall->profiles;
 
     if (!stack || (!looks && !ns))
         return;
@@ -615,7 +656,7 @@ static bool is_brief(const struct target *target)
 static double settle(struct target *target, uint32_t name)
 {
     const struct times *times = &target->wall->sums[name].times;
-    uint32_t profiles = profiles_of(target);
+    uint32_t profiles = target->wall->profiles;
     struct times_settled settled;
 
     if (is_brief(target)) {

@@ -27,6 +27,9 @@ void wall_free(struct wall *wall);
 /* true: one of wall, off_cpu and threads is recorded. */
 bool wall_wanted(const struct target *target);
 
+/* What is recorded, as bits of enum profile_type, as of the last look. */
+uint32_t wall_profiles(const struct target *target);
+
 void wall_look(struct target *target, int64_t now_ns);
 
 /* The last look, at a process that has ended: of what its threads did since the one before only what the
