@@ -156,7 +156,10 @@ static void replace_target(struct session *session, struct target *target)
         target_resume(target, old);
         remove_target(session, index);
     } else {
+        struct program *program = old->program;
         end_target(session, index, monotonic_ns());
+        if (program == target->program)
+            program_clear_threads(program, target->pid);
     }
 }
 

@@ -473,6 +473,7 @@ static void drain_samples(struct target *target)
 
 static void account_times(struct target *target)
 {
+    take_periods(target); /* they may have been changed meanwhile */
     wall_drain(target);
     atomic_store_explicit(&target->segment->control.wall_acked_ns, (uint64_t)wall_until(target->wall),
                           memory_order_relaxed);

@@ -80,8 +80,9 @@ struct wall {
     struct map keys;         /* stack, thread name; to */
     struct pending *pending; /* what was seen, by number - 1 */
     size_t pending_room;
-    int64_t since_ns, last_ns;      /* the first and the last instant that is accounted for */
-    bool unreadable;                /* its memory is not shown to us */
+    int64_t since_ns, last_ns; /* the first and the last instant that is accounted for */
+    bool unreadable,
+        noted_unreadable; /* its memory is not shown to us: until the next round, and a line said so */
     uint32_t epoch, modules, loads; /* of the segment, when the mappings were read */
     uint32_t changes;               /* after which an address may be in another module than before */
     const char *leaf[WAITS];        /* interned */
@@ -222,6 +223,9 @@ static size_t copy_size(const struct wait_stack *stack)
 static void note_unreadable(struct target *target, int error)
 {
     target->wall->unreadable = true;
+    if (target->wall->noted_unreadable)
+        return;
+    target->wall->noted_unreadable = true;
     log_info(
         "%s[%d]: stacks of waiting threads cannot be read (%s): the functions they wait in are shown alone",
         target->program->name, (int)target->pid, strerror(-error));
@@ -745,6 +749,7 @@ void wall_drain(struct target *target)
     map_free(&wall->keys);
     wall->keys = (struct map){.words = 2};
     reset_all(target);
+    wall->unreadable = false;
     for (uint32_t i = 0; i < wall->room; i++)
         if (wall->watched[i].stack)
             waits_use(wall->watched[i].stack);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ten threads asleep; after a second the program becomes another one, without the library, for argv[1] seconds.
+// Ten threads asleep; after a second the program becomes another one, without the library, for argv[1]
+// seconds.
 #include <pthread.h>
 #include <unistd.h>
 

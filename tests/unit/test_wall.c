@@ -469,6 +469,42 @@ static void test_hostile_cpu_time(void **state)
     assert_in_range(total(f, KIND_ID_OFF_CPU), 900 * MS_NS, SECOND_NS);
 }
 
+static void put_live_thread(struct fixture *f, struct program *program, uint32_t pid)
+{
+    const struct symbol_location *frame = symbols_special(f->symbols, "main");
+    struct profile_sample sample = {
+        .pid = pid, .frames = 1, .thread = "main", .about = {.tid = pid}, .value = {1}, .frame = &frame};
+    assert_int_equal(program_enter(program, (pid_t)pid), 0);
+    assert_int_equal(program_add_thread(&f->programs, program, &sample), 0);
+}
+
+static int64_t threads_shown(const struct program *program)
+{
+    return profile_total(program->merged[KIND_ID_THREADS], 0);
+}
+
+static void test_threads_of_live_processes(void **state)
+{
+    struct fixture *f = *state;
+    struct program *program = programs_get(&f->programs, "many", "", "");
+
+    put_live_thread(f, program, 1001);
+    put_live_thread(f, program, 1002);
+    program_leave(program, 1001);
+    program_upload(program, NULL, 0, PROGRAM_MERGED);
+    assert_int_equal(threads_shown(program), 1);
+    program_leave(program, 1002);
+    program_upload(program, NULL, 0, PROGRAM_MERGED);
+    assert_int_equal(threads_shown(program), 1);
+    /* Others came, and ended together. */
+    put_live_thread(f, program, 1003);
+    put_live_thread(f, program, 1004);
+    program_leave(program, 1003);
+    program_leave(program, 1004);
+    program_upload(program, NULL, 0, PROGRAM_MERGED | PROGRAM_INTERVAL);
+    assert_int_equal(threads_shown(program), 2);
+}
+
 static void test_hostile_slots(void **state)
 {
     struct fixture *f = *state;
@@ -536,6 +572,7 @@ int main(void)
         TEST(test_many_in_no_hooked_call),
         TEST(test_off_and_on_again),
         TEST(test_hostile_cpu_time),
+        TEST(test_threads_of_live_processes),
         TEST(test_hostile_slots),
         TEST(test_threads_as_text),
     };
