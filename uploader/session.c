@@ -324,8 +324,7 @@ static int64_t look(struct session *session, int64_t now_ns)
         return INT64_MAX;
     if (now_ns < session->next_look_ns)
         return session->next_look_ns;
-    for (size_t i = 0; i < session->targets; i++)
-        wall_look(session->target[i], monotonic_ns());
+    wall_look_all(session->target, session->targets, session->looks++);
     return session->next_look_ns = now_ns + jittered(session->programs.look_ns);
 }
 

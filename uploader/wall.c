@@ -20,9 +20,12 @@ enum {
     COPY_FIRST = 4096,   /* of a stack, at once: most waits are not deeper */
     COPY_MOST = 65536,   /* to see whether a known stack is still there */
     TASKS_PER_LOOK = 64, /* threads whose state the kernel is asked for; the others keep the one they had */
+    SAME_MOST = 5,       /* one that is blocked in the same again and again is asked at each 32nd look */
+    WALKS_PER_LOOK = 8,  /* stacks that are unwound however long it takes, and as many as time allows */
     LATE_SAMPLES = 4,    /* of one thread, that may come in the round after their time */
 };
 #define BRIEF_NS SECOND_NS
+#define LATE_NS  (5 * MS_NS)
 
 struct wait_function {
     const char *state, *function;
@@ -47,7 +50,11 @@ struct watched {
     bool has_times;          /* when they were read, or as they are of a new thread */
     struct task_times times; /* as of then */
     uint32_t look;           /* number of the last one */
-    uint32_t changes;        /* wall.changes when its stack was unwound */
+    uint32_t ask_at,
+        same;         /* look at which it is asked next; times in a row that it was blocked in the same */
+    int64_t until_ns; /* its time is accounted for until then */
+    bool owed; /* what it does is not known well yet, or not asked for: the next look accounts for it */
+    uint32_t changes; /* wall.changes when its stack was unwound */
     uint64_t start;
     int64_t since_ns;         /* in this activity */
     int64_t credited_ns;      /* at its first look */
@@ -64,6 +71,12 @@ struct sums {
     uint32_t running; /* threads, at the last look */
 };
 
+/* What one look may cost, at all targets together. */
+struct budget {
+    unsigned questions, walks; /* walks: that are made even if it is late */
+    int64_t late_ns;
+};
+
 struct pending {
     int64_t ns, looks;
 };
@@ -73,10 +86,11 @@ struct wall {
     struct unwinder *unwinder;
     struct unwound unwound;
     struct watched *watched;
-    uint32_t room, asked; /* asked: slot whose state was asked for last */
+    uint32_t room;
     uint32_t looks;
     uint32_t profiles;       /* what was recorded since the last look */
     bool dead;               /* the process is: nothing can be asked any more */
+    struct budget *budget;   /* of the present look */
     struct map keys;         /* stack, thread name; to */
     struct pending *pending; /* what was seen, by number - 1 */
     size_t pending_room;
@@ -250,6 +264,18 @@ static void check_modules(struct target *target)
     unwinder_refresh(wall->unwinder);
 }
 
+/* Stacks that there is no time for are unwound at the next look, which accounts for the time until then. */
+static bool is_late(struct wall *wall)
+{
+    struct budget *budget = wall->budget;
+
+    if (budget->walks) {
+        budget->walks--;
+        return false;
+    }
+    return monotonic_ns() > budget->late_ns;
+}
+
 /* The stack of a thread that is in this wait, or the name of what it waits in alone. */
 static struct wait_stack *unwind_wait(struct target *target, struct seg_thread *thread, uint32_t sequence,
                                       struct watched *watched)
@@ -301,27 +327,38 @@ static void ask_holder(struct target *target, struct seg_thread *thread, struct 
         watched->holder = holder > 0 ? holder : 0;
 }
 
+static bool is_same_wait(const struct watched *watched, uint32_t sequence)
+{
+    return watched->activity == ACTIVE_WAITING && watched->sequence == sequence && watched->stack;
+}
+
 static void see_waiting(struct target *target, struct seg_thread *thread, struct watched *watched,
                         uint32_t sequence, int64_t now_ns)
 {
     uint32_t kind = thread->wait_kind;
-    int64_t since_ns = target_time_of_ticks(target, thread->wait_since_ticks, now_ns);
+    int64_t since_ns;
 
     watched->ending = false;
-    if (watched->activity == ACTIVE_WAITING && watched->sequence == sequence && watched->stack)
+    if (is_same_wait(watched, sequence) && !watched->owed)
         return;
+    since_ns = target_time_of_ticks(target, thread->wait_since_ticks, now_ns);
     watched->kind = kind < WAITS ? kind : WAIT_NONE;
     watched->object = thread->wait_object;
     watched->holder = 0;
-    watched->stack = unwind_wait(target, thread, sequence, watched);
+    watched->owed = !target->wall->dead && is_late(target->wall);
+    watched->stack = watched->owed
+                         ? waits_intern(target->wall->waits, target->wall->leaf[watched->kind], NULL)
+                         : unwind_wait(target, thread, sequence, watched);
     watched->activity = ACTIVE_WAITING;
     watched->sequence = sequence;
     watched->since_ns = since_ns <= now_ns ? since_ns : now_ns;
-    ask_holder(target, thread, watched);
+    if (!watched->owed)
+        ask_holder(target, thread, watched);
 }
 
 static void set_blocked(struct target *target, struct watched *watched, const struct task *task)
 {
+    struct wait_stack *stack;
     char text[64];
     const char *leaf;
 
@@ -329,8 +366,14 @@ static void set_blocked(struct target *target, struct watched *watched, const st
              *task->what ? ": " : "", task->what);
     leaf = symbols_intern(target->programs->symbols, text);
     watched->what = symbols_intern(target->programs->symbols, task->what);
+    stack = leaf ? waits_intern(target->wall->waits, leaf, NULL) : NULL;
+    if (watched->activity != ACTIVE_BLOCKED || watched->stack != stack)
+        watched->same = 0;
+    else if (watched->same < SAME_MOST)
+        watched->same++;
+    watched->ask_at = target->wall->looks + (1u << watched->same);
     watched->activity = ACTIVE_BLOCKED;
-    watched->stack = leaf ? waits_intern(target->wall->waits, leaf, NULL) : NULL;
+    watched->stack = stack;
 }
 
 static bool is_askable(const struct target *target)
@@ -378,6 +421,14 @@ static void set_task(struct target *target, struct watched *watched, const struc
     watched->ending = task->state == TASK_GONE;
 }
 
+/* Blocked in the same, again and again, and in no hooked call since: it is asked seldom, and then for all the
+   time since it was asked last. */
+static bool is_left_alone(const struct wall *wall, const struct watched *watched, uint32_t sequence)
+{
+    return watched->activity == ACTIVE_BLOCKED && watched->sequence == sequence &&
+           (int32_t)(wall->looks - watched->ask_at) < 0;
+}
+
 /* In no hooked call: the kernel knows. Who is not asked is still in what he was seen in, unless it was a
    wait, which has ended, or he has waited since. */
 static void see_other(struct target *target, struct watched *watched, uint32_t sequence, bool ask,
@@ -393,16 +444,19 @@ static void see_other(struct target *target, struct watched *watched, uint32_t s
         set_task(target, watched, &task);
     else if (was == ACTIVE_WAITING || (was == ACTIVE_BLOCKED && watched->sequence != sequence))
         set_unknown(watched);
+    watched->owed = !ask && !target->wall->dead && is_left_alone(target->wall, watched, sequence);
     watched->sequence = sequence;
     if (was != watched->activity || before != watched->stack)
         watched->since_ns = now_ns;
 }
 
-/* Time of one thread since the last look, or since it began. */
-static int64_t share_of(const struct watched *watched, int64_t last_ns, int64_t now_ns)
+/* What a look left to the next one is accounted for as far as it was known: that is over, or the round is. */
+static void pay(struct wall *wall, struct watched *watched)
 {
-    int64_t start_ns = watched->start < (uint64_t)now_ns ? (int64_t)watched->start : now_ns;
-    return now_ns - (!watched->looks && start_ns > last_ns ? start_ns : last_ns);
+    if (watched->owed && wall->last_ns > watched->until_ns) {
+        credit(wall, watched, wall->last_ns - watched->until_ns, 1);
+        watched->until_ns = wall->last_ns;
+    }
 }
 
 static uint32_t sequence_of(struct seg_thread *thread)
@@ -412,11 +466,13 @@ static uint32_t sequence_of(struct seg_thread *thread)
 }
 
 static void watched_begin(struct watched *watched, const struct seg_thread *thread, int32_t tid,
-                          uint64_t start, int64_t last_ns)
+                          uint64_t start, int64_t last_ns, int64_t now_ns)
 {
     uint32_t flags = atomic_load_explicit(&thread->flags, memory_order_relaxed);
+    int64_t start_ns = start < (uint64_t)now_ns ? (int64_t)start : now_ns;
 
     *watched = (struct watched){.tid = tid, .start = start};
+    watched->until_ns = start_ns > last_ns ? start_ns : last_ns;
     /* A new one has used no CPU before; of others it is not known what was counted when. */
     watched->has_times = start >= (uint64_t)last_ns && !(flags & THREAD_ADOPTED);
 }
@@ -446,22 +502,28 @@ static void look_at(struct target *target, uint32_t slot, bool ask, int64_t now_
     uint32_t sequence;
     int64_t share_ns;
 
-    if (watched->tid && (watched->tid != tid || watched->start != start))
+    if (watched->tid && (watched->tid != tid || watched->start != start)) {
+        pay(wall, watched);
         watched_end(wall, watched, now_ns - wall->last_ns);
+    }
     if (tid <= 0)
         return;
     if (!watched->tid)
-        watched_begin(watched, thread, tid, start, wall->last_ns);
+        watched_begin(watched, thread, tid, start, wall->last_ns, now_ns);
     watched->look = wall->looks;
     watched->has_timer = atomic_load_explicit(&thread->flags, memory_order_relaxed) & THREAD_HAS_TIMER;
-    share_ns = share_of(watched, wall->last_ns, now_ns);
-    watched->name = atomic_load_explicit(&thread->name, memory_order_relaxed) % LAYOUT_NAMES;
     sequence = sequence_of(thread);
+    if (sequence != watched->sequence)
+        pay(wall, watched);
+    watched->name = atomic_load_explicit(&thread->name, memory_order_relaxed) % LAYOUT_NAMES;
     if (sequence & 1)
         see_waiting(target, thread, watched, sequence, now_ns);
     else
         see_other(target, watched, sequence, ask, now_ns);
-    share_ns = share_of_last_wait(wall, watched, share_ns, now_ns);
+    if (watched->owed)
+        return;
+    share_ns = share_of_last_wait(wall, watched, now_ns - watched->until_ns, now_ns);
+    watched->until_ns = now_ns;
     if (!watched->looks++)
         watched->credited_ns = share_ns;
     credit(wall, watched, share_ns, 1);
@@ -497,15 +559,16 @@ static enum need need_of(const struct target *target, uint32_t slot)
         return NEED_NONE;
     if (watched->tid != tid || watched->activity == ACTIVE_UNKNOWN || watched->activity == ACTIVE_WAITING)
         return NEED_FIRST;
-    return NEED_LATER;
+    return is_left_alone(target->wall, watched, sequence_of(thread)) ? NEED_NONE : NEED_LATER;
 }
 
 /* Looks at those whose need is this, so many of them with a question; the others at the last call. */
-static void look_at_those(struct target *target, uint32_t slots, enum need need, bool is_last,
-                          unsigned *questions, int64_t now_ns)
+static void look_at_those(struct target *target, uint32_t slots, enum need need, bool is_last, int64_t now_ns)
 {
     struct wall *wall = target->wall;
-    uint32_t first = slots ? wall->asked % slots : 0;
+    unsigned *questions = &wall->budget->questions;
+    /* Elsewhere each time: whoever comes last may be left over. */
+    uint32_t first = slots ? wall->looks * UINT32_C(0x9e3779b1) % slots : 0;
 
     for (uint32_t i = 0; i < slots; i++) {
         uint32_t slot = 1 + (first + i) % slots;
@@ -514,10 +577,9 @@ static void look_at_those(struct target *target, uint32_t slots, enum need need,
         if ((watched->tid && watched->look == wall->looks) || (need_of(target, slot) != need && !is_last))
             continue;
         ask = *questions && need_of(target, slot) != NEED_NONE;
-        if (ask && !--*questions)
-            wall->asked = slot;
-        else if (!ask && !is_last)
+        if (!ask && !is_last)
             continue;
+        *questions -= ask;
         look_at(target, slot, ask, now_ns);
     }
 }
@@ -537,10 +599,9 @@ static void take_profiles(struct target *target, uint32_t profiles, int64_t now_
     wall->profiles = profiles;
 }
 
-void wall_look(struct target *target, int64_t now_ns)
+static void look(struct target *target, struct budget *budget, int64_t now_ns)
 {
     struct wall *wall = target->wall;
-    unsigned questions = TASKS_PER_LOOK;
     uint32_t slots = target_used_slots(target), profiles = segment_profiles(target);
 
     if (now_ns <= wall->last_ns)
@@ -552,9 +613,29 @@ void wall_look(struct target *target, int64_t now_ns)
     if (now_ns == wall->last_ns || !make_room(wall, slots))
         return;
     wall->looks++;
-    look_at_those(target, slots, NEED_FIRST, false, &questions, now_ns);
-    look_at_those(target, slots, NEED_LATER, true, &questions, now_ns);
+    wall->budget = budget;
+    look_at_those(target, slots, NEED_FIRST, false, now_ns);
+    look_at_those(target, slots, NEED_LATER, true, now_ns);
     wall->last_ns = now_ns;
+}
+
+static struct budget budget_of_a_look(void)
+{
+    return (struct budget){TASKS_PER_LOOK, WALKS_PER_LOOK, monotonic_ns() + LATE_NS};
+}
+
+void wall_look(struct target *target, int64_t now_ns)
+{
+    struct budget budget = budget_of_a_look();
+    look(target, &budget, now_ns);
+}
+
+void wall_look_all(struct target *const *target, size_t targets, size_t first)
+{
+    struct budget budget = budget_of_a_look();
+
+    for (size_t i = 0; i < targets; i++)
+        look(target[(first + i) % targets], &budget, monotonic_ns());
 }
 
 void wall_end(struct target *target, int64_t ended_ns)
@@ -723,6 +804,7 @@ static void take_all_times(struct target *target)
 
     for (uint32_t i = 0; i < wall->room; i++) {
         struct watched *watched = &wall->watched[i];
+        pay(wall, watched);
         if (watched->tid && (watched->has_run || !watched->has_timer))
             take_times(target, watched);
         watched->has_run = watched->activity == ACTIVE_RUNNING;

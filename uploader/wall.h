@@ -13,6 +13,7 @@
 #define CPROF_UPLOADER_WALL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "stacks.h"
@@ -31,6 +32,9 @@ bool wall_wanted(const struct target *target);
 uint32_t wall_profiles(const struct target *target);
 
 void wall_look(struct target *target, int64_t now_ns);
+
+/* The same at all of them, for the price of one; it begins at the first one's turn. */
+void wall_look_all(struct target *const *target, size_t targets, size_t first);
 
 /* The last look, at a process that has ended: of what its threads did since the one before only what the
    segment says is known. */

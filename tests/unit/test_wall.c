@@ -505,6 +505,30 @@ static void test_threads_of_live_processes(void **state)
     assert_int_equal(threads_shown(program), 2);
 }
 
+/* As many as there are: those that there was no time for are not mistaken, and their time is not lost. */
+static void test_more_waits_than_time(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t thread = start_waiter(f, WAITER);
+    enum { MANY = 4000 };
+    char stack[1024];
+
+    for (unsigned i = 2; i <= MANY; i++) {
+        struct seg_thread *like = put_thread(f, i, (int)getpid());
+        like->wait_kind = WAIT_MUTEX;
+        memcpy(like->wait_regs, waiter_slot->wait_regs, sizeof like->wait_regs);
+        like->wait_sequence = 1;
+    }
+    for (int i = 1; i <= 100; i++)
+        wall_look(f->target, f->start_ns + i * 10 * MS_NS);
+    target_drain(f->target);
+    pthread_barrier_wait(&over);
+    pthread_join(thread, NULL);
+    assert_int_equal(total(f, KIND_ID_WALL), MANY * SECOND_NS);
+    assert_int_equal(by_leaf(f, KIND_ID_OFF_CPU, "pthread_mutex_lock", stack), MANY * SECOND_NS);
+    assert_ptr_equal(strstr(stack, "pthread_mutex_lock;wait_in_hook;"), stack);
+}
+
 static void test_hostile_slots(void **state)
 {
     struct fixture *f = *state;
@@ -573,6 +597,7 @@ int main(void)
         TEST(test_off_and_on_again),
         TEST(test_hostile_cpu_time),
         TEST(test_threads_of_live_processes),
+        TEST(test_more_waits_than_time),
         TEST(test_hostile_slots),
         TEST(test_threads_as_text),
     };
