@@ -23,3 +23,9 @@ def test_plugin_whose_file_is_gone(env):
     stacks = waits_in_plugins(env, "gone", plugin(env, "gone"))
     assert len(stacks) == 1 and "truncated" not in stacks[0], stacks
     assert re.search(r"^clone.*;call_plugin;gone\.so\+0x\w+;gone\.so\+0x\w+;nanosleep$", stacks[0]), stacks
+
+
+def test_another_plugin_at_the_same_address(env):
+    stacks = waits_in_plugins(env, plugin(env, "first_of_two"), plugin(env, "other_of_two"))
+    for name in ("first_of_two", "other_of_two"):
+        assert any(s.endswith(f"call_plugin;plugin_work;{name};nanosleep") for s in stacks), stacks
