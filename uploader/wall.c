@@ -54,7 +54,8 @@ struct watched {
         same;         /* look at which it is asked next; times in a row that it was blocked in the same */
     int64_t until_ns; /* its time is accounted for until then */
     bool owed; /* what it does is not known well yet, or not asked for: the next look accounts for it */
-    uint32_t changes; /* wall.changes when its stack was unwound */
+    uint32_t changes;   /* wall.changes when its stack was unwound */
+    uint32_t confirmed; /* sequence of the last wait that its stack was found in again */
     uint64_t start;
     int64_t since_ns;         /* in this activity */
     int64_t credited_ns;      /* at its first look */
@@ -291,6 +292,8 @@ static struct wait_stack *unwind_wait(struct target *target, struct seg_thread *
     check_modules(target);
     last = watched->changes == wall->changes ? watched->stack : NULL;
     watched->changes = wall->changes;
+    if (last && watched->confirmed == sequence)
+        return last;
     memcpy(regs, thread->wait_regs, sizeof regs);
     if (wall->unreadable || !target->pid || moved_on(thread, sequence))
         return waits_intern(wall->waits, wall->leaf[kind], NULL);
@@ -352,7 +355,7 @@ static void see_waiting(struct target *target, struct seg_thread *thread, struct
     watched->kind = kind < WAITS ? kind : WAIT_NONE;
     watched->object = thread->wait_object;
     watched->holder = 0;
-    watched->owed = !target->wall->dead && is_late(target->wall);
+    watched->owed = !target->wall->dead && watched->confirmed != sequence && is_late(target->wall);
     watched->stack = watched->owed
                          ? waits_intern(target->wall->waits, target->wall->leaf[watched->kind], NULL)
                          : unwind_wait(target, thread, sequence, watched);
@@ -606,6 +609,74 @@ static void take_profiles(struct target *target, uint32_t profiles, int64_t now_
     wall->profiles = profiles;
 }
 
+/* Threads that are in new waits, probably where they were the last time. */
+struct revisits {
+    struct watched *watched[UNWIND_COPIES];
+    struct seg_thread *thread[UNWIND_COPIES];
+    uint32_t sequence[UNWIND_COPIES];
+    uint64_t regs[UNWIND_COPIES][LAYOUT_REGS];
+    struct stack_copy copy[UNWIND_COPIES];
+    unsigned count;
+};
+
+static void revisits_end(struct wall *wall, struct revisits *revisits)
+{
+    if (revisits->count)
+        unwinder_copy(wall->unwinder, revisits->copy, revisits->count);
+    for (unsigned i = 0; i < revisits->count; i++) {
+        if (revisits->copy[i].error || moved_on(revisits->thread[i], revisits->sequence[i]))
+            continue;
+        unwinder_use(wall->unwinder, &revisits->copy[i]);
+        if (still_there(wall, revisits->watched[i]->stack, revisits->regs[i]))
+            revisits->watched[i]->confirmed = revisits->sequence[i];
+    }
+    revisits->count = 0;
+}
+
+static void revisits_add(const struct wall *wall, struct revisits *revisits, struct seg_thread *thread,
+                         struct watched *watched)
+{
+    const struct wait_stack *stack = watched->stack;
+    uint32_t sequence = sequence_of(thread), kind = thread->wait_kind;
+    unsigned n = revisits->count;
+
+    if (!(sequence & 1) || (is_same_wait(watched, sequence) && !watched->owed) || !stack || !stack->frames ||
+        watched->changes != wall->changes || kind >= WAITS || stack->leaf != wall->leaf[kind])
+        return;
+    revisits->watched[n] = watched;
+    revisits->thread[n] = thread;
+    revisits->sequence[n] = sequence;
+    memcpy(revisits->regs[n], thread->wait_regs, sizeof revisits->regs[n]);
+    revisits->copy[n] = (struct stack_copy){.sp = revisits->regs[n][1],
+                                            .low = thread->stack_low,
+                                            .high = thread->stack_high,
+                                            .size = copy_size(stack)};
+    revisits->count++;
+}
+
+/* Confirms the stacks that are as they were, many by one system call: by far the most of threads that wait
+   again and again. */
+static void revisit(struct target *target, uint32_t slots)
+{
+    struct wall *wall = target->wall;
+    struct revisits revisits;
+
+    revisits.count = 0;
+    if (wall->unreadable || wall->dead || !target->pid)
+        return;
+    check_modules(target);
+    for (uint32_t slot = 1; slot <= slots; slot++) {
+        struct seg_thread *thread = &target->segment->thread[slot];
+        struct watched *watched = &wall->watched[slot];
+        if (watched->tid && watched->start == thread->start_monotonic_ns &&
+            watched->tid == atomic_load_explicit(&thread->tid, memory_order_relaxed))
+            revisits_add(wall, &revisits, thread, watched);
+        if (revisits.count == UNWIND_COPIES)
+            revisits_end(wall, &revisits);
+    }
+    revisits_end(wall, &revisits);
+}
+
 static void look(struct target *target, struct budget *budget, int64_t now_ns)
 {
     struct wall *wall = target->wall;
@@ -622,6 +693,7 @@ static void look(struct target *target, struct budget *budget, int64_t now_ns)
     wall->looks++;
     wall->budget = budget;
     unwinder_look(wall->unwinder);
+    revisit(target, slots);
     look_at_those(target, slots, NEED_FIRST, false, now_ns);
     look_at_those(target, slots, NEED_LATER, true, now_ns);
     wall->last_ns = now_ns;
