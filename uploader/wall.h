@@ -36,6 +36,9 @@ void wall_look(struct target *target, int64_t now_ns);
 /* The same at all of them, for the price of one; it begins at the first one's turn. */
 void wall_look_all(struct target *const *target, size_t targets, size_t first);
 
+/* Threads of the process that have no slot, by their ids: the kernel is asked for them as for the others. */
+void wall_set_strays(struct target *target, const int *tid, uint32_t count);
+
 /* The last look, at a process that has ended: of what its threads did since the one before only what the
    segment says is known. */
 void wall_end(struct target *target, int64_t ended_ns);
