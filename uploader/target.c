@@ -372,12 +372,28 @@ static uint32_t adopt_list(struct seg_control *control, const struct ids *tasks,
     return count;
 }
 
+/* Until the process adopts them, which it does with its next CPU sample: an idle one has none. What we have
+   written stands in the segment, so it is bounded once more where it is used. */
+static void set_strays(struct target *target, uint32_t count)
+{
+    int tid[LAYOUT_ADOPT];
+    uint32_t strays = 0;
+
+    for (uint32_t i = 0; i < count && target->segment->header.pid == target->pid; i++) {
+        int id = atomic_load_explicit(&target->segment->control.adopt[i], memory_order_relaxed);
+        if (id > 0)
+            tid[strays++] = id;
+    }
+    wall_set_strays(target, tid, strays);
+}
+
 static void adopt_difference(struct target *target, DIR *directory)
 {
     struct seg_control *control = &target->segment->control;
     struct ids slots = ids_of_slots(target), tasks = ids_of_tasks(target, directory);
     uint32_t count = adopt_list(control, &tasks, &slots);
 
+    set_strays(target, count);
     free(slots.id);
     free(tasks.id);
     if (!count)

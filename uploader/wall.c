@@ -87,6 +87,8 @@ struct wall {
     struct unwinder *unwinder;
     struct unwound unwound;
     struct watched *watched;
+    struct watched stray[LAYOUT_ADOPT]; /* threads without a slot: no hook saw them */
+    uint32_t strays;
     uint32_t room;
     uint32_t looks;
     uint32_t profiles;       /* what was recorded since the last look */
@@ -501,6 +503,19 @@ static int64_t share_of_last_wait(struct wall *wall, const struct watched *watch
     return wait_ns;
 }
 
+static void account(struct wall *wall, struct watched *watched, int64_t now_ns)
+{
+    int64_t share_ns;
+
+    if (watched->owed)
+        return;
+    share_ns = share_of_last_wait(wall, watched, now_ns - watched->until_ns, now_ns);
+    watched->until_ns = now_ns;
+    if (!watched->looks++)
+        watched->credited_ns = share_ns;
+    credit(wall, watched, share_ns, 1);
+}
+
 static void look_at(struct target *target, uint32_t slot, bool ask, int64_t now_ns)
 {
     struct wall *wall = target->wall;
@@ -510,7 +525,6 @@ static void look_at(struct target *target, uint32_t slot, bool ask, int64_t now_
     int32_t tid = atomic_load_explicit(&thread->tid, memory_order_acquire);
     uint64_t start = thread->start_monotonic_ns;
     uint32_t sequence;
-    int64_t share_ns;
 
     if (watched->tid && (watched->tid != tid || watched->start != start)) {
         pay(wall, watched);
@@ -530,13 +544,7 @@ static void look_at(struct target *target, uint32_t slot, bool ask, int64_t now_
         see_waiting(target, thread, watched, sequence, now_ns);
     else
         see_other(target, watched, sequence, ask, now_ns);
-    if (watched->owed)
-        return;
-    share_ns = share_of_last_wait(wall, watched, now_ns - watched->until_ns, now_ns);
-    watched->until_ns = now_ns;
-    if (!watched->looks++)
-        watched->credited_ns = share_ns;
-    credit(wall, watched, share_ns, 1);
+    account(wall, watched, now_ns);
 }
 
 static bool make_room(struct wall *wall, uint32_t slots)
@@ -594,6 +602,59 @@ static void look_at_those(struct target *target, uint32_t slots, enum need need,
     }
 }
 
+void wall_set_strays(struct target *target, const int *tid, uint32_t count)
+{
+    struct wall *wall = target->wall;
+    struct watched stray[LAYOUT_ADOPT];
+
+    count = count < LAYOUT_ADOPT ? count : LAYOUT_ADOPT;
+    for (uint32_t i = 0; i < count; i++) {
+        /* Since when it is there nobody knows: it counts from here. */
+        stray[i] = (struct watched){.tid = tid[i], .until_ns = wall->last_ns, .since_ns = wall->last_ns};
+        for (uint32_t n = 0; n < wall->strays; n++) {
+            if (wall->stray[n].tid == tid[i]) {
+                stray[i] = wall->stray[n];
+                wall->stray[n].tid = 0;
+            }
+        }
+    }
+    for (uint32_t n = 0; n < wall->strays; n++)
+        if (wall->stray[n].tid)
+            pay(wall, &wall->stray[n]);
+    memcpy(wall->stray, stray, count * sizeof stray[0]);
+    wall->strays = count;
+}
+
+static bool has_slot(const struct wall *wall, int32_t tid)
+{
+    for (uint32_t i = 0; i < wall->room; i++)
+        if (wall->watched[i].tid == tid)
+            return true;
+    return false;
+}
+
+static void look_at_strays(struct target *target, int64_t now_ns)
+{
+    struct wall *wall = target->wall;
+
+    for (uint32_t i = 0; i < wall->strays; i++) {
+        struct watched *stray = &wall->stray[i];
+        bool ask = wall->budget->questions && !is_left_alone(wall, stray, 0);
+        if (stray->tid && has_slot(wall, stray->tid)) { /* by now: its slot accounts for it */
+            pay(wall, stray);
+            stray->tid = 0;
+        }
+        if (!stray->tid)
+            continue;
+        wall->budget->questions -= ask;
+        see_other(target, stray, 0, ask, now_ns);
+        if (stray->ending)
+            stray->tid = 0;
+        else
+            account(wall, stray, now_ns);
+    }
+}
+
 /* Something is recorded from now on, or not any more: what was until now is accounted for as it was, and time
    that nobody looked at is nobody's. */
 static void take_profiles(struct target *target, uint32_t profiles, int64_t now_ns)
@@ -604,6 +665,7 @@ static void take_profiles(struct target *target, uint32_t profiles, int64_t now_
     if (!(wall->profiles & wall_profile_bits) || !(profiles & wall_profile_bits)) {
         if (wall->room)
             memset(wall->watched, 0, wall->room * sizeof *wall->watched);
+        wall->strays = 0;
         wall->last_ns = now_ns;
     }
     wall->profiles = profiles;
@@ -696,6 +758,7 @@ static void look(struct target *target, struct budget *budget, int64_t now_ns)
     revisit(target, slots);
     look_at_those(target, slots, NEED_FIRST, false, now_ns);
     look_at_those(target, slots, NEED_LATER, true, now_ns);
+    look_at_strays(target, now_ns);
     wall->last_ns = now_ns;
 }
 
@@ -878,17 +941,22 @@ static void reset_all(struct target *target)
         sums_reset(&wall->sums[i], LATE_SAMPLES * (threads[i] + 1) * cpu_period(target));
 }
 
+static void take_times_of_round(struct target *target, struct watched *watched)
+{
+    pay(target->wall, watched);
+    if (watched->tid && (watched->has_run || !watched->has_timer))
+        take_times(target, watched);
+    watched->has_run = watched->activity == ACTIVE_RUNNING;
+}
+
 static void take_all_times(struct target *target)
 {
     struct wall *wall = target->wall;
 
-    for (uint32_t i = 0; i < wall->room; i++) {
-        struct watched *watched = &wall->watched[i];
-        pay(wall, watched);
-        if (watched->tid && (watched->has_run || !watched->has_timer))
-            take_times(target, watched);
-        watched->has_run = watched->activity == ACTIVE_RUNNING;
-    }
+    for (uint32_t i = 0; i < wall->room; i++)
+        take_times_of_round(target, &wall->watched[i]);
+    for (uint32_t i = 0; i < wall->strays; i++)
+        take_times_of_round(target, &wall->stray[i]);
 }
 
 void wall_drain(struct target *target)
@@ -915,6 +983,9 @@ void wall_drain(struct target *target)
     for (uint32_t i = 0; i < wall->room; i++)
         if (wall->watched[i].stack)
             waits_use(wall->watched[i].stack);
+    for (uint32_t i = 0; i < wall->strays; i++)
+        if (wall->stray[i].stack)
+            waits_use(wall->stray[i].stack);
     waits_sweep(wall->waits);
 }
 
@@ -1004,6 +1075,9 @@ void wall_drain_threads(struct target *target)
     for (uint32_t i = 0; i < wall->room; i++)
         if (wall->watched[i].tid)
             drain_thread(target, &wall->watched[i]);
+    for (uint32_t i = 0; i < wall->strays; i++)
+        if (wall->stray[i].tid)
+            drain_thread(target, &wall->stray[i]);
 }
 
 void wall_resume(struct wall *wall, const struct wall *old)

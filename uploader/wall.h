@@ -5,9 +5,9 @@
  * At each look, some 19 times a second, every thread is given the time since the last look, as one of three
  * things: waiting in a hooked call (its slot says so; the stack is unwound once a wait), blocked in something
  * else (the kernel says so), or running. At each round the times of all threads of one name are made to add
- * up: their CPU time is what the CPU profile counted in the same span, the rest is divided among the waits in
- * proportion to what the looks have seen. So a thread's wall time is its lifetime, and off-CPU time is what
- * of it was not CPU time. One thread only.
+ * up (times.h): their CPU time is what the CPU profile counted in the same span, the rest is divided among
+ * the waits in proportion to what the looks have seen. So a thread's wall time is its lifetime, and off-CPU
+ * time is what of it was not CPU time. One thread only.
  */
 #ifndef CPROF_UPLOADER_WALL_H
 #define CPROF_UPLOADER_WALL_H
@@ -35,6 +35,9 @@ void wall_look(struct target *target, int64_t now_ns);
 
 /* The same at all of them, for the price of one; it begins at the first one's turn. */
 void wall_look_all(struct target *const *target, size_t targets, size_t first);
+
+/* Threads of the process that have no slot, by their ids: the kernel is asked for them as for the others. */
+void wall_set_strays(struct target *target, const int *tid, uint32_t count);
 
 /* The last look, at a process that has ended: of what its threads did since the one before only what the
    segment says is known. */

@@ -538,6 +538,26 @@ static void test_more_waits_than_time(void **state)
     assert_ptr_equal(strstr(stack, "pthread_mutex_lock;wait_in_hook;"), stack);
 }
 
+/* This very thread, which reads what it does. */
+static void test_threads_without_a_slot(void **state)
+{
+    struct fixture *f = *state;
+    const int tid[] = {getpid()};
+    char stack[1024];
+
+    wall_set_strays(f->target, tid, 1);
+    wall_look(f->target, f->start_ns + SECOND_NS);
+    wall_set_strays(f->target, tid, 1);
+    wall_look(f->target, f->start_ns + 2 * SECOND_NS);
+    /* It has one now. */
+    put_thread(f, WAITER, getpid())->start_monotonic_ns = (uint64_t)f->start_ns + 2 * SECOND_NS;
+    wall_look(f->target, f->start_ns + 3 * SECOND_NS);
+    wall_set_strays(f->target, NULL, 0);
+    target_drain(f->target);
+    assert_int_equal(by_leaf(f, KIND_ID_OFF_CPU, "[blocked: read]", stack), 3 * SECOND_NS);
+    assert_int_equal(total(f, KIND_ID_THREADS), 1);
+}
+
 static void test_hostile_slots(void **state)
 {
     struct fixture *f = *state;
@@ -776,6 +796,7 @@ int main(void)
         TEST(test_hostile_cpu_time),
         TEST(test_threads_of_live_processes),
         TEST(test_more_waits_than_time),
+        TEST(test_threads_without_a_slot),
         TEST(test_hostile_slots),
         TEST(test_threads_as_text),
         TEST(test_call_frame_information_without_end),
