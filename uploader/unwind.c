@@ -15,10 +15,10 @@ enum {
     /* Words that may be read: call frame information is a program of the target's, and may run for ever. */
     WALK_READS = 20 * 1000,
     FRAME_READS = 500, /* more for each frame that was found: what an honest table takes, and to spare */
-    LOOK_READS = 4 * 1000 * 1000, /* of all threads */
-    SLOW_READ = 16,               /* as much work as so many others: one that is a system call */
-    LOOKS_PAUSE = 20,             /* before mappings are read again where the last time was in vain */
-    LOOKS_KNOWN = 20,             /* for so many, what lies above a stack of unknown bounds is believed */
+    LOOK_READS = 20 * 1000 * 1000, /* of all threads */
+    SLOW_READ = 16,                /* as much work as so many others: one that is a system call */
+    LOOKS_PAUSE = 20,              /* before mappings are read again where the last time was in vain */
+    LOOKS_KNOWN = 20,              /* for so many, what lies above a stack of unknown bounds is believed */
 };
 
 /* In the order of seg_thread.wait_regs. */
@@ -134,7 +134,7 @@ static size_t copies_place(const struct unwinder *unwinder, struct stack_copy *c
 /* One system call for these; it stops at the first that cannot be read. Returns how many that settles. */
 static unsigned copies_read(struct unwinder *unwinder, struct stack_copy *copy, unsigned count)
 {
-    struct iovec local[UNWIND_COPIES], remote[UNWIND_COPIES];
+    struct iovec local[UNWIND_COPIES] = {0}, remote[UNWIND_COPIES] = {0};
     unsigned i;
     ssize_t got;
 

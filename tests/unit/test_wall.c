@@ -7,6 +7,7 @@
 #include <stdint.h>
 /* cmocka wants the four above first */
 #include <cmocka.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
@@ -776,6 +777,35 @@ static void test_a_guess_is_marked_as_such(void **state)
     assert_non_null(strstr(stack, "map_trap;[truncated];"));
 }
 
+/* Many copies by one call, which ends at the first that cannot be read. */
+static void test_copies_are_made_together(void **state)
+{
+    enum { COUNT = UNWIND_COPIES };
+    static uint64_t stack[COUNT][4];
+    const struct symbol_source source = {.root_fd = -1, .exe_fd = -1};
+    struct fixture *f = *state;
+    struct unwinder *unwinder = unwinder_new(getpid(), &source, f->symbols);
+    struct stack_copy copy[COUNT] = {0};
+    uint64_t word;
+
+    for (unsigned i = 0; i < COUNT; i++) {
+        stack[i][3] = i;
+        copy[i].sp = i % 7 == 3 ? 8 : (uintptr_t)stack[i];
+        copy[i].low = (uintptr_t)stack[i];
+        copy[i].high = (uintptr_t)stack[i + 1];
+        copy[i].size = 4096;
+    }
+    unwinder_copy(unwinder, copy, COUNT);
+    for (unsigned i = COUNT; i--;) {
+        assert_int_equal(copy[i].error, i % 7 == 3 ? -EFAULT : 0);
+        unwinder_use(unwinder, &copy[i]);
+        assert_int_equal(unwinder_word(unwinder, (uintptr_t)&stack[i][3], &word), i % 7 != 3);
+        assert_true(i % 7 == 3 || word == i);
+        assert_false(unwinder_word(unwinder, copy[i].sp + sizeof stack[i], &word));
+    }
+    unwinder_free(unwinder);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -805,6 +835,7 @@ int main(void)
         TEST(test_frames_of_waits_have_a_ceiling),
         TEST(test_unknown_addresses_have_a_ceiling),
         TEST(test_a_guess_is_marked_as_such),
+        TEST(test_copies_are_made_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
