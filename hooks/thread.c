@@ -194,5 +194,6 @@ int dlclose(void *handle)
     int result = real.dlclose(handle);
     real_forget_operators();
     unwind_forget();
+    process_note_unload();
     return result;
 }

@@ -2,8 +2,8 @@
 /*
  * For each condition that is waited for: how many wait, and the sum of the times at which those of them that
  * were woken were (number and sum in one word, as contention.c has it). Who of them a signal wakes cannot be
- * known: whoever comes back first takes the average of their times with it, the last one what is left, so that
- * the mutex's sums come out even.
+ * known: whoever comes back first takes the average of their times with it, the last one what is left, so
+ * that the mutex's sums come out even.
  */
 #include "condition.h"
 
@@ -97,7 +97,8 @@ static void withdraw_one(struct entry *entry, uint64_t now)
     contention_remove(at, start, now);
 }
 
-/* A signal may have been meant for one that came back by itself, by a timeout: no more are woken than wait. */
+/* A signal may have been meant for one that came back by itself, by a timeout: no more are woken than wait.
+ */
 static void leave(struct entry *entry, bool was_woken, uint64_t now)
 {
     uint32_t waiters = atomic_fetch_sub_explicit(&entry->waiters, 1, memory_order_relaxed) - 1;

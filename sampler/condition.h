@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The other half of waiting for a condition: whoever is woken has to get the mutex again, inside the call, and
- * waits for whoever signalled with the mutex held, or was woken before. From the signal on it counts as a
+ * The other half of waiting for a condition: whoever is woken has to get the mutex again, inside the call,
+ * and waits for whoever signalled with the mutex held, or was woken before. From the signal on it counts as a
  * waiter of the mutex, so that its holders are charged; contention.h has the rest.
  *
- * Use, in hooks: condition_enter() before the real wait, condition_leave() after it, condition_signal() before
- * the real signal. The table is private, bounded and lock-free; a signal that nobody waits for pays one load.
- * Only waiters of this process are seen. Any thread; errno untouched.
+ * Use, in hooks: condition_enter() before the real wait, condition_leave() after it, condition_signal()
+ * before the real signal. The table is private, bounded and lock-free; a signal that nobody waits for pays
+ * one load. Only waiters of this process are seen. Any thread; errno untouched.
  */
 #ifndef CPROF_SAMPLER_CONDITION_H
 #define CPROF_SAMPLER_CONDITION_H

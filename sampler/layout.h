@@ -30,7 +30,7 @@
 #include "layout_waits.h"
 
 #define LAYOUT_MAGIC   UINT64_C(0x00676573666f7270) /* "profseg" */
-#define LAYOUT_VERSION 2u
+#define LAYOUT_VERSION 3u
 
 enum {
     LAYOUT_PAGE = 4096,
@@ -109,6 +109,7 @@ struct seg_header {
     _Atomic uint32_t epoch;      /* [T] rises when a module takes over addresses of another one */
     _Atomic uint32_t modules;    /* [T] entries claimed in module[]; each has its own ready flag */
     _Atomic uint32_t strings;    /* [T] bytes claimed in strings[] */
+    _Atomic uint32_t unloads;    /* [T] raised by each dlclose() */
 };
 
 enum segment_flag {
@@ -135,6 +136,8 @@ struct seg_control {
     _Atomic uint32_t adopt_count;        /* [U] */
     _Atomic int32_t adopt[LAYOUT_ADOPT]; /* [U] thread ids, as the target sees them: positive ones have no
                                             slot, negative ones have one but ended without a hook's notice */
+    _Atomic uint64_t wall_acked_ns; /* [U] CLOCK_MONOTONIC until which threads' times were handed on, together
+                                       with the CPU time that is acknowledged; 0: none were */
 };
 
 struct seg_name {

@@ -354,3 +354,10 @@ void process_count(enum counter counter, uint64_t n)
     if (mark && atomic_load_explicit(&mark->state, memory_order_acquire) == STARTED)
         segment_count(atomic_load_explicit(&current, memory_order_acquire), counter, n);
 }
+
+void process_note_unload(void)
+{
+    struct segment *segment = process_attached();
+    if (segment)
+        atomic_fetch_add_explicit(&segment->header.unloads, 1, memory_order_relaxed);
+}

@@ -83,4 +83,7 @@ void process_exit(int status);
 
 void process_count(enum counter counter, uint64_t n);
 
+/* A library was unloaded: its addresses may be another's from now on. */
+void process_note_unload(void);
+
 #endif

@@ -93,10 +93,13 @@ static int64_t rounded(uint64_t value, unsigned shift)
 static void add_cpu(struct target *target, const struct stack *stack, uint32_t name,
                     const int64_t value[PROFILE_VALUES], unsigned parts)
 {
-    uint32_t profiles = atomic_load_explicit(&target->segment->control.profiles, memory_order_relaxed);
+    uint32_t profiles = wall_profiles(target);
+    const uint32_t any = 1u << PROFILE_WALL | 1u << PROFILE_OFF_CPU;
 
-    if (parts & PROGRAM_INTERVAL && wall_wanted(target))
+    if (parts & PROGRAM_INTERVAL && profiles & any)
         wall_cpu(target, name, stack, value[1]);
+    if (!(parts & PROGRAM_INTERVAL))
+        wall_cpu_before(target, name, value[1]);
     if (profiles >> PROFILE_WALL & 1)
         program_add(target->programs, target->program, parts, KIND_ID_WALL, stack, target->pid,
                     target_thread_name(target, name), value);

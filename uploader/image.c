@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image.h"
 
-#include <elfutils/libdwelf.h>
-#include <gelf.h>
+#include <elf.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, PAGES = 256 };
+enum { PAGE = 4096, PAGES = 256, MOST_HEADERS = 64, NOTES_MOST = 4096 };
 
 /* How every linker writes .eh_frame_hdr: version 1, pcrel sdata4, udata4, datarel sdata4. */
 static const uint8_t frame_hdr_head[4] = {1, 0x1b, 0x03, 0x3b};
@@ -21,6 +21,16 @@ static struct cached_page {
     uint64_t offset;
     uint8_t data[PAGE];
 } * cache;
+
+/* at: an offset in the file, or an address in the process. */
+static ssize_t raw_read(const struct image *image, uint64_t at, void *to, size_t size)
+{
+    struct iovec local = {to, size}, remote = {(void *)(uintptr_t)at, size};
+
+    if (image->fd != -1)
+        return pread(image->fd, to, size, (off_t)at);
+    return process_vm_readv(image->pid, &local, 1, &remote, 1, 0);
+}
 
 static const uint8_t *page_read(const struct image *image, uint64_t offset)
 {
@@ -35,7 +45,7 @@ static const uint8_t *page_read(const struct image *image, uint64_t offset)
     if (page->image == image && page->offset == offset)
         return page->data;
     page->image = NULL;
-    size = pread(image->fd, page->data, PAGE, (off_t)offset);
+    size = raw_read(image, offset, page->data, PAGE);
     if (size <= 0)
         return NULL;
     memset(page->data + size, 0, PAGE - (size_t)size);
@@ -54,8 +64,10 @@ static void cache_forget(const struct image *image)
 bool image_read(const struct image *image, uint64_t address, uint64_t *word)
 {
     for (unsigned i = 0; i < image->loads; i++) {
-        uint64_t offset = address - image->load[i].start + image->load[i].offset;
+        uint64_t offset = address + image->bias;
         const uint8_t *page;
+        if (image->fd != -1)
+            offset = address - image->load[i].start + image->load[i].offset;
         if (address < image->load[i].start || address >= image->load[i].end || image->load[i].writable)
             continue;
         if (offset % sizeof *word)
@@ -80,7 +92,7 @@ bool image_address(const struct image *image, uint64_t offset, uint64_t *address
     return false;
 }
 
-static void take_load(struct image *image, const GElf_Phdr *header)
+static void take_load(struct image *image, const Elf64_Phdr *header)
 {
     if (image->loads == IMAGE_LOADS || header->p_vaddr + header->p_memsz < header->p_vaddr)
         return;
@@ -111,65 +123,148 @@ static void take_frame_hdr(struct image *image, uint64_t address)
     image->frame_count = part[address % 8 / 4 + 2];
 }
 
-static void read_headers(struct image *image, Elf *elf)
+static size_t padded(size_t size, uint64_t align)
 {
-    size_t count = 0;
-    uint64_t frame_hdr = 0;
-    GElf_Phdr header;
-    const void *id;
-    ssize_t size;
+    return align == 8 ? (size + 7) & ~(size_t)7 : (size + 3) & ~(size_t)3;
+}
 
-    elf_getphdrnum(elf, &count);
+static void take_notes(struct image *image, const Elf64_Phdr *header)
+{
+    uint8_t notes[NOTES_MOST];
+    size_t most = header->p_filesz < sizeof notes ? (size_t)header->p_filesz : sizeof notes;
+    ssize_t size =
+        raw_read(image, image->fd != -1 ? header->p_offset : header->p_vaddr + image->bias, notes, most);
+    Elf64_Nhdr note;
+
+    for (size_t at = 0; size > 0 && at + sizeof note + 4 <= (size_t)size;) {
+        memcpy(&note, notes + at, sizeof note);
+        size_t text = at + sizeof note + padded(note.n_namesz, header->p_align);
+        if (note.n_namesz > NOTES_MOST || note.n_descsz > NOTES_MOST || text + note.n_descsz > (size_t)size)
+            return;
+        if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 && note.n_descsz <= IMAGE_BUILD_ID &&
+            !memcmp(notes + at + sizeof note, "GNU", 4)) {
+            memcpy(image->build_id, notes + text, note.n_descsz);
+            image->build_id_size = note.n_descsz;
+            return;
+        }
+        at = text + padded(note.n_descsz, header->p_align);
+    }
+}
+
+/* In memory, what a header of its own is in is the page of the file's beginning, or it is not looked at. */
+static size_t read_headers(const struct image *image, uint64_t head, Elf64_Phdr header[MOST_HEADERS])
+{
+    Elf64_Ehdr file;
+    size_t size;
+
+    if (raw_read(image, head, &file, sizeof file) != sizeof file ||
+        memcmp(file.e_ident, ELFMAG, SELFMAG) != 0 || file.e_ident[EI_CLASS] != ELFCLASS64 ||
+        file.e_phentsize != sizeof header[0] || file.e_phnum > MOST_HEADERS)
+        return 0;
+    size = file.e_phnum * sizeof header[0];
+    if (image->fd == -1 && (file.e_phoff > PAGE || file.e_phoff + size > PAGE))
+        return 0;
+    return raw_read(image, head + file.e_phoff, header, size) == (ssize_t)size ? file.e_phnum : 0;
+}
+
+/* head: 0, or where in memory the file begins. */
+static bool take_headers(struct image *image, uint64_t head)
+{
+    Elf64_Phdr header[MOST_HEADERS];
+    size_t count = read_headers(image, head, header);
+    uint64_t frame_hdr = 0, first;
+
     for (size_t i = 0; i < count; i++) {
-        if (!gelf_getphdr(elf, (int)i, &header))
-            continue;
-        if (header.p_type == PT_LOAD)
-            take_load(image, &header);
-        else if (header.p_type == PT_GNU_EH_FRAME)
-            frame_hdr = header.p_vaddr;
+        if (header[i].p_type == PT_LOAD)
+            take_load(image, &header[i]);
+        else if (header[i].p_type == PT_GNU_EH_FRAME)
+            frame_hdr = header[i].p_vaddr;
+    }
+    if (image->fd == -1) {
+        if (!image_address(image, 0, &first))
+            return false;
+        image->bias = head - first;
     }
     if (frame_hdr)
         take_frame_hdr(image, frame_hdr);
-    size = dwelf_elf_gnu_build_id(elf, &id);
-    if (size > 0 && size <= IMAGE_BUILD_ID) {
-        memcpy(image->build_id, id, (size_t)size);
-        image->build_id_size = (size_t)size;
-    }
+    for (size_t i = 0; i < count && !image->build_id_size; i++)
+        if (header[i].p_type == PT_NOTE)
+            take_notes(image, &header[i]);
+    return count > 0;
 }
 
 static struct image *find_open(const struct stat *st)
 {
     for (struct image *image = images; image; image = image->next)
-        if (image->device == st->st_dev && image->inode == st->st_ino)
+        if (image->fd != -1 && image->device == st->st_dev && image->inode == st->st_ino &&
+            image->size == (uint64_t)st->st_size && image->changed.tv_sec == st->st_ctim.tv_sec &&
+            image->changed.tv_nsec == st->st_ctim.tv_nsec)
             return image;
+    return NULL;
+}
+
+/* NULL: not an ELF file, and its descriptor is closed. */
+static struct image *image_new(const struct image *like, uint64_t head)
+{
+    struct image *image = calloc(1, sizeof *image);
+
+    if (image)
+        *image = *like;
+    if (image && take_headers(image, head)) {
+        image->users = 1;
+        image->next = images;
+        return images = image;
+    }
+    if (image)
+        cache_forget(image);
+    if (like->fd != -1)
+        close(like->fd);
+    free(image);
     return NULL;
 }
 
 struct image *image_open(int fd)
 {
-    struct image *image = NULL;
+    struct image *image;
     struct stat st;
-    Elf *elf;
 
-    if (fstat(fd, &st) || (image = find_open(&st))) {
+    if (fstat(fd, &st)) {
         close(fd);
-        if (image)
-            image->users++;
+        return NULL;
+    }
+    image = find_open(&st);
+    if (image) {
+        close(fd);
+        image->users++;
         return image;
     }
-    elf_version(EV_CURRENT);
-    elf = elf_begin(fd, ELF_C_READ, NULL);
-    image = elf && gelf_getclass(elf) == ELFCLASS64 ? calloc(1, sizeof *image) : NULL;
-    if (image) {
-        *image =
-            (struct image){.fd = fd, .users = 1, .device = st.st_dev, .inode = st.st_ino, .next = images};
-        read_headers(image, elf);
-        images = image;
-    } else {
-        close(fd);
-    }
-    elf_end(elf);
-    return image;
+    return image_new(&(struct image){.fd = fd,
+                                     .device = st.st_dev,
+                                     .inode = st.st_ino,
+                                     .size = (uint64_t)st.st_size,
+                                     .changed = st.st_ctim},
+                     0);
+}
+
+struct image *image_open_memory(pid_t pid, uint64_t head)
+{
+    return image_new(&(struct image){.fd = -1, .pid = pid}, head);
+}
+
+bool image_same(const struct image *image, const struct image *other)
+{
+    if (image->build_id_size != other->build_id_size)
+        return false;
+    if (image->build_id_size)
+        return !memcmp(image->build_id, other->build_id, image->build_id_size);
+    return image->loads == other->loads && image->frame_hdr == other->frame_hdr &&
+           image->frame_count == other->frame_count &&
+           !memcmp(image->load, other->load, image->loads * sizeof image->load[0]);
+}
+
+void image_retain(struct image *image)
+{
+    image->users++;
 }
 
 void image_release(struct image *image)
@@ -182,6 +277,7 @@ void image_release(struct image *image)
         link = &(*link)->next;
     *link = image->next;
     cache_forget(image);
-    close(image->fd);
+    if (image->fd != -1)
+        close(image->fd);
     free(image);
 }

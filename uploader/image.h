@@ -2,7 +2,8 @@
 /*
  * What a stack walk from outside needs of an ELF file: where its parts lie in memory, its table of call frame
  * information, its build id. Files are read page by page and never mapped: one that is cut short under us
- * would be a SIGBUS. An image is shared by all processes that map the file. One thread only.
+ * would be a SIGBUS. An image is shared by all processes that map the file. Where the file is gone, the image
+ * is read from the memory of a process that maps it. One thread only.
  */
 #ifndef CPROF_UPLOADER_IMAGE_H
 #define CPROF_UPLOADER_IMAGE_H
@@ -10,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
 
 enum { IMAGE_LOADS = 16, IMAGE_BUILD_ID = 32 };
 
@@ -27,15 +30,26 @@ struct image {
     uint8_t build_id[IMAGE_BUILD_ID];
     size_t build_id_size;
     /* private */
-    uint64_t device, inode;
-    int fd;
+    uint64_t device, inode, size;
+    struct timespec changed; /* its file, when it was opened: who writes over it makes it another one */
+    int fd;                  /* -1: read from */
+    pid_t pid;               /* this process's memory, where */
+    uint64_t bias;           /* this is to be added to addresses */
     unsigned users;
     struct image *next;
 };
 
 /* Takes over fd. NULL: not a 64-bit ELF file, or no memory. */
 struct image *image_open(int fd);
+
+/* From the memory of a process that maps the file's beginning at this address. NULL: no such file, it cannot
+   be read, or no memory. */
+struct image *image_open_memory(pid_t pid, uint64_t head);
+void image_retain(struct image *image);
 void image_release(struct image *image);
+
+/* The same file, by build id; without one, a file of the same shape. */
+bool image_same(const struct image *image, const struct image *other);
 
 /* Reads 8 bytes that the file has and the process cannot have changed. address: a multiple of 8. */
 bool image_read(const struct image *image, uint64_t address, uint64_t *word);

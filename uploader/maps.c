@@ -12,44 +12,96 @@
 
 #include "utf8.h"
 
-enum { MOST_MAPPINGS = 4096, LINE_BYTES = 4096 + 128 };
+enum { MOST_MAPPINGS = 4096, MOST_REGIONS = 65536, LINE_BYTES = 4096 + 128 };
 
 struct line {
     uint64_t start, end, offset, inode;
-    unsigned major, minor;
+    dev_t device;
     char flags[5];
     const char *path;
 };
 
 static bool line_parse(char *text, struct line *line)
 {
+    unsigned device[2];
     int at = 0;
 
     text[strcspn(text, "\n")] = 0;
     if (sscanf(text, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n", &line->start, &line->end,
-               line->flags, &line->offset, &line->major, &line->minor, &line->inode, &at) != 7 ||
+               line->flags, &line->offset, &device[0], &device[1], &line->inode, &at) != 7 ||
         !at)
         return false;
+    line->device = makedev(device[0], device[1]);
     line->path = text + at;
-    return line->flags[2] == 'x' && line->path[0] == '/';
+    return true;
 }
 
-/* As the process sees its files; the executable also where its path is gone. Another file of that name, one
-   that came later, is none of the process's. */
-static int open_file(const struct maps *maps, const struct line *line)
+static bool is_executable(const struct line *line)
 {
-    int fd = maps->source->root_fd < 0
-                 ? -1
-                 : openat(maps->source->root_fd, line->path + 1, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    return line->flags[2] == 'x';
+}
+
+/* As the process sees its files. */
+static int open_path(const struct maps *maps, const struct line *line)
+{
+    if (maps->source->root_fd < 0)
+        return -1;
+    return openat(maps->source->root_fd, line->path + 1, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+}
+
+/* The executable is there also where its path is gone. */
+static int open_executable(const struct maps *maps)
+{
+    return maps->source->exe_fd < 0 ? -1 : fcntl(maps->source->exe_fd, F_DUPFD_CLOEXEC, 0);
+}
+
+/* Takes over fd. NULL: it is not the file that is mapped here, as far as that can be told. Some file systems
+   show another device in the list than to stat(): such a file must be what is found in memory, too. */
+static struct image *open_if_mapped(int fd, const struct line *line, const struct image *memory)
+{
+    struct image *image;
     struct stat st;
 
-    if (fd != -1 && !fstat(fd, &st) && st.st_ino == line->inode && S_ISREG(st.st_mode))
-        return fd;
-    if (fd != -1)
+    if (fd == -1)
+        return NULL;
+    if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_ino != line->inode) {
         close(fd);
-    if (maps->source->exe_fd < 0 || fstat(maps->source->exe_fd, &st) || st.st_ino != line->inode)
-        return -1;
-    return fcntl(maps->source->exe_fd, F_DUPFD_CLOEXEC, 0);
+        return NULL;
+    }
+    image = image_open(fd);
+    if (!image || st.st_dev == line->device || !memory || image_same(image, memory))
+        return image;
+    image_release(image);
+    return NULL;
+}
+
+/* The file, or where it is gone what the process has of it: head is where its beginning is mapped, 0:
+   nowhere. Another file of that name, one that came later, is none of the process's. */
+static struct image *open_image(const struct maps *maps, const struct line *line, uint64_t head)
+{
+    struct image *memory = head ? image_open_memory(maps->pid, head) : NULL;
+    struct image *image = open_if_mapped(open_path(maps, line), line, memory);
+
+    if (!image)
+        image = open_if_mapped(open_executable(maps), line, memory);
+    if (!image)
+        return memory;
+    image_release(memory);
+    return image;
+}
+
+/* As the list has it, cleaned; that a file is gone is no part of its name, and its build id says which one.
+ */
+static void clean_path(char path[LINE_BYTES], const struct line *line, const struct image *image)
+{
+    static const char mark[] = " (deleted)";
+    size_t length;
+
+    utf8_clean(path, LINE_BYTES, line->path, true);
+    length = strlen(path);
+    if (image && image->fd == -1 && image->build_id_size && length > strlen(mark) &&
+        !strcmp(path + length - strlen(mark), mark))
+        path[length - strlen(mark)] = 0;
 }
 
 static bool is_ours(const char *path)
@@ -58,29 +110,69 @@ static bool is_ours(const char *path)
     return name && !strncmp(name + 1, "libcprof.so", strlen("libcprof.so"));
 }
 
-static void mapping_add(struct maps *maps, const struct line *line)
+static void region_add(struct maps *maps, const struct line *line)
 {
-    struct mapping *grown = realloc(maps->mapping, (maps->count + 1) * sizeof *grown), *mapping;
+    if (maps->regions == maps->region_room) {
+        size_t room = 2 * maps->region_room + 64;
+        struct region *grown =
+            maps->regions < MOST_REGIONS ? realloc(maps->region, room * sizeof *grown) : NULL;
+        if (!grown)
+            return;
+        maps->region = grown;
+        maps->region_room = room;
+    }
+    maps->region[maps->regions++] = (struct region){line->start, line->end, is_executable(line)};
+}
+
+static struct mapping mapping_open(const struct maps *maps, const struct line *line, uint64_t head)
+{
+    struct mapping mapping = {.start = line->start,
+                              .end = line->end,
+                              .ours = is_ours(line->path),
+                              .offset = line->offset,
+                              .inode = line->inode,
+                              .device = line->device};
+    struct image *image = open_image(maps, line, head);
     char path[LINE_BYTES];
-    uint64_t address;
-    int fd;
+    uint64_t address = line->offset;
+
+    if (image && (!image_address(image, line->offset, &address) ||
+                  (image->fd == -1 && address + image->bias != line->start))) {
+        image_release(image);
+        image = NULL;
+        address = line->offset;
+    }
+    clean_path(path, line, image);
+    mapping.image = image;
+    mapping.bias = line->start - address;
+    mapping.module =
+        symbols_module(maps->symbols, path, image ? image->build_id : NULL, image ? image->build_id_size : 0);
+    return mapping;
+}
+
+/* The mapping as it was before, if it still is the same. */
+static const struct mapping *find_old(const struct maps *old, const struct line *line)
+{
+    const struct mapping *mapping = maps_find_code(old, line->start);
+    bool same = mapping && mapping->start == line->start && mapping->end == line->end &&
+                mapping->offset == line->offset && mapping->inode == line->inode &&
+                mapping->device == line->device;
+    return same ? mapping : NULL;
+}
+
+/* Returns whether it is one that old does not have. */
+static bool mapping_add(struct maps *maps, const struct maps *old, const struct line *line, uint64_t head)
+{
+    struct mapping *grown = realloc(maps->mapping, (maps->count + 1) * sizeof *grown);
+    const struct mapping *before = find_old(old, line);
 
     if (!grown)
-        return;
+        return false;
     maps->mapping = grown;
-    mapping = &grown[maps->count];
-    *mapping = (struct mapping){.start = line->start, .end = line->end, .ours = is_ours(line->path)};
-    utf8_clean(path, sizeof path, line->path, true);
-    fd = open_file(maps, line);
-    mapping->image = fd == -1 ? NULL : image_open(fd);
-    if (mapping->image && !image_address(mapping->image, line->offset, &address)) {
-        image_release(mapping->image);
-        mapping->image = NULL;
-    }
-    mapping->bias = line->start - (mapping->image ? address : line->offset);
-    mapping->module = symbols_module(maps->symbols, path, mapping->image ? mapping->image->build_id : NULL,
-                                     mapping->image ? mapping->image->build_id_size : 0);
-    maps->count++;
+    if (before && before->image)
+        image_retain(before->image);
+    grown[maps->count++] = before ? *before : mapping_open(maps, line, head);
+    return !before;
 }
 
 static void mappings_drop(struct mapping *mapping, size_t count)
@@ -90,38 +182,50 @@ static void mappings_drop(struct mapping *mapping, size_t count)
     free(mapping);
 }
 
-void maps_read(struct maps *maps)
+bool maps_read(struct maps *maps, bool fresh)
 {
     /* Released after the new ones are open, so that files that stay are not read again. */
-    struct mapping *old = maps->mapping;
-    size_t count = maps->count;
+    const struct maps old = *maps, none = {0};
     char path[64], text[LINE_BYTES];
-    struct line line;
+    struct line line, head = {0};
+    bool changed = fresh;
     FILE *file;
 
     snprintf(path, sizeof path, "/proc/%d/maps", (int)maps->pid);
     file = fopen(path, "re");
     if (!file)
-        return;
+        return false;
     maps->mapping = NULL;
-    maps->count = 0;
-    while (maps->count < MOST_MAPPINGS && fgets(text, sizeof text, file))
-        if (line_parse(text, &line))
-            mapping_add(maps, &line);
-    fclose(file);
-    if (maps->count) {
-        mappings_drop(old, count);
-    } else { /* it is ending: what we know of it is the last that can be known */
-        maps->mapping = old;
-        maps->count = count;
+    maps->count = maps->regions = 0;
+    while (fgets(text, sizeof text, file)) {
+        if (!line_parse(text, &line))
+            continue;
+        region_add(maps, &line);
+        if (!line.offset)
+            head = line;
+        else if (line.inode != head.inode || line.device != head.device)
+            head.start = 0;
+        if (is_executable(&line) && line.path[0] == '/' && maps->count < MOST_MAPPINGS)
+            changed |= mapping_add(maps, fresh ? &none : &old, &line, head.start);
     }
+    fclose(file);
+    if (!maps->count) { /* it is ending: what we know of it is the last that can be known */
+        maps->mapping = old.mapping;
+        maps->count = old.count;
+        return false;
+    }
+    changed |= maps->count != old.count;
+    mappings_drop(old.mapping, old.count);
+    return changed;
 }
 
 void maps_free(struct maps *maps)
 {
     mappings_drop(maps->mapping, maps->count);
+    free(maps->region);
     maps->mapping = NULL;
-    maps->count = 0;
+    maps->region = NULL;
+    maps->count = maps->regions = maps->region_room = 0;
 }
 
 const struct mapping *maps_find_code(const struct maps *maps, uint64_t address)
@@ -147,4 +251,18 @@ const struct mapping *maps_find_data(const struct maps *maps, uint64_t address)
             return mapping;
     }
     return NULL;
+}
+
+const struct region *maps_find_region(const struct maps *maps, uint64_t address)
+{
+    size_t low = 0, high = maps->regions;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (address >= maps->region[middle].end)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < maps->regions && address >= maps->region[low].start ? &maps->region[low] : NULL;
 }

@@ -17,6 +17,15 @@ struct mapping {
     struct image *image;
     const struct symbol_module *module;
     bool ours; /* libcprof.so */
+    /* private */
+    uint64_t offset, inode;
+    dev_t device;
+};
+
+/* A line of the list, whatever it maps. */
+struct region {
+    uint64_t start, end;
+    bool executable;
 };
 
 struct maps {
@@ -25,14 +34,20 @@ struct maps {
     struct symbols *symbols;            /* borrowed */
     struct mapping *mapping;
     size_t count;
+    struct region *region;
+    size_t regions, region_room;
 };
 
-/* Reads all of it anew. Mappings that were returned before are no longer valid. */
-void maps_read(struct maps *maps);
+/* Reads the list anew, and with fresh each file, else only those of new mappings. Mappings and regions that
+   were returned before are no longer valid. true: mappings changed, or are fresh. */
+bool maps_read(struct maps *maps, bool fresh);
 void maps_free(struct maps *maps);
 
 /* The mapping whose code this address is in, or whose file covers it; NULL: none. */
 const struct mapping *maps_find_code(const struct maps *maps, uint64_t address);
 const struct mapping *maps_find_data(const struct maps *maps, uint64_t address);
+
+/* The line that this address is in; NULL: none. */
+const struct region *maps_find_region(const struct maps *maps, uint64_t address);
 
 #endif

@@ -352,16 +352,28 @@ int profile_add_thread(struct profile *profile, const struct profile_sample *sam
     return error == -ENOSPC ? add_overflow(profile, &copy, &overflow) : error;
 }
 
-void profile_clear(struct profile *profile, unsigned mask, uint32_t pid)
+void profile_clear_but(struct profile *profile, unsigned mask,
+                       bool (*keep)(const void *context, uint32_t pid), const void *context)
 {
     for (size_t n = 0; n < profile->samples; n++) {
         struct profile_sample *sample = &entry_at(profile, n)->sample;
-        if (pid && sample->pid != pid)
+        if (keep(context, sample->pid))
             continue;
         for (unsigned i = 0; i < PROFILE_VALUES; i++)
             if (mask >> i & 1)
                 sample->value[i] = 0;
     }
+}
+
+static bool is_other(const void *context, uint32_t pid)
+{
+    const uint32_t *cleared = context;
+    return *cleared && pid != *cleared;
+}
+
+void profile_clear(struct profile *profile, unsigned mask, uint32_t pid)
+{
+    profile_clear_but(profile, mask, is_other, &pid);
 }
 
 int profile_merge(struct profile *into, const struct profile *from, const struct symbol_location *overflow)

@@ -84,6 +84,10 @@ int profile_add_thread(struct profile *profile, const struct profile_sample *sam
  * added. */
 void profile_clear(struct profile *profile, unsigned mask, uint32_t pid);
 
+/* The same for every pid that is not to be kept. */
+void profile_clear_but(struct profile *profile, unsigned mask,
+                       bool (*keep)(const void *context, uint32_t pid), const void *context);
+
 /* Adds every sample of one to the other. */
 int profile_merge(struct profile *into, const struct profile *from, const struct symbol_location *overflow);
 

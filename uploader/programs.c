@@ -26,6 +26,7 @@ static void program_free(struct program *program)
         profile_free(program->interval[k]);
         profile_free(program->merged[k]);
     }
+    brief_free(program->brief);
     free(program->pid);
     free(program);
 }
@@ -88,8 +89,55 @@ struct program *programs_get(struct programs *programs, const char *name, const 
     return program_new(programs, name, service, labels);
 }
 
+static bool is_alive(const struct program *program, uint32_t pid)
+{
+    for (size_t i = 0; i < program->alive; i++)
+        if ((uint32_t)program->pid[i] == pid)
+            return true;
+    return false;
+}
+
+static bool keep_alive(const void *context, uint32_t pid)
+{
+    return is_alive(context, pid);
+}
+
+static bool keep_other(const void *context, uint32_t pid)
+{
+    return pid != *(const uint32_t *)context;
+}
+
+static void clear_threads(struct program *program, bool (*keep)(const void *context, uint32_t pid),
+                          const void *context)
+{
+    static const enum profile_kind_id kinds[] = {KIND_ID_THREADS, KIND_ID_THREADCREATE};
+
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        struct profile *const profile[] = {program->merged[kinds[i]], program->interval[kinds[i]]};
+        for (int n = 0; n < 2; n++)
+            if (profile[n])
+                profile_clear_but(profile[n], profile_kinds[kinds[i]].snapshot_values, keep, context);
+    }
+    program->changed = true;
+}
+
+void program_clear_threads(struct program *program, pid_t pid)
+{
+    const uint32_t gone = (uint32_t)pid;
+    clear_threads(program, keep_other, &gone);
+}
+
+/* Not as soon as one ends: of a group that ends at once, the last is not to be shown alone. */
+static void drop_gone(struct program *program)
+{
+    if (program->has_gone)
+        clear_threads(program, keep_alive, program);
+    program->has_gone = false;
+}
+
 int program_enter(struct program *program, pid_t pid)
 {
+    drop_gone(program);
     if (program->alive == program->pids) {
         size_t pids = program->pids ? 2 * program->pids : 4;
         pid_t *grown = realloc(program->pid, pids * sizeof *grown);
@@ -119,16 +167,9 @@ void program_leave(struct program *program, pid_t pid)
             break;
         }
     }
+    program->has_gone = true;
     program->end_ns = clock_ns(CLOCK_REALTIME);
     program->due_ns = !program->merged_done_ns || due < now ? now : due;
-}
-
-static bool is_alive(const struct program *program, uint32_t pid)
-{
-    for (size_t i = 0; i < program->alive; i++)
-        if ((uint32_t)program->pid[i] == pid)
-            return true;
-    return false;
 }
 
 static int add_to(struct programs *programs, struct profile **profile, size_t most_stacks,
@@ -363,6 +404,12 @@ static void interval_reset(struct program *program, int64_t end_ns)
     program->changed = false;
 }
 
+/* What is written is scaled up already: each event counts as one, as in Go's profiles of these. */
+static bool is_rate_of_events(int kind)
+{
+    return kind == KIND_ID_MUTEX || kind == KIND_ID_BLOCK;
+}
+
 void program_upload(struct program *program, struct sink *const *sinks, size_t count, unsigned parts)
 {
     struct comments interval_comments, merged_comments;
@@ -378,13 +425,15 @@ void program_upload(struct program *program, struct sink *const *sinks, size_t c
     };
     bool any = false;
 
+    if (program->alive)
+        drop_gone(program);
     if (program->alive || !program->end_ns)
         program->end_ns = clock_ns(CLOCK_REALTIME);
     upload.end_ns = program->end_ns;
     for (int k = 0; k < KIND_IDS; k++) {
         upload.interval[k] = parts & PROGRAM_INTERVAL ? not_empty(program->interval[k]) : NULL;
         upload.merged[k] = not_empty(program->merged[k]);
-        upload.period[k] = program->period[k];
+        upload.period[k] = is_rate_of_events(k) ? 1 : program->period[k];
         any |= upload.merged[k] != NULL;
     }
     make_comments(&interval_comments, program, false, program->end_ns - program->interval_start_ns);
@@ -405,6 +454,7 @@ static int64_t upload_due(struct programs *programs, struct program *program, st
 
     if (!program->due_ns || now_ns < program->due_ns)
         return program->due_ns ? program->due_ns : INT64_MAX;
+    brief_settle(programs, program);
     for (int k = 0; k < KIND_IDS; k++)
         fold(program, (enum profile_kind_id)k, programs->overflow);
     program_upload(program, sinks, count, whole ? PROGRAM_MERGED | PROGRAM_INTERVAL : PROGRAM_MERGED);
@@ -429,6 +479,7 @@ void programs_upload_all(struct programs *programs, struct sink *const *sinks, s
         struct program *program = programs->program[i];
         if (!program->changed && !program->due_ns)
             continue;
+        brief_settle(programs, program);
         for (int k = 0; k < KIND_IDS; k++)
             fold(program, (enum profile_kind_id)k, programs->overflow);
         program_upload(program, sinks, count, PROGRAM_MERGED | PROGRAM_INTERVAL);

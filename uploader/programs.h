@@ -5,7 +5,8 @@
  * only.
  *
  * State values (inuse_*) of a live process are replaced at each round. Those of a process that ended stay in
- * the merged profile as they were at its end, and are in exactly one interval: the one it ended in.
+ * the merged profile as they were at its end, and are in exactly one interval: the one it ended in. But
+ * threads are shown of live processes only; once none is left, of those that ended last.
  */
 #ifndef CPROF_UPLOADER_PROGRAMS_H
 #define CPROF_UPLOADER_PROGRAMS_H
@@ -13,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "brief.h"
 #include "profile.h"
 #include "sink.h"
 #include "stacks.h"
@@ -37,6 +39,7 @@ struct program {
     char directory[80];                  /* its name among all programs of the session */
     struct profile *interval[KIND_IDS], *merged[KIND_IDS];
     struct program_counts interval_counts, counts;
+    struct brief *brief; /* times of processes that lived briefly, until the next upload */
     int64_t period[KIND_IDS];
     int64_t start_ns, interval_start_ns; /* CLOCK_REALTIME */
     int64_t end_ns;                      /* CLOCK_REALTIME when its last process ended, or now */
@@ -47,6 +50,7 @@ struct program {
     pid_t *pid; /* of those alive */
     size_t alive, pids;
     unsigned processes; /* ever */
+    bool has_gone;      /* threads of processes that ended are in the profiles of threads */
 };
 
 /* `program` is read by summary.c as well. */
@@ -81,6 +85,9 @@ int program_add_thread(struct programs *programs, struct program *program,
 
 /* Before a process's state values are added anew. */
 void program_clear_state(struct program *program, pid_t pid);
+
+/* A process goes on, as another program: its threads are gone. */
+void program_clear_threads(struct program *program, pid_t pid);
 
 void program_count(struct program *program, enum counter counter, uint64_t n);
 void program_count_malformed(struct program *program);

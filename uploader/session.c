@@ -111,11 +111,21 @@ static void remove_target(struct session *session, size_t index)
     target_free(target);
 }
 
-static void end_target(struct session *session, size_t index)
+static bool is_dead(const struct target *target)
+{
+    struct pollfd ask = {.fd = target->pidfd, .events = POLLIN};
+    return target->pidfd == -1 || poll(&ask, 1, 0) == 1;
+}
+
+/* ended_ns: when its program ended, at the latest; 0: it goes on without us. */
+static void end_target(struct session *session, size_t index, int64_t ended_ns)
 {
     struct target *target = session->target[index];
 
-    target_drain(target);
+    if (ended_ns)
+        target_drain_end(target, ended_ns);
+    else
+        target_drain(target);
     log_info("%s[%d] ended", target->program->name, (int)target->pid);
     remove_target(session, index);
 }
@@ -146,7 +156,10 @@ static void replace_target(struct session *session, struct target *target)
         target_resume(target, old);
         remove_target(session, index);
     } else {
-        end_target(session, index);
+        struct program *program = old->program;
+        end_target(session, index, monotonic_ns());
+        if (program == target->program)
+            program_clear_threads(program, target->pid);
     }
 }
 
@@ -169,7 +182,7 @@ void session_join(struct session *session, const struct join *join)
     /* Without a pidfd the process is gone, or out of our sight: what it has recorded so far is all we can be
      * sure of. */
     if (target->pidfd == -1 || watch(session, target->pidfd, target))
-        end_target(session, session->targets - 1);
+        end_target(session, session->targets - 1, target->pidfd == -1 ? monotonic_ns() : 0);
 }
 
 static pid_t parent_of(pid_t pid)
@@ -228,9 +241,8 @@ static void read_signals(struct session *session)
 static void pidfd_ready(struct session *session, struct target *target)
 {
     for (size_t i = 0; i < session->targets; i++) {
-        struct pollfd ask = {.fd = session->target[i]->pidfd, .events = POLLIN};
-        if (session->target[i] == target && poll(&ask, 1, 0) == 1) {
-            end_target(session, i);
+        if (session->target[i] == target && is_dead(target)) {
+            end_target(session, i, session->woke_ns);
             return;
         }
     }
@@ -282,8 +294,12 @@ static void tick(struct session *session, int64_t now_ns)
 {
     if (now_ns < session->next_tick_ns)
         return;
-    for (size_t i = 0; i < session->targets; i++)
-        target_tick(session->target[i], now_ns);
+    for (size_t i = session->targets; i--;) {
+        if (target_is_replaced(session->target[i]))
+            end_target(session, i, now_ns);
+        else
+            target_tick(session->target[i], now_ns);
+    }
     /* Once a second at most: what it closes may have to be opened, and inflated, again for the next new
      * address. */
     symbols_trim(session->symbols);
@@ -308,8 +324,7 @@ static int64_t look(struct session *session, int64_t now_ns)
         return INT64_MAX;
     if (now_ns < session->next_look_ns)
         return session->next_look_ns;
-    for (size_t i = 0; i < session->targets; i++)
-        wall_look(session->target[i], monotonic_ns());
+    wall_look_all(session->target, session->targets, session->looks++);
     return session->next_look_ns = now_ns + jittered(session->programs.look_ns);
 }
 
@@ -352,6 +367,7 @@ void session_run(struct session *session)
 
     while (!session->ops->is_over(session, monotonic_ns())) {
         int count = epoll_wait(session->epoll_fd, event, EVENTS, work(session));
+        session->woke_ns = monotonic_ns();
         for (int i = 0; i < count; i++)
             handle(session, &event[i]);
     }
@@ -369,8 +385,10 @@ void session_close_door(struct session *session)
 
 void session_finish(struct session *session, unsigned wait_ms)
 {
-    while (session->targets)
-        end_target(session, session->targets - 1);
+    while (session->targets) {
+        struct target *target = session->target[session->targets - 1];
+        end_target(session, session->targets - 1, is_dead(target) ? monotonic_ns() : 0);
+    }
     programs_upload_all(&session->programs, session->sink, session->sinks);
     send_queued(session, 0);
     if (session->queued)

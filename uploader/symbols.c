@@ -20,6 +20,7 @@ enum {
     MAPS_OPEN_MOST = 16,
     UNPACKED_KEPT_MOST = 1 << 20,
     NAME_MOST = 1024,
+    UNKNOWN_MOST = 32768, /* addresses in no module and without a name that have a location of their own */
 };
 
 struct module {
@@ -65,7 +66,7 @@ struct symbols {
     struct location_slot *slot;
     size_t slots, slots_used;
     struct process *process;
-    uint32_t process_keys;
+    uint32_t process_keys, unknown;
     struct special *special;
     struct symbol_location no_memory;
     struct symbol_line no_memory_line;
@@ -398,8 +399,12 @@ static const struct symbol_location *slot_fill(struct symbols *symbols, struct l
     const bool named = count > 0;
     if (slot->location && !named)
         return slot->location;
+    if (!named && !module && symbols->unknown >= UNKNOWN_MOST)
+        return symbols_special(symbols, "[unknown]");
     if (!named)
         line_unnamed(symbols, module, start, line);
+    if (!module)
+        symbols->unknown += slot->location ? -1u : !named;
     symbols->slots_used += !slot->location;
     *slot = (struct location_slot){location_new(symbols, module, address, line, named ? count : 1), process,
                                    named};

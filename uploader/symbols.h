@@ -41,7 +41,8 @@ struct symbol_line {
 
 /* One address. lines[0] is the innermost inlined function, the last one the function itself. An address that
    has no name has one line "module+0xSTART", START being where its function begins if .eh_frame_hdr tells
-   (ELF virtual address), or "[unknown]+0xADDRESS" without a module.
+   (ELF virtual address), or "[unknown]+0xADDRESS" without a module; there may be any number of those, so that
+   beyond some ten thousand they share one location, "[unknown]".
  */
 struct symbol_location {
     const struct symbol_module *module; /* NULL: in none */

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,12 +101,82 @@ static int program_find(struct target *target)
     return 0;
 }
 
-/* Threads' time counts from the process's start; another uploader has counted what was before us. */
+/* Threads' time counts from the process's start, or from where another uploader ended: what CPU time it has
+   not acknowledged is of the same span. */
 static int64_t wall_since(const struct target *target)
 {
     int64_t now_ns = monotonic_ns();
     uint64_t start_ns = target->segment->header.start_monotonic_ns;
-    return target->resumed || !start_ns || start_ns > (uint64_t)now_ns ? now_ns : (int64_t)start_ns;
+    uint64_t acked_ns = atomic_load_explicit(&target->segment->control.wall_acked_ns, memory_order_relaxed);
+    uint64_t since_ns = acked_ns > start_ns ? acked_ns : start_ns;
+    return !since_ns || since_ns > (uint64_t)now_ns ? now_ns : (int64_t)since_ns;
+}
+
+/* The profiles of a process that another uploader had before begin where those times do. */
+static void take_start(struct target *target)
+{
+    struct program *program = target->program;
+    int64_t gap_ns = monotonic_ns() - wall_until(target->wall), start_ns;
+
+    if (!target->resumed)
+        return;
+    start_ns = program->interval_start_ns - gap_ns;
+    if (program->processes == 1 && start_ns > 0)
+        program->interval_start_ns = start_ns;
+    start_ns = (int64_t)(target->segment->header.start_realtime_ns & INT64_MAX);
+    if (start_ns && start_ns < program->start_ns)
+        program->start_ns = start_ns;
+}
+
+/* Fields 26 and 28 of /proc/PID/stat, which are shown as 0 or 1 to who may not know: the addresses of code
+   and stack, which an exec of the same file changes, too. */
+static void read_places(pid_t pid, struct image_id *image)
+{
+    char path[64], line[1024] = "";
+    const char *after;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    file = fopen(path, "re");
+    if (!file)
+        return;
+    after = fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL;
+    if (after && sscanf(after,
+                        ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %*u "
+                        "%*u %*d %*u %" SCNu64 " %*u %" SCNu64,
+                        &image->code, &image->stack) != 2)
+        image->code = image->stack = 0;
+    fclose(file);
+}
+
+static struct image_id image_of(pid_t pid)
+{
+    struct image_id image = {0};
+    struct stat st;
+    char path[64];
+
+    snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+    if (pid && !stat(path, &st)) {
+        image.device = st.st_dev;
+        image.inode = st.st_ino;
+    }
+    if (pid)
+        read_places(pid, &image);
+    return image;
+}
+
+static bool differs(uint64_t was, uint64_t is)
+{
+    return was > 1 && is > 1 && was != is;
+}
+
+bool target_is_replaced(const struct target *target)
+{
+    struct image_id now = image_of(target->pid);
+
+    return differs(target->image.inode, now.inode) ||
+           (target->image.inode && now.inode && target->image.device != now.device) ||
+           differs(target->image.code, now.code) || differs(target->image.stack, now.stack);
 }
 
 int target_attach(struct programs *programs, struct symbols *symbols, const struct join *join,
@@ -128,6 +199,7 @@ int target_attach(struct programs *programs, struct symbols *symbols, const stru
         return -EINVAL;
     }
     open_source(target);
+    target->image = image_of(target->pid);
     target->resumed = target->segment->header.flags & SEGMENT_RESUMED;
     target->stacks = stacks_new(target->segment, symbols, &target->source);
     target->wall = wall_new(target, wall_since(target));
@@ -135,6 +207,7 @@ int target_attach(struct programs *programs, struct symbols *symbols, const stru
         target_free(target);
         return -ENOMEM;
     }
+    take_start(target);
     rotate_attach(target);
     atomic_store_explicit(&target->segment->control.heartbeat_ns, (uint64_t)monotonic_ns(),
                           memory_order_relaxed);
@@ -299,12 +372,28 @@ static uint32_t adopt_list(struct seg_control *control, const struct ids *tasks,
     return count;
 }
 
+/* Until the process adopts them, which it does with its next CPU sample: an idle one has none. What we have
+   written stands in the segment, so it is bounded once more where it is used. */
+static void set_strays(struct target *target, uint32_t count)
+{
+    int tid[LAYOUT_ADOPT];
+    uint32_t strays = 0;
+
+    for (uint32_t i = 0; i < count && target->segment->header.pid == target->pid; i++) {
+        int id = atomic_load_explicit(&target->segment->control.adopt[i], memory_order_relaxed);
+        if (id > 0)
+            tid[strays++] = id;
+    }
+    wall_set_strays(target, tid, strays);
+}
+
 static void adopt_difference(struct target *target, DIR *directory)
 {
     struct seg_control *control = &target->segment->control;
     struct ids slots = ids_of_slots(target), tasks = ids_of_tasks(target, directory);
     uint32_t count = adopt_list(control, &tasks, &slots);
 
+    set_strays(target, count);
     free(slots.id);
     free(tasks.id);
     if (!count)
@@ -340,6 +429,8 @@ void target_tick(struct target *target, int64_t now_ns)
     atomic_store_explicit(&target->segment->control.heartbeat_ns, (uint64_t)monotonic_ns(),
                           memory_order_relaxed);
     adopt_tick(target);
+    if (!wall_wanted(target)) /* while nothing else looks: it notes that nothing is recorded */
+        wall_look(target, now_ns);
     warm(target, now_ns);
 }
 
@@ -385,7 +476,7 @@ static void drain_states(struct target *target)
         drain_created(target);
 }
 
-void target_drain(struct target *target)
+static void drain_samples(struct target *target)
 {
     uint64_t own = target->program->counts.counter[COUNT_OWN_TICKS];
 
@@ -394,10 +485,46 @@ void target_drain(struct target *target)
     program_count_own(target->program, ticks_to_ns(target, own));
     for (unsigned b = 0; b < LAYOUT_BANKS; b++)
         drain_bank(target, b);
-    wall_look(target, monotonic_ns());
+}
+
+static void account_times(struct target *target)
+{
+    take_periods(target); /* they may have been changed meanwhile */
     wall_drain(target);
-    drain_states(target);
+    atomic_store_explicit(&target->segment->control.wall_acked_ns, (uint64_t)wall_until(target->wall),
+                          memory_order_relaxed);
     target->resumed = false;
+}
+
+void target_drain_times(struct target *target)
+{
+    drain_samples(target);
+    account_times(target);
+}
+
+void target_drain(struct target *target)
+{
+    drain_samples(target);
+    wall_look(target, monotonic_ns());
+    account_times(target);
+    drain_states(target);
+}
+
+void target_drain_end(struct target *target, int64_t ended_ns)
+{
+    drain_samples(target);
+    wall_end(target, ended_ns);
+    account_times(target);
+    drain_states(target);
+}
+
+/* What the target counted while it made the copy is in the original alone: no more than the copy has is
+   acknowledged there. */
+static void acked_copy_value(struct seg_sample *to, const struct seg_sample *from, int i)
+{
+    uint64_t acked = atomic_load_explicit(&from->acked[i], memory_order_relaxed),
+             value = atomic_load_explicit(&to->value[i], memory_order_relaxed);
+    atomic_store_explicit(&to->acked[i], acked < value ? acked : value, memory_order_relaxed);
 }
 
 static void acked_copy(struct seg_bank *to, const struct seg_bank *from)
@@ -412,14 +539,14 @@ static void acked_copy(struct seg_bank *to, const struct seg_bank *from)
             atomic_load_explicit(&to->sample[i].key, memory_order_relaxed))
             continue;
         for (int v = 0; v < LAYOUT_VALUES; v++)
-            atomic_store_explicit(&to->sample[i].acked[v],
-                                  atomic_load_explicit(&from->sample[i].acked[v], memory_order_relaxed),
-                                  memory_order_relaxed);
+            acked_copy_value(&to->sample[i], &from->sample[i], v);
     }
 }
 
 void target_resume(struct target *target, struct target *old)
 {
+    /* Without another look: its slots stand still since the copy was made, and the process goes on. */
+    target_drain_times(old);
     for (unsigned b = 0; b < LAYOUT_BANKS; b++)
         acked_copy(&target->segment->bank[b], &old->segment->bank[b]);
     memcpy(target->counter, old->counter, sizeof target->counter);

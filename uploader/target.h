@@ -17,11 +17,19 @@
 #include "symbols.h"
 #include "wall.h"
 
+/* What tells one program of a process from the next: its file, and where the kernel has put it. 0: not shown.
+ */
+struct image_id {
+    uint64_t device, inode;
+    uint64_t code, stack;
+};
+
 struct target {
     struct segment *segment;
     int memfd, pidfd;
     struct symbol_source source; /* owns root_fd and exe_fd */
     pid_t pid;                   /* in our namespace */
+    struct image_id image;       /* of the program that joined */
     struct programs *programs;
     struct program *program;
     struct stacks *stacks;
@@ -51,6 +59,15 @@ void target_tick(struct target *target, int64_t now_ns);
 
 /* One round: hands on all that was recorded since the last one, and the live allocations as they are. */
 void target_drain(struct target *target);
+
+/* Between rounds: samples, and the times that go with them. */
+void target_drain_times(struct target *target);
+
+/* Asked once a second: its process has executed another program, which did not join. */
+bool target_is_replaced(const struct target *target);
+
+/* The last round, of a process that has ended, or executed another program: no later than at ended_ns. */
+void target_drain_end(struct target *target, int64_t ended_ns);
 
 /* The same process handed over a copy of `old`, believing that we had died: what old has acknowledged already
    is not to come a second time. */

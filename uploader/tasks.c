@@ -2,7 +2,7 @@
 #include "tasks.h"
 
 #include <fcntl.h>
-#include <stdbool.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,4 +152,12 @@ void task_read(pid_t pid, pid_t tid, struct task *task)
     *task = (struct task){.state = TASK_GONE};
     if (!read_call(pid, tid, task))
         read_state(pid, tid, task);
+}
+
+bool task_read_times(pid_t pid, pid_t tid, struct task_times *times)
+{
+    char text[96];
+
+    return read_file(pid, tid, "schedstat", text, sizeof text) &&
+           sscanf(text, "%" SCNd64 " %" SCNd64, &times->cpu_ns, &times->queued_ns) == 2;
 }

@@ -10,7 +10,15 @@
 enum {
     COPY_STEP = 16 * 1024, /* what a walk that needs more adds at a time */
     COPY_MOST = 1024 * 1024,
+    PAGE = 4096,
     TABLE_ENTRY = 8, /* bytes, of .eh_frame_hdr's table */
+    /* Words that may be read: call frame information is a program of the target's, and may run for ever. */
+    WALK_READS = 20 * 1000,
+    FRAME_READS = 500, /* more for each frame that was found: what an honest table takes, and to spare */
+    LOOK_READS = 20 * 1000 * 1000, /* of all threads */
+    SLOW_READ = 16,                /* as much work as so many others: one that is a system call */
+    LOOKS_PAUSE = 20,              /* before mappings are read again where the last time was in vain */
+    LOOKS_KNOWN = 20,              /* for so many, what lies above a stack of unknown bounds is believed */
 };
 
 /* In the order of seg_thread.wait_regs. */
@@ -22,12 +30,20 @@ static const int8_t register_numbers[LAYOUT_REGS] = {UNW_X86_64_RIP, UNW_X86_64_
 struct unwinder {
     unw_addr_space_t space;
     struct maps maps;
-    bool stale; /* maps are */
+    bool stale;                                     /* maps are */
+    uint32_t look, refreshed, read_next, read_last; /* numbers of looks */
     uint64_t regs[LAYOUT_REGS];
-    uint8_t *copy;
-    size_t room, size;
-    uint64_t base; /* address of copy[0] */
-    bool reread;
+    uint8_t *batch; /* all copies; */
+    size_t batch_room;
+    uint8_t *longer; /* the one in use, where a walk needed more of it */
+    size_t longer_room;
+    const uint8_t *copy; /* the one in use, in one of both */
+    size_t size;
+    uint64_t base;        /* address of copy[0] */
+    uint64_t low, high;   /* the thread's stack, 0: not known */
+    bool reread, changed; /* in this walk: the stack was read again, mappings changed */
+    bool no_table;        /* for the frame that was last stepped from: libunwind guesses by frame pointers */
+    int32_t walk_reads, look_reads; /* left */
 };
 
 /* Not in libunwind's headers, exported for perf: finds and reads the entry in a table that lies in memory. */
@@ -47,29 +63,146 @@ bool unwinder_read(const struct unwinder *unwinder, uint64_t address, void *to, 
     return read_process(unwinder, address, to, size) == (ssize_t)size;
 }
 
-static int copy_more(struct unwinder *unwinder, size_t size)
+/* At most once a look, and after a time in vain not for a while. */
+static void read_again(struct unwinder *unwinder)
 {
-    ssize_t got;
-
-    if (unwinder->size + size > unwinder->room) {
-        uint8_t *grown = realloc(unwinder->copy, unwinder->size + size);
-        if (!grown)
-            return -ENOMEM;
-        unwinder->copy = grown;
-        unwinder->room = unwinder->size + size;
-    }
-    got = read_process(unwinder, unwinder->base + unwinder->size, unwinder->copy + unwinder->size, size);
-    if (got <= 0)
-        return got ? (int)got : -EFAULT;
-    unwinder->size += (size_t)got;
-    return 0;
+    if ((int32_t)(unwinder->look - unwinder->read_next) < 0)
+        return;
+    unwinder->read_last = unwinder->look;
+    unwinder->read_next = unwinder->look + 1;
+    if (!maps_read(&unwinder->maps, false))
+        return;
+    unw_flush_cache(unwinder->space, 0, 0);
+    unwinder->changed = true;
 }
 
-int unwinder_copy(struct unwinder *unwinder, const uint64_t regs[LAYOUT_REGS], size_t size)
+/* Files whose mappings stay are opened again, too: another one may have taken the place of the first. */
+static void read_fresh(struct unwinder *unwinder)
 {
-    unwinder->base = regs[REG_SP] & ~UINT64_C(7);
-    unwinder->size = 0;
-    return copy_more(unwinder, size < COPY_MOST ? size : COPY_MOST);
+    if (unwinder->refreshed == unwinder->look)
+        return;
+    unwinder->refreshed = unwinder->read_last = unwinder->look;
+    maps_read(&unwinder->maps, true);
+    unw_flush_cache(unwinder->space, 0, 0);
+    unwinder->stale = false;
+}
+
+/* How far the stack may be read that this address is in: to the end of the thread's, to that of the mapping
+   as it was a short while ago, else to that of the page. */
+static uint64_t stack_limit(const struct unwinder *unwinder, uint64_t sp, uint64_t low, uint64_t high)
+{
+    const struct region *region;
+
+    if (low && sp >= low && sp < high)
+        return high;
+    region =
+        unwinder->look - unwinder->read_last < LOOKS_KNOWN ? maps_find_region(&unwinder->maps, sp) : NULL;
+    return region ? region->end : (sp | (PAGE - 1)) + 1;
+}
+
+static bool make_room(uint8_t **buffer, size_t *room, size_t size)
+{
+    uint8_t *grown;
+
+    if (size <= *room)
+        return true;
+    grown = realloc(*buffer, size);
+    if (!grown)
+        return false;
+    *buffer = grown;
+    *room = size;
+    return true;
+}
+
+/* Where in the buffer each copy goes, and what of the stack it takes. Returns how long the buffer must be. */
+static size_t copies_place(const struct unwinder *unwinder, struct stack_copy *copy, unsigned count)
+{
+    size_t at = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t base = copy[i].sp & ~UINT64_C(7);
+        uint64_t most = stack_limit(unwinder, base, copy[i].low, copy[i].high) - base;
+        size_t size = copy[i].size < UNWIND_COPY_MOST ? copy[i].size : UNWIND_COPY_MOST;
+        copy[i].at = at;
+        copy[i].got = size < most ? size : (size_t)most;
+        copy[i].error = 0;
+        at += copy[i].got;
+    }
+    return at;
+}
+
+/* One system call for these; it stops at the first that cannot be read. Returns how many that settles. */
+static unsigned copies_read(struct unwinder *unwinder, struct stack_copy *copy, unsigned count)
+{
+    struct iovec local[UNWIND_COPIES] = {0}, remote[UNWIND_COPIES] = {0};
+    unsigned i;
+    ssize_t got;
+
+    for (i = 0; i < count; i++) {
+        local[i] = (struct iovec){unwinder->batch + copy[i].at, copy[i].got};
+        remote[i] = (struct iovec){(void *)(uintptr_t)(copy[i].sp & ~UINT64_C(7)), copy[i].got};
+    }
+    got = process_vm_readv(unwinder->maps.pid, local, count, remote, count, 0);
+    if (got < 0 && errno != EFAULT) {
+        for (i = 0; i < count; i++)
+            copy[i].error = -errno;
+        return count;
+    }
+    for (i = 0; i < count && got >= (ssize_t)copy[i].got; i++)
+        got -= (ssize_t)copy[i].got;
+    if (i == count)
+        return count;
+    copy[i].got = got > 0 ? (size_t)got : 0;
+    copy[i].error = got > 0 ? 0 : -EFAULT;
+    return i + 1;
+}
+
+void unwinder_copy(struct unwinder *unwinder, struct stack_copy *copy, unsigned count)
+{
+    if (!make_room(&unwinder->batch, &unwinder->batch_room, copies_place(unwinder, copy, count))) {
+        for (unsigned i = 0; i < count; i++)
+            copy[i].error = -ENOMEM;
+        return;
+    }
+    for (unsigned done = 0; done < count;)
+        done += copies_read(unwinder, copy + done, count - done);
+    unwinder_use(unwinder, copy);
+}
+
+void unwinder_use(struct unwinder *unwinder, const struct stack_copy *copy)
+{
+    unwinder->copy = unwinder->batch + copy->at;
+    unwinder->size = copy->error ? 0 : copy->got;
+    unwinder->base = copy->sp & ~UINT64_C(7);
+    unwinder->low = copy->low;
+    unwinder->high = copy->high;
+}
+
+/* How far the stack in use may be read, the mappings read again if it takes that. */
+static uint64_t limit_in_use(struct unwinder *unwinder)
+{
+    uint64_t limit = stack_limit(unwinder, unwinder->base, unwinder->low, unwinder->high);
+
+    if (limit == unwinder->high || limit > unwinder->base + unwinder->size)
+        return limit;
+    read_again(unwinder);
+    return stack_limit(unwinder, unwinder->base, unwinder->low, unwinder->high);
+}
+
+static bool copy_more(struct unwinder *unwinder)
+{
+    uint64_t end = unwinder->base + unwinder->size, limit = limit_in_use(unwinder);
+    size_t size = limit - end < COPY_STEP ? (size_t)(limit - end) : COPY_STEP;
+    ssize_t got;
+
+    if (limit <= end || !make_room(&unwinder->longer, &unwinder->longer_room, unwinder->size + size))
+        return false;
+    if (unwinder->copy != unwinder->longer)
+        memcpy(unwinder->longer, unwinder->copy, unwinder->size);
+    unwinder->copy = unwinder->longer;
+    got = read_process(unwinder, end, unwinder->longer + unwinder->size, size);
+    unwinder->size += got > 0 ? (size_t)got : 0;
+    return got > 0;
 }
 
 bool unwinder_word(const struct unwinder *unwinder, uint64_t address, uint64_t *word)
@@ -82,6 +215,26 @@ bool unwinder_word(const struct unwinder *unwinder, uint64_t address, uint64_t *
     return true;
 }
 
+static bool may_read(struct unwinder *unwinder, int32_t reads)
+{
+    unwinder->walk_reads -= reads;
+    unwinder->look_reads -= reads;
+    return unwinder->walk_reads > 0 && unwinder->look_reads > 0;
+}
+
+/* Is this the stack, or code? */
+static bool is_harmless(struct unwinder *unwinder, uint64_t address)
+{
+    const struct region *region;
+
+    if (unwinder->low && address >= unwinder->low && address < unwinder->high)
+        return true;
+    if (address >= unwinder->base && address < limit_in_use(unwinder))
+        return true;
+    region = maps_find_region(&unwinder->maps, address);
+    return region && region->executable;
+}
+
 /* The copied stack first, then files, then the process itself: the vDSO, deleted files, stacks elsewhere. */
 static int access_mem(unw_addr_space_t space, unw_word_t address, unw_word_t *value, int write, void *context)
 {
@@ -89,17 +242,21 @@ static int access_mem(unw_addr_space_t space, unw_word_t address, unw_word_t *va
     const struct mapping *mapping;
 
     (void)space;
-    if (write)
+    if (write || !may_read(unwinder, 1))
         return -UNW_EINVAL;
     if (unwinder_word(unwinder, address, value))
         return 0;
     mapping = maps_find_data(&unwinder->maps, address);
     if (mapping && image_read(mapping->image, address - mapping->bias, value))
         return 0;
+    if (!may_read(unwinder, SLOW_READ))
+        return -UNW_EINVAL;
     unwinder->reread = true;
     if (address - unwinder->base < unwinder->size + COPY_STEP && unwinder->size < COPY_MOST &&
-        !copy_more(unwinder, COPY_STEP) && unwinder_word(unwinder, address, value))
+        copy_more(unwinder) && unwinder_word(unwinder, address, value))
         return 0;
+    if (!is_harmless(unwinder, address))
+        return -UNW_EINVAL;
     return read_process(unwinder, address, value, sizeof *value) == sizeof *value ? 0 : -UNW_EINVAL;
 }
 
@@ -128,11 +285,13 @@ static int access_fpreg(unw_addr_space_t space, unw_regnum_t number, unw_fpreg_t
 static int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t *info, int need_info,
                           void *context)
 {
-    const struct unwinder *unwinder = context;
+    struct unwinder *unwinder = context;
     const struct mapping *mapping = maps_find_code(&unwinder->maps, ip);
     const struct image *image = mapping ? mapping->image : NULL;
     unw_dyn_info_t table = {.format = UNW_INFO_FORMAT_REMOTE_TABLE};
+    int rc;
 
+    unwinder->no_table = true;
     if (!image || !image->frame_hdr)
         return -UNW_ENOINFO;
     table.start_ip = mapping->start;
@@ -140,7 +299,9 @@ static int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t
     table.u.rti.segbase = image->frame_hdr + mapping->bias;
     table.u.rti.table_data = image->frame_table + mapping->bias;
     table.u.rti.table_len = image->frame_count * TABLE_ENTRY / sizeof(unw_word_t);
-    return SEARCH_TABLE(space, ip, &table, info, need_info, context);
+    rc = SEARCH_TABLE(space, ip, &table, info, need_info, context);
+    unwinder->no_table = rc != 0;
+    return rc;
 }
 
 static void put_unwind_info(unw_addr_space_t space, unw_proc_info_t *info, void *context)
@@ -195,19 +356,26 @@ static void take_frame(const struct unwinder *unwinder, struct unwound *unwound,
         unwound->checkable = false;
 }
 
-void unwinder_walk(struct unwinder *unwinder, const uint64_t regs[LAYOUT_REGS], struct unwound *unwound)
+/* After the last step: is what the walk ended at the thread's first function? Its table says so, or the chain
+   of frame pointers ended in 0. Where a guess found no frame pointer, libunwind takes the next frame for the
+   first. */
+static bool ended(const struct unwinder *unwinder, unw_cursor_t *cursor, unw_word_t fp)
+{
+    unw_save_loc_t loc;
+
+    if (unwinder->no_table)
+        return !fp;
+    return !unw_get_save_loc(cursor, UNW_X86_64_RBP, &loc) && loc.type != UNW_SLT_NONE;
+}
+
+static void walk(struct unwinder *unwinder, struct unwound *unwound)
 {
     unw_cursor_t cursor;
-    unw_word_t pc, sp;
+    unw_word_t pc, sp, fp = 0;
+    bool guessed = false;
     int more;
 
-    if (unwinder->stale || !maps_find_code(&unwinder->maps, regs[REG_PC])) {
-        maps_read(&unwinder->maps);
-        unw_flush_cache(unwinder->space, 0, 0);
-        unwinder->stale = false;
-    }
-    memcpy(unwinder->regs, regs, sizeof unwinder->regs);
-    unwinder->reread = false;
+    unwinder->walk_reads = WALK_READS;
     unwound->frames = 0;
     unwound->checkable = true;
     more = unw_init_remote(&cursor, unwinder->space, unwinder) ? -1 : 1;
@@ -215,11 +383,48 @@ void unwinder_walk(struct unwinder *unwinder, const uint64_t regs[LAYOUT_REGS], 
         if (unw_get_reg(&cursor, UNW_REG_IP, &pc) || unw_get_reg(&cursor, UNW_REG_SP, &sp) || !pc)
             break;
         take_frame(unwinder, unwound, pc, sp);
-        /* Without a table libunwind guesses by frame pointers; in code of no file that is all one has. */
+        if (unw_get_reg(&cursor, UNW_X86_64_RBP, &fp))
+            fp = 0;
+        unwinder->no_table = false;
         more = unw_step(&cursor);
+        guessed |= unwinder->no_table;
+        unwinder->walk_reads += unwinder->walk_reads > 0 ? FRAME_READS : 0;
     }
-    unwound->truncated = more < 0 || unwound->frames == LAYOUT_FRAMES;
+    unwound->truncated = more < 0 || unwound->frames == LAYOUT_FRAMES || !may_read(unwinder, 0) ||
+                         (guessed && (more > 0 || !ended(unwinder, &cursor, fp)));
+}
+
+/* Does an address lie where no code was when the mappings were read? */
+static bool leads_nowhere(const struct unwinder *unwinder, const struct unwound *unwound)
+{
+    for (uint32_t i = 0; i < unwound->frames; i++) {
+        const struct region *region = maps_find_region(&unwinder->maps, unwound->frame[i].pc - (i > 0));
+        if (!region || !region->executable)
+            return true;
+    }
+    return false;
+}
+
+void unwinder_walk(struct unwinder *unwinder, const uint64_t regs[LAYOUT_REGS], struct unwound *unwound)
+{
+    if (unwinder->stale)
+        read_fresh(unwinder);
+    memcpy(unwinder->regs, regs, sizeof unwinder->regs);
+    unwinder->reread = unwinder->changed = false;
+    walk(unwinder, unwound);
+    if (leads_nowhere(unwinder, unwound))
+        read_again(unwinder);
+    if (unwinder->changed)
+        walk(unwinder, unwound);
+    if (unwinder->read_last == unwinder->look && leads_nowhere(unwinder, unwound))
+        unwinder->read_next = unwinder->look + LOOKS_PAUSE;
     unwound->reread = unwinder->reread;
+}
+
+void unwinder_look(struct unwinder *unwinder)
+{
+    unwinder->look++;
+    unwinder->look_reads = LOOK_READS;
 }
 
 void unwinder_refresh(struct unwinder *unwinder)
@@ -235,6 +440,8 @@ struct unwinder *unwinder_new(pid_t pid, const struct symbol_source *source, str
         return NULL;
     unwinder->maps = (struct maps){.pid = pid, .source = source, .symbols = symbols};
     unwinder->stale = true;
+    unwinder->look = unwinder->read_next = LOOKS_KNOWN;
+    unwinder->look_reads = LOOK_READS;
     unwinder->space = unw_create_addr_space(&accessors, 0);
     if (!unwinder->space) {
         free(unwinder);
@@ -250,6 +457,7 @@ void unwinder_free(struct unwinder *unwinder)
         return;
     unw_destroy_addr_space(unwinder->space);
     maps_free(&unwinder->maps);
-    free(unwinder->copy);
+    free(unwinder->batch);
+    free(unwinder->longer);
     free(unwinder);
 }

@@ -4,13 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_SLOTS = 64, MOST_STACKS = 16384 };
+enum { FIRST_SLOTS = 64, MOST_STACKS = 16384, MOST_FRAMES = 512 * 1024 /* of all of them: 24 MiB */ };
 
 struct waits {
     struct symbols *symbols;
     const struct symbol_source *source;
     struct wait_stack **slot; /* open addressing */
     size_t slots, used;
+    size_t frames; /* in all of them */
 };
 
 struct waits *waits_new(struct symbols *symbols, const struct symbol_source *source)
@@ -80,8 +81,9 @@ static bool rehash(struct waits *waits, size_t slots, bool keep_all)
         if (!stack)
             continue;
         if (!keep_all && !stack->used) {
-            stack_free(stack);
+            waits->frames -= stack->frames;
             waits->used--;
+            stack_free(stack);
             continue;
         }
         stack->used &= keep_all;
@@ -125,10 +127,13 @@ struct wait_stack *waits_intern(struct waits *waits, const char *leaf, const str
     for (at = hash & (waits->slots - 1); waits->slot[at]; at = (at + 1) & (waits->slots - 1))
         if (waits->slot[at]->hash == hash && same(waits->slot[at], leaf, unwound))
             return waits->slot[at];
-    if (waits->used >= MOST_STACKS)
+    if (waits->used >= MOST_STACKS || (unwound && waits->frames + unwound->frames > MOST_FRAMES))
         return unwound ? waits_intern(waits, leaf, NULL) : NULL;
     waits->slot[at] = stack_new(leaf, unwound, hash);
-    waits->used += waits->slot[at] != NULL;
+    if (!waits->slot[at])
+        return NULL;
+    waits->used++;
+    waits->frames += waits->slot[at]->frames;
     return waits->slot[at];
 }
 

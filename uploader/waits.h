@@ -25,8 +25,8 @@ struct waits;
 struct waits *waits_new(struct symbols *symbols, const struct symbol_source *source);
 void waits_free(struct waits *waits);
 
-/* The one stack of this leaf and these frames; unwound NULL: none but the leaf. NULL: no memory, or too
-   many. */
+/* The one stack of this leaf and these frames; unwound NULL, or too many frames in all: the leaf alone. NULL:
+   no memory, or too many. */
 struct wait_stack *waits_intern(struct waits *waits, const char *leaf, const struct unwound *unwound);
 
 /* Its frames with names, those of our library left out. NULL: no memory. */

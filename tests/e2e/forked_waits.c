@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A process whose forked children wait and do nothing else: one for a lock that was held at the fork, one in epoll_wait(),
-// one in a read, 50 ms after the fork. The parent ends them all after argv[1] seconds.
+// A process whose forked children wait and do nothing else: one for a lock that was held at the fork, one in
+// epoll_wait(), one in a read, 50 ms after the fork. The parent ends them all after argv[1] seconds.
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ten threads wait for a condition; hold() wakes them all and keeps the mutex for 100 ms, five times: they wait for it
-// inside pthread_cond_wait(). Prints "waited NS" for all of them together, from the signal to the release.
+// Ten threads wait for a condition; hold() wakes them all and keeps the mutex for 100 ms, five times: they
+// wait for it inside pthread_cond_wait(). Prints "waited NS" for all of them together, from the signal to the
+// release.
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Three threads take a lock for an instant, again and again; ten times another one keeps it for 50 ms, five of them
-// asleep, five on the CPU. Then a waiter leaves by siglongjmp(), and the lock is held with nobody waiting. Prints
-// "stalled NS", what the three together waited for the stalls.
+// Three threads take a lock for an instant, again and again; ten times another one keeps it for 50 ms, five
+// of them asleep, five on the CPU. Then a waiter leaves by siglongjmp(), and the lock is held with nobody
+// waiting. Prints "stalled NS", what the three together waited for the stalls.
 #include <inttypes.h>
 #include <pthread.h>
 #include <setjmp.h>

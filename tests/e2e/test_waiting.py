@@ -93,6 +93,23 @@ def test_forked_children_that_only_wait(env):
         near(wall.under("wall", function, call), 2e9, 0.3e9, f"time in {call}")
 
 
+def test_threads_end_with_their_program(env):
+    """An exec of what does not join ends all of them: the main thread's process lives on."""
+    env.run(env.program("replaced.c"), "4").ok()
+    off = env.final("replaced", "off_cpu")
+    near(off.under("off_cpu", "sleeper"), 10 * 1e9, 10 * 1.2e9, "asleep in threads that the exec ended")
+
+
+def test_brief_processes_slept(env):
+    """None of them lives from one look to the next."""
+    program = env.program("nap.c")
+    done = env.run("/bin/sh", "-c", f"i=0; while [ $i -lt 200 ]; do {program} 0.005; i=$((i+1)); done").ok()
+    slept = sum(int(ns) for ns in re.findall(r"^slept (\d+)$", done.stdout, re.M))
+    off = env.final("nap", "off_cpu")
+    assert slept and off.under("off_cpu", "nanosleep") > 0.85 * slept, off.stacks()
+    assert off.under("off_cpu", "[waiting for a CPU]") < 0.1 * off.total("off_cpu"), off.stacks()
+
+
 def traced(env, *args, **settings):
     """Runs `strace -f ARGS` of a program that joins an uploader which is there already; returns what strace wrote."""
     log = os.path.join(env.dir, "strace")

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Feeds bytes over a well-formed segment and has it read as a live target would be. The input is a list of
    patches: 4 bytes where, 1 byte how long, then the bytes; what they hit is picked from the regions that
-   matter. */
+   matter. One input in eight has a process, in which a thread waits: its stack is walked from wherever the
+   input says. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
+#include "uploader/clock.h"
 #include "uploader/target.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -32,7 +36,7 @@ static const struct {
     {offsetof(struct segment, bank[1].sample), 4 * sizeof(struct seg_sample)},
     {offsetof(struct segment, bank[1].stack_word), 64 * sizeof(uint64_t)},
 };
-enum { REGIONS = sizeof regions / sizeof regions[0], MOST_INPUT = 4096 };
+enum { REGIONS = sizeof regions / sizeof regions[0], MOST_INPUT = 4096, ROUND_NS = 100 * 1000 * 1000 };
 
 static struct segment *segment;
 static int memfd = -1;
@@ -43,6 +47,36 @@ static void put_stack(struct seg_bank *bank, uint32_t at, uint32_t frames)
     stack->frames = frames;
     for (uint32_t i = 0; i < frames; i++)
         stack->pc[i] = 0x1000 + i;
+}
+
+/* Registers as a hook leaves them, of this function's frame in a child that waits there for ever. */
+static uint64_t wait_regs[LAYOUT_REGS];
+static pid_t waiter;
+
+__attribute__((noinline)) static void waiter_start(void)
+{
+    __asm__ volatile(
+        "leaq 0(%%rip), %%rax\n\tmovq %%rax, 0(%0)\n\tmovq %%rsp, 8(%0)\n\tmovq %%rbp, 16(%0)\n\t"
+        "movq %%rbx, 24(%0)\n\tmovq %%r12, 32(%0)\n\tmovq %%r13, 40(%0)\n\tmovq %%r14, 48(%0)\n\t"
+        "movq %%r15, 56(%0)"
+        :
+        : "D"(wait_regs)
+        : "rax", "memory");
+    waiter = fork();
+    if (waiter)
+        return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;)
+        pause();
+}
+
+static void put_waiter(uint32_t slot, uint32_t kind)
+{
+    struct seg_thread *thread = &segment->thread[slot];
+    thread->tid = waiter;
+    thread->wait_kind = kind;
+    thread->wait_sequence = 1;
+    memcpy(thread->wait_regs, wait_regs, sizeof wait_regs);
 }
 
 static void segment_fill(void)
@@ -64,6 +98,8 @@ static void segment_fill(void)
         segment->bank[0].sample[i].key = sample_key(8, 1, i ? KIND_ALLOC : KIND_CPU);
         segment->bank[0].sample[i].value[1] = segment->bank[0].sample[i].value[2] = 100;
     }
+    put_waiter(1, WAIT_pthread_mutex_lock);
+    put_waiter(2, WAIT_read);
     segment->live[0].stack = 8;
     segment->live[0].generation = 1;
     segment->live[0].size = segment->live[0].objects = 1 << 20;
@@ -110,10 +146,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct symbols *symbols = symbols_new("", 1 << 20);
     struct programs programs;
     struct join join = {.memfd = -1, .pidfd = -1};
+    int64_t now_ns = monotonic_ns();
     const uint8_t *end = data + (size < MOST_INPUT ? size : MOST_INPUT);
     struct target *target;
 
+    if (!waiter)
+        waiter_start();
     segment_make();
+    if (waiter > 0 && size % 8 == 0)
+        segment->header.pid = join.pid = waiter;
     programs_init(&programs, symbols);
     data = patch(data, end);
     join.memfd = dup(memfd);
@@ -122,6 +163,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             target_drain(target);
             target_tick(target, round * INT64_C(20000000000));
             rotate_tick(target, round * INT64_C(20000000000));
+            wall_look(target, now_ns += ROUND_NS);
             data = patch(data, end);
         }
         target_drain(target);
