@@ -733,8 +733,11 @@ static void revisit(struct target *target, uint32_t slots)
         if (watched->tid && watched->start == thread->start_monotonic_ns &&
             watched->tid == atomic_load_explicit(&thread->tid, memory_order_relaxed))
             revisits_add(wall, &revisits, thread, watched);
-        if (revisits.count == UNWIND_COPIES)
-            revisits_end(wall, &revisits);
+        if (revisits.count < UNWIND_COPIES)
+            continue;
+        revisits_end(wall, &revisits);
+        if (monotonic_ns() > wall->budget->late_ns)
+            return;
     }
     revisits_end(wall, &revisits);
 }
