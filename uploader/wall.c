@@ -67,9 +67,9 @@ struct watched {
 
 /* Sums over the threads of one name since the last round. */
 struct sums {
-    struct times times;   /* blocked_ns: all of its entries in pending */
-    int64_t before_ns;    /* CPU time of before since_ns */
-    struct stack *newest; /* copy of the stack with the most CPU time */
+    struct times times;          /* blocked_ns: all of its entries in pending */
+    int64_t lived_ns, before_ns; /* before since_ns: the threads that were there then, and their CPU time */
+    struct stack *newest;        /* copy of the stack with the most CPU time */
     int64_t newest_ns;
     uint32_t running; /* threads, at the last look */
 };
@@ -108,6 +108,24 @@ struct wall {
     struct sums sums[LAYOUT_NAMES];
 };
 
+static struct sums *sums_of(struct wall *wall, uint32_t name)
+{
+    return &wall->sums[name < LAYOUT_NAMES ? name : 0];
+}
+
+static void note_lived_before(struct target *target, struct wall *wall)
+{
+    uint32_t slots = target_used_slots(target);
+
+    for (uint32_t i = 1; i <= slots; i++) {
+        struct seg_thread *thread = &target->segment->thread[i];
+        uint32_t name = atomic_load_explicit(&thread->name, memory_order_relaxed);
+        if (atomic_load_explicit(&thread->tid, memory_order_acquire) > 0 &&
+            thread->start_monotonic_ns < (uint64_t)wall->since_ns)
+            times_add(&sums_of(wall, name)->lived_ns, wall->since_ns - (int64_t)thread->start_monotonic_ns);
+    }
+}
+
 struct wall *wall_new(struct target *target, int64_t since_ns)
 {
     struct symbols *symbols = target->programs->symbols;
@@ -122,6 +140,8 @@ struct wall *wall_new(struct target *target, int64_t since_ns)
         wall->leaf[i] = symbols_intern(symbols, wait_functions[i].function);
     wall->waits = waits_new(symbols, &target->source);
     wall->unwinder = unwinder_new(target->pid, &target->source, symbols);
+    if (target->resumed)
+        note_lived_before(target, wall);
     if (wall->waits && wall->unwinder)
         return wall;
     wall_free(wall);
@@ -157,11 +177,6 @@ bool wall_wanted(const struct target *target)
 uint32_t wall_profiles(const struct target *target)
 {
     return target->wall->profiles;
-}
-
-static struct sums *sums_of(struct wall *wall, uint32_t name)
-{
-    return &wall->sums[name < LAYOUT_NAMES ? name : 0];
 }
 
 static struct pending *pending_of(struct wall *wall, const struct wait_stack *stack, uint32_t name)
@@ -491,15 +506,21 @@ static void watched_begin(struct watched *watched, const struct seg_thread *thre
     watched->has_times = start >= (uint64_t)last_ns && !(flags & THREAD_ADOPTED);
 }
 
-/* Of a thread that is looked at for the first time when its process has ended, only the wait that it ended in
-   is known, where it was in one. */
+/* Its time began to count long before this look, and nobody looked: its process has ended without one, or
+   another uploader had it before. */
+static bool is_unseen_so_far(const struct wall *wall, const struct watched *watched)
+{
+    return !watched->looks && (wall->dead || watched->start < (uint64_t)wall->since_ns);
+}
+
+/* Of such a thread only the wait that it is in is known, where it is in one. */
 static int64_t share_of_last_wait(struct wall *wall, const struct watched *watched, int64_t share_ns,
                                   int64_t now_ns)
 {
     const struct watched unseen = {.name = watched->name};
-    int64_t wait_ns = now_ns - watched->since_ns;
+    int64_t wait_ns = watched->activity == ACTIVE_WAITING ? now_ns - watched->since_ns : 0;
 
-    if (!wall->dead || watched->looks || watched->activity != ACTIVE_WAITING || wait_ns >= share_ns)
+    if (!is_unseen_so_far(wall, watched) || wait_ns >= share_ns)
         return share_ns;
     credit(wall, &unseen, share_ns - wait_ns, 0);
     return wait_ns;
@@ -607,7 +628,7 @@ static void look_at_those(struct target *target, uint32_t slots, enum need need,
 void wall_set_strays(struct target *target, const int *tid, uint32_t count)
 {
     struct wall *wall = target->wall;
-    struct watched stray[LAYOUT_ADOPT];
+    struct watched stray[LAYOUT_ADOPT] = {0};
 
     count = count < LAYOUT_ADOPT ? count : LAYOUT_ADOPT;
     for (uint32_t i = 0; i < count; i++) {
@@ -735,8 +756,11 @@ static void revisit(struct target *target, uint32_t slots)
         if (watched->tid && watched->start == thread->start_monotonic_ns &&
             watched->tid == atomic_load_explicit(&thread->tid, memory_order_relaxed))
             revisits_add(wall, &revisits, thread, watched);
-        if (revisits.count == UNWIND_COPIES)
-            revisits_end(wall, &revisits);
+        if (revisits.count < UNWIND_COPIES)
+            continue;
+        revisits_end(wall, &revisits);
+        if (monotonic_ns() > wall->budget->late_ns)
+            return;
     }
     revisits_end(wall, &revisits);
 }
@@ -852,26 +876,17 @@ static const struct stack *special_stack(struct target *target, const char *text
     return stack ? waits_name(target->wall->waits, stack) : NULL;
 }
 
-/* What the threads that live have lived before since_ns and was not CPU time. Nobody knows any more what it
-   was, but without it the session's profile would be of CPU time alone as far as it goes back. */
+/* What the threads that were there have lived before since_ns and was not CPU time. Nobody knows any more
+   what it was, but without it the session's profile would be of CPU time alone as far as it goes back. */
 static void settle_before(struct target *target)
 {
-    struct wall *wall = target->wall;
-    int64_t lived_ns[LAYOUT_NAMES] = {0};
-    uint32_t slots = target_used_slots(target);
-
-    for (uint32_t i = 1; i <= slots; i++) {
-        struct seg_thread *thread = &target->segment->thread[i];
-        uint32_t name = atomic_load_explicit(&thread->name, memory_order_relaxed) % LAYOUT_NAMES;
-        if (atomic_load_explicit(&thread->tid, memory_order_acquire) > 0 &&
-            thread->start_monotonic_ns < (uint64_t)wall->since_ns)
-            times_add(&lived_ns[name], wall->since_ns - (int64_t)thread->start_monotonic_ns);
-    }
     for (uint32_t i = 0; i < LAYOUT_NAMES; i++) {
-        if (lived_ns[i] > wall->sums[i].before_ns)
+        struct sums *sums = &target->wall->sums[i];
+        if (sums->lived_ns > sums->before_ns)
             add_time_in(target, PROGRAM_MERGED, special_stack(target, "[seen by an earlier uploader]"), i, 0,
-                        lived_ns[i] - wall->sums[i].before_ns, true);
-        wall->sums[i].before_ns = 0;
+                        sums->lived_ns - sums->before_ns, true);
+        if (sums->lived_ns || sums->before_ns)
+            sums->lived_ns = sums->before_ns = 0;
     }
 }
 

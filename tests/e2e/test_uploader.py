@@ -153,6 +153,24 @@ def test_killed_uploader_comes_back(env):
     near(cpu, total, 2e9, "CPU nanoseconds in the files of both uploaders")
 
 
+@alone
+@limit(150)
+def test_times_of_two_uploaders_add_up(env):
+    """Half burning, half asleep, and nobody there to look for some of the time."""
+    child = env.start(env.program("lives.c"), "30", interval="2s", stdout=subprocess.PIPE)
+    first = wait_for(env.uploaders, 5, "an uploader")[0]
+    time.sleep(3)
+    os.kill(first, signal.SIGKILL)
+    lived = {name: int(ns) for name, ns in re.findall(r"^(\w+) (\d+)$", child.communicate(timeout=60)[0], re.M)}
+    env.uploaders_gone()
+    wall, off, cpu = (env.profile("lives", kind, 0.1) for kind in ("wall", "off_cpu", "cpu"))
+    by_thread, running = wall.by_label("wall", "thread"), wall.under("wall", "[running]")
+    for name, ns in lived.items():
+        near(by_thread[name], ns, 0.05 * ns, f"wall time of {name}")
+    near(off.total("off_cpu") + cpu.total("cpu") + running, wall.total("wall"), 0.02 * wall.total("wall"), "the parts")
+    assert running < 0.03 * wall.total("wall"), wall.stacks()
+
+
 def test_sigterm_is_a_last_push(env):
     child = env.start(env.program("shares.c"), "30", cpu_hz=1000)
     uploader = wait_for(env.uploaders, 5, "an uploader")[0]
