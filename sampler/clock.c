@@ -13,17 +13,16 @@
 static const uint64_t enough_ns = 100000000;
 enum { RATE_SHIFT = 32 };
 
-static _Atomic bool is_banned;
+_Atomic bool clock_is_banned;
 static bool was_never_allowed;
 static uint64_t first_ticks, first_ns; /* of the start; 0, too, when banned then */
 static uint64_t last_ticks, last_ns;   /* of the ban */
 static _Atomic uint64_t rate;          /* ns of a tick << RATE_SHIFT; 0: not known */
 static _Atomic uint32_t settled;       /* 1: rate changes no more */
 
-/* Acquire: pairs with the release in clock_stop_ticks(). */
 static bool ticks_banned(void)
 {
-    return __builtin_expect(atomic_load_explicit(&is_banned, memory_order_acquire), 0);
+    return __builtin_expect(atomic_load_explicit(&clock_is_banned, memory_order_acquire), 0);
 }
 
 static bool asks_banned(void)
@@ -38,7 +37,7 @@ void clock_start(void)
         was_never_allowed = true;
         atomic_store_explicit(&rate, UINT64_C(1) << RATE_SHIFT, memory_order_relaxed);
         atomic_store_explicit(&settled, 1, memory_order_relaxed);
-        atomic_store_explicit(&is_banned, true, memory_order_release);
+        atomic_store_explicit(&clock_is_banned, true, memory_order_release);
         return;
     }
     first_ns = clock_ns(CLOCK_MONOTONIC);
@@ -63,20 +62,15 @@ void clock_stop_ticks(void)
     last_ns = clock_ns(CLOCK_MONOTONIC);
     last_ticks = arch_ticks();
     find_rate(last_ns, last_ticks);
-    atomic_store_explicit(&is_banned, true, memory_order_release);
+    atomic_store_explicit(&clock_is_banned, true, memory_order_release);
 }
 
-__attribute__((noinline)) static uint64_t ticks_of_monotonic(void)
+uint64_t clock_ticks_of_monotonic(void)
 {
     uint64_t ns = clock_ns(CLOCK_MONOTONIC), per_tick = atomic_load_explicit(&rate, memory_order_relaxed);
     if (!per_tick || ns < last_ns)
         return 0;
     return last_ticks + (uint64_t)(((unsigned __int128)(ns - last_ns) << RATE_SHIFT) / per_tick);
-}
-
-uint64_t clock_ticks(void)
-{
-    return ticks_banned() ? ticks_of_monotonic() : arch_ticks();
 }
 
 bool clock_ticks_are_ns(void)

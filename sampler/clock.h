@@ -8,9 +8,12 @@
 #ifndef CPROF_SAMPLER_CLOCK_H
 #define CPROF_SAMPLER_CLOCK_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
+
+#include "arch.h"
 
 /* Asks the kernel whether what executed us has left us banned. Before all else of this header, once, as early
    as possible. Kept across fork(). */
@@ -20,8 +23,15 @@ void clock_start(void);
 void clock_stop_ticks(void);
 
 /* Time stamp counter; where it may not be read, CLOCK_MONOTONIC at the counter's rate, going on from where
-   that was. */
-uint64_t clock_ticks(void);
+   that was. Acquire: pairs with the release in clock_stop_ticks(). */
+extern _Atomic bool clock_is_banned __attribute__((visibility("hidden")));
+uint64_t clock_ticks_of_monotonic(void);
+static inline uint64_t clock_ticks(void)
+{
+    if (__builtin_expect(atomic_load_explicit(&clock_is_banned, memory_order_acquire), 0))
+        return clock_ticks_of_monotonic();
+    return arch_ticks();
+}
 
 /* The counter could never be read, so its rate is not known: ticks are ns of CLOCK_MONOTONIC. */
 bool clock_ticks_are_ns(void);

@@ -26,16 +26,10 @@ enum { NS_PER_S = 1000000000 };
 static const uint64_t uploader_silent_ns = 15ull * NS_PER_S; /* its heartbeat comes every second */
 static const uint64_t retry_ns = 10ull * NS_PER_S;
 
-/* Alone on a page that the kernel zeroes in a forked child. */
-struct fork_mark {
-    _Atomic uint32_t state; /* enum fork_state */
-};
-enum fork_state { FORKED = 0, STARTED = 1 };
-
-static struct fork_mark *mark;
+struct fork_mark *process_mark;
 static struct process_settings settings;
 static const struct process_ops *ops;
-static _Atomic(struct segment *) current;
+_Atomic(struct segment *) process_current;
 static _Atomic uint32_t joining;     /* held while the segment is made or replaced; tried, never waited for */
 static _Atomic uint64_t next_try_ns; /* CLOCK_MONOTONIC; before it no other attempt is made */
 static _Atomic uint32_t profiles_unattached;
@@ -61,9 +55,9 @@ int process_start(const struct process_settings *given, const struct process_ops
     ops = given_ops;
     weights_seed(clock_ticks() ^ (uint64_t)sys_call(SYS_getpid) << 32);
     resched_start();
-    mark = (struct fork_mark *)page;
+    process_mark = (struct fork_mark *)page;
     atomic_store_explicit(&profiles_unattached, settings.profiles, memory_order_relaxed);
-    atomic_store_explicit(&mark->state, STARTED, memory_order_release);
+    atomic_store_explicit(&process_mark->state, STARTED, memory_order_release);
     return 0;
 }
 
@@ -150,7 +144,7 @@ static int join(void)
         sys_call(SYS_munmap, at, sizeof(struct segment));
         return result;
     }
-    atomic_store_explicit(&current, segment, memory_order_release);
+    atomic_store_explicit(&process_current, segment, memory_order_release);
     atomic_store_explicit(&process_profiles, &segment->control.profiles, memory_order_relaxed);
     return 0;
 }
@@ -168,7 +162,7 @@ int process_join(void)
     uint64_t now;
     int result;
 
-    if (!mark || !system_calls_allowed())
+    if (!process_mark || !system_calls_allowed())
         return -11; /* EAGAIN */
     now = clock_ns(CLOCK_MONOTONIC_COARSE);
     if (now < atomic_load_explicit(&next_try_ns, memory_order_relaxed) || is_borrowed())
@@ -176,7 +170,7 @@ int process_join(void)
     if (!atomic_compare_exchange_strong_explicit(&joining, &idle, 1, memory_order_acquire,
                                                  memory_order_relaxed))
         return -11;
-    result = atomic_load_explicit(&current, memory_order_acquire) ? 0 : join();
+    result = atomic_load_explicit(&process_current, memory_order_acquire) ? 0 : join();
     if (result)
         atomic_store_explicit(&next_try_ns, now + retry_ns, memory_order_relaxed);
     atomic_store_explicit(&joining, 0, memory_order_release);
@@ -186,9 +180,9 @@ int process_join(void)
 /* In a child of fork(): nothing of the parent's is touched from here on. There is one thread only. */
 static void become_child(void)
 {
-    struct segment *parents = atomic_load_explicit(&current, memory_order_relaxed);
+    struct segment *parents = atomic_load_explicit(&process_current, memory_order_relaxed);
 
-    atomic_store_explicit(&current, NULL, memory_order_relaxed);
+    atomic_store_explicit(&process_current, NULL, memory_order_relaxed);
     atomic_store_explicit(&process_profiles, &profiles_unattached, memory_order_relaxed);
     atomic_store_explicit(&joining, 0, memory_order_relaxed);
     atomic_store_explicit(&next_try_ns, 0, memory_order_relaxed);
@@ -211,26 +205,26 @@ static void become_child(void)
     thread_local_state.alloc_rate = 0;
     thread_local_state.random = 0;
     thread_local_state.slots_asked = 0;
-    atomic_store_explicit(&mark->state, STARTED, memory_order_release);
+    atomic_store_explicit(&process_mark->state, STARTED, memory_order_release);
 }
 
 struct segment *process_attached(void)
 {
-    if (__builtin_expect(!mark, 0))
+    if (__builtin_expect(!process_mark, 0))
         return NULL;
-    if (__builtin_expect(atomic_load_explicit(&mark->state, memory_order_acquire) == FORKED, 0))
+    if (__builtin_expect(atomic_load_explicit(&process_mark->state, memory_order_acquire) == FORKED, 0))
         become_child();
-    return atomic_load_explicit(&current, memory_order_acquire);
+    return atomic_load_explicit(&process_current, memory_order_acquire);
 }
 
 struct segment *process_segment(void)
 {
     struct segment *segment = process_attached();
 
-    if (__builtin_expect(!segment && mark, 0)) {
+    if (__builtin_expect(!segment && process_mark, 0)) {
         if (process_join())
             return NULL;
-        segment = atomic_load_explicit(&current, memory_order_acquire);
+        segment = atomic_load_explicit(&process_current, memory_order_acquire);
     }
     return segment;
 }
@@ -242,15 +236,15 @@ uint64_t process_forked_ticks(void)
 
 bool process_is_vforked(void)
 {
-    return mark && atomic_load_explicit(&mark->state, memory_order_acquire) == STARTED &&
+    return process_mark && atomic_load_explicit(&process_mark->state, memory_order_acquire) == STARTED &&
            system_calls_allowed() && own_pid != sys_call(SYS_getpid);
 }
 
 void process_fork_child(void)
 {
-    if (!mark)
+    if (!process_mark)
         return;
-    if (atomic_load_explicit(&mark->state, memory_order_acquire) == FORKED)
+    if (atomic_load_explicit(&process_mark->state, memory_order_acquire) == FORKED)
         become_child();
     cpu_start_unattached(
         settings.cpu_hz && (settings.profiles & 1u << PROFILE_CPU) ? NS_PER_S / settings.cpu_hz : 0);
@@ -333,10 +327,11 @@ void process_check_uploader(struct segment *segment)
 void process_exit(int status)
 {
     static const struct timespec pause = {0, 20000000};
-    struct segment *segment = mark ? atomic_load_explicit(&current, memory_order_acquire) : NULL;
+    struct segment *segment =
+        process_mark ? atomic_load_explicit(&process_current, memory_order_acquire) : NULL;
     int uploader;
 
-    if (!segment || atomic_load_explicit(&mark->state, memory_order_acquire) == FORKED)
+    if (!segment || atomic_load_explicit(&process_mark->state, memory_order_acquire) == FORKED)
         return;
     atomic_store_explicit(&segment->header.ended, 1 + (uint32_t)(status & 0xff), memory_order_release);
     if (!(segment->header.flags & SEGMENT_PID1) || !system_calls_allowed())
@@ -351,8 +346,8 @@ void process_exit(int status)
 
 void process_count(enum counter counter, uint64_t n)
 {
-    if (mark && atomic_load_explicit(&mark->state, memory_order_acquire) == STARTED)
-        segment_count(atomic_load_explicit(&current, memory_order_acquire), counter, n);
+    if (process_mark && atomic_load_explicit(&process_mark->state, memory_order_acquire) == STARTED)
+        segment_count(atomic_load_explicit(&process_current, memory_order_acquire), counter, n);
 }
 
 void process_note_unload(void)

@@ -46,6 +46,23 @@ int process_start(const struct process_settings *settings, const struct process_
    does it. */
 int process_join(void);
 
+/* Alone on a page that the kernel zeroes in a forked child. */
+struct fork_mark {
+    _Atomic uint32_t state; /* enum fork_state */
+};
+enum fork_state { FORKED = 0, STARTED = 1 };
+extern struct fork_mark *process_mark __attribute__((visibility("hidden")));
+
+/* Use process_attached(), but for the fast path of wait.h. */
+struct segment;
+extern _Atomic(struct segment *) process_current __attribute__((visibility("hidden")));
+
+/* true: this is a child that has not noticed yet; the segment and the slots are its parent's. */
+static inline bool process_is_fresh_child(void)
+{
+    return __builtin_expect(atomic_load_explicit(&process_mark->state, memory_order_relaxed) == FORKED, 0);
+}
+
 /* The segment to write to, joined at need; NULL when there is none (not started, join failed, in a child's
    first moments). Signal-safe. */
 struct segment *process_segment(void);

@@ -82,8 +82,10 @@ static void set_outer_aside(struct wait *wait, struct seg_thread *thread)
     raise_sequence(thread);
 }
 
-static void put_outer_back(const struct wait *wait, struct seg_thread *thread)
+void wait_end_inner(const struct wait *wait)
 {
+    struct seg_thread *thread = wait->thread;
+
     thread->wait_since_ticks = wait->outer.since;
     thread->wait_kind = wait->outer.kind;
     thread->wait_object = wait->outer.object;
@@ -109,28 +111,14 @@ struct seg_thread *wait_begin(struct wait *wait)
     thread_note_time();
     if (!wait->since)
         wait->since = clock_ticks();
-    if (__builtin_expect(!wait->slot || !segment, 0))
+    if (__builtin_expect(!wait->slot || !segment, 0)) {
+        wait->slot = 0;
         return NULL;
-    thread = &segment->thread[wait->slot];
+    }
+    wait->thread = thread = &segment->thread[wait->slot];
     if (__builtin_expect(sequence(thread) & 1, 0))
         set_outer_aside(wait, thread);
     return thread;
-}
-
-static void unmark(const struct wait *wait)
-{
-    struct segment *segment = process_attached();
-    struct seg_thread *thread;
-
-    /* Not so in a child that a handler forked out of the wait: its parent's slot is none of its own. */
-    if (!segment || thread_local_state.slot != wait->slot)
-        return;
-    thread = &segment->thread[wait->slot];
-    if (!(sequence(thread) & 1))
-        return;
-    raise_sequence(thread);
-    if (__builtin_expect(wait->is_inner, 0))
-        put_outer_back(wait, thread);
 }
 
 /* Longer ones than the rate are all recorded; of the others one in rate / ns, which then stands for so many.
@@ -170,12 +158,8 @@ void wait_abandon(void)
     contention_abandon();
 }
 
-void wait_leave_at(struct wait *wait, uint64_t now)
+void wait_end_blocked(const struct wait *wait, uint64_t now)
 {
-    if (!wait->profiles)
-        return;
-    if (wait->slot)
-        unmark(wait);
-    if (resched_happened() && !thread_local_state.ended)
+    if (!thread_local_state.ended)
         blocked(wait, now ? now : clock_ticks());
 }

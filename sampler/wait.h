@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "clock.h"
 #include "layout.h"
 #include "process.h"
 #include "resched.h"
@@ -35,9 +36,10 @@ struct wait_mark {
 };
 
 struct wait {
-    uint32_t profiles; /* of WAIT_PROFILES, those that are on; 0: nothing to do */
-    uint32_t slot;     /* 0: the thread has none */
-    uint64_t since;    /* ticks */
+    uint32_t profiles;         /* of WAIT_PROFILES, those that are on; 0: nothing to do */
+    uint32_t slot;             /* 0: the thread has none */
+    struct seg_thread *thread; /* of that slot */
+    uint64_t since;            /* ticks */
     enum wait_kind kind;
     bool is_inner;
     struct wait_mark outer; /* while is_inner */
@@ -47,24 +49,28 @@ enum {
     WAIT_PROFILES = 1u << PROFILE_BLOCK | 1u << PROFILE_WALL | 1u << PROFILE_OFF_CPU | 1u << PROFILE_THREADS,
 };
 
-/* The thread's slot if it is in a segment of this process, ready to be marked; NULL: it is not. */
+static inline bool wait_is_marked(const struct seg_thread *thread)
+{
+    return atomic_load_explicit(&thread->wait_sequence, memory_order_relaxed) & 1;
+}
+
+/* Where there is more to do than to mark: the thread has no slot yet, is in a wait already, or in a child
+   that has not noticed. Its slot, if it is in a segment of this process; NULL: it is not. */
 struct seg_thread *wait_begin(struct wait *wait);
+
+/* What is seldom to be done at the end: the wait was within another one; it was one. */
+void wait_end_inner(const struct wait *wait);
+void wait_end_blocked(const struct wait *wait, uint64_t now);
 
 /* The calling thread jumps out of whatever it waits in. */
 void wait_abandon(void);
-
-/* now: ticks, or 0 where they are not known. */
-void wait_leave_at(struct wait *wait, uint64_t now);
-static inline void wait_leave(struct wait *wait)
-{
-    wait_leave_at(wait, 0);
-}
 
 /* object: what is waited for, where that tells who is: see seg_thread.wait_object. now: ticks, or 0 where
    they are not known. */
 __attribute__((always_inline)) static inline void wait_enter_for(struct wait *wait, enum wait_kind kind,
                                                                  uintptr_t object, uint64_t now)
 {
+    struct segment *segment;
     struct seg_thread *thread;
 
     wait->profiles = process_wanted() & WAIT_PROFILES;
@@ -72,9 +78,20 @@ __attribute__((always_inline)) static inline void wait_enter_for(struct wait *wa
         return;
     wait->since = now;
     wait->kind = kind;
-    thread = wait_begin(wait);
-    if (__builtin_expect(!thread, 0))
-        return;
+    wait->slot = thread_local_state.slot;
+    segment = atomic_load_explicit(&process_current, memory_order_relaxed);
+    thread = segment ? &segment->thread[wait->slot] : NULL;
+    if (__builtin_expect(!segment || !wait->slot || process_is_fresh_child() || wait_is_marked(thread), 0)) {
+        thread = wait_begin(wait);
+        if (!thread)
+            return;
+    } else {
+        thread_note_time();
+        wait->is_inner = false;
+        wait->thread = thread;
+        if (!now)
+            wait->since = clock_ticks();
+    }
     /* Inline: the frame whose registers these are must be there as long as the wait is. */
     arch_capture_words(thread->wait_regs);
     thread->wait_kind = kind;
@@ -90,6 +107,33 @@ __attribute__((always_inline)) static inline void wait_enter_for(struct wait *wa
 __attribute__((always_inline)) static inline void wait_enter(struct wait *wait, enum wait_kind kind)
 {
     wait_enter_for(wait, kind, 0, 0);
+}
+
+/* now: ticks, or 0 where they are not known. */
+__attribute__((always_inline)) static inline void wait_leave_at(struct wait *wait, uint64_t now)
+{
+    uint32_t sequence;
+
+    if (!wait->profiles)
+        return;
+    /* Not so in a child that a handler forked out of the wait: its parent's slot is none of its own. */
+    if (wait->slot && thread_local_state.slot == wait->slot && !process_is_fresh_child()) {
+        sequence = atomic_load_explicit(&wait->thread->wait_sequence, memory_order_relaxed);
+        if (sequence & 1) {
+            atomic_store_explicit(&wait->thread->wait_sequence, sequence + 1, memory_order_release);
+            /* What is written to the slot from here on is not seen before the number is. Pairs with the
+               uploader's second look at it. */
+            atomic_thread_fence(memory_order_release);
+            if (__builtin_expect(wait->is_inner, 0))
+                wait_end_inner(wait);
+        }
+    }
+    if (__builtin_expect(resched_happened(), 0))
+        wait_end_blocked(wait, now);
+}
+static inline void wait_leave(struct wait *wait)
+{
+    wait_leave_at(wait, 0);
 }
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the three parts of wall.h share: wall_look.c sees what each thread is in, wall.c makes the times add up
- * and hands them on, wall_threads.c writes the threads profile. One thread only.
+ * What the three parts of wall.h share: wall_look.c sees what each thread is in, wall.c makes the times add
+ * up and hands them on, wall_threads.c writes the threads profile. One thread only.
  */
 #ifndef CPROF_UPLOADER_WALL_STATE_H
 #define CPROF_UPLOADER_WALL_STATE_H
