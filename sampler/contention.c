@@ -142,12 +142,16 @@ uint32_t contention_add(const void *lock, uint32_t count, uint64_t now)
     return 1 + (uint32_t)(entry - entries);
 }
 
-void contention_remove(uint32_t at, uint64_t start, uint64_t end)
+const void *contention_lock(uint32_t at)
+{
+    return (const void *)atomic_load_explicit(&entries[at - 1].lock, memory_order_relaxed);
+}
+
+void contention_remove(uint32_t at, const void *lock, uint64_t start, uint64_t end)
 {
     struct entry *entry = &entries[at - 1];
 
-    atomic_fetch_sub_explicit(filter((const void *)atomic_load_explicit(&entry->lock, memory_order_relaxed)),
-                              1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(filter(lock), 1, memory_order_relaxed);
     if (end > start)
         atomic_fetch_add_explicit(&entry->departed, end - start, memory_order_relaxed);
     change_waiters(entry, -1, start);
@@ -164,6 +168,8 @@ void contention_begin(struct contention *contention, const void *lock)
         return;
     contention->start = clock_ticks();
     contention->entry = contention_add(lock, 1, contention_units(contention->start));
+    if (!contention->entry)
+        return;
     contention->generation = generation;
     contention->abandons = self->abandons;
     contention->outer_at = self->waits_at;
@@ -178,7 +184,7 @@ void contention_end(struct contention *contention, bool acquired)
         return;
     contention->end = clock_ticks();
     if (thread_local_state.abandons == contention->abandons) {
-        contention_remove(contention->entry, contention_units(contention->start),
+        contention_remove(contention->entry, contention->lock, contention_units(contention->start),
                           contention_units(contention->end));
         thread_local_state.waits_at = contention->outer_at;
         thread_local_state.waits_since = contention->outer_since;
@@ -196,7 +202,7 @@ void contention_abandon(void)
     if (at >= WAITS_AT_CONDITION)
         condition_abandon(at);
     else
-        contention_remove(at, contention_units(thread_local_state.waits_since),
+        contention_remove(at, contention_lock(at), contention_units(thread_local_state.waits_since),
                           contention_units(clock_ticks()));
     thread_local_state.waits_at = 0;
     thread_local_state.abandons++;
@@ -309,6 +315,7 @@ struct contention_charge contention_charge(const void *lock)
     atomic_store_explicit(&entry->mark, reached << MARK_SHIFT | MARK_RELEASED, memory_order_relaxed);
     waited = positive(reached, since(entry, before));
     fraction = atomic_load_explicit(&segment->control.mutex_fraction, memory_order_relaxed);
+    fraction = fraction < UINT32_MAX ? fraction : UINT32_MAX;
     if (!fraction)
         atomic_store_explicit(&entry->charged, reached, memory_order_relaxed);
     if (!waited || !fraction)

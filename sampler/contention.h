@@ -96,7 +96,8 @@ void contention_record(enum wait_kind function, struct contention_charge charge)
  */
 enum { CONTENTION_UNIT_SHIFT = 5, CONTENTION_SUM_BITS = 48, CONTENTION_MOST = 0xffff };
 uint32_t contention_add(const void *lock, uint32_t count, uint64_t now);
-void contention_remove(uint32_t at, uint64_t start, uint64_t end);
+void contention_remove(uint32_t at, const void *lock, uint64_t start, uint64_t end);
+const void *contention_lock(uint32_t at);
 
 static inline uint64_t contention_units(uint64_t ticks)
 {

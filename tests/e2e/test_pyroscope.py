@@ -145,13 +145,13 @@ WAITS = {"mutex": "mutex:delay:nanoseconds:contentions:count", "block": "block:d
 @limit(180)
 def test_waits_are_found_by_queries(env):
     with pyroscope(env) as url:
-        done = env.run(env.program("lock_paths.c"), "4", server=url, interval="1s", name="shop-locks", mutex_fraction=1,
+        done = env.run(env.program("lock_paths.c"), "4", "10000", "rest", server=url, interval="1s", name="shop-locks", mutex_fraction=1,
                        block_rate=1).ok()
         env.uploaders_gone(25)
         types = {t["ID"] for t in query(url, "ProfileTypes")["profileTypes"]}
         assert set(WAITS.values()) <= types, types
         names = query(url, "LabelNames")["names"]
-        assert not {"pid", "thread", "tid", "state", "wait"} & set(names), names
+        assert not {"pid", "thread", "tid", "state", "wait", "waits_for"} & set(names), names
         total = {kind: stacktraces(url, type_id, '{service_name="shop-locks"}')[0] for kind, type_id in WAITS.items()}
     waited = int(re.search(r"waited (\d+)", done.stdout)[1])
     near(total["mutex"]["path_70"] / total["mutex"]["total"], 0.7, 0.03, "share of path_70 in what others waited")
