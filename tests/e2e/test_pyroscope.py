@@ -98,8 +98,9 @@ def test_profiles_are_found_by_queries(env):
 
         total, _ = stacktraces(url, CPU, '{service_name="shop-cpu"}')
         spent = {name: int(ns) for name, ns in re.findall(r"(work_\d+) (\d+)", done.stdout)}
+        # A kernel of 250 ticks a second makes 2,500 samples of it: 0.03 is over three standard errors.
         for name, ns in spent.items():
-            near(total[name] / total["total"], ns / sum(spent.values()), 0.015, f"share of {name}")
+            near(total[name] / total["total"], ns / sum(spent.values()), 0.03, f"share of {name}")
         near(total["total"], sum(spent.values()), 0.03 * sum(spent.values()), "CPU nanoseconds in all")
 
         total, _ = stacktraces(url, ALLOC, '{service_name="shop-memory"}')
