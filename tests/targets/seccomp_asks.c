@@ -8,18 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include "expect.h"
-
-static int count_timers(void)
-{
-    FILE *file = fopen("/proc/self/timers", "re");
-    char line[256];
-    int timers = 0;
-    while (file && fgets(line, sizeof line, file))
-        timers += !strncmp(line, "ID:", 3);
-    if (file)
-        fclose(file);
-    return timers;
-}
+#include "timers.h"
 
 static void *count(void *timers)
 {

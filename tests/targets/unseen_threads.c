@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include "expect.h"
+#include "timers.h"
 
 enum { THREADS = 8, ROUNDS = 3, PATIENCE_MS = 6000 };
 
@@ -24,18 +25,6 @@ static void *work(void *arg)
         usleep(20000);
     }
     return arg;
-}
-
-static int count_timers(void)
-{
-    FILE *file = fopen("/proc/self/timers", "re");
-    char line[256];
-    int timers = 0;
-    while (file && fgets(line, sizeof line, file))
-        timers += !strncmp(line, "ID:", 3);
-    if (file)
-        fclose(file);
-    return timers;
 }
 
 int main(void)
