@@ -12,7 +12,7 @@
 static void lock_given_up(enum wait_kind function, const void *mutex)
 {
     if (UNLIKELY(contention_is_waited_for(mutex)) && !contention_is_skipped(mutex))
-        contention_record(function, contention_charge(mutex));
+        contention_record(function, contention_charge(mutex, false));
 }
 
 /* By whoever: who is woken will have to wait for it. */

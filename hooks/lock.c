@@ -18,6 +18,12 @@ static bool is_held_again(const void *lock)
     return (mutex->__data.__kind & 3) == PTHREAD_MUTEX_RECURSIVE_NP && mutex->__data.__count > 1;
 }
 
+static bool is_shared(const pthread_mutex_t *mutex)
+{
+    enum { PROCESS_SHARED = 128 }; /* of __kind, from glibc's pthreadP.h */
+    return mutex->__data.__kind & PROCESS_SHARED;
+}
+
 /* A robust mutex is got from an owner that died, too. */
 static bool got_it(int error)
 {
@@ -28,6 +34,21 @@ __attribute__((noinline)) static void note_acquired(const void *mutex)
 {
     if (!is_held_again(mutex))
         contention_acquired(mutex);
+}
+
+/* The lock that was taken is so no more after a short while: *error is what trylock said then. */
+static bool got_by_spinning(struct contention *contention, pthread_mutex_t *mutex, int *error)
+{
+    while (contention_spin(contention)) {
+        if (*(volatile int *)&mutex->__data.__lock)
+            continue;
+        *error = real.pthread_mutex_trylock(mutex);
+        if (*error == EBUSY)
+            continue;
+        contention_end(contention, got_it(*error) && !is_held_again(mutex));
+        return true;
+    }
+    return false;
 }
 
 /* ---- pthread */
@@ -47,6 +68,8 @@ __attribute__((noinline)) static int lock_waiting(pthread_mutex_t *mutex)
     int error;
 
     contention_begin(&contention, mutex);
+    if (got_by_spinning(&contention, mutex, &error))
+        return error;
     wait_enter_for(&wait, WAIT_pthread_mutex_lock, (uintptr_t)mutex, contention.start);
     error = real.pthread_mutex_lock(mutex);
     contention_end(&contention, got_it(error));
@@ -71,6 +94,8 @@ __attribute__((noinline)) static int timedlock_waiting(pthread_mutex_t *mutex, c
     int error;
 
     contention_begin(&contention, mutex);
+    if (got_by_spinning(&contention, mutex, &error))
+        return error;
     wait_enter_for(&wait, WAIT_pthread_mutex_timedlock, (uintptr_t)mutex, contention.start);
     error = real.pthread_mutex_timedlock(mutex, until);
     contention_end(&contention, got_it(error));
@@ -96,6 +121,8 @@ __attribute__((noinline)) static int clocklock_waiting(pthread_mutex_t *mutex, c
     int error;
 
     contention_begin(&contention, mutex);
+    if (got_by_spinning(&contention, mutex, &error))
+        return error;
     wait_enter_for(&wait, WAIT_pthread_mutex_clocklock, (uintptr_t)mutex, contention.start);
     error = real.pthread_mutex_clocklock(mutex, clock, until);
     contention_end(&contention, got_it(error));
@@ -106,9 +133,10 @@ __attribute__((noinline)) static int clocklock_waiting(pthread_mutex_t *mutex, c
 /* Of a clock that cannot be waited by, it complains also where it need not wait. */
 int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *until)
 {
-    int error = EBUSY;
-    if (LIKELY(clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC))
-        error = real.pthread_mutex_trylock(mutex);
+    int error;
+    if (UNLIKELY(clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC))
+        return real.pthread_mutex_clocklock(mutex, clock, until);
+    error = real.pthread_mutex_trylock(mutex);
     if (UNLIKELY(error == EBUSY))
         return clocklock_waiting(mutex, clock, until);
     if (UNLIKELY(contention_is_waited_for(mutex)) && got_it(error))
@@ -122,7 +150,7 @@ __attribute__((noinline)) static int unlock_waited_for(pthread_mutex_t *mutex)
     int error;
 
     if (!is_held_again(mutex))
-        charge = contention_charge(mutex);
+        charge = contention_charge(mutex, is_shared(mutex));
     error = real.pthread_mutex_unlock(mutex);
     if (!error)
         contention_record(RELEASE_pthread_mutex_unlock, charge);
@@ -153,6 +181,8 @@ __attribute__((noinline)) static int mtx_waiting(mtx_t *mutex)
     int error;
 
     contention_begin(&contention, mutex);
+    if (got_by_spinning(&contention, (pthread_mutex_t *)mutex, &error))
+        return error;
     wait_enter_for(&wait, WAIT_mtx_lock, (uintptr_t)mutex, contention.start);
     error = real.mtx_lock(mutex);
     contention_end(&contention, got_it(error));
@@ -177,6 +207,8 @@ __attribute__((noinline)) static int mtx_timed_waiting(mtx_t *mutex, const struc
     int error;
 
     contention_begin(&contention, mutex);
+    if (got_by_spinning(&contention, (pthread_mutex_t *)mutex, &error))
+        return error;
     wait_enter_for(&wait, WAIT_mtx_timedlock, (uintptr_t)mutex, contention.start);
     error = real.mtx_timedlock(mutex, until);
     contention_end(&contention, got_it(error));
@@ -200,7 +232,7 @@ __attribute__((noinline)) static int mtx_unlock_waited_for(mtx_t *mutex)
     int error;
 
     if (!is_held_again(mutex))
-        charge = contention_charge(mutex);
+        charge = contention_charge(mutex, false);
     error = real.mtx_unlock(mutex);
     if (error == thrd_success)
         contention_record(RELEASE_mtx_unlock, charge);
@@ -230,6 +262,13 @@ __attribute__((noinline)) static int spin_waiting(pthread_spinlock_t *lock)
     int error;
 
     contention_begin(&contention, (const void *)lock);
+    while (contention_spin(&contention)) {
+        error = real.pthread_spin_trylock(lock);
+        if (error != EBUSY) {
+            contention_end(&contention, !error);
+            return error;
+        }
+    }
     error = real.pthread_spin_lock(lock);
     contention_end(&contention, true);
     return error;
@@ -247,7 +286,7 @@ int pthread_spin_lock(pthread_spinlock_t *lock)
 
 __attribute__((noinline)) static int spin_unlock_waited_for(pthread_spinlock_t *lock)
 {
-    struct contention_charge charge = contention_charge((const void *)lock);
+    struct contention_charge charge = contention_charge((const void *)lock, false);
     int error = real.pthread_spin_unlock(lock);
     contention_record(RELEASE_pthread_spin_unlock, charge);
     return error;

@@ -14,6 +14,19 @@ static bool can_be_waited_until(clockid_t clock, const struct timespec *until)
            until->tv_nsec < 1000000000;
 }
 
+/* The lock that was taken is so no more after a short while: *error is what the try said then. */
+static bool got_by_spinning(struct contention *contention, pthread_rwlock_t *lock, bool to_write, int *error)
+{
+    while (contention_spin(contention)) {
+        *error = to_write ? real.pthread_rwlock_trywrlock(lock) : real.pthread_rwlock_tryrdlock(lock);
+        if (*error == EBUSY)
+            continue;
+        contention_end(contention, to_write && !*error);
+        return true;
+    }
+    return false;
+}
+
 __attribute__((noinline)) static int rdlock_waiting(pthread_rwlock_t *lock)
 {
     struct wait wait;
@@ -21,6 +34,8 @@ __attribute__((noinline)) static int rdlock_waiting(pthread_rwlock_t *lock)
     int error;
 
     contention_begin(&contention, lock);
+    if (got_by_spinning(&contention, lock, false, &error))
+        return error;
     wait_enter_for(&wait, WAIT_pthread_rwlock_rdlock, (uintptr_t)lock, contention.start);
     error = real.pthread_rwlock_rdlock(lock);
     contention_end(&contention, false);
@@ -41,6 +56,8 @@ __attribute__((noinline)) static int timedrdlock_waiting(pthread_rwlock_t *lock,
     int error;
 
     contention_begin(&contention, lock);
+    if (got_by_spinning(&contention, lock, false, &error))
+        return error;
     wait_enter_for(&wait, WAIT_pthread_rwlock_timedrdlock, (uintptr_t)lock, contention.start);
     error = real.pthread_rwlock_timedrdlock(lock, until);
     contention_end(&contention, false);
@@ -50,9 +67,10 @@ __attribute__((noinline)) static int timedrdlock_waiting(pthread_rwlock_t *lock,
 
 int pthread_rwlock_timedrdlock(pthread_rwlock_t *lock, const struct timespec *until)
 {
-    int error = EBUSY;
-    if (LIKELY(can_be_waited_until(CLOCK_REALTIME, until)))
-        error = real.pthread_rwlock_tryrdlock(lock);
+    int error;
+    if (UNLIKELY(!can_be_waited_until(CLOCK_REALTIME, until)))
+        return real.pthread_rwlock_timedrdlock(lock, until);
+    error = real.pthread_rwlock_tryrdlock(lock);
     return LIKELY(error != EBUSY) ? error : timedrdlock_waiting(lock, until);
 }
 
@@ -64,6 +82,8 @@ __attribute__((noinline)) static int clockrdlock_waiting(pthread_rwlock_t *lock,
     int error;
 
     contention_begin(&contention, lock);
+    if (got_by_spinning(&contention, lock, false, &error))
+        return error;
     wait_enter_for(&wait, WAIT_pthread_rwlock_clockrdlock, (uintptr_t)lock, contention.start);
     error = real.pthread_rwlock_clockrdlock(lock, clock, until);
     contention_end(&contention, false);
@@ -73,9 +93,10 @@ __attribute__((noinline)) static int clockrdlock_waiting(pthread_rwlock_t *lock,
 
 int pthread_rwlock_clockrdlock(pthread_rwlock_t *lock, clockid_t clock, const struct timespec *until)
 {
-    int error = EBUSY;
-    if (LIKELY(can_be_waited_until(clock, until)))
-        error = real.pthread_rwlock_tryrdlock(lock);
+    int error;
+    if (UNLIKELY(!can_be_waited_until(clock, until)))
+        return real.pthread_rwlock_clockrdlock(lock, clock, until);
+    error = real.pthread_rwlock_tryrdlock(lock);
     return LIKELY(error != EBUSY) ? error : clockrdlock_waiting(lock, clock, until);
 }
 
@@ -94,6 +115,8 @@ __attribute__((noinline)) static int wrlock_waiting(pthread_rwlock_t *lock)
     int error;
 
     contention_begin(&contention, lock);
+    if (got_by_spinning(&contention, lock, true, &error))
+        return error;
     wait_enter_for(&wait, WAIT_pthread_rwlock_wrlock, (uintptr_t)lock, contention.start);
     error = real.pthread_rwlock_wrlock(lock);
     contention_end(&contention, !error);
@@ -118,6 +141,8 @@ __attribute__((noinline)) static int timedwrlock_waiting(pthread_rwlock_t *lock,
     int error;
 
     contention_begin(&contention, lock);
+    if (got_by_spinning(&contention, lock, true, &error))
+        return error;
     wait_enter_for(&wait, WAIT_pthread_rwlock_timedwrlock, (uintptr_t)lock, contention.start);
     error = real.pthread_rwlock_timedwrlock(lock, until);
     contention_end(&contention, !error);
@@ -127,9 +152,10 @@ __attribute__((noinline)) static int timedwrlock_waiting(pthread_rwlock_t *lock,
 
 int pthread_rwlock_timedwrlock(pthread_rwlock_t *lock, const struct timespec *until)
 {
-    int error = EBUSY;
-    if (LIKELY(can_be_waited_until(CLOCK_REALTIME, until)))
-        error = real.pthread_rwlock_trywrlock(lock);
+    int error;
+    if (UNLIKELY(!can_be_waited_until(CLOCK_REALTIME, until)))
+        return real.pthread_rwlock_timedwrlock(lock, until);
+    error = real.pthread_rwlock_trywrlock(lock);
     if (UNLIKELY(error == EBUSY))
         return timedwrlock_waiting(lock, until);
     if (UNLIKELY(contention_is_waited_for(lock)) && !error)
@@ -145,6 +171,8 @@ __attribute__((noinline)) static int clockwrlock_waiting(pthread_rwlock_t *lock,
     int error;
 
     contention_begin(&contention, lock);
+    if (got_by_spinning(&contention, lock, true, &error))
+        return error;
     wait_enter_for(&wait, WAIT_pthread_rwlock_clockwrlock, (uintptr_t)lock, contention.start);
     error = real.pthread_rwlock_clockwrlock(lock, clock, until);
     contention_end(&contention, !error);
@@ -154,9 +182,10 @@ __attribute__((noinline)) static int clockwrlock_waiting(pthread_rwlock_t *lock,
 
 int pthread_rwlock_clockwrlock(pthread_rwlock_t *lock, clockid_t clock, const struct timespec *until)
 {
-    int error = EBUSY;
-    if (LIKELY(can_be_waited_until(clock, until)))
-        error = real.pthread_rwlock_trywrlock(lock);
+    int error;
+    if (UNLIKELY(!can_be_waited_until(clock, until)))
+        return real.pthread_rwlock_clockwrlock(lock, clock, until);
+    error = real.pthread_rwlock_trywrlock(lock);
     if (UNLIKELY(error == EBUSY))
         return clockwrlock_waiting(lock, clock, until);
     if (UNLIKELY(contention_is_waited_for(lock)) && !error)
@@ -166,7 +195,7 @@ int pthread_rwlock_clockwrlock(pthread_rwlock_t *lock, clockid_t clock, const st
 
 __attribute__((noinline)) static int unlock_waited_for(pthread_rwlock_t *lock)
 {
-    struct contention_charge charge = contention_charge(lock);
+    struct contention_charge charge = contention_charge(lock, lock->__data.__shared);
     int error = real.pthread_rwlock_unlock(lock);
     if (!error)
         contention_record(RELEASE_pthread_rwlock_unlock, charge);

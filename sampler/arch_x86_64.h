@@ -92,6 +92,12 @@ static inline bool arch_is_after_call(const uint8_t *code)
 }
 
 /* Time stamp counter; its rate is found by the uploader from two readings with their CLOCK_MONOTONIC. */
+/* Of a loop that waits for another processor. */
+static inline void arch_pause(void)
+{
+    __builtin_ia32_pause();
+}
+
 static inline uint64_t arch_ticks(void)
 {
     return __builtin_ia32_rdtsc();

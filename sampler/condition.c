@@ -94,7 +94,7 @@ static void withdraw_one(struct entry *entry, uint64_t now)
         left = contention_pack(count - 1, woken - start);
     } while (!atomic_compare_exchange_weak_explicit(&entry->woken, &woken, left, memory_order_relaxed,
                                                     memory_order_relaxed));
-    contention_remove(at, contention_lock(at), start, now);
+    contention_remove(at, contention_lock(at), 1, start, now);
 }
 
 /* A signal may have been meant for one that came back by itself, by a timeout: no more are woken than wait.

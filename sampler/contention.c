@@ -12,7 +12,13 @@
  * `mark` belongs to whoever has the lock: the integral when it was got. What was waited between a release and
  * the next acquisition (the lock was free, its waiters not awake yet) is nobody's holding; nor are those that
  * are not looked at. What the sum of charges lacks (or, those being estimates, has too much) of the integral
- * goes into later charges, in proportion, so that the sum is what was waited.
+ * goes into later charges, so that the sum is what was waited, and in proportion to them, so that shares stay
+ * what they are: each takes a part of it as it is part of the last charges together (`mass`).
+ *
+ * A lock that is taken may be free again before a waiter is registered, which takes as long as many a lock is
+ * held, and makes everybody else look at the table. So a waiter first spins for some hundred ns. What is
+ * waited there counts, too: of those waits one in SPIN_STRIDE is registered from the start, as that many
+ * waiters, until it turns out to be a longer one, which count one by one.
  *
  * One release in mutex_fraction is recorded, and more of the long ones, up to each that made its waiters wait
  * for mutex_fraction * 10 us on average: holders that were preempted, or wait themselves, are few and make
@@ -38,7 +44,8 @@
 #include "poison.h"
 
 enum { ENTRIES = 4096, WAYS = 8, SHORT_STRIDE = 16, SHORT_RUN = 64 };
-static const uint64_t always_ns = 10000, short_ns = 1000;
+enum { MASS_SHIFT = 3, SPIN_STRIDE = 16, SPINS = 3, SPIN_PAUSES = 64 };
+static const uint64_t always_ns = 10000, short_ns = 1000, spin_ns = 200;
 
 struct entry {
     _Atomic uintptr_t lock; /* 0: never used. Stays when nobody waits, until another lock needs the place */
@@ -47,7 +54,8 @@ struct entry {
     _Atomic uint64_t mark;     /* integral << MARK_SHIFT | enum mark */
     _Atomic uint64_t charged;  /* of the integral: to whom it may concern */
     _Atomic uint64_t shorts;   /* short holdings in a row, of those that were looked at; SHORT_RUN at most */
-    uint64_t unused[2];
+    _Atomic uint64_t mass;     /* of the last charges, each lap of them by 1 / 2^MASS_SHIFT less */
+    _Atomic uint64_t spinners; /* of the waiters, those that stand for SPIN_STRIDE */
 };
 
 /* RELEASED: the mark is of the last release that was looked at; who has the lock now got it when nobody
@@ -101,6 +109,7 @@ static struct entry *claim(uintptr_t lock, bool take_idle)
                                &entry->lock, &old, lock, memory_order_relaxed, memory_order_relaxed)) {
             uint64_t reached = integral(entry, contention_units(clock_ticks()));
             atomic_store_explicit(&entry->charged, reached, memory_order_relaxed);
+            atomic_store_explicit(&entry->mass, 0, memory_order_relaxed);
             atomic_store_explicit(&entry->mark, reached << MARK_SHIFT | MARK_RELEASED, memory_order_relaxed);
             return entry;
         }
@@ -147,46 +156,129 @@ const void *contention_lock(uint32_t at)
     return (const void *)atomic_load_explicit(&entries[at - 1].lock, memory_order_relaxed);
 }
 
-void contention_remove(uint32_t at, const void *lock, uint64_t start, uint64_t end)
+void contention_remove(uint32_t at, const void *lock, uint32_t count, uint64_t start, uint64_t end)
 {
     struct entry *entry = &entries[at - 1];
 
-    atomic_fetch_sub_explicit(filter(lock), 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(filter(lock), (uint16_t)count, memory_order_relaxed);
     if (end > start)
-        atomic_fetch_add_explicit(&entry->departed, end - start, memory_order_relaxed);
-    change_waiters(entry, -1, start);
+        atomic_fetch_add_explicit(&entry->departed, count * (end - start), memory_order_relaxed);
+    change_waiters(entry, -(int)count, count * start);
+    if (count > 1)
+        atomic_fetch_sub_explicit(&entry->spinners, 1, memory_order_relaxed);
+}
+
+static void enter(struct contention *contention, uint8_t count)
+{
+    struct thread_local_state *self = &thread_local_state;
+
+    contention->entry = contention_add(contention->lock, count, contention_units(contention->start));
+    if (!contention->entry)
+        return;
+    if (count > 1)
+        atomic_fetch_add_explicit(&entries[contention->entry - 1].spinners, 1, memory_order_relaxed);
+    contention->count = count;
+    contention->generation = generation;
+    contention->abandons = self->abandons;
+    contention->outer_at = self->waits_at;
+    contention->outer_count = self->waits_count;
+    contention->outer_since = self->waits_since;
+    self->waits_since = contention->start;
+    self->waits_count = count;
+    self->waits_at = (uint16_t)contention->entry;
+}
+
+/* Of how many waits that may be short this one is to be registered from the start; 0: it is not. Each of them
+   where each is to be recorded. */
+static unsigned draw_spin(struct thread_local_state *self)
+{
+    struct segment *segment = process_attached();
+
+    if (segment && atomic_load_explicit(&segment->control.mutex_fraction, memory_order_relaxed) == 1)
+        return 1;
+    if (self->spins) {
+        self->spins--;
+        return 0;
+    }
+    self->spins = (uint8_t)((event_random() >> 32) % (2 * SPIN_STRIDE - 1));
+    return SPIN_STRIDE;
 }
 
 void contention_begin(struct contention *contention, const void *lock)
 {
-    struct thread_local_state *self = &thread_local_state;
+    unsigned count;
 
     contention->entry = 0;
+    contention->spins = 0;
     contention->lock = lock;
     contention->start = contention->end = 0;
-    if (!(process_wanted() & 1u << PROFILE_MUTEX) || self->ended)
+    if (!(process_wanted() & 1u << PROFILE_MUTEX) || thread_local_state.ended)
         return;
+    count = draw_spin(&thread_local_state);
     contention->start = clock_ticks();
-    contention->entry = contention_add(lock, 1, contention_units(contention->start));
-    if (!contention->entry)
+    if (count)
+        enter(contention, (uint8_t)count);
+}
+
+/* It is a long wait: of those each is one. */
+static void become_one(struct contention *contention)
+{
+    uint64_t start = contention_units(contention->start);
+    uint32_t others = contention->count - 1u;
+
+    if (!contention->entry) {
+        enter(contention, 1);
         return;
-    contention->generation = generation;
-    contention->abandons = self->abandons;
-    contention->outer_at = self->waits_at;
-    contention->outer_since = self->waits_since;
-    self->waits_since = contention->start;
-    self->waits_at = (uint16_t)contention->entry;
+    }
+    if (!others || contention->generation != generation ||
+        thread_local_state.abandons != contention->abandons)
+        return;
+    contention_remove(contention->entry, contention->lock, others, start, start);
+    contention->count = thread_local_state.waits_count = 1;
+}
+
+static uint64_t spin_ticks(void)
+{
+    static _Atomic uint64_t known;
+    uint64_t ticks = atomic_load_explicit(&known, memory_order_relaxed);
+    if (!ticks) {
+        ticks = (spin_ns << 20) / (clock_ns_of(UINT64_C(1) << 20) + 1);
+        atomic_store_explicit(&known, ticks, memory_order_relaxed);
+    }
+    return ticks;
+}
+
+bool contention_spin(struct contention *contention)
+{
+    uint64_t ticks;
+
+    if (!contention->start)
+        return false;
+    if (contention->spins == SPINS) {
+        become_one(contention);
+        return false;
+    }
+    ticks = ++contention->spins * spin_ticks();
+    for (int i = 0; i < SPIN_PAUSES && clock_ticks() - contention->start < ticks; i++)
+        arch_pause();
+    return true;
 }
 
 void contention_end(struct contention *contention, bool acquired)
 {
-    if (!contention->entry || contention->generation != generation)
+    if (!contention->entry) {
+        if (acquired && contention_is_waited_for(contention->lock))
+            contention_acquired(contention->lock);
+        return;
+    }
+    if (contention->generation != generation)
         return;
     contention->end = clock_ticks();
     if (thread_local_state.abandons == contention->abandons) {
-        contention_remove(contention->entry, contention->lock, contention_units(contention->start),
-                          contention_units(contention->end));
+        contention_remove(contention->entry, contention->lock, contention->count,
+                          contention_units(contention->start), contention_units(contention->end));
         thread_local_state.waits_at = contention->outer_at;
+        thread_local_state.waits_count = contention->outer_count;
         thread_local_state.waits_since = contention->outer_since;
     }
     if (acquired)
@@ -202,8 +294,8 @@ void contention_abandon(void)
     if (at >= WAITS_AT_CONDITION)
         condition_abandon(at);
     else
-        contention_remove(at, contention_lock(at), contention_units(thread_local_state.waits_since),
-                          contention_units(clock_ticks()));
+        contention_remove(at, contention_lock(at), thread_local_state.waits_count,
+                          contention_units(thread_local_state.waits_since), contention_units(clock_ticks()));
     thread_local_state.waits_at = 0;
     thread_local_state.abandons++;
 }
@@ -242,14 +334,22 @@ __attribute__((noinline)) void contention_look(const void *lock, uint64_t now)
     atomic_store_explicit(&entry->mark, reached << MARK_SHIFT, memory_order_relaxed);
 }
 
-/* What the charge is to be, so that the sum of all comes to what was waited: a quarter more or less, at most;
-   long holdings so take more of the difference than short ones. */
-static uint64_t balance(struct entry *entry, uint64_t charge, uint64_t reached)
+/* What the charge is to be, so that the sum of all comes to what was waited. Of a lock that other processes
+   hold, too, the rest was waited for them. */
+static uint64_t balance(struct entry *entry, uint64_t charge, uint64_t reached, bool is_shared)
 {
     uint64_t charged = atomic_load_explicit(&entry->charged, memory_order_relaxed);
-    int64_t lacks = (int64_t)(reached - charged - charge), most = (int64_t)(charge / 4);
+    uint64_t mass = atomic_load_explicit(&entry->mass, memory_order_relaxed);
+    int64_t lacks = (int64_t)(reached - charged - charge), more;
 
-    charge += (uint64_t)(lacks > most ? most : lacks < -most ? -most : lacks);
+    mass += charge - (mass >> MASS_SHIFT);
+    atomic_store_explicit(&entry->mass, mass, memory_order_relaxed);
+    if (is_shared) {
+        atomic_store_explicit(&entry->charged, reached, memory_order_relaxed);
+        return charge;
+    }
+    more = (int64_t)((double)lacks * ((double)charge / (double)(mass + 1)));
+    charge = more < 0 && charge < (uint64_t)-more ? 0 : charge + (uint64_t)more;
     atomic_store_explicit(&entry->charged, charged + charge, memory_order_relaxed);
     return charge;
 }
@@ -300,7 +400,7 @@ static enum holding end_holding(const void *lock)
     return holding;
 }
 
-struct contention_charge contention_charge(const void *lock)
+struct contention_charge contention_charge(const void *lock, bool is_shared)
 {
     struct contention_charge charge = {0, 0};
     struct entry *entry = thread_local_state.ended ? NULL : find((uintptr_t)lock);
@@ -325,8 +425,10 @@ struct contention_charge contention_charge(const void *lock)
     count_short(entry, clock_ns_of((waited << CONTENTION_UNIT_SHIFT) / waiters) < short_ns);
     charge.events = draw(fraction, waited, waiters) * (holding == HOLDING_DRAWN ? SHORT_STRIDE : 1);
     if (charge.events)
-        charge.ticks = balance(entry, (waited * charge.events) >> WEIGHT_SHIFT, reached)
+        charge.ticks = balance(entry, (waited * charge.events) >> WEIGHT_SHIFT, reached, is_shared)
                        << CONTENTION_UNIT_SHIFT;
+    if (waiters == SPIN_STRIDE * atomic_load_explicit(&entry->spinners, memory_order_relaxed))
+        charge.events *= SPIN_STRIDE;
     return charge;
 }
 

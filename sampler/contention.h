@@ -7,12 +7,15 @@
  *
  * Use, in hooks:
  *     trylock; if it worked and contention_is_waited_for(lock): contention_acquired(lock)
- *     else contention_begin(&contention, lock), real lock, contention_end(&contention, it worked)
+ *     else contention_begin(&contention, lock)
+ *     while (contention_spin(&contention))
+ *         trylock; if it worked: contention_end(&contention, true), and return
+ *     real lock, contention_end(&contention, it worked)
  * and
  *     if (!contention_is_waited_for(lock) || contention_is_skipped(lock))
  *         return real unlock
- *     charge = contention_charge(lock);     // while it is still held: its holder is alone
- *     real unlock                           // from here on the lock's memory is not touched any more
+ *     charge = contention_charge(lock, it is shared with other processes); // while it is still held
+ *     real unlock                                  // from here on the lock's memory is not touched any more
  *     contention_record(RELEASE_function, charge); // walks the stack
  *
  * Only waiters of this process are seen. Signal-safe, any thread; errno untouched.
@@ -31,11 +34,14 @@ enum { CONTENTION_FILTER = 4096 };
 extern uint16_t contention_filter[CONTENTION_FILTER] __attribute__((visibility("hidden")));
 
 struct contention {
-    uint64_t start, end; /* ticks; 0: not registered */
+    uint64_t start, end; /* ticks; 0: mutex profiles are off; it has not ended, or was not registered */
     const void *lock;
     uint32_t entry;      /* 1 + index of the lock's entry; 0: not registered */
     uint32_t generation; /* of the table: a forked child starts with an empty one */
     uint8_t abandons;    /* thread_local_state's */
+    uint8_t count;       /* of the waiters that it stands for */
+    uint8_t spins;       /* rounds of contention_spin() */
+    uint8_t outer_count; /* as outer_at */
     uint16_t outer_at;   /* thread_local_state's, of the wait that a signal's handler interrupted */
     uint64_t outer_since;
 };
@@ -63,6 +69,10 @@ static inline bool contention_is_skipped(const void *lock)
 
 /* The calling thread waits for lock from now on. Does nothing while mutex profiles are off. */
 void contention_begin(struct contention *contention, const void *lock);
+
+/* Spends some 100 ns. false: it is time to wait in earnest, to be called no more for this wait. */
+bool contention_spin(struct contention *contention);
+
 void contention_end(struct contention *contention, bool acquired);
 
 /* The calling thread has lock for itself (not: shares it with other readers). */
@@ -82,21 +92,22 @@ static inline void contention_acquired(const void *lock)
     contention_acquired_at(lock, 0);
 }
 
-/* The calling thread is about to release lock: what it is to be charged with. */
+/* The calling thread is about to release lock: what it is to be charged with. is_shared: perhaps others, in
+   other processes, had it while threads of this one waited. */
 struct contention_charge {
     uint64_t ticks;  /* of all waiters together, scaled up */
     uint64_t events; /* releases that this one stands for, * 2^WEIGHT_SHIFT; 0: it is not recorded */
 };
-struct contention_charge contention_charge(const void *lock);
+struct contention_charge contention_charge(const void *lock, bool is_shared);
 void contention_record(enum wait_kind function, struct contention_charge charge);
 
 /*
- * For condition.h: waiters in number, who began at this time, and one of them who waits no longer. Times are
+ * For condition.h: waiters in number, who began at this time, and those of them who wait no longer. Times are
  * in units of 32 ticks; number and sum of times, modulo 2^48, are one word. Returns where, or 0 (counted).
  */
 enum { CONTENTION_UNIT_SHIFT = 5, CONTENTION_SUM_BITS = 48, CONTENTION_MOST = 0xffff };
 uint32_t contention_add(const void *lock, uint32_t count, uint64_t now);
-void contention_remove(uint32_t at, const void *lock, uint64_t start, uint64_t end);
+void contention_remove(uint32_t at, const void *lock, uint32_t count, uint64_t start, uint64_t end);
 const void *contention_lock(uint32_t at);
 
 static inline uint64_t contention_units(uint64_t ticks)

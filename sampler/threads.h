@@ -27,6 +27,8 @@ struct thread_local_state {
     uint8_t slots_asked;   /* times that a wait asked for a slot */
     uint16_t waits_at;     /* 1 + entry of the lock it waits for; WAITS_AT_CONDITION + entry; 0: neither */
     uint8_t ended;         /* 1: nothing is recorded any more: no slot again, or no clock to be read */
+    uint8_t waits_count;   /* at that lock, as so many waiters: contention.c */
+    uint8_t spins;         /* so many locks that it finds taken are not registered at once */
     uint64_t waits_since;  /* ticks */
 };
 extern __thread struct thread_local_state thread_local_state

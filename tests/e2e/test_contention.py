@@ -42,6 +42,26 @@ def test_holder_never_waits(env):
     assert block.under("delay", "hold", "pthread_mutex_lock") < 0.01 * waited, "the holder did not wait"
 
 
+def handoffs(env, *args):
+    done = env.run(env.program("handoffs.c"), *args).ok().figures()
+    return done["waited"], done["got"], env.final("handoffs", "mutex")
+
+
+@alone
+def test_lock_that_is_free_before_its_waiters_wake(env):
+    """A third of what they wait, and more."""
+    waited, _, mutex = handoffs(env, "4", "5000", "5000")
+    near(mutex.total("delay"), waited, 0.03 * waited, "waited, by who released")
+
+
+@alone
+def test_waits_that_end_by_spinning(env):
+    """Shorter than it takes to register a waiter: one in 16 stands for all."""
+    waited, got, mutex = handoffs(env, "2", "300", "300")
+    near(mutex.total("delay"), waited, 0.3 * waited, "waited, by who released")
+    assert 0.2 * got < mutex.total("contentions") < 1.2 * got, f"{mutex.total('contentions')} contentions of {got}"
+
+
 @alone
 def test_readers_and_a_writer(env):
     waited = env.run(env.program("readers.c"), "2", mutex_fraction=1, block_rate=1).ok().figures()

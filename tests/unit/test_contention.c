@@ -39,13 +39,17 @@ static int start(void **state)
 }
 
 /* Returns when it ended, in ticks: tests expect what really passed, on a machine that others use as well. */
-static uint64_t spend(uint64_t ms)
+static uint64_t spend_us(uint64_t us)
 {
     uint64_t first = clock_ticks(), now;
     do
         now = clock_ticks();
-    while (clock_ns_of(now - first) < ms * 1000000);
+    while (clock_ns_of(now - first) < us * 1000);
     return now;
+}
+static uint64_t spend(uint64_t ms)
+{
+    return spend_us(ms * 1000);
 }
 
 static double ms_of(struct contention_charge charge)
@@ -79,18 +83,18 @@ static void test_charge(void **state)
     low += clock_ticks();
     assert_true(contention_is_waited_for(&lock));
     end = spend(10);
-    charge = contention_charge(&lock);
+    charge = contention_charge(&lock, false);
     last = clock_ticks();
     assert_between(charge, 2 * end - low, 2 * last - high);
     contention_end(&first, true);
     low = clock_ticks();
     high = spend(5);
-    charge = contention_charge(&lock);
+    charge = contention_charge(&lock, false);
     assert_between(charge, high - low, clock_ticks() - end);
     contention_end(&second, true);
     assert_false(contention_is_waited_for(&lock));
     spend(5);
-    assert_int_equal(contention_charge(&lock).events, 0);
+    assert_int_equal(contention_charge(&lock, false).events, 0);
 }
 
 /* One that gives up was waiting all the same: the holder is charged, and nobody else. */
@@ -106,31 +110,73 @@ static void test_timeout(void **state)
     end = spend(5);
     contention_begin(&other, &lock);
     contention_end(&waiter, false);
-    charge = contention_charge(&lock);
+    charge = contention_charge(&lock, false);
     last = clock_ticks();
     assert_between(charge, end - after, last - before + last - end);
     contention_end(&other, true);
 }
 
-/* What passes between a release and the next acquisition comes with later charges, a quarter of each at most.
- */
+/* What passes between a release and the next acquisition comes with later charges, in proportion to them: the
+   holders of 300 us still have three times the share of those of 100 us, and all together what was waited.
+   false: another program was in between, and no such thing can be expected. */
+static bool spread_is_fair(const char *lock)
+{
+    enum { HOLDINGS = 64 };
+    static const uint64_t us[] = {100, 300, 20000};
+    struct contention waiter;
+    struct contention_charge all = {0, 1};
+    uint64_t before = clock_ticks(), after, got, charged[3] = {0}, gaps = 0, released, end;
+    bool is_disturbed = false;
+
+    contention_begin(&waiter, lock);
+    after = got = clock_ticks();
+    for (int i = 0; i <= HOLDINGS; i++) {
+        int which = i == HOLDINGS ? 2 : i % 2;
+        spend_us(us[which]);
+        charged[which] += contention_charge(lock, false).ticks;
+        released = clock_ticks();
+        is_disturbed |= clock_ns_of(released - got) > 1200 * us[which];
+        if (i < HOLDINGS) {
+            got = spend_us(300);
+            is_disturbed |= clock_ns_of(got - released) > 1200 * 300;
+            gaps += got - released;
+            contention_acquired(lock);
+        }
+    }
+    end = clock_ticks();
+    contention_end(&waiter, true);
+    all.ticks = charged[0] + charged[1] + charged[2];
+    assert_between(all, released - after - gaps / 10, end - before);
+    if (!is_disturbed)
+        assert_true(charged[1] > 5 * charged[0] / 2 && charged[1] < 7 * charged[0] / 2);
+    return !is_disturbed;
+}
+
 static void test_spread(void **state)
 {
+    static char locks[20][64];
+    (void)state;
+    for (int i = 0; i < 20 && !spread_is_fair(locks[i]); i++)
+        ;
+}
+
+/* Where other processes have the lock, too, that is their time. */
+static void test_shared(void **state)
+{
     struct contention waiter;
-    struct contention_charge first, second;
-    uint64_t before = clock_ticks(), after, end;
+    struct contention_charge charge;
+    uint64_t before, got, end;
     char lock = 0;
     (void)state;
     contention_begin(&waiter, &lock);
-    after = clock_ticks();
-    end = spend(2);
-    first = contention_charge(&lock);
-    spend(1);
+    contention_charge(&lock, true);
+    spend(5);
+    before = clock_ticks();
     contention_acquired(&lock);
-    end = spend(8 * clock_ns_of(clock_ticks() - end) / 1000000 + 10);
-    second = contention_charge(&lock);
-    first.ticks += second.ticks;
-    assert_between(first, end - after, clock_ticks() - before);
+    got = clock_ticks();
+    end = spend(2);
+    charge = contention_charge(&lock, true);
+    assert_between(charge, end - got, clock_ticks() - before);
     contention_end(&waiter, true);
 }
 
@@ -178,7 +224,7 @@ static void *come_and_go(void *unused)
     for (unsigned i = 0; i < 20000; i++) {
         struct contention waiter;
         contention_begin(&waiter, &shared[i % 4]);
-        contention_charge(&shared[(i + 1) % 4]);
+        contention_charge(&shared[(i + 1) % 4], false);
         contention_end(&waiter, i % 2);
     }
     return unused;
@@ -215,7 +261,7 @@ static void test_ban(void **state)
     assert_true(clock_ticks() > begin);
     inner_ns = clock_ns(CLOCK_MONOTONIC) - inner_ns;
     end = spend(5);
-    charge = contention_charge(&lock);
+    charge = contention_charge(&lock, false);
     last = clock_ticks();
     outer_ns = clock_ns(CLOCK_MONOTONIC) - outer_ns;
     prctl(PR_SET_TSC, PR_TSC_ENABLE);
@@ -228,9 +274,9 @@ static void test_ban(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_charge), cmocka_unit_test(test_timeout), cmocka_unit_test(test_spread),
-        cmocka_unit_test(test_full),   cmocka_unit_test(test_forget),  cmocka_unit_test(test_many_threads),
-        cmocka_unit_test(test_ban),
+        cmocka_unit_test(test_charge),       cmocka_unit_test(test_timeout), cmocka_unit_test(test_spread),
+        cmocka_unit_test(test_shared),       cmocka_unit_test(test_full),    cmocka_unit_test(test_forget),
+        cmocka_unit_test(test_many_threads), cmocka_unit_test(test_ban),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }
