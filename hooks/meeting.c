@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What threads meet at: semaphores, barriers, the end of another thread, the first to initialize. */
-#include "../sampler/wait.h"
-#include "hooks.h"
+#include "waits.h"
 
 /* One that is there to be taken makes nobody wait. The real function is called in any case: it is a
  * cancellation point even then. */
@@ -29,104 +28,20 @@ int sem_wait(sem_t *semaphore)
     return take_waiting(semaphore);
 }
 
-int sem_timedwait(sem_t *semaphore, const struct timespec *until)
-{
-    struct wait wait;
-    int result;
-
-    wait_enter(&wait, WAIT_sem_timedwait);
-    result = real.sem_timedwait(semaphore, until);
-    wait_leave(&wait);
-    return result;
-}
-
-int sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *until)
-{
-    struct wait wait;
-    int result;
-
-    wait_enter(&wait, WAIT_sem_clockwait);
-    result = real.sem_clockwait(semaphore, clock, until);
-    wait_leave(&wait);
-    return result;
-}
-
-int semop(int set, struct sembuf *operations, size_t count)
-{
-    struct wait wait;
-    int result;
-
-    wait_enter(&wait, WAIT_semop);
-    result = real.semop(set, operations, count);
-    wait_leave(&wait);
-    return result;
-}
-
-int semtimedop(int set, struct sembuf *operations, size_t count, const struct timespec *timeout)
-{
-    struct wait wait;
-    int result;
-
-    wait_enter(&wait, WAIT_semtimedop);
-    result = real.semtimedop(set, operations, count, timeout);
-    wait_leave(&wait);
-    return result;
-}
-
-int pthread_barrier_wait(pthread_barrier_t *barrier)
-{
-    struct wait wait;
-    int error;
-
-    wait_enter(&wait, WAIT_pthread_barrier_wait);
-    error = real.pthread_barrier_wait(barrier);
-    wait_leave(&wait);
-    return error;
-}
-
-int pthread_join(pthread_t thread, void **result)
-{
-    struct wait wait;
-    int error;
-
-    wait_enter_for(&wait, WAIT_pthread_join, (uintptr_t)thread, 0);
-    error = real.pthread_join(thread, result);
-    wait_leave(&wait);
-    return error;
-}
-
-int pthread_timedjoin_np(pthread_t thread, void **result, const struct timespec *until)
-{
-    struct wait wait;
-    int error;
-
-    wait_enter_for(&wait, WAIT_pthread_timedjoin_np, (uintptr_t)thread, 0);
-    error = real.pthread_timedjoin_np(thread, result, until);
-    wait_leave(&wait);
-    return error;
-}
-
-int pthread_clockjoin_np(pthread_t thread, void **result, clockid_t clock, const struct timespec *until)
-{
-    struct wait wait;
-    int error;
-
-    wait_enter_for(&wait, WAIT_pthread_clockjoin_np, (uintptr_t)thread, 0);
-    error = real.pthread_clockjoin_np(thread, result, clock, until);
-    wait_leave(&wait);
-    return error;
-}
-
-int thrd_join(thrd_t thread, int *value)
-{
-    struct wait wait;
-    int result;
-
-    wait_enter_for(&wait, WAIT_thrd_join, (uintptr_t)thread, 0);
-    result = real.thrd_join(thread, value);
-    wait_leave(&wait);
-    return result;
-}
+WAITS(int, sem_timedwait, (sem_t * semaphore, const struct timespec *until), (semaphore, until))
+WAITS(int, sem_clockwait, (sem_t * semaphore, clockid_t clock, const struct timespec *until),
+      (semaphore, clock, until))
+WAITS(int, semop, (int set, struct sembuf *operations, size_t count), (set, operations, count))
+WAITS(int, semtimedop, (int set, struct sembuf *operations, size_t count, const struct timespec *timeout),
+      (set, operations, count, timeout))
+WAITS(int, pthread_barrier_wait, (pthread_barrier_t * barrier), (barrier))
+WAITS_FOR(int, pthread_join, (uintptr_t)thread, (pthread_t thread, void **result), (thread, result))
+WAITS_FOR(int, pthread_timedjoin_np, (uintptr_t)thread,
+          (pthread_t thread, void **result, const struct timespec *until), (thread, result, until))
+WAITS_FOR(int, pthread_clockjoin_np, (uintptr_t)thread,
+          (pthread_t thread, void **result, clockid_t clock, const struct timespec *until),
+          (thread, result, clock, until))
+WAITS_FOR(int, thrd_join, (uintptr_t)thread, (thrd_t thread, int *value), (thread, value))
 
 /* glibc's once: 0 at first, an odd number while a thread initializes, 2 from then on. Whoever finds it 0 runs
    the program's code and does not wait. */

@@ -54,6 +54,12 @@ static inline bool wait_is_marked(const struct seg_thread *thread)
     return atomic_load_explicit(&thread->wait_sequence, memory_order_relaxed) & 1;
 }
 
+/* Any of the profiles of waits is on. */
+static inline bool wait_is_wanted(void)
+{
+    return process_wanted() & WAIT_PROFILES;
+}
+
 /* Where there is more to do than to mark: the thread has no slot yet, is in a wait already, or in a child
    that has not noticed. Its slot, if it is in a segment of this process; NULL: it is not. */
 struct seg_thread *wait_begin(struct wait *wait);

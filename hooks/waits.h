@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Hooks of functions that may wait as a whole, each of them a line:
+ *
+ *     WAITS(ssize_t, read, (int fd, void *buffer, size_t size), (fd, buffer, size))
+ *
+ * defines read(), which goes on in libc's read() by a jump where no profile of waits is on, and else calls it
+ * between wait_enter() and wait_leave(). WAITS_AS() is for what goes by another function's name,
+ * WAITS_FOR() for what tells whom it waits for (seg_thread.wait_object).
+ */
+#ifndef CPROF_HOOKS_WAITS_H
+#define CPROF_HOOKS_WAITS_H
+
+#include "../sampler/wait.h"
+#include "hooks.h"
+
+#define WAITS(type, name, parameters, arguments) WAITS_HOOK(type, name, name, 0, parameters, arguments)
+#define WAITS_AS(type, name, kind, parameters, arguments)                                                    \
+    WAITS_HOOK(type, name, kind, 0, parameters, arguments)
+#define WAITS_FOR(type, name, object, parameters, arguments)                                                 \
+    WAITS_HOOK(type, name, name, object, parameters, arguments)
+
+/* Two functions, since one that has a wait on its stack cannot end in a jump. */
+#define WAITS_HOOK(type, name, kind, object, parameters, arguments)                                          \
+    __attribute__((noinline)) static type name##_waiting parameters                                          \
+    {                                                                                                        \
+        struct wait around;                                                                                  \
+        type outcome;                                                                                        \
+        wait_enter_for(&around, WAIT_##kind, object, 0);                                                     \
+        outcome = real.name arguments;                                                                       \
+        wait_leave(&around);                                                                                 \
+        return outcome;                                                                                      \
+    }                                                                                                        \
+    type name parameters                                                                                     \
+    {                                                                                                        \
+        return LIKELY(wait_is_wanted()) ? name##_waiting arguments : real.name arguments;                    \
+    }
+
+#endif
