@@ -80,6 +80,14 @@ bool image_read(const struct image *image, uint64_t address, uint64_t *word)
     return false;
 }
 
+bool image_is_data(const struct image *image, uint64_t address)
+{
+    for (unsigned i = 0; i < image->loads; i++)
+        if (image->load[i].writable && address >= image->load[i].start && address < image->load[i].end)
+            return true;
+    return false;
+}
+
 bool image_address(const struct image *image, uint64_t offset, uint64_t *address)
 {
     for (unsigned i = 0; i < image->loads; i++) {

@@ -54,6 +54,9 @@ bool image_same(const struct image *image, const struct image *other);
 /* Reads 8 bytes that the file has and the process cannot have changed. address: a multiple of 8. */
 bool image_read(const struct image *image, uint64_t address, uint64_t *word);
 
+/* In a part that the process may have changed. */
+bool image_is_data(const struct image *image, uint64_t address);
+
 /* The address at which a part of the file is loaded, or false: its offset is in no segment. */
 bool image_address(const struct image *image, uint64_t offset, uint64_t *address);
 

@@ -113,7 +113,21 @@ static void name_call(struct task *task, long number)
             snprintf(task->what, sizeof task->what, "%s", calls[i].name);
 }
 
-/* "running", or the number of the call it is in and its arguments, or -1. */
+/* The last two of what is shown. */
+static void read_registers(const char *text, struct task *task)
+{
+    const char *pc = strrchr(text, ' '), *sp = pc;
+
+    while (sp && sp > text && *--sp != ' ')
+        ;
+    if (!pc || *sp != ' ')
+        return;
+    task->sp = strtoull(sp, NULL, 16);
+    task->pc = strtoull(pc, NULL, 16);
+}
+
+/* "running", or the number of the call it is in and its arguments, or -1; and then stack pointer and program
+   counter. */
 static bool read_call(pid_t pid, pid_t tid, struct task *task)
 {
     char text[256];
@@ -124,6 +138,7 @@ static bool read_call(pid_t pid, pid_t tid, struct task *task)
         task->state = TASK_RUNNING;
         return true;
     }
+    read_registers(text, task);
     /* In no call: it waits for a page, or was stopped, which its state tells. */
     if (text[0] == '-')
         return false;
@@ -142,6 +157,8 @@ static void read_state(pid_t pid, pid_t tid, struct task *task)
                   : letter == 'R'        ? TASK_RUNNING
                   : strchr("Tt", letter) ? TASK_STOPPED
                                          : TASK_BLOCKED;
+    if (task->state == TASK_RUNNING)
+        task->pc = task->sp = 0;
     if (letter == 'D')
         snprintf(task->what, sizeof task->what, "page fault or disk");
 }

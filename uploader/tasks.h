@@ -11,7 +11,8 @@ enum task_state { TASK_GONE, TASK_RUNNING, TASK_BLOCKED, TASK_STOPPED };
 
 struct task {
     enum task_state state;
-    char what[32]; /* of a blocked one: its system call, "page fault or disk"; "" where nobody may know */
+    char what[32];   /* of a blocked one: its system call, "page fault or disk"; "" where nobody may know */
+    uint64_t pc, sp; /* where it left for the kernel; 0 where nobody may know, and of one that runs */
 };
 
 /* Two or three system calls; pid and tid as our pid namespace numbers them. */

@@ -19,10 +19,13 @@ enum {
     SLOW_READ = 16,                /* as much work as so many others: one that is a system call */
     LOOKS_PAUSE = 20,              /* before mappings are read again where the last time was in vain */
     LOOKS_KNOWN = 20,              /* for so many, what lies above a stack of unknown bounds is believed */
+    FRAME_WORDS = 64,
+    FRAME_TRIES = 8, /* where a frame pointer is looked for, and how many are tried */
 };
 
 /* In the order of seg_thread.wait_regs. */
 enum { REG_PC, REG_SP, REG_FP };
+#define ALL_REGS ((1u << LAYOUT_REGS) - 1)
 static const int8_t register_numbers[LAYOUT_REGS] = {UNW_X86_64_RIP, UNW_X86_64_RSP, UNW_X86_64_RBP,
                                                      UNW_X86_64_RBX, UNW_X86_64_R12, UNW_X86_64_R13,
                                                      UNW_X86_64_R14, UNW_X86_64_R15};
@@ -33,6 +36,7 @@ struct unwinder {
     bool stale;                                     /* maps are */
     uint32_t look, refreshed, read_next, read_last; /* numbers of looks */
     uint64_t regs[LAYOUT_REGS];
+    unsigned known; /* which of them, as bits */
     uint8_t *batch; /* all copies; */
     size_t batch_room;
     uint8_t *longer; /* the one in use, where a walk needed more of it */
@@ -249,6 +253,11 @@ static int access_mem(unw_addr_space_t space, unw_word_t address, unw_word_t *va
     mapping = maps_find_data(&unwinder->maps, address);
     if (mapping && image_read(mapping->image, address - mapping->bias, value))
         return 0;
+    /* What frame information has there is the address of a function's personality routine, which nobody calls
+       here. */
+    *value = 0;
+    if (mapping && image_is_data(mapping->image, address - mapping->bias))
+        return 0;
     if (!may_read(unwinder, SLOW_READ))
         return -UNW_EINVAL;
     unwinder->reread = true;
@@ -267,7 +276,7 @@ static int access_reg(unw_addr_space_t space, unw_regnum_t number, unw_word_t *v
 
     (void)space;
     for (int i = 0; !write && i < LAYOUT_REGS; i++) {
-        if (register_numbers[i] == number) {
+        if (register_numbers[i] == number && unwinder->known >> i & 1) {
             *value = unwinder->regs[i];
             return 0;
         }
@@ -405,11 +414,11 @@ static bool leads_nowhere(const struct unwinder *unwinder, const struct unwound 
     return false;
 }
 
-void unwinder_walk(struct unwinder *unwinder, const uint64_t regs[LAYOUT_REGS], struct unwound *unwound)
+static void walk_known(struct unwinder *unwinder, unsigned known, struct unwound *unwound)
 {
     if (unwinder->stale)
         read_fresh(unwinder);
-    memcpy(unwinder->regs, regs, sizeof unwinder->regs);
+    unwinder->known = known;
     unwinder->reread = unwinder->changed = false;
     walk(unwinder, unwound);
     if (leads_nowhere(unwinder, unwound))
@@ -419,6 +428,50 @@ void unwinder_walk(struct unwinder *unwinder, const uint64_t regs[LAYOUT_REGS], 
     if (unwinder->read_last == unwinder->look && leads_nowhere(unwinder, unwound))
         unwinder->read_next = unwinder->look + LOOKS_PAUSE;
     unwound->reread = unwinder->reread;
+}
+
+void unwinder_walk(struct unwinder *unwinder, const uint64_t regs[LAYOUT_REGS], struct unwound *unwound)
+{
+    memcpy(unwinder->regs, regs, sizeof unwinder->regs);
+    walk_known(unwinder, ALL_REGS, unwound);
+}
+
+/* May the two words there be what a function with a frame pointer has pushed: its caller's, which lies
+   further out, and a return address? */
+static bool is_like_a_frame(const struct unwinder *unwinder, uint64_t at)
+{
+    uint64_t outer, pc;
+    const struct region *region;
+
+    if (!unwinder_word(unwinder, at, &outer) || !unwinder_word(unwinder, at + sizeof outer, &pc) ||
+        (outer && outer <= at))
+        return false;
+    region = maps_find_region(&unwinder->maps, pc - 1);
+    return region && region->executable;
+}
+
+void unwinder_walk_from(struct unwinder *unwinder, uint64_t pc, uint64_t sp, struct unwound *unwound)
+{
+    const unsigned known = 1u << REG_PC | 1u << REG_SP;
+    uint64_t from;
+
+    memset(unwinder->regs, 0, sizeof unwinder->regs);
+    unwinder->regs[REG_PC] = pc;
+    unwinder->regs[REG_SP] = sp;
+    walk_known(unwinder, known, unwound);
+    if (!unwound->truncated || !unwound->frames)
+        return;
+    from = (unwound->frame[unwound->frames - 1].sp + 7) & ~UINT64_C(7);
+    for (int i = 0, tries = 0; i < FRAME_WORDS && tries < FRAME_TRIES; i++) {
+        if (!is_like_a_frame(unwinder, from + 8 * (uint64_t)i))
+            continue;
+        tries++;
+        unwinder->regs[REG_FP] = from + 8 * (uint64_t)i;
+        walk_known(unwinder, known | 1u << REG_FP, unwound);
+        if (!unwound->truncated)
+            return;
+    }
+    walk_known(unwinder, known, unwound);
 }
 
 void unwinder_look(struct unwinder *unwinder)

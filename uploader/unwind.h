@@ -69,4 +69,9 @@ bool unwinder_word(const struct unwinder *unwinder, uint64_t address, uint64_t *
 /* Walks the copy in use. */
 void unwinder_walk(struct unwinder *unwinder, const uint64_t regs[LAYOUT_REGS], struct unwound *unwound);
 
+/* The same for a thread of which no more than these two registers is known. A frame that was found by its
+   frame pointer, where that was in none of the frames further in, is one from which the walk goes on to the
+   thread's first function. */
+void unwinder_walk_from(struct unwinder *unwinder, uint64_t pc, uint64_t sp, struct unwound *unwound);
+
 #endif

@@ -180,7 +180,52 @@ static void see_waiting(struct target *target, struct seg_thread *thread, struct
         wall_ask_holder(target, thread, watched);
 }
 
-static void set_blocked(struct target *target, struct watched *watched, const struct task *task)
+/* Is it where it was, in the same call? It may have left it, and come again, meanwhile. */
+static bool is_still_there(const struct target *target, const struct watched *watched,
+                           const struct task *before)
+{
+    struct task now;
+
+    task_read(target->pid, watched->tid, &now);
+    return now.pc == before->pc && now.sp == before->sp && !strcmp(now.what, before->what);
+}
+
+/* The stack of a thread that is blocked where no hook says so: the kernel knows where it left for it. */
+static struct wait_stack *unwind_blocked(struct target *target, const struct seg_thread *thread,
+                                         struct watched *watched, const struct task *task, const char *leaf)
+{
+    struct wall *wall = target->wall;
+    const uint64_t regs[LAYOUT_REGS] = {task->pc, task->sp};
+    struct stack_copy copy = {.sp = task->sp};
+    struct wait_stack *last;
+
+    check_modules(target);
+    last = watched->changes == wall->changes && watched->stack && watched->stack->leaf == leaf
+               ? watched->stack
+               : NULL;
+    watched->changes = wall->changes;
+    if (!task->sp || wall->unreadable)
+        return waits_intern(wall->waits, leaf, NULL);
+    if (thread) {
+        copy.low = thread->stack_low;
+        copy.high = thread->stack_high;
+    }
+    copy.size = copy_size(last);
+    unwinder_copy(wall->unwinder, &copy, 1);
+    if (copy.error == -EPERM || copy.error == -ENOSYS)
+        note_unreadable(target, copy.error);
+    if (copy.error)
+        return waits_intern(wall->waits, leaf, NULL);
+    if (last && still_there(wall, last, regs))
+        return last;
+    if (is_late(wall))
+        return last ? last : waits_intern(wall->waits, leaf, NULL);
+    unwinder_walk_from(wall->unwinder, task->pc, task->sp, &wall->unwound);
+    return waits_intern(wall->waits, leaf, is_still_there(target, watched, task) ? &wall->unwound : NULL);
+}
+
+static void set_blocked(struct target *target, const struct seg_thread *thread, struct watched *watched,
+                        const struct task *task)
 {
     struct wait_stack *stack;
     char text[64];
@@ -190,7 +235,7 @@ static void set_blocked(struct target *target, struct watched *watched, const st
              *task->what ? ": " : "", task->what);
     leaf = symbols_intern(target->programs->symbols, text);
     watched->what = symbols_intern(target->programs->symbols, task->what);
-    stack = leaf ? waits_intern(target->wall->waits, leaf, NULL) : NULL;
+    stack = leaf ? unwind_blocked(target, thread, watched, task, leaf) : NULL;
     if (watched->activity != ACTIVE_BLOCKED || watched->stack != stack)
         watched->same = 0;
     else if (watched->same < SAME_MOST)
@@ -230,10 +275,11 @@ static void set_unknown(struct watched *watched)
 
 /* What the kernel says of it. One that is gone spent its last moments in what it was seen in, if that is not
    known to be over. */
-static void set_task(struct target *target, struct watched *watched, const struct task *task)
+static void set_task(struct target *target, const struct seg_thread *thread, struct watched *watched,
+                     const struct task *task)
 {
     if (task->state == TASK_BLOCKED || task->state == TASK_STOPPED) {
-        set_blocked(target, watched, task);
+        set_blocked(target, thread, watched, task);
     } else if (task->state == TASK_RUNNING) {
         watched->activity = ACTIVE_RUNNING;
         watched->stack = NULL;
@@ -255,8 +301,8 @@ static bool is_left_alone(const struct wall *wall, const struct watched *watched
 
 /* In no hooked call: the kernel knows. Who is not asked is still in what he was seen in, unless it was a
    wait, which has ended, or he has waited since. */
-static void see_other(struct target *target, struct watched *watched, uint32_t sequence, bool ask,
-                      int64_t now_ns)
+static void see_other(struct target *target, const struct seg_thread *thread, struct watched *watched,
+                      uint32_t sequence, bool ask, int64_t now_ns)
 {
     const struct wait_stack *before = watched->stack;
     enum activity was = watched->activity;
@@ -265,7 +311,7 @@ static void see_other(struct target *target, struct watched *watched, uint32_t s
     if (ask && is_askable(target))
         task_read(target->pid, watched->tid, &task);
     if (ask && !target->wall->dead)
-        set_task(target, watched, &task);
+        set_task(target, thread, watched, &task);
     else if (was == ACTIVE_WAITING || (was == ACTIVE_BLOCKED && watched->sequence != sequence))
         set_unknown(watched);
     watched->owed = !ask && !target->wall->dead && is_left_alone(target->wall, watched, sequence);
@@ -361,7 +407,7 @@ static void look_at(struct target *target, uint32_t slot, bool ask, int64_t now_
     if (sequence & 1)
         see_waiting(target, thread, watched, sequence, now_ns);
     else
-        see_other(target, watched, sequence, ask, now_ns);
+        see_other(target, thread, watched, sequence, ask, now_ns);
     account(wall, watched, now_ns);
 }
 
@@ -465,7 +511,7 @@ static void look_at_strays(struct target *target, int64_t now_ns)
         if (!stray->tid)
             continue;
         wall->budget->questions -= ask;
-        see_other(target, stray, 0, ask, now_ns);
+        see_other(target, NULL, stray, 0, ask, now_ns);
         if (stray->ending)
             stray->tid = 0;
         else

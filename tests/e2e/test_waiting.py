@@ -45,8 +45,30 @@ def test_wall_time_adds_up(env):
     assert running <= 0.01 * total + stolen, f"{running / 1e9} s of no CPU time, {stolen / 1e9} s stolen"
     near(off.total("off_cpu") + cpu.total("cpu") + running, wall.total("wall"), 0.005 * total, "off-CPU and CPU time")
     near(off.by_label("off_cpu", "thread")["raw"], lived["raw"], 0.03 * lived["raw"], "in a raw futex")
-    assert off.under("off_cpu", "[blocked: futex]") > 0.9 * lived["raw"], "the raw futex is not shown as what it is"
+    assert off.under("off_cpu", "live", "raw", "[blocked: futex]") > 0.9 * lived["raw"], off.stacks()
     near(off.under("off_cpu", "sleeper", "nanosleep"), lived["sleeper"], 0.05 * lived["sleeper"], "asleep")
+
+
+def test_blocked_where_nobody_interposes(env):
+    """Whether functions keep a frame pointer, as without optimization, or not."""
+    for flags in (("-O2", "-g"), ("-O0", "-g")):
+        program = env.program("unhooked.c", *flags, name="unhooked" + flags[0])
+        lived = env.run(program, "2").ok().figures()["lived"]
+        off, threads = env.final(os.path.basename(program), "off_cpu"), env.profile(os.path.basename(program), "threads")
+        for function, inner, call in (("read_a_line", "fgets", "[blocked: read]"), ("run_a_command", "do_system", "[blocked: wait4]"),
+                                      ("park_for_good", "park_for_good", "[blocked: futex]")):
+            near(off.under("off_cpu", "start_thread", function, inner, call), lived, 0.1 * lived, f"{call} in {function}, {flags[0]}")
+        assert threads.under("threads", "read_a_line") == threads.under("threads", "park_for_good") == 1, threads.stacks()
+        assert not any("truncated" in s for s in off.stacks()), off.stacks()
+
+
+def test_waits_in_functions_with_something_to_clean_up(env):
+    """As C++ has them everywhere: their frame information leads to the program's data."""
+    env.run(env.program("cleanups.cc", "-O2", "-g")).ok()
+    off = env.final("cleanups", "off_cpu")
+    waits = "clone3;start_thread;.*;take_order;wait_for_order;.*pthread_cond_wait$"
+    assert any(re.search(waits, s) for s in off.stacks()), off.stacks()
+    assert not any("truncated" in s for s in off.stacks()), off.stacks()
 
 
 def test_200_asleep_in_ten_places(env):
