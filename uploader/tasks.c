@@ -84,6 +84,7 @@ static const struct {
              CALL(getdents64),
              CALL(stat),
              CALL(newfstatat),
+             CALL(statx),
              CALL(ptrace),
              CALL(membarrier)};
 #undef CALL

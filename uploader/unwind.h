@@ -69,9 +69,9 @@ bool unwinder_word(const struct unwinder *unwinder, uint64_t address, uint64_t *
 /* Walks the copy in use. */
 void unwinder_walk(struct unwinder *unwinder, const uint64_t regs[LAYOUT_REGS], struct unwound *unwound);
 
-/* The same for a thread of which no more than these two registers is known. A frame that was found by its
-   frame pointer, where that was in none of the frames further in, is one from which the walk goes on to the
-   thread's first function. */
+/* The same for a thread of which only these two registers are known. Where the walk needs a frame pointer
+   that no frame further in has saved, those on the stack that look like one are tried, a few, and the first
+   is taken from which it gets to the thread's first function. */
 void unwinder_walk_from(struct unwinder *unwinder, uint64_t pc, uint64_t sp, struct unwound *unwound);
 
 #endif
