@@ -44,7 +44,7 @@
 #include "poison.h"
 
 enum { ENTRIES = 4096, WAYS = 8, SHORT_STRIDE = 16, SHORT_RUN = 64 };
-enum { MASS_SHIFT = 3, SPIN_STRIDE = 16, SPINS = 3, SPIN_PAUSES = 64 };
+enum { MASS_SHIFT = 4, SPIN_STRIDE = 16, SPINS = 3, SPIN_PAUSES = 64 };
 static const uint64_t always_ns = 10000, short_ns = 1000, spin_ns = 200;
 
 struct entry {
@@ -334,21 +334,22 @@ __attribute__((noinline)) void contention_look(const void *lock, uint64_t now)
     atomic_store_explicit(&entry->mark, reached << MARK_SHIFT, memory_order_relaxed);
 }
 
-/* What the charge is to be, so that the sum of all comes to what was waited. Of a lock that other processes
-   hold, too, the rest was waited for them. */
-static uint64_t balance(struct entry *entry, uint64_t charge, uint64_t reached, bool is_shared)
+/* What the charge is to be, so that the sum of all comes to what was waited, that until now and this time
+   included. What drawing it adds is left to later ones: who is drawn seldom would lose it again at once. Of a
+   lock that other processes hold, too, the rest was waited for them. */
+static uint64_t balance(struct entry *entry, uint64_t charge, uint64_t waited, uint64_t reached,
+                        bool is_shared)
 {
     uint64_t charged = atomic_load_explicit(&entry->charged, memory_order_relaxed);
     uint64_t mass = atomic_load_explicit(&entry->mass, memory_order_relaxed);
-    int64_t lacks = (int64_t)(reached - charged - charge), more;
+    int64_t lacks = (int64_t)(reached - charged - waited), more;
 
-    mass += charge - (mass >> MASS_SHIFT);
-    atomic_store_explicit(&entry->mass, mass, memory_order_relaxed);
+    atomic_store_explicit(&entry->mass, mass + charge - (mass >> MASS_SHIFT), memory_order_relaxed);
     if (is_shared) {
         atomic_store_explicit(&entry->charged, reached, memory_order_relaxed);
         return charge;
     }
-    more = (int64_t)((double)lacks * ((double)charge / (double)(mass + 1)));
+    more = charge < mass ? (int64_t)((double)lacks * ((double)charge / (double)mass)) : lacks;
     charge = more < 0 && charge < (uint64_t)-more ? 0 : charge + (uint64_t)more;
     atomic_store_explicit(&entry->charged, charged + charge, memory_order_relaxed);
     return charge;
@@ -425,7 +426,7 @@ struct contention_charge contention_charge(const void *lock, bool is_shared)
     count_short(entry, clock_ns_of((waited << CONTENTION_UNIT_SHIFT) / waiters) < short_ns);
     charge.events = draw(fraction, waited, waiters) * (holding == HOLDING_DRAWN ? SHORT_STRIDE : 1);
     if (charge.events)
-        charge.ticks = balance(entry, (waited * charge.events) >> WEIGHT_SHIFT, reached, is_shared)
+        charge.ticks = balance(entry, (waited * charge.events) >> WEIGHT_SHIFT, waited, reached, is_shared)
                        << CONTENTION_UNIT_SHIFT;
     if (waiters == SPIN_STRIDE * atomic_load_explicit(&entry->spinners, memory_order_relaxed))
         charge.events *= SPIN_STRIDE;
