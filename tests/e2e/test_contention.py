@@ -86,6 +86,13 @@ def test_lock_got_again_inside_a_condition(env):
 
 
 @alone
+def test_woken_while_nobody_had_the_lock(env):
+    waited = env.run(env.program("broadcast.c")).ok().figures()["waited"]
+    mutex = env.final("broadcast", "mutex")
+    near(mutex.under("delay", "wait_for_turns"), waited, 0.05 * waited, "charged to each of them but the last")
+
+
+@alone
 def test_long_holdings_of_a_hot_lock(env):
     """Each is charged once, however short the others are; and a waiter that jumped away waits no longer."""
     stalled = env.run(env.program("stalls.c")).ok().figures()["stalled"]
