@@ -38,6 +38,7 @@
 #include "event.h"
 #include "process.h"
 #include "record.h"
+#include "slots.h"
 #include "sys.h"
 #include "threads.h"
 
@@ -56,6 +57,7 @@ struct entry {
     _Atomic uint64_t shorts;   /* short holdings in a row, of those that were looked at; SHORT_RUN at most */
     _Atomic uint64_t mass;     /* of the last charges, each lap of them by 1 / 2^MASS_SHIFT less */
     _Atomic uint64_t spinners; /* of the waiters, those that stand for SPIN_STRIDE */
+    _Atomic uint64_t foreign;  /* 1: a thread of another process was seen to own it */
 };
 
 /* RELEASED: the mark is of the last release that was looked at; who has the lock now got it when nobody
@@ -110,6 +112,7 @@ static struct entry *claim(uintptr_t lock, bool take_idle)
             uint64_t reached = integral(entry, contention_units(clock_ticks()));
             atomic_store_explicit(&entry->charged, reached, memory_order_relaxed);
             atomic_store_explicit(&entry->mass, 0, memory_order_relaxed);
+            atomic_store_explicit(&entry->foreign, 0, memory_order_relaxed);
             atomic_store_explicit(&entry->mark, reached << MARK_SHIFT | MARK_RELEASED, memory_order_relaxed);
             return entry;
         }
@@ -285,6 +288,37 @@ void contention_end(struct contention *contention, bool acquired)
         contention_acquired_at(contention->lock, contention->end);
 }
 
+/* Slots are many: those of threads that owned such a lock are remembered. */
+static bool is_own_thread(const struct segment *segment, int tid)
+{
+    enum { KNOWN = 64 };
+    static _Atomic uint32_t known[KNOWN];
+    uint32_t used = atomic_load_explicit(&segment->header.used_slots, memory_order_relaxed);
+    uint32_t slot = atomic_load_explicit(&known[(unsigned)tid % KNOWN], memory_order_relaxed);
+
+    if (slot && atomic_load_explicit(&slot_private[slot].tid, memory_order_relaxed) == tid)
+        return true;
+    for (slot = 1; slot < used && slot < LAYOUT_THREADS; slot++) {
+        if (atomic_load_explicit(&slot_private[slot].tid, memory_order_relaxed) != tid)
+            continue;
+        atomic_store_explicit(&known[(unsigned)tid % KNOWN], slot, memory_order_relaxed);
+        return true;
+    }
+    return false;
+}
+
+void contention_owned_by(const struct contention *contention, int tid)
+{
+    struct segment *segment = process_attached();
+    struct entry *entry;
+
+    if (!contention->entry || contention->generation != generation || !segment || tid <= 0)
+        return;
+    entry = &entries[contention->entry - 1];
+    if (!atomic_load_explicit(&entry->foreign, memory_order_relaxed) && !is_own_thread(segment, tid))
+        atomic_store_explicit(&entry->foreign, 1, memory_order_relaxed);
+}
+
 void contention_abandon(void)
 {
     uint32_t at = thread_local_state.waits_at;
@@ -421,6 +455,7 @@ struct contention_charge contention_charge(const void *lock, bool is_shared)
         atomic_store_explicit(&entry->charged, reached, memory_order_relaxed);
     if (!waited || !fraction)
         return charge;
+    is_shared |= atomic_load_explicit(&entry->foreign, memory_order_relaxed);
     waiters = contention_count(atomic_load_explicit(&entry->state, memory_order_relaxed));
     waiters += !waiters;
     count_short(entry, clock_ns_of((waited << CONTENTION_UNIT_SHIFT) / waiters) < short_ns);

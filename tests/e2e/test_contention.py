@@ -62,6 +62,13 @@ def test_lock_that_is_free_before_its_waiters_wake(env):
 
 
 @alone
+def test_robust_mutex(env):
+    """Which libc marks as shared with other processes."""
+    waited, _, mutex = handoffs(env, "4", "50000", "5000", "robust")
+    near(mutex.total("delay"), waited, 0.03 * waited, "waited, by who released")
+
+
+@alone
 def test_waits_that_end_by_spinning(env):
     """Shorter than it takes to register a waiter: one in 16 stands for all."""
     waited, got, mutex = handoffs(env, "2", "300", "300")
