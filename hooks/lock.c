@@ -18,10 +18,12 @@ static bool is_held_again(const void *lock)
     return (mutex->__data.__kind & 3) == PTHREAD_MUTEX_RECURSIVE_NP && mutex->__data.__count > 1;
 }
 
-static bool is_shared(const pthread_mutex_t *mutex)
+/* Glibc marks robust mutexes as shared with other processes, too, which few of them are. */
+static void note_owner(const struct contention *contention, const pthread_mutex_t *mutex)
 {
     enum { PROCESS_SHARED = 128 }; /* of __kind, from glibc's pthreadP.h */
-    return mutex->__data.__kind & PROCESS_SHARED;
+    if (UNLIKELY(mutex->__data.__kind & PROCESS_SHARED))
+        contention_owned_by(contention, *(const volatile int *)&mutex->__data.__owner);
 }
 
 /* A robust mutex is got from an owner that died, too. */
@@ -70,6 +72,7 @@ __attribute__((noinline)) static int lock_waiting(pthread_mutex_t *mutex)
     contention_begin(&contention, mutex);
     if (got_by_spinning(&contention, mutex, &error))
         return error;
+    note_owner(&contention, mutex);
     wait_enter_for(&wait, WAIT_pthread_mutex_lock, (uintptr_t)mutex, contention.start);
     error = real.pthread_mutex_lock(mutex);
     contention_end(&contention, got_it(error));
@@ -96,6 +99,7 @@ __attribute__((noinline)) static int timedlock_waiting(pthread_mutex_t *mutex, c
     contention_begin(&contention, mutex);
     if (got_by_spinning(&contention, mutex, &error))
         return error;
+    note_owner(&contention, mutex);
     wait_enter_for(&wait, WAIT_pthread_mutex_timedlock, (uintptr_t)mutex, contention.start);
     error = real.pthread_mutex_timedlock(mutex, until);
     contention_end(&contention, got_it(error));
@@ -123,6 +127,7 @@ __attribute__((noinline)) static int clocklock_waiting(pthread_mutex_t *mutex, c
     contention_begin(&contention, mutex);
     if (got_by_spinning(&contention, mutex, &error))
         return error;
+    note_owner(&contention, mutex);
     wait_enter_for(&wait, WAIT_pthread_mutex_clocklock, (uintptr_t)mutex, contention.start);
     error = real.pthread_mutex_clocklock(mutex, clock, until);
     contention_end(&contention, got_it(error));
@@ -150,7 +155,7 @@ __attribute__((noinline)) static int unlock_waited_for(pthread_mutex_t *mutex)
     int error;
 
     if (!is_held_again(mutex))
-        charge = contention_charge(mutex, is_shared(mutex));
+        charge = contention_charge(mutex, false);
     error = real.pthread_mutex_unlock(mutex);
     if (!error)
         contention_record(RELEASE_pthread_mutex_unlock, charge);

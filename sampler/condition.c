@@ -3,7 +3,8 @@
  * For each condition that is waited for: how many wait, and the sum of the times at which those of them that
  * were woken were (number and sum in one word, as contention.c has it). Who of them a signal wakes cannot be
  * known: whoever comes back first takes the average of their times with it, the last one what is left, so
- * that the mutex's sums come out even.
+ * that the mutex's sums come out even. Of those that were woken while nobody had the mutex, the first one
+ * gets it, and the others wait for it from then on.
  */
 #include "condition.h"
 
@@ -22,6 +23,7 @@ struct entry {
     _Atomic uint64_t woken;   /* contention_pack() of number and times */
     _Atomic uint32_t waiters; /* woken ones among them */
     _Atomic uint32_t at;      /* where the woken ones are waiters of the mutex */
+    _Atomic uint32_t freely;  /* woken, and the mutex was free; not among `woken` */
 };
 
 static struct entry entries[ENTRIES] __attribute__((aligned(LAYOUT_PAGE)));
@@ -80,8 +82,8 @@ void condition_enter(const void *cond, const void *mutex)
     thread_local_state.waits_at = (uint16_t)(WAITS_AT_CONDITION + (entry - entries));
 }
 
-/* One of the woken ones waits for the mutex no longer. */
-static void withdraw_one(struct entry *entry, uint64_t now)
+/* One of the woken ones waits for the mutex no longer. false: there is none. */
+static bool withdraw_one(struct entry *entry, uint64_t now)
 {
     uint32_t at = atomic_load_explicit(&entry->at, memory_order_relaxed);
     uint64_t woken = atomic_load_explicit(&entry->woken, memory_order_relaxed), left, start;
@@ -89,26 +91,60 @@ static void withdraw_one(struct entry *entry, uint64_t now)
     do {
         uint64_t count = contention_count(woken);
         if (!count)
-            return;
+            return false;
         start = now - contention_elapsed(woken, now) / count;
         left = contention_pack(count - 1, woken - start);
     } while (!atomic_compare_exchange_weak_explicit(&entry->woken, &woken, left, memory_order_relaxed,
                                                     memory_order_relaxed));
     contention_remove(at, contention_lock(at), 1, start, now);
+    return true;
+}
+
+/* Takes some of those away for whom the mutex was free, so that no more than `most` are left. */
+static void limit_freely(struct entry *entry, uint32_t most)
+{
+    uint32_t count = atomic_load_explicit(&entry->freely, memory_order_relaxed);
+    while (count > most && !atomic_compare_exchange_weak_explicit(&entry->freely, &count, most,
+                                                                  memory_order_relaxed, memory_order_relaxed))
+        ;
+}
+
+/* So many of those who wait wait for the mutex from now on. */
+static void wake(struct entry *entry, uint32_t count, uint64_t now)
+{
+    const void *mutex = (const void *)atomic_load_explicit(&entry->mutex, memory_order_relaxed);
+    uint64_t woken = atomic_load_explicit(&entry->woken, memory_order_relaxed), changed;
+    uint32_t at = contention_add(mutex, count, now);
+
+    if (!at)
+        return;
+    atomic_store_explicit(&entry->at, at, memory_order_relaxed);
+    do
+        changed = contention_pack(contention_count(woken) + count, woken + count * now);
+    while (!atomic_compare_exchange_weak_explicit(&entry->woken, &woken, changed, memory_order_relaxed,
+                                                  memory_order_relaxed));
 }
 
 /* A signal may have been meant for one that came back by itself, by a timeout: no more are woken than wait.
  */
-static void leave(struct entry *entry, bool was_woken, uint64_t now)
+static void leave(struct entry *entry, bool has_mutex, uint64_t now)
 {
     uint32_t waiters = atomic_fetch_sub_explicit(&entry->waiters, 1, memory_order_relaxed) - 1;
+    uint32_t freely = atomic_load_explicit(&entry->freely, memory_order_relaxed);
 
     atomic_fetch_sub_explicit(filter(atomic_load_explicit(&entry->cond, memory_order_relaxed)), 1,
                               memory_order_relaxed);
-    if (was_woken)
-        withdraw_one(entry, now);
+    if (has_mutex && !withdraw_one(entry, now) && freely)
+        limit_freely(entry, freely - 1);
     while (contention_count(atomic_load_explicit(&entry->woken, memory_order_relaxed)) > waiters)
         withdraw_one(entry, now);
+    if (!freely)
+        return;
+    limit_freely(entry, waiters);
+    if (has_mutex)
+        freely = atomic_exchange_explicit(&entry->freely, 0, memory_order_relaxed);
+    if (has_mutex && freely)
+        wake(entry, freely, now);
 }
 
 uint64_t condition_leave(const void *mutex)
@@ -129,27 +165,22 @@ uint64_t condition_leave(const void *mutex)
 void condition_signal(const void *cond, bool all, bool (*mutex_is_held)(const void *mutex))
 {
     struct entry *entry = find((uintptr_t)cond);
-    uint64_t woken, changed, now, count;
     const void *mutex;
-    uint32_t at, waiters;
+    uint32_t count, woken, waiters;
 
     if (!entry || !(process_wanted() & 1u << PROFILE_MUTEX))
         return;
     mutex = (const void *)atomic_load_explicit(&entry->mutex, memory_order_relaxed);
     waiters = atomic_load_explicit(&entry->waiters, memory_order_relaxed);
-    woken = atomic_load_explicit(&entry->woken, memory_order_relaxed);
-    if (!mutex || contention_count(woken) >= waiters || !mutex_is_held(mutex))
+    woken = (uint32_t)contention_count(atomic_load_explicit(&entry->woken, memory_order_relaxed)) +
+            atomic_load_explicit(&entry->freely, memory_order_relaxed);
+    if (!mutex || woken >= waiters)
         return;
-    now = contention_units(clock_ticks());
-    count = all ? waiters - contention_count(woken) : 1;
-    at = contention_add(mutex, (uint32_t)count, now);
-    if (!at)
-        return;
-    atomic_store_explicit(&entry->at, at, memory_order_relaxed);
-    do
-        changed = contention_pack(contention_count(woken) + count, woken + count * now);
-    while (!atomic_compare_exchange_weak_explicit(&entry->woken, &woken, changed, memory_order_relaxed,
-                                                  memory_order_relaxed));
+    count = all ? waiters - woken : 1;
+    if (mutex_is_held(mutex))
+        wake(entry, count, contention_units(clock_ticks()));
+    else
+        atomic_fetch_add_explicit(&entry->freely, count, memory_order_relaxed);
 }
 
 void condition_abandon(uint32_t at)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The other half of waiting for a condition: whoever is woken has to get the mutex again, inside the call,
- * and waits for whoever signalled with the mutex held, or was woken before. From the signal on it counts as a
- * waiter of the mutex, so that its holders are charged; contention.h has the rest.
+ * and waits for whoever signalled with the mutex held, or was woken before. From the signal on, or from the
+ * first one's return, it counts as a waiter of the mutex, so that its holders are charged; contention.h has
+ * the rest.
  *
  * Use, in hooks: condition_enter() before the real wait, condition_leave() after it, condition_signal()
  * before the real signal. The table is private, bounded and lock-free; a signal that nobody waits for pays

@@ -38,13 +38,14 @@
 #include "event.h"
 #include "process.h"
 #include "record.h"
+#include "slots.h"
 #include "sys.h"
 #include "threads.h"
 
 #include "poison.h"
 
 enum { ENTRIES = 4096, WAYS = 8, SHORT_STRIDE = 16, SHORT_RUN = 64 };
-enum { MASS_SHIFT = 3, SPIN_STRIDE = 16, SPINS = 3, SPIN_PAUSES = 64 };
+enum { MASS_SHIFT = 4, SPIN_STRIDE = 16, SPINS = 3, SPIN_PAUSES = 64 };
 static const uint64_t always_ns = 10000, short_ns = 1000, spin_ns = 200;
 
 struct entry {
@@ -55,7 +56,8 @@ struct entry {
     _Atomic uint64_t charged;  /* of the integral: to whom it may concern */
     _Atomic uint64_t shorts;   /* short holdings in a row, of those that were looked at; SHORT_RUN at most */
     _Atomic uint64_t mass;     /* of the last charges, each lap of them by 1 / 2^MASS_SHIFT less */
-    _Atomic uint64_t spinners; /* of the waiters, those that stand for SPIN_STRIDE */
+    _Atomic uint32_t spinners; /* of the waiters, those that stand for SPIN_STRIDE */
+    _Atomic uint32_t foreign;  /* 1: a thread of another process was seen to own it */
 };
 
 /* RELEASED: the mark is of the last release that was looked at; who has the lock now got it when nobody
@@ -110,6 +112,7 @@ static struct entry *claim(uintptr_t lock, bool take_idle)
             uint64_t reached = integral(entry, contention_units(clock_ticks()));
             atomic_store_explicit(&entry->charged, reached, memory_order_relaxed);
             atomic_store_explicit(&entry->mass, 0, memory_order_relaxed);
+            atomic_store_explicit(&entry->foreign, 0, memory_order_relaxed);
             atomic_store_explicit(&entry->mark, reached << MARK_SHIFT | MARK_RELEASED, memory_order_relaxed);
             return entry;
         }
@@ -181,11 +184,9 @@ static void enter(struct contention *contention, uint8_t count)
     contention->generation = generation;
     contention->abandons = self->abandons;
     contention->outer_at = self->waits_at;
-    contention->outer_count = self->waits_count;
     contention->outer_since = self->waits_since;
     self->waits_since = contention->start;
-    self->waits_count = count;
-    self->waits_at = (uint16_t)contention->entry;
+    self->waits_at = (uint16_t)(contention->entry | (count > 1 ? WAITS_AS_MANY : 0));
 }
 
 /* Of how many waits that may be short this one is to be registered from the start; 0: it is not. Each of them
@@ -234,7 +235,8 @@ static void become_one(struct contention *contention)
         thread_local_state.abandons != contention->abandons)
         return;
     contention_remove(contention->entry, contention->lock, others, start, start);
-    contention->count = thread_local_state.waits_count = 1;
+    contention->count = 1;
+    thread_local_state.waits_at = (uint16_t)contention->entry;
 }
 
 static uint64_t spin_ticks(void)
@@ -278,24 +280,56 @@ void contention_end(struct contention *contention, bool acquired)
         contention_remove(contention->entry, contention->lock, contention->count,
                           contention_units(contention->start), contention_units(contention->end));
         thread_local_state.waits_at = contention->outer_at;
-        thread_local_state.waits_count = contention->outer_count;
         thread_local_state.waits_since = contention->outer_since;
     }
     if (acquired)
         contention_acquired_at(contention->lock, contention->end);
 }
 
+/* Slots are many: those of threads that owned such a lock are remembered. */
+static bool is_own_thread(const struct segment *segment, int tid)
+{
+    enum { KNOWN = 64 };
+    static _Atomic uint32_t known[KNOWN];
+    uint32_t used = atomic_load_explicit(&segment->header.used_slots, memory_order_relaxed);
+    uint32_t slot = atomic_load_explicit(&known[(unsigned)tid % KNOWN], memory_order_relaxed);
+
+    if (slot && atomic_load_explicit(&slot_private[slot].tid, memory_order_relaxed) == tid)
+        return true;
+    for (slot = 1; slot < used && slot < LAYOUT_THREADS; slot++) {
+        if (atomic_load_explicit(&slot_private[slot].tid, memory_order_relaxed) != tid)
+            continue;
+        atomic_store_explicit(&known[(unsigned)tid % KNOWN], slot, memory_order_relaxed);
+        return true;
+    }
+    return false;
+}
+
+void contention_owned_by(const struct contention *contention, int tid)
+{
+    struct segment *segment = process_attached();
+    struct entry *entry;
+
+    if (!contention->entry || contention->generation != generation || !segment || tid <= 0)
+        return;
+    entry = &entries[contention->entry - 1];
+    if (!atomic_load_explicit(&entry->foreign, memory_order_relaxed) && !is_own_thread(segment, tid))
+        atomic_store_explicit(&entry->foreign, 1, memory_order_relaxed);
+}
+
 void contention_abandon(void)
 {
-    uint32_t at = thread_local_state.waits_at;
+    uint32_t at = thread_local_state.waits_at, count = at & WAITS_AS_MANY ? SPIN_STRIDE : 1;
 
     if (!at)
         return;
-    if (at >= WAITS_AT_CONDITION)
+    if (at >= WAITS_AT_CONDITION) {
         condition_abandon(at);
-    else
-        contention_remove(at, contention_lock(at), thread_local_state.waits_count,
-                          contention_units(thread_local_state.waits_since), contention_units(clock_ticks()));
+    } else {
+        at &= ~(uint32_t)WAITS_AS_MANY;
+        contention_remove(at, contention_lock(at), count, contention_units(thread_local_state.waits_since),
+                          contention_units(clock_ticks()));
+    }
     thread_local_state.waits_at = 0;
     thread_local_state.abandons++;
 }
@@ -334,21 +368,22 @@ __attribute__((noinline)) void contention_look(const void *lock, uint64_t now)
     atomic_store_explicit(&entry->mark, reached << MARK_SHIFT, memory_order_relaxed);
 }
 
-/* What the charge is to be, so that the sum of all comes to what was waited. Of a lock that other processes
-   hold, too, the rest was waited for them. */
-static uint64_t balance(struct entry *entry, uint64_t charge, uint64_t reached, bool is_shared)
+/* What the charge is to be, so that the sum of all comes to what was waited, that until now and this time
+   included. What drawing it adds is left to later ones: who is drawn seldom would lose it again at once. Of a
+   lock that other processes hold, too, the rest was waited for them. */
+static uint64_t balance(struct entry *entry, uint64_t charge, uint64_t waited, uint64_t reached,
+                        bool is_shared)
 {
     uint64_t charged = atomic_load_explicit(&entry->charged, memory_order_relaxed);
     uint64_t mass = atomic_load_explicit(&entry->mass, memory_order_relaxed);
-    int64_t lacks = (int64_t)(reached - charged - charge), more;
+    int64_t lacks = (int64_t)(reached - charged - waited), more;
 
-    mass += charge - (mass >> MASS_SHIFT);
-    atomic_store_explicit(&entry->mass, mass, memory_order_relaxed);
+    atomic_store_explicit(&entry->mass, mass + charge - (mass >> MASS_SHIFT), memory_order_relaxed);
     if (is_shared) {
         atomic_store_explicit(&entry->charged, reached, memory_order_relaxed);
         return charge;
     }
-    more = (int64_t)((double)lacks * ((double)charge / (double)(mass + 1)));
+    more = charge < mass ? (int64_t)((double)lacks * ((double)charge / (double)mass)) : lacks;
     charge = more < 0 && charge < (uint64_t)-more ? 0 : charge + (uint64_t)more;
     atomic_store_explicit(&entry->charged, charged + charge, memory_order_relaxed);
     return charge;
@@ -420,12 +455,13 @@ struct contention_charge contention_charge(const void *lock, bool is_shared)
         atomic_store_explicit(&entry->charged, reached, memory_order_relaxed);
     if (!waited || !fraction)
         return charge;
+    is_shared |= atomic_load_explicit(&entry->foreign, memory_order_relaxed);
     waiters = contention_count(atomic_load_explicit(&entry->state, memory_order_relaxed));
     waiters += !waiters;
     count_short(entry, clock_ns_of((waited << CONTENTION_UNIT_SHIFT) / waiters) < short_ns);
     charge.events = draw(fraction, waited, waiters) * (holding == HOLDING_DRAWN ? SHORT_STRIDE : 1);
     if (charge.events)
-        charge.ticks = balance(entry, (waited * charge.events) >> WEIGHT_SHIFT, reached, is_shared)
+        charge.ticks = balance(entry, (waited * charge.events) >> WEIGHT_SHIFT, waited, reached, is_shared)
                        << CONTENTION_UNIT_SHIFT;
     if (waiters == SPIN_STRIDE * atomic_load_explicit(&entry->spinners, memory_order_relaxed))
         charge.events *= SPIN_STRIDE;

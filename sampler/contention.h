@@ -14,7 +14,7 @@
  * and
  *     if (!contention_is_waited_for(lock) || contention_is_skipped(lock))
  *         return real unlock
- *     charge = contention_charge(lock, it is shared with other processes); // while it is still held
+ *     charge = contention_charge(lock, others may have it, too);   // while it is still held
  *     real unlock                                  // from here on the lock's memory is not touched any more
  *     contention_record(RELEASE_function, charge); // walks the stack
  *
@@ -41,7 +41,6 @@ struct contention {
     uint8_t abandons;    /* thread_local_state's */
     uint8_t count;       /* of the waiters that it stands for */
     uint8_t spins;       /* rounds of contention_spin() */
-    uint8_t outer_count; /* as outer_at */
     uint16_t outer_at;   /* thread_local_state's, of the wait that a signal's handler interrupted */
     uint64_t outer_since;
 };
@@ -73,6 +72,9 @@ void contention_begin(struct contention *contention, const void *lock);
 /* Spends some 100 ns. false: it is time to wait in earnest, to be called no more for this wait. */
 bool contention_spin(struct contention *contention);
 
+/* A lock that processes may share is held by this thread of any of them; before a wait in earnest. */
+void contention_owned_by(const struct contention *contention, int tid);
+
 void contention_end(struct contention *contention, bool acquired);
 
 /* The calling thread has lock for itself (not: shares it with other readers). */
@@ -92,8 +94,8 @@ static inline void contention_acquired(const void *lock)
     contention_acquired_at(lock, 0);
 }
 
-/* The calling thread is about to release lock: what it is to be charged with. is_shared: perhaps others, in
-   other processes, had it while threads of this one waited. */
+/* The calling thread is about to release lock: what it is to be charged with. is_shared: perhaps others, who
+   are not seen, had it while threads of this process waited. */
 struct contention_charge {
     uint64_t ticks;  /* of all waiters together, scaled up */
     uint64_t events; /* releases that this one stands for, * 2^WEIGHT_SHIFT; 0: it is not recorded */

@@ -25,16 +25,16 @@ struct thread_local_state {
     uint8_t holding;       /* enum holding, of that lock */
     uint8_t abandons;      /* waits for locks that were left by a jump */
     uint8_t slots_asked;   /* times that a wait asked for a slot */
-    uint16_t waits_at;     /* 1 + entry of the lock it waits for; WAITS_AT_CONDITION + entry; 0: neither */
+    uint16_t waits_at;     /* 1 + entry of the lock it waits for, with WAITS_AS_MANY or without;
+                              WAITS_AT_CONDITION + entry; 0: neither */
     uint8_t ended;         /* 1: nothing is recorded any more: no slot again, or no clock to be read */
-    uint8_t waits_count;   /* at that lock, as so many waiters: contention.c */
     uint8_t spins;         /* so many locks that it finds taken are not registered at once */
     uint64_t waits_since;  /* ticks */
 };
 extern __thread struct thread_local_state thread_local_state
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
-enum { WAITS_AT_CONDITION = 0x8000 };
+enum { WAITS_AT_CONDITION = 0x8000, WAITS_AS_MANY = 0x4000 };
 
 /* A lock that is known to be held for short times, and is held now by the thread: not looked at; looked at
    for many; or found to last long, by a CPU sample or a wait in between. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // argv[1] threads take turns at one lock, hold it for argv[2] ns and leave it for argv[3] ns, two seconds
 // long: much of what they wait is not the holding, but that a lock is free before its next holder has
-// noticed. Prints "waited NS", by the clock around the calls without what these cost when nobody else is
-// there, and "got COUNT".
+// noticed. argv[4]: "robust" is what the lock is. Prints "waited NS", by the clock around the calls without
+// what these cost when nobody else is there, and "got COUNT".
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -46,17 +46,27 @@ static void *take_turns(void *arg)
     return NULL;
 }
 
+static void make_robust(void)
+{
+    pthread_mutexattr_t attr;
+    pthread_mutexattr_init(&attr);
+    pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+    pthread_mutex_init(&lock, &attr);
+}
+
 int main(int argc, char **argv)
 {
     pthread_t thread[THREADS];
     struct sums sums[THREADS] = {{0}}, all = {0};
     int64_t alone_ns = 0;
-    int threads = argc == 4 ? atoi(argv[1]) : 0;
+    int threads = argc >= 4 ? atoi(argv[1]) : 0;
 
     if (threads < 1 || threads > THREADS)
         return 2;
     hold_ns = atoll(argv[2]);
     leave_ns = atoll(argv[3]);
+    if (argc == 5)
+        make_robust();
     for (int i = 0; i < ALONE; i++) {
         alone_ns += take();
         pthread_mutex_unlock(&lock);

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <time.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "sampler/clock.h"
@@ -160,24 +161,37 @@ static void test_spread(void **state)
         ;
 }
 
-/* Where other processes have the lock, too, that is their time. */
-static void test_shared(void **state)
+/* Where other processes have the lock, too, that is their time: who waits has seen it, or the caller knows.
+ */
+static void is_charged(const char *lock, int owner, bool is_shared, bool with_gap)
 {
     struct contention waiter;
     struct contention_charge charge;
-    uint64_t before, got, end;
-    char lock = 0;
-    (void)state;
-    contention_begin(&waiter, &lock);
-    contention_charge(&lock, true);
+    uint64_t released, before, got, end;
+    contention_begin(&waiter, lock);
+    contention_owned_by(&waiter, owner);
+    released = clock_ticks();
+    contention_charge(lock, is_shared);
     spend(5);
     before = clock_ticks();
-    contention_acquired(&lock);
+    contention_acquired(lock);
     got = clock_ticks();
     end = spend(2);
-    charge = contention_charge(&lock, true);
-    assert_between(charge, end - got, clock_ticks() - before);
+    charge = contention_charge(lock, is_shared);
+    assert_between(charge, end - (with_gap ? before : got), clock_ticks() - (with_gap ? released : before));
+    if (with_gap)
+        assert_true(ms_of(charge) > 6);
     contention_end(&waiter, true);
+}
+
+static void test_shared(void **state)
+{
+    static char locks[3][64];
+    (void)state;
+    thread_adopt_self(0);
+    is_charged(locks[0], gettid(), true, false);
+    is_charged(locks[1], getppid(), false, false);
+    is_charged(locks[2], gettid(), false, true);
 }
 
 /* More locks than there are places: counted, and the others are not disturbed. */
