@@ -72,7 +72,8 @@ def test_robust_mutex(env):
 def test_waits_that_end_by_spinning(env):
     """Shorter than it takes to register a waiter: one in 16 stands for all."""
     waited, got, mutex = handoffs(env, "2", "300", "300")
-    near(mutex.total("delay"), waited, 0.3 * waited, "waited, by who released")
+    # The program's clock also counts what it is kept off its CPU around a lock that is free.
+    assert 0.5 * waited < mutex.total("delay") < 1.15 * waited, f"{mutex.total('delay')} of {waited} ns"
     assert 0.2 * got < mutex.total("contentions") < 1.2 * got, f"{mutex.total('contentions')} contentions of {got}"
 
 
