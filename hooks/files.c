@@ -2,9 +2,9 @@
 /* Files that others have locked, and those that go to the disk now. */
 #include "waits.h"
 
-WAITS(int, flock, (int fd, int operation), (fd, operation))
-WAITS(int, lockf, (int fd, int command, off_t size), (fd, command, size))
-WAITS_AS(int, lockf64, lockf, (int fd, int command, off64_t size), (fd, command, size))
+WAITING(int, flock, (int fd, int operation), (fd, operation))
+WAITING(int, lockf, (int fd, int command, off_t size), (fd, command, size))
+WAITING_AS(int, lockf64, lockf, (int fd, int command, off64_t size), (fd, command, size))
 
 /* Variadic for its callers; the one argument there may be is a register's worth, and goes on as it came. */
 typedef int fcntl_function(int fd, int command, long argument);
@@ -43,9 +43,9 @@ int hook_fcntl64(int fd, int command, long argument)
     return function(fd, command, argument);
 }
 
-WAITS(int, fsync, (int fd), (fd))
-WAITS(int, syncfs, (int fd), (fd))
-WAITS(int, fdatasync, (int fd), (fd))
-WAITS(int, sync_file_range, (int fd, off64_t offset, off64_t size, unsigned int flags),
-      (fd, offset, size, flags))
-WAITS(int, msync, (void *address, size_t size, int flags), (address, size, flags))
+WAITING(int, fsync, (int fd), (fd))
+WAITING(int, syncfs, (int fd), (fd))
+WAITING(int, fdatasync, (int fd), (fd))
+WAITING(int, sync_file_range, (int fd, off64_t offset, off64_t size, unsigned int flags),
+        (fd, offset, size, flags))
+WAITING(int, msync, (void *address, size_t size, int flags), (address, size, flags))

@@ -28,20 +28,20 @@ int sem_wait(sem_t *semaphore)
     return take_waiting(semaphore);
 }
 
-WAITS(int, sem_timedwait, (sem_t * semaphore, const struct timespec *until), (semaphore, until))
-WAITS(int, sem_clockwait, (sem_t * semaphore, clockid_t clock, const struct timespec *until),
-      (semaphore, clock, until))
-WAITS(int, semop, (int set, struct sembuf *operations, size_t count), (set, operations, count))
-WAITS(int, semtimedop, (int set, struct sembuf *operations, size_t count, const struct timespec *timeout),
-      (set, operations, count, timeout))
-WAITS(int, pthread_barrier_wait, (pthread_barrier_t * barrier), (barrier))
-WAITS_FOR(int, pthread_join, (uintptr_t)thread, (pthread_t thread, void **result), (thread, result))
-WAITS_FOR(int, pthread_timedjoin_np, (uintptr_t)thread,
-          (pthread_t thread, void **result, const struct timespec *until), (thread, result, until))
-WAITS_FOR(int, pthread_clockjoin_np, (uintptr_t)thread,
-          (pthread_t thread, void **result, clockid_t clock, const struct timespec *until),
-          (thread, result, clock, until))
-WAITS_FOR(int, thrd_join, (uintptr_t)thread, (thrd_t thread, int *value), (thread, value))
+WAITING(int, sem_timedwait, (sem_t * semaphore, const struct timespec *until), (semaphore, until))
+WAITING(int, sem_clockwait, (sem_t * semaphore, clockid_t clock, const struct timespec *until),
+        (semaphore, clock, until))
+WAITING(int, semop, (int set, struct sembuf *operations, size_t count), (set, operations, count))
+WAITING(int, semtimedop, (int set, struct sembuf *operations, size_t count, const struct timespec *timeout),
+        (set, operations, count, timeout))
+WAITING(int, pthread_barrier_wait, (pthread_barrier_t * barrier), (barrier))
+WAITING_FOR(int, pthread_join, (uintptr_t)thread, (pthread_t thread, void **result), (thread, result))
+WAITING_FOR(int, pthread_timedjoin_np, (uintptr_t)thread,
+            (pthread_t thread, void **result, const struct timespec *until), (thread, result, until))
+WAITING_FOR(int, pthread_clockjoin_np, (uintptr_t)thread,
+            (pthread_t thread, void **result, clockid_t clock, const struct timespec *until),
+            (thread, result, clock, until))
+WAITING_FOR(int, thrd_join, (uintptr_t)thread, (thrd_t thread, int *value), (thread, value))
 
 /* glibc's once: 0 at first, an odd number while a thread initializes, 2 from then on. Whoever finds it 0 runs
    the program's code and does not wait. */

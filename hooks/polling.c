@@ -2,26 +2,26 @@
 /* Waiting for one of many descriptors. */
 #include "waits.h"
 
-WAITS(int, poll, (struct pollfd * fds, nfds_t count, int timeout), (fds, count, timeout))
-WAITS_AS(int, __poll_chk, poll, (struct pollfd * fds, nfds_t count, int timeout, size_t size),
-         (fds, count, timeout, size))
-WAITS(int, ppoll, (struct pollfd * fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask),
-      (fds, count, timeout, mask))
-WAITS_AS(int, __ppoll_chk, ppoll,
-         (struct pollfd * fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask,
-          size_t size),
-         (fds, count, timeout, mask, size))
-WAITS(int, select,
-      (int count, fd_set *read_fds, fd_set *write_fds, fd_set *except_fds, struct timeval *timeout),
-      (count, read_fds, write_fds, except_fds, timeout))
-WAITS(int, pselect,
-      (int count, fd_set *read_fds, fd_set *write_fds, fd_set *except_fds, const struct timespec *timeout,
-       const sigset_t *mask),
-      (count, read_fds, write_fds, except_fds, timeout, mask))
-WAITS(int, epoll_wait, (int fd, struct epoll_event *events, int most, int timeout),
-      (fd, events, most, timeout))
-WAITS(int, epoll_pwait, (int fd, struct epoll_event *events, int most, int timeout, const sigset_t *mask),
-      (fd, events, most, timeout, mask))
-WAITS(int, epoll_pwait2,
-      (int fd, struct epoll_event *events, int most, const struct timespec *timeout, const sigset_t *mask),
-      (fd, events, most, timeout, mask))
+WAITING(int, poll, (struct pollfd * fds, nfds_t count, int timeout), (fds, count, timeout))
+WAITING_AS(int, __poll_chk, poll, (struct pollfd * fds, nfds_t count, int timeout, size_t size),
+           (fds, count, timeout, size))
+WAITING(int, ppoll, (struct pollfd * fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask),
+        (fds, count, timeout, mask))
+WAITING_AS(int, __ppoll_chk, ppoll,
+           (struct pollfd * fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask,
+            size_t size),
+           (fds, count, timeout, mask, size))
+WAITING(int, select,
+        (int count, fd_set *read_fds, fd_set *write_fds, fd_set *except_fds, struct timeval *timeout),
+        (count, read_fds, write_fds, except_fds, timeout))
+WAITING(int, pselect,
+        (int count, fd_set *read_fds, fd_set *write_fds, fd_set *except_fds, const struct timespec *timeout,
+         const sigset_t *mask),
+        (count, read_fds, write_fds, except_fds, timeout, mask))
+WAITING(int, epoll_wait, (int fd, struct epoll_event *events, int most, int timeout),
+        (fd, events, most, timeout))
+WAITING(int, epoll_pwait, (int fd, struct epoll_event *events, int most, int timeout, const sigset_t *mask),
+        (fd, events, most, timeout, mask))
+WAITING(int, epoll_pwait2,
+        (int fd, struct epoll_event *events, int most, const struct timespec *timeout, const sigset_t *mask),
+        (fd, events, most, timeout, mask))

@@ -2,11 +2,11 @@
 /*
  * Hooks of functions that may wait as a whole, each of them a line:
  *
- *     WAITS(ssize_t, read, (int fd, void *buffer, size_t size), (fd, buffer, size))
+ *     WAITING(ssize_t, read, (int fd, void *buffer, size_t size), (fd, buffer, size))
  *
  * defines read(), which goes on in libc's read() by a jump where no profile of waits is on, and else calls it
- * between wait_enter() and wait_leave(). WAITS_AS() is for what goes by another function's name,
- * WAITS_FOR() for what tells whom it waits for (seg_thread.wait_object).
+ * between wait_enter() and wait_leave(). WAITING_AS() is for what goes by another function's name,
+ * WAITING_FOR() for what tells whom it waits for (seg_thread.wait_object).
  */
 #ifndef CPROF_HOOKS_WAITS_H
 #define CPROF_HOOKS_WAITS_H
@@ -14,14 +14,14 @@
 #include "../sampler/wait.h"
 #include "hooks.h"
 
-#define WAITS(type, name, parameters, arguments) WAITS_HOOK(type, name, name, 0, parameters, arguments)
-#define WAITS_AS(type, name, kind, parameters, arguments)                                                    \
-    WAITS_HOOK(type, name, kind, 0, parameters, arguments)
-#define WAITS_FOR(type, name, object, parameters, arguments)                                                 \
-    WAITS_HOOK(type, name, name, object, parameters, arguments)
+#define WAITING(type, name, parameters, arguments) WAITING_HOOK(type, name, name, 0, parameters, arguments)
+#define WAITING_AS(type, name, kind, parameters, arguments)                                                  \
+    WAITING_HOOK(type, name, kind, 0, parameters, arguments)
+#define WAITING_FOR(type, name, object, parameters, arguments)                                               \
+    WAITING_HOOK(type, name, name, object, parameters, arguments)
 
 /* Two functions, since one that has a wait on its stack cannot end in a jump. */
-#define WAITS_HOOK(type, name, kind, object, parameters, arguments)                                          \
+#define WAITING_HOOK(type, name, kind, object, parameters, arguments)                                        \
     __attribute__((noinline)) static type name##_waiting parameters                                          \
     {                                                                                                        \
         struct wait around;                                                                                  \

@@ -255,6 +255,13 @@
     X(IO, int, accept, (int fd, __SOCKADDR_ARG address, socklen_t *length), NULL)                            \
     X(IO, int, accept4, (int fd, __SOCKADDR_ARG address, socklen_t *length, int flags), NULL)                \
     X(IO, int, connect, (int fd, __CONST_SOCKADDR_ARG address, socklen_t length), NULL)                      \
+    X(IO, ssize_t, sendfile, (int to, int from, off_t *offset, size_t size), NULL)                           \
+    X(IO, ssize_t, sendfile64, (int to, int from, off64_t *offset, size_t size), NULL)                       \
+    X(IO, ssize_t, splice,                                                                                   \
+      (int from, off64_t *from_offset, int to, off64_t *to_offset, size_t size, unsigned int flags), NULL)   \
+    X(IO, ssize_t, copy_file_range,                                                                          \
+      (int from, off64_t *from_offset, int to, off64_t *to_offset, size_t size, unsigned int flags), NULL)   \
+    X(IO, int, eventfd_read, (int fd, eventfd_t *value), NULL)                                               \
     X(IO, ssize_t, mq_receive, (mqd_t queue, char *buffer, size_t size, unsigned int *priority), NULL)       \
     X(IO, ssize_t, mq_timedreceive,                                                                          \
       (mqd_t queue, char *buffer, size_t size, unsigned int *priority, const struct timespec *until), NULL)  \

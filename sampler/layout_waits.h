@@ -70,6 +70,10 @@
     X(accept, "io", NOBODY)                                                                                  \
     X(accept4, "io", NOBODY)                                                                                 \
     X(connect, "io", NOBODY)                                                                                 \
+    X(sendfile, "io", NOBODY)                                                                                \
+    X(splice, "io", NOBODY)                                                                                  \
+    X(copy_file_range, "io", NOBODY)                                                                         \
+    X(eventfd_read, "io", NOBODY)                                                                            \
     X(mq_receive, "io", NOBODY)                                                                              \
     X(mq_timedreceive, "io", NOBODY)                                                                         \
     X(mq_send, "io", NOBODY)                                                                                 \

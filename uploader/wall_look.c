@@ -408,6 +408,9 @@ static void look_at(struct target *target, uint32_t slot, bool ask, int64_t now_
         see_waiting(target, thread, watched, sequence, now_ns);
     else
         see_other(target, thread, watched, sequence, ask, now_ns);
+    /* Between the look at its slot and the question it may have begun to wait. */
+    if (ask && !(sequence & 1) && sequence_of(thread) & 1)
+        see_waiting(target, thread, watched, sequence_of(thread), now_ns);
     account(wall, watched, now_ns);
 }
 

@@ -11,9 +11,11 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/select.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <threads.h>
@@ -114,6 +116,28 @@ static void input(void)
     EXPECT(send(pair[1], "ef", 2, 0) == 2 && recvfrom(pair[0], text, 4, 0, NULL, NULL) == 2);
     EXPECT(accept(pair[0], NULL, NULL) == -1 && errno != 0);
     EXPECT(connect(-1, NULL, 0) == -1 && errno == EBADF);
+}
+
+static void between_descriptors(void)
+{
+    char path[] = "waits.XXXXXX", text[8] = "";
+    int fd = mkstemp(path), copy = open(path, O_RDWR), ends[2], event = eventfd(7, 0);
+    off_t from = 1;
+    off64_t at[2] = {0, 4};
+    eventfd_t value = 0;
+    unlink(path);
+    EXPECT(!pipe(ends) && write(fd, "abcd", 4) == 4);
+    EXPECT(sendfile(pair[1], fd, &from, 2) == 2 && from == 3 && read(pair[0], text, 8) == 2 &&
+           !memcmp(text, "bc", 2));
+    EXPECT(copy_file_range(fd, &at[0], copy, &at[1], 4, 0) == 4 && at[1] == 8);
+    EXPECT(pread(fd, text, 8, 0) == 8 && !memcmp(text, "abcdabcd", 8));
+    at[0] = 2;
+    EXPECT(splice(fd, &at[0], ends[1], NULL, 2, 0) == 2 && read(ends[0], text, 8) == 2 &&
+           !memcmp(text, "cd", 2));
+    EXPECT(splice(ends[0], NULL, ends[1], NULL, 1, 0) == -1 && errno == EINVAL);
+    EXPECT(!eventfd_read(event, &value) && value == 7);
+    alarm_in(10, nothing, 0);
+    EXPECT(eventfd_read(event, &value) == -1 && errno == EINTR);
 }
 
 static void files(void)
@@ -266,6 +290,7 @@ int main(void)
     sleeping();
     polling();
     input();
+    between_descriptors();
     files();
     children();
     meeting();
