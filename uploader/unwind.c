@@ -19,8 +19,8 @@ enum {
     SLOW_READ = 16,                /* as much work as so many others: one that is a system call */
     LOOKS_PAUSE = 20,              /* before mappings are read again where the last time was in vain */
     LOOKS_KNOWN = 20,              /* for so many, what lies above a stack of unknown bounds is believed */
-    FRAME_WORDS = 64,
-    FRAME_TRIES = 8, /* where a frame pointer is looked for, and how many are tried */
+    FRAME_WORDS = 64,              /* where a frame pointer is looked for */
+    FRAME_TRIES = 8,               /* of those that look like one */
 };
 
 /* In the order of seg_thread.wait_regs. */
@@ -253,19 +253,18 @@ static int access_mem(unw_addr_space_t space, unw_word_t address, unw_word_t *va
     mapping = maps_find_data(&unwinder->maps, address);
     if (mapping && image_read(mapping->image, address - mapping->bias, value))
         return 0;
-    /* What frame information has there is the address of a function's personality routine, which nobody calls
-       here. */
-    *value = 0;
-    if (mapping && image_is_data(mapping->image, address - mapping->bias))
-        return 0;
     if (!may_read(unwinder, SLOW_READ))
         return -UNW_EINVAL;
     unwinder->reread = true;
     if (address - unwinder->base < unwinder->size + COPY_STEP && unwinder->size < COPY_MOST &&
         copy_more(unwinder) && unwinder_word(unwinder, address, value))
         return 0;
-    if (!is_harmless(unwinder, address))
-        return -UNW_EINVAL;
+    /* What frame information has in a program's data is the address of a function's personality routine,
+       which nobody calls here. A stack may lie there, too, and is read above or below. */
+    if (!is_harmless(unwinder, address)) {
+        *value = 0;
+        return mapping && image_is_data(mapping->image, address - mapping->bias) ? 0 : -UNW_EINVAL;
+    }
     return read_process(unwinder, address, value, sizeof *value) == sizeof *value ? 0 : -UNW_EINVAL;
 }
 
