@@ -2,7 +2,7 @@
 """Mutex and block profiles against programs that measure themselves who waited, and who was waited for."""
 import os
 
-from tests.lib.harness import alone, near
+from tests.lib.harness import Skip, alone, near
 
 
 def check_paths(env, waited, mutex, block, tolerance):
@@ -51,7 +51,7 @@ def test_holder_never_waits(env):
 
 def handoffs(env, *args):
     done = env.run(env.program("handoffs.c"), *args).ok().figures()
-    return done["waited"], done["got"], env.final("handoffs", "mutex")
+    return done["waited"], done["contended"], env.final("handoffs", "mutex")
 
 
 @alone
@@ -71,10 +71,12 @@ def test_robust_mutex(env):
 @alone
 def test_waits_that_end_by_spinning(env):
     """Shorter than it takes to register a waiter: one in 16 stands for all."""
-    waited, got, mutex = handoffs(env, "2", "300", "300")
-    # The program's clock also counts what it is kept off its CPU around a lock that is free.
-    assert 0.5 * waited < mutex.total("delay") < 1.15 * waited, f"{mutex.total('delay')} of {waited} ns"
-    assert 0.2 * got < mutex.total("contentions") < 1.2 * got, f"{mutex.total('contentions')} contentions of {got}"
+    waited, contended, mutex = handoffs(env, "2", "300", "300")
+    if contended < 100000:
+        raise Skip(f"{contended} contentions in 2 s: its two threads hardly ever ran at once; give it two CPUs")
+    near(mutex.total("delay"), waited, 0.3 * waited, "waited, by who released")
+    # Of those that the program found taken, some were free by its call of pthread_mutex_lock().
+    assert 0.4 * contended < mutex.total("contentions") < 1.3 * contended, (mutex.total("contentions"), contended)
 
 
 @alone
