@@ -41,11 +41,15 @@ WAITING_AS(ssize_t, __recv_chk, recv, (int fd, void *buffer, size_t size, size_t
            (fd, buffer, size, room, flags))
 WAITING(ssize_t, recvfrom,
         (int fd, void *buffer, size_t size, int flags, __SOCKADDR_ARG address, socklen_t *length),
-        (fd, buffer, size, flags, address, length))
-WAITING_AS(ssize_t, __recvfrom_chk, recvfrom,
-           (int fd, void *buffer, size_t size, size_t room, int flags, __SOCKADDR_ARG address,
-            socklen_t *length),
-           (fd, buffer, size, room, flags, address, length))
+        (fd, buffer, size, flags, address.__sockaddr__, length))
+/* One argument more than WAITING() can hand on: recvfrom(), unless it is to end the program. */
+ssize_t __recvfrom_chk(int fd, void *buffer, size_t size, size_t room, int flags, __SOCKADDR_ARG address,
+                       socklen_t *length)
+{
+    return LIKELY(wait_is_wanted() && size <= room)
+               ? recvfrom_waiting(fd, buffer, size, flags, address, length)
+               : real.__recvfrom_chk(fd, buffer, size, room, flags, address, length);
+}
 WAITING(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))
 WAITING(int, recvmmsg,
         (int fd, struct mmsghdr *messages, unsigned int count, int flags, struct timespec *timeout),
@@ -53,14 +57,15 @@ WAITING(int, recvmmsg,
 WAITING(ssize_t, send, (int fd, const void *buffer, size_t size, int flags), (fd, buffer, size, flags))
 WAITING(ssize_t, sendto,
         (int fd, const void *buffer, size_t size, int flags, __CONST_SOCKADDR_ARG address, socklen_t length),
-        (fd, buffer, size, flags, address, length))
+        (fd, buffer, size, flags, address.__sockaddr__, length))
 WAITING(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags), (fd, message, flags))
 WAITING(int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned int count, int flags),
         (fd, messages, count, flags))
-WAITING(int, accept, (int fd, __SOCKADDR_ARG address, socklen_t *length), (fd, address, length))
+WAITING(int, accept, (int fd, __SOCKADDR_ARG address, socklen_t *length), (fd, address.__sockaddr__, length))
 WAITING(int, accept4, (int fd, __SOCKADDR_ARG address, socklen_t *length, int flags),
-        (fd, address, length, flags))
-WAITING(int, connect, (int fd, __CONST_SOCKADDR_ARG address, socklen_t length), (fd, address, length))
+        (fd, address.__sockaddr__, length, flags))
+WAITING(int, connect, (int fd, __CONST_SOCKADDR_ARG address, socklen_t length),
+        (fd, address.__sockaddr__, length))
 WAITING(ssize_t, sendfile, (int to, int from, off_t *offset, size_t size), (to, from, offset, size))
 WAITING_AS(ssize_t, sendfile64, sendfile, (int to, int from, off64_t *offset, size_t size),
            (to, from, offset, size))

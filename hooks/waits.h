@@ -11,6 +11,7 @@
 #ifndef CPROF_HOOKS_WAITS_H
 #define CPROF_HOOKS_WAITS_H
 
+#include "../preload/machine.h"
 #include "../sampler/wait.h"
 #include "hooks.h"
 
@@ -22,12 +23,12 @@
 
 /* Two functions, since one that has a wait on its stack cannot end in a jump. */
 #define WAITING_HOOK(type, name, kind, object, parameters, arguments)                                        \
-    __attribute__((noinline)) static type name##_waiting parameters                                          \
+    MACHINE_RETURNS_BY_JUMP __attribute__((noinline)) static type name##_waiting parameters                  \
     {                                                                                                        \
         struct wait around;                                                                                  \
         type outcome;                                                                                        \
-        wait_enter_for(&around, WAIT_##kind, object, 0);                                                     \
-        outcome = real.name arguments;                                                                       \
+        wait_enter_wanted(&around, process_wanted() & WAIT_PROFILES, WAIT_##kind, object, 0);                \
+        outcome = (type)MACHINE_CALL(real.name, arguments);                                                  \
         wait_leave(&around);                                                                                 \
         return outcome;                                                                                      \
     }                                                                                                        \

@@ -87,3 +87,66 @@ static inline long machine_clone(unsigned long flags, void *stack_top, int (*mai
                      : "rcx", "r11", "memory");
     return result;
 }
+
+/*
+ * A hook of a system call is to leave one return behind, not two. Processors predict a return by where the
+ * last calls came from, which many kernels' and hypervisors' ways back to a program make them forget: 5 ns
+ * for each return on the way (AMD EPYC under KVM; retpolines, or what they are today, do it). So
+ * machine_call() calls a function by a jump, which leaves the last call remembered that of the hook, to which
+ * the function's own return then counts; and a function marked MACHINE_RETURNS_BY_JUMP goes back to its
+ * caller by an indirect jump, which is predicted by where it went last time. Both or none, lest returns are
+ * counted wrongly. Not for programs with shadow stacks, which no program has that loads a library without
+ * their mark, as this one is.
+ */
+#if __has_attribute(function_return)
+#define MACHINE_RETURNS_BY_JUMP __attribute__((function_return("thunk-extern")))
+/* Once in the library. The name is the compiler's. */
+#define MACHINE_DEFINE_RETURN                                                                                \
+    __asm__(".pushsection .text\n\t"                                                                         \
+            ".p2align 5\n\t"                                                                                 \
+            ".globl __x86_return_thunk\n\t"                                                                  \
+            ".hidden __x86_return_thunk\n\t"                                                                 \
+            ".type __x86_return_thunk, @function\n"                                                          \
+            "__x86_return_thunk:\n\t"                                                                        \
+            ".cfi_startproc\n\t"                                                                             \
+            "popq %rcx\n\t"                                                                                  \
+            ".cfi_adjust_cfa_offset -8\n\t"                                                                  \
+            ".cfi_register %rip, %rcx\n\t"                                                                   \
+            "jmp *%rcx\n\t"                                                                                  \
+            ".cfi_endproc\n\t"                                                                               \
+            ".size __x86_return_thunk, . - __x86_return_thunk\n\t"                                           \
+            ".popsection")
+
+/* Of integers and pointers. In functions that call others too, so that the stack is aligned and nothing of
+   theirs lies below it. The two bytes that nothing executes look like a call to whoever looks for one there,
+   and are described as the frame is while the function runs. */
+__attribute__((always_inline)) static inline long machine_call(const void *function, long a, long b, long c,
+                                                               long d, long e, long f)
+{
+    register const void *r11 __asm__("r11") = function;
+    register long r8 __asm__("r8") = e;
+    register long r9 __asm__("r9") = f;
+    long result;
+    __asm__ volatile("leaq 1f(%%rip), %%rax\n\t"
+                     "pushq %%rax\n\t"
+                     ".cfi_adjust_cfa_offset 8\n\t"
+                     "jmp *%%r11\n\t"
+                     ".cfi_adjust_cfa_offset -8\n\t"
+                     "call *%%rax\n"
+                     "1:"
+                     : "=a"(result), "+r"(r11), "+D"(a), "+S"(b), "+d"(c), "+c"(d), "+r"(r8), "+r"(r9)
+                     :
+                     : "r10", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
+                       "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "cc", "memory");
+    return result;
+}
+#define MACHINE_PAD(...) MACHINE_PADDED(0, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0)
+#define MACHINE_PADDED(none, a, b, c, d, e, f, ...)                                                          \
+    (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f)
+/* arguments: in parentheses. */
+#define MACHINE_CALL(function, arguments) machine_call((const void *)(function), MACHINE_PAD arguments)
+#else
+#define MACHINE_RETURNS_BY_JUMP
+#define MACHINE_DEFINE_RETURN             _Static_assert(1, "")
+#define MACHINE_CALL(function, arguments) function arguments
+#endif

@@ -36,26 +36,33 @@ static inline volatile resched_word *resched_section(void)
     return (volatile resched_word *)((uintptr_t)resched_area() + offsetof(struct rseq, rseq_cs));
 }
 
-/* false: the kernel does not tell, and resched_happened() is always true. */
+/* false: the kernel does not tell. */
 static inline bool resched_is_told(void)
 {
     return resched_offset != 0;
 }
 
-static inline void resched_watch(void)
+/* Of this thread alone, registration failed. Only where it is told. */
+static inline bool resched_is_broken(void)
 {
-    if (resched_is_told())
-        *resched_section() = (uintptr_t)&resched_mark;
+    return (int32_t)resched_area()->cpu_id < 0;
 }
 
-/* Since resched_watch(), perhaps. */
-static inline bool resched_happened(void)
+static inline void resched_watch(void)
 {
-    struct rseq *area = resched_area();
-    if (!resched_is_told() || *resched_section() != (uintptr_t)&resched_mark)
-        return true;
+    *resched_section() = (uintptr_t)&resched_mark;
+}
+
+static inline void resched_unwatch(void)
+{
     *resched_section() = 0;
-    return (int32_t)area->cpu_id < 0; /* of this thread alone, registration failed */
+}
+
+/* Since resched_watch(), nothing has happened. Where it is not told, too, this reads what lies there and is
+   never the mark: glibc's own at the thread pointer. */
+static inline bool resched_still_watched(void)
+{
+    return *resched_section() == (uintptr_t)&resched_mark;
 }
 
 #endif

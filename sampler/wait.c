@@ -50,7 +50,7 @@ static uint32_t slot_to_wait_in(enum wait_kind kind)
     return process_attached() ? thread_local_state.slot : 0;
 }
 
-/* Where the kernel does not tell whether the thread was switched away: a switch there and back takes longer.
+/* Where it is not told whether the thread was switched away: a switch there and back takes longer.
  */
 static const uint64_t shortest_ns = 2000;
 
@@ -82,7 +82,7 @@ static void set_outer_aside(struct wait *wait, struct seg_thread *thread)
     raise_sequence(thread);
 }
 
-void wait_end_inner(const struct wait *wait)
+static void put_outer_back(const struct wait *wait)
 {
     struct seg_thread *thread = wait->thread;
 
@@ -93,16 +93,23 @@ void wait_end_inner(const struct wait *wait)
     raise_sequence(thread);
 }
 
+/* Whether the thread is switched away. Not of a wait within another one, whose end is never the short one. */
+static bool is_told(const struct wait *wait)
+{
+    return resched_is_told() && !resched_is_broken() && !wait->is_inner;
+}
+
 struct seg_thread *wait_begin(struct wait *wait)
 {
     struct segment *segment = process_attached();
     struct seg_thread *thread;
 
+    wait->thread = NULL;
+    wait->is_inner = false;
     if (__builtin_expect(thread_local_state.ended, 0)) {
         wait->profiles = 0;
         return NULL;
     }
-    wait->is_inner = false;
     wait->slot = segment ? thread_local_state.slot : 0;
     if (__builtin_expect(!wait->slot, 0)) {
         wait->slot = slot_to_wait_in(wait->kind);
@@ -118,6 +125,10 @@ struct seg_thread *wait_begin(struct wait *wait)
     wait->thread = thread = &segment->thread[wait->slot];
     if (__builtin_expect(sequence(thread) & 1, 0))
         set_outer_aside(wait, thread);
+    if (is_told(wait))
+        resched_watch();
+    else if (resched_is_told())
+        resched_unwatch();
     return thread;
 }
 
@@ -141,7 +152,7 @@ static void blocked(const struct wait *wait, uint64_t now)
     segment = process_attached();
     if (segment)
         cpu_serve_adoptions(segment);
-    if (!(wait->profiles & 1u << PROFILE_BLOCK) || !segment || (!resched_is_told() && ns < shortest_ns))
+    if (!(wait->profiles & 1u << PROFILE_BLOCK) || !segment || (!is_told(wait) && ns < shortest_ns))
         return;
     rate = atomic_load_explicit(&segment->control.block_rate_ns, memory_order_relaxed);
     if (rate && ns)
@@ -158,8 +169,22 @@ void wait_abandon(void)
     contention_abandon();
 }
 
-void wait_end_blocked(const struct wait *wait, uint64_t now)
+/* Not so in a child that a handler forked out of the wait: its parent's slot is none of its own. */
+static void take_mark_back(const struct wait *wait)
 {
+    if (!wait->thread || thread_local_state.slot != wait->slot || process_is_fresh_child() ||
+        !wait_is_marked(wait->thread))
+        return;
+    raise_sequence(wait->thread);
+    if (wait->is_inner)
+        put_outer_back(wait);
+}
+
+__attribute__((noinline)) void wait_end(const struct wait *wait, uint64_t now)
+{
+    if (!wait->profiles)
+        return;
+    take_mark_back(wait);
     if (!thread_local_state.ended)
         blocked(wait, now ? now : clock_ticks());
 }

@@ -38,7 +38,7 @@ struct wait_mark {
 struct wait {
     uint32_t profiles;         /* of WAIT_PROFILES, those that are on; 0: nothing to do */
     uint32_t slot;             /* 0: the thread has none */
-    struct seg_thread *thread; /* of that slot */
+    struct seg_thread *thread; /* of that slot; NULL: none */
     uint64_t since;            /* ticks */
     enum wait_kind kind;
     bool is_inner;
@@ -64,30 +64,30 @@ static inline bool wait_is_wanted(void)
    that has not noticed. Its slot, if it is in a segment of this process; NULL: it is not. */
 struct seg_thread *wait_begin(struct wait *wait);
 
-/* What is seldom to be done at the end: the wait was within another one; it was one. */
-void wait_end_inner(const struct wait *wait);
-void wait_end_blocked(const struct wait *wait, uint64_t now);
+/* All but the end of a wait that was none, and not within another one. now: ticks, or 0. */
+void wait_end(const struct wait *wait, uint64_t now);
 
 /* The calling thread jumps out of whatever it waits in. */
 void wait_abandon(void);
 
 /* object: what is waited for, where that tells who is: see seg_thread.wait_object. now: ticks, or 0 where
-   they are not known. */
-__attribute__((always_inline)) static inline void wait_enter_for(struct wait *wait, enum wait_kind kind,
-                                                                 uintptr_t object, uint64_t now)
+   they are not known. Everything that can be known before the wait is looked at here: after a system call
+   branches are often mispredicted. */
+__attribute__((always_inline)) static inline void
+wait_enter_wanted(struct wait *wait, uint32_t profiles, enum wait_kind kind, uintptr_t object, uint64_t now)
 {
-    struct segment *segment;
+    struct segment *segment = atomic_load_explicit(&process_current, memory_order_relaxed);
     struct seg_thread *thread;
+    uint32_t sequence;
 
-    wait->profiles = process_wanted() & WAIT_PROFILES;
-    if (!wait->profiles)
-        return;
-    wait->since = now;
-    wait->kind = kind;
     wait->slot = thread_local_state.slot;
-    segment = atomic_load_explicit(&process_current, memory_order_relaxed);
+    wait->profiles = profiles;
+    wait->kind = kind;
+    wait->since = now;
     thread = segment ? &segment->thread[wait->slot] : NULL;
-    if (__builtin_expect(!segment || !wait->slot || process_is_fresh_child() || wait_is_marked(thread), 0)) {
+    if (__builtin_expect(!segment || !wait->slot || process_is_fresh_child() || wait_is_marked(thread) ||
+                             !resched_is_told() || resched_is_broken(),
+                         0)) {
         thread = wait_begin(wait);
         if (!thread)
             return;
@@ -95,19 +95,29 @@ __attribute__((always_inline)) static inline void wait_enter_for(struct wait *wa
         thread_note_time();
         wait->is_inner = false;
         wait->thread = thread;
-        if (!now)
-            wait->since = clock_ticks();
+        resched_watch();
     }
     /* Inline: the frame whose registers these are must be there as long as the wait is. */
     arch_capture_words(thread->wait_regs);
     thread->wait_kind = kind;
     thread->wait_object = object;
+    if (!wait->since)
+        wait->since = clock_ticks();
     thread->wait_since_ticks = wait->since;
     /* Odd; release: who sees it sees the above. Pairs with the uploader's acquire before it reads them. */
-    atomic_store_explicit(&thread->wait_sequence,
-                          atomic_load_explicit(&thread->wait_sequence, memory_order_relaxed) + 1,
-                          memory_order_release);
-    resched_watch();
+    sequence = atomic_load_explicit(&thread->wait_sequence, memory_order_relaxed);
+    atomic_store_explicit(&thread->wait_sequence, sequence + 1, memory_order_release);
+}
+
+__attribute__((always_inline)) static inline void wait_enter_for(struct wait *wait, enum wait_kind kind,
+                                                                 uintptr_t object, uint64_t now)
+{
+    uint32_t profiles = process_wanted() & WAIT_PROFILES;
+
+    wait->thread = NULL;
+    wait->profiles = 0;
+    if (profiles)
+        wait_enter_wanted(wait, profiles, kind, object, now);
 }
 
 __attribute__((always_inline)) static inline void wait_enter(struct wait *wait, enum wait_kind kind)
@@ -118,24 +128,20 @@ __attribute__((always_inline)) static inline void wait_enter(struct wait *wait, 
 /* now: ticks, or 0 where they are not known. */
 __attribute__((always_inline)) static inline void wait_leave_at(struct wait *wait, uint64_t now)
 {
+    struct seg_thread *thread = wait->thread;
     uint32_t sequence;
 
-    if (!wait->profiles)
+    if (__builtin_expect(!thread || !resched_still_watched(), 0)) {
+        wait_end(wait, now);
         return;
-    /* Not so in a child that a handler forked out of the wait: its parent's slot is none of its own. */
-    if (wait->slot && thread_local_state.slot == wait->slot && !process_is_fresh_child()) {
-        sequence = atomic_load_explicit(&wait->thread->wait_sequence, memory_order_relaxed);
-        if (sequence & 1) {
-            atomic_store_explicit(&wait->thread->wait_sequence, sequence + 1, memory_order_release);
-            /* What is written to the slot from here on is not seen before the number is. Pairs with the
-               uploader's second look at it. */
-            atomic_thread_fence(memory_order_release);
-            if (__builtin_expect(wait->is_inner, 0))
-                wait_end_inner(wait);
-        }
     }
-    if (__builtin_expect(resched_happened(), 0))
-        wait_end_blocked(wait, now);
+    /* Not switched away, and no signal: nothing is otherwise than it was left. */
+    resched_unwatch();
+    sequence = atomic_load_explicit(&thread->wait_sequence, memory_order_relaxed);
+    atomic_store_explicit(&thread->wait_sequence, sequence + 1, memory_order_release);
+    /* What is written to the slot from here on is not seen before the number is. Pairs with the uploader's
+       second look at it. */
+    atomic_thread_fence(memory_order_release);
 }
 static inline void wait_leave(struct wait *wait)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // argv[1] threads take turns at one lock, hold it for argv[2] ns and leave it for argv[3] ns, two seconds
 // long: much of what they wait is not the holding, but that a lock is free before its next holder has
-// noticed. argv[4]: "robust" is what the lock is. Prints "waited NS", by the clock around the calls that found
-// it taken, without what these cost when nobody else is there, and "contended COUNT", of these calls.
+// noticed. argv[4]: "robust" is what the lock is. Prints "waited NS", by the clock around the calls that
+// found it taken, without what these cost when nobody else is there, and "contended COUNT", of these calls.
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
