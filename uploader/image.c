@@ -88,14 +88,30 @@ bool image_is_data(const struct image *image, uint64_t address)
     return false;
 }
 
-bool image_address(const struct image *image, uint64_t offset, uint64_t *address)
+static uint64_t first_of_page(uint64_t at)
+{
+    return at - at % PAGE;
+}
+
+bool image_code_address(const struct image *image, uint64_t offset, uint64_t *address)
 {
     for (unsigned i = 0; i < image->loads; i++) {
-        uint64_t first = image->load[i].offset - image->load[i].offset % PAGE;
-        if (offset < first || offset >= image->load[i].offset + (image->load[i].end - image->load[i].start))
+        uint64_t begin = image->load[i].offset, size = image->load[i].end - image->load[i].start;
+        if (!image->load[i].executable || offset < first_of_page(begin) || offset >= begin + size)
             continue;
-        *address = image->load[i].start + offset - image->load[i].offset;
+        *address = image->load[i].start + offset - begin;
         return true;
+    }
+    return false;
+}
+
+/* Where the file's beginning is loaded. */
+static bool first_address(const struct image *image, uint64_t *address)
+{
+    for (unsigned i = 0; i < image->loads; i++) {
+        *address = first_of_page(image->load[i].start);
+        if (!first_of_page(image->load[i].offset))
+            return true;
     }
     return false;
 }
@@ -107,6 +123,7 @@ static void take_load(struct image *image, const Elf64_Phdr *header)
     image->load[image->loads].start = header->p_vaddr;
     image->load[image->loads].end = header->p_vaddr + header->p_filesz;
     image->load[image->loads].offset = header->p_offset;
+    image->load[image->loads].executable = header->p_flags & PF_X;
     image->load[image->loads++].writable = header->p_flags & PF_W;
     if (image->loads == 1 || header->p_vaddr < image->low)
         image->low = header->p_vaddr;
@@ -189,7 +206,7 @@ static bool take_headers(struct image *image, uint64_t head)
             frame_hdr = header[i].p_vaddr;
     }
     if (image->fd == -1) {
-        if (!image_address(image, 0, &first))
+        if (!first_address(image, &first))
             return false;
         image->bias = head - first;
     }

@@ -21,7 +21,7 @@ struct image {
     uint64_t low, high; /* all that is loaded */
     struct {
         uint64_t start, end, offset;
-        bool writable;
+        bool writable, executable;
     } load[IMAGE_LOADS];
     unsigned loads;
     uint64_t frame_hdr;   /* .eh_frame_hdr; 0: has none that can be used */
@@ -57,7 +57,8 @@ bool image_read(const struct image *image, uint64_t address, uint64_t *word);
 /* In a part that the process may have changed. */
 bool image_is_data(const struct image *image, uint64_t address);
 
-/* The address at which a part of the file is loaded, or false: its offset is in no segment. */
-bool image_address(const struct image *image, uint64_t offset, uint64_t *address);
+/* The address at which a part of the file is loaded as code, or false: its offset is in no such segment. A
+   page of the file may be in two segments, at two addresses, as some linkers write it. */
+bool image_code_address(const struct image *image, uint64_t offset, uint64_t *address);
 
 #endif

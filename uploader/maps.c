@@ -136,7 +136,7 @@ static struct mapping mapping_open(const struct maps *maps, const struct line *l
     char path[LINE_BYTES];
     uint64_t address = line->offset;
 
-    if (image && (!image_address(image, line->offset, &address) ||
+    if (image && (!image_code_address(image, line->offset, &address) ||
                   (image->fd == -1 && address + image->bias != line->start))) {
         image_release(image);
         image = NULL;

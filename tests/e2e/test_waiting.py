@@ -71,6 +71,15 @@ def test_waits_in_functions_with_something_to_clean_up(env):
     assert not any("truncated" in s for s in off.stacks()), off.stacks()
 
 
+def test_pages_of_the_file_that_are_in_two_segments(env):
+    """As lld writes it, with which Rust links."""
+    need("ld.lld:lld")
+    env.run(env.program("asleep.c", "-O2", "-g", "-fuse-ld=lld"), "2").ok()
+    off = env.final("asleep", "off_cpu")
+    assert off.under("off_cpu", "place_3", "sleep"), off.stacks()
+    assert not any("truncated" in s for s in off.stacks()), off.stacks()
+
+
 def test_200_asleep_in_ten_places(env):
     lived = env.run(env.program("asleep.c"), "2").ok().figures()["lived"]
     threads, wall = env.final("asleep", "threads"), env.profile("asleep", "wall")
