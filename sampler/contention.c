@@ -54,10 +54,11 @@ struct entry {
     _Atomic uint64_t departed; /* what those have waited who wait no more */
     _Atomic uint64_t mark;     /* integral << MARK_SHIFT | enum mark */
     _Atomic uint64_t charged;  /* of the integral: to whom it may concern */
-    _Atomic uint64_t shorts;   /* short holdings in a row, of those that were looked at; SHORT_RUN at most */
     _Atomic uint64_t mass;     /* of the last charges, each lap of them by 1 / 2^MASS_SHIFT less */
     _Atomic uint32_t spinners; /* of the waiters, those that stand for SPIN_STRIDE */
-    _Atomic uint32_t foreign;  /* 1: a thread of another process was seen to own it */
+    _Atomic uint32_t shorts;   /* short holdings in a row, of those that were looked at; SHORT_RUN at most */
+    _Atomic uint8_t foreign;   /* 1: a thread of another process was seen to own it */
+    _Atomic uint8_t proven;    /* 1: contention_prove() */
 };
 
 /* RELEASED: the mark is of the last release that was looked at; who has the lock now got it when nobody
@@ -113,6 +114,7 @@ static struct entry *claim(uintptr_t lock, bool take_idle)
             atomic_store_explicit(&entry->charged, reached, memory_order_relaxed);
             atomic_store_explicit(&entry->mass, 0, memory_order_relaxed);
             atomic_store_explicit(&entry->foreign, 0, memory_order_relaxed);
+            atomic_store_explicit(&entry->proven, 0, memory_order_relaxed);
             atomic_store_explicit(&entry->mark, reached << MARK_SHIFT | MARK_RELEASED, memory_order_relaxed);
             return entry;
         }
@@ -205,9 +207,9 @@ static unsigned draw_spin(struct thread_local_state *self)
     return SPIN_STRIDE;
 }
 
-void contention_begin(struct contention *contention, const void *lock)
+static void begin(struct contention *contention, const void *lock, bool may_be_short)
 {
-    unsigned count;
+    unsigned count = 1;
 
     contention->entry = 0;
     contention->spins = 0;
@@ -215,10 +217,33 @@ void contention_begin(struct contention *contention, const void *lock)
     contention->start = contention->end = 0;
     if (!(process_wanted() & 1u << PROFILE_MUTEX) || thread_local_state.ended)
         return;
-    count = draw_spin(&thread_local_state);
+    if (may_be_short)
+        count = draw_spin(&thread_local_state);
     contention->start = clock_ticks();
     if (count)
         enter(contention, (uint8_t)count);
+}
+
+void contention_begin(struct contention *contention, const void *lock)
+{
+    begin(contention, lock, true);
+}
+
+void contention_begin_long(struct contention *contention, const void *lock)
+{
+    begin(contention, lock, false);
+}
+
+void contention_prove(const struct contention *contention)
+{
+    if (contention->entry && contention->generation == generation)
+        atomic_store_explicit(&entries[contention->entry - 1].proven, 1, memory_order_relaxed);
+}
+
+bool contention_is_proven(const void *lock)
+{
+    struct entry *entry = find((uintptr_t)lock);
+    return entry && atomic_load_explicit(&entry->proven, memory_order_relaxed);
 }
 
 /* It is a long wait: of those each is one. */
@@ -403,7 +428,7 @@ static uint64_t draw(uint64_t fraction, uint64_t waited, uint64_t waiters)
 
 static void count_short(struct entry *entry, bool is_short)
 {
-    uint64_t run = atomic_load_explicit(&entry->shorts, memory_order_relaxed);
+    uint32_t run = atomic_load_explicit(&entry->shorts, memory_order_relaxed);
     if (!is_short)
         run = 0;
     else if (run < SHORT_RUN)

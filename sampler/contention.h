@@ -69,6 +69,13 @@ static inline bool contention_is_skipped(const void *lock)
 /* The calling thread waits for lock from now on. Does nothing while mutex profiles are off. */
 void contention_begin(struct contention *contention, const void *lock);
 
+/* The same for one who has tried for long enough. */
+void contention_begin_long(struct contention *contention, const void *lock);
+
+/* Where a word of the program's own may be a lock: it was, and is to be charged for. */
+void contention_prove(const struct contention *contention);
+bool contention_is_proven(const void *lock);
+
 /* Spends some 100 ns. false: it is time to wait in earnest, to be called no more for this wait. */
 bool contention_spin(struct contention *contention);
 

@@ -30,7 +30,7 @@
 #include "layout_waits.h"
 
 #define LAYOUT_MAGIC   UINT64_C(0x00676573666f7270) /* "profseg" */
-#define LAYOUT_VERSION 4u
+#define LAYOUT_VERSION 5u
 
 enum {
     LAYOUT_PAGE = 4096,

@@ -104,7 +104,8 @@
     X(pthread_mutex_unlock)                                                                                  \
     X(mtx_unlock)                                                                                            \
     X(pthread_spin_unlock)                                                                                   \
-    X(pthread_rwlock_unlock)
+    X(pthread_rwlock_unlock)                                                                                 \
+    X(futex_wake)
 
 enum wait_kind {
     WAIT_NONE,

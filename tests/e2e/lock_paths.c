@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Three paths share a lock and hold it 70, 20 and 10 % of the time; four threads take them in turns, so that
 // three of them always wait. argv[1]: seconds; argv[2]: microseconds of the three together; argv[3]: "spin"
-// holds on the CPU, "rest" asleep. Prints "waited NS", what the threads waited by their own clocks, and
-// "path_70 NS" etc., how much of it passed while the lock was held there.
+// holds on the CPU, "rest" asleep; built with OWN_LOCK the lock is not libc's. Prints "waited NS", what the
+// threads waited by their own clocks, and "path_70 NS" etc., how much of it passed while the lock was held
+// there.
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -14,7 +15,14 @@
 #include "waits.h"
 
 enum { THREADS = 4, PATHS = 3 };
+#ifdef OWN_LOCK
+#include "own_lock.h"
+static struct own_lock lock;
+#define pthread_mutex_lock   own_lock
+#define pthread_mutex_unlock own_unlock
+#else
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+#endif
 static pthread_barrier_t start;
 static int64_t end_ns, round_ns, held_since, charged[PATHS];
 static bool spins;

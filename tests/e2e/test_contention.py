@@ -26,6 +26,21 @@ def test_three_paths_of_one_lock(env):
 
 
 @alone
+def test_lock_that_a_program_makes_of_a_futex(env):
+    """As Rust's and GLib's mutexes are."""
+    program = env.program("lock_paths.c", "-O1", "-g", "-DOWN_LOCK")
+    waited = env.run(program, "4", "10000", "rest", mutex_fraction=1, block_rate=1).ok().figures()
+    check_paths(env, waited, env.final("lock_paths", "mutex"), env.profile("lock_paths", "block"), 0.02)
+
+
+def test_condition_that_a_program_makes_of_a_futex(env):
+    env.run(env.program("counter.c"), mutex_fraction=1).ok()
+    block = env.final("counter", "block")
+    near(block.under("delay", "wait_for_events", "futex"), 1e9, 0.2e9, "waited for events")
+    assert not os.path.exists(env.path("counter", "mutex")), env.profile("counter", "mutex").stacks()
+
+
+@alone
 def test_default_rates(env):
     """Holders on the CPU, for 35 to 5 us, of which few are drawn."""
     waited = env.run(env.program("lock_paths.c"), "3", "50", "spin").ok().figures()

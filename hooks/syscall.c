@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a program asks of the kernel by number: futexes, and what it forbids itself. */
+#include <linux/futex.h>
+#include <linux/seccomp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../preload/sigprof.h"
+#include "../sampler/clock.h"
+#include "../sampler/contention.h"
+#include "../sampler/threads.h"
+#include "../sampler/unwind.h"
+#include "../sampler/wait.h"
+#include "hooks.h"
+
+/* Strict mode allows four system calls and, like PR_TSC_SIGSEGV, no time stamp counter: nothing of the thread
+   is recorded any more. */
+static void note_strict_seccomp(void)
+{
+    clock_stop_ticks();
+    sigprof_withdraw();
+    thread_local_state.alloc_gap = UINT64_MAX;
+    thread_local_state.ended = 1;
+}
+
+/* Before the call: what it forbids, it forbids from its return on. A filter at NULL only asks whether the
+   kernel knows filters. */
+static void note_prctl(long option, unsigned long value, unsigned long filter)
+{
+    if (option == PR_SET_TSC && value == PR_TSC_SIGSEGV)
+        clock_stop_ticks();
+    if (option != PR_SET_SECCOMP || (value == SECCOMP_MODE_FILTER && !filter))
+        return;
+    unwind_no_syscalls = true;
+    if (value == SECCOMP_MODE_STRICT)
+        note_strict_seccomp();
+}
+
+static void note_seccomp(long operation, long filter)
+{
+    if (operation == SECCOMP_SET_MODE_STRICT)
+        note_prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0);
+    else if (operation == SECCOMP_SET_MODE_FILTER)
+        note_prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, (unsigned long)filter);
+}
+
+int prctl(int option, ...)
+{
+    unsigned long a, b, c, d;
+    va_list list;
+    int result;
+
+    va_start(list, option);
+    a = va_arg(list, unsigned long);
+    b = va_arg(list, unsigned long);
+    c = va_arg(list, unsigned long);
+    d = va_arg(list, unsigned long);
+    va_end(list);
+    note_prctl(option, a, b);
+    result = real.prctl(option, a, b, c, d);
+    if (option == PR_SET_NAME && !result)
+        thread_renamed(0, (const char *)a);
+    return result;
+}
+
+typedef long syscall_function(long number, long a, long b, long c, long d, long e, long f);
+
+static long real_futex(long word, long operation, long value, long d, long e, long f)
+{
+    return ((syscall_function *)(void *)real.syscall)(SYS_futex, word, operation, value, d, e, f);
+}
+
+/* What Rust, Go and everybody else wait in for locks and conditions of their own. */
+static bool is_futex_wait(long operation)
+{
+    switch (operation & FUTEX_CMD_MASK) {
+    case FUTEX_WAIT:
+    case FUTEX_WAIT_BITSET:
+    case FUTEX_WAIT_REQUEUE_PI:
+    case FUTEX_LOCK_PI:
+    case FUTEX_LOCK_PI2:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/*
+ * A lock by the usual protocol ("Futexes Are Tricky", mutex2; Rust's Mutex and GLib's GMutex are such): 0 is
+ * free, 1 taken, 2 waited for. Who waits for it expects 2, who releases it wakes one, and the word is one of
+ * those when a waiter is back: by then a condition's counter that was 2 would be more.
+ */
+enum { LOCK_WAITED_FOR = 2 };
+
+static bool may_be_lock(long operation, long value)
+{
+    long command = operation & FUTEX_CMD_MASK;
+    return (command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET) && (uint32_t)value == LOCK_WAITED_FOR;
+}
+
+static bool releases_lock(long operation, long count)
+{
+    return (operation & FUTEX_CMD_MASK) == FUTEX_WAKE && (uint32_t)count == 1;
+}
+
+__attribute__((noinline)) static long lock_waits(long word, long operation, long value, long d, long e,
+                                                 long f)
+{
+    struct contention contention;
+    struct wait wait;
+    long result;
+
+    contention_begin_long(&contention, (const void *)word);
+    wait_enter_for(&wait, WAIT_futex, 0, contention.start);
+    result = real_futex(word, operation, value, d, e, f);
+    if (!result && *(const volatile uint32_t *)word <= LOCK_WAITED_FOR)
+        contention_prove(&contention);
+    contention_end(&contention, !result);
+    wait_leave_at(&wait, contention.end);
+    return result;
+}
+
+__attribute__((noinline)) static long lock_wakes(long word, long operation, long value, long d, long e,
+                                                 long f)
+{
+    struct contention_charge charge = contention_charge((const void *)word, false);
+    long result = real_futex(word, operation, value, d, e, f);
+    contention_record(RELEASE_futex_wake, charge);
+    return result;
+}
+
+__attribute__((noinline)) static long futex_waits(long word, long operation, long value, long d, long e,
+                                                  long f)
+{
+    struct wait wait;
+    long result;
+
+    wait_enter(&wait, WAIT_futex);
+    result = real_futex(word, operation, value, d, e, f);
+    wait_leave(&wait);
+    return result;
+}
+
+static long futex(long word, long operation, long value, long d, long e, long f)
+{
+    const void *lock = (const void *)word;
+
+    if (may_be_lock(operation, value))
+        return lock_waits(word, operation, value, d, e, f);
+    if (is_futex_wait(operation))
+        return futex_waits(word, operation, value, d, e, f);
+    if (contention_is_waited_for(lock) && releases_lock(operation, value) && contention_is_proven(lock) &&
+        !contention_is_skipped(lock))
+        return lock_wakes(word, operation, value, d, e, f);
+    return real_futex(word, operation, value, d, e, f);
+}
+
+/* Variadic for its callers. Here with as many arguments as a system call can have, so that they stay in
+ * registers. */
+HOOK syscall_function hook_syscall __asm__("syscall");
+long hook_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+    if (UNLIKELY(number == SYS_seccomp))
+        note_seccomp(a, c);
+    if (UNLIKELY(number == SYS_prctl))
+        note_prctl(a, (unsigned long)b, (unsigned long)c);
+    if (number == SYS_futex)
+        return futex(a, b, c, d, e, f);
+    return ((syscall_function *)(void *)real.syscall)(number, a, b, c, d, e, f);
+}
