@@ -57,7 +57,7 @@ struct program {
 struct programs {
     struct symbols *symbols;
     const struct symbol_location *overflow;
-    int64_t look_ns; /* between two looks at waiting threads; 0: one a round */
+    int64_t look_ns; /* between two looks at waiting threads, at present; 0: one a round */
     struct program **program;
     size_t count;
 };

@@ -18,7 +18,7 @@
 #define TICK_NS      SECOND_NS
 #define SEND_TICK_NS (200 * MS_NS) /* while uploads wait for the network */
 #define HURRY_NS     (100 * MS_NS) /* while a target waits for us, or may, or fills its tables */
-enum { EVENTS = 64, ACCEPTS = 256, ANCESTORS = 16 };
+enum { EVENTS = 64, ACCEPTS = 256, ANCESTORS = 16, LOOK_SHARE = 64, LOOKS_AVERAGED = 8 };
 #define SYMBOLS_MEMORY (12u << 20)
 
 static int watch(struct session *session, int fd, void *what)
@@ -79,7 +79,8 @@ int session_open(struct session *session, const struct options *options, const s
     add_sink(session, sink_pyroscope_new(options));
     session->interval_ns = (int64_t)value[SETTING_INTERVAL].number;
     if (value[SETTING_WALL_HZ].number)
-        session->programs.look_ns = SECOND_NS / (int64_t)value[SETTING_WALL_HZ].number;
+        session->usual_look_ns = SECOND_NS / (int64_t)value[SETTING_WALL_HZ].number;
+    session->programs.look_ns = session->usual_look_ns;
     session->next_tick_ns = monotonic_ns() + TICK_NS;
     session->next_round_ns = monotonic_ns() + session->interval_ns;
     log_info("session %s: profiles go to %s%s", options->socket, options->out,
@@ -313,18 +314,31 @@ static int64_t jittered(int64_t period_ns)
     return period_ns / 2 + (int64_t)((double)period_ns * ((double)random() / RAND_MAX));
 }
 
+/* However many threads there are, looks at them take 1 / LOOK_SHARE of a CPU, or as many as one a second. */
+static void measured_look(struct session *session)
+{
+    int64_t cost_ns = -clock_ns(CLOCK_THREAD_CPUTIME_ID), least_ns;
+
+    wall_look_all(session->target, session->targets, session->looks++);
+    cost_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    session->look_cost_ns += (cost_ns - session->look_cost_ns) / LOOKS_AVERAGED;
+    least_ns =
+        session->look_cost_ns * LOOK_SHARE < SECOND_NS ? session->look_cost_ns * LOOK_SHARE : SECOND_NS;
+    session->programs.look_ns = session->usual_look_ns > least_ns ? session->usual_look_ns : least_ns;
+}
+
 /* Returns when the next one is due. */
 static int64_t look(struct session *session, int64_t now_ns)
 {
     bool any = false;
 
-    for (size_t i = 0; session->programs.look_ns && i < session->targets; i++)
+    for (size_t i = 0; session->usual_look_ns && i < session->targets; i++)
         any |= wall_wanted(session->target[i]);
     if (!any)
         return INT64_MAX;
     if (now_ns < session->next_look_ns)
         return session->next_look_ns;
-    wall_look_all(session->target, session->targets, session->looks++);
+    measured_look(session);
     return session->next_look_ns = now_ns + jittered(session->programs.look_ns);
 }
 
