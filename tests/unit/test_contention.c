@@ -2,6 +2,7 @@
 /* The table of contended locks: who is charged with what, and that nothing stays behind. */
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -35,6 +36,7 @@ static int start(void **state)
     static const struct process_ops ops = {hand_over, uploader_alive};
     static const struct process_settings settings = {.profiles = 1u << PROFILE_MUTEX, .mutex_fraction = 1};
     (void)state;
+    signal(SIGPROF, SIG_IGN); /* of the thread's timer, which nobody here handles */
     threads_start();
     return process_start(&settings, &ops) || process_join();
 }
@@ -147,18 +149,21 @@ static bool spread_is_fair(const char *lock)
     end = clock_ticks();
     contention_end(&waiter, true);
     all.ticks = charged[0] + charged[1] + charged[2];
+    if (is_disturbed)
+        return false;
     assert_between(all, released - after - gaps / 10, end - before);
-    if (!is_disturbed)
-        assert_true(charged[1] > 5 * charged[0] / 2 && charged[1] < 7 * charged[0] / 2);
-    return !is_disturbed;
+    assert_true(charged[1] > 5 * charged[0] / 2 && charged[1] < 7 * charged[0] / 2);
+    return true;
 }
 
 static void test_spread(void **state)
 {
     static char locks[20][64];
     (void)state;
-    for (int i = 0; i < 20 && !spread_is_fair(locks[i]); i++)
-        ;
+    for (int i = 0; i < 20; i++)
+        if (spread_is_fair(locks[i]))
+            return;
+    skip();
 }
 
 /* Where other processes have the lock, too, that is their time: who waits has seen it, or the caller knows.
