@@ -82,7 +82,10 @@ __attribute__((noinline)) static int lock_waiting(pthread_mutex_t *mutex)
 
 int pthread_mutex_lock(pthread_mutex_t *mutex)
 {
-    int error = real.pthread_mutex_trylock(mutex);
+    int error;
+    if (UNLIKELY(!wait_at_locks_is_wanted()))
+        return real.pthread_mutex_lock(mutex);
+    error = real.pthread_mutex_trylock(mutex);
     if (UNLIKELY(error == EBUSY))
         return lock_waiting(mutex);
     if (UNLIKELY(contention_is_waited_for(mutex)) && got_it(error))
@@ -109,7 +112,10 @@ __attribute__((noinline)) static int timedlock_waiting(pthread_mutex_t *mutex, c
 
 int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *until)
 {
-    int error = real.pthread_mutex_trylock(mutex);
+    int error;
+    if (UNLIKELY(!wait_at_locks_is_wanted()))
+        return real.pthread_mutex_timedlock(mutex, until);
+    error = real.pthread_mutex_trylock(mutex);
     if (UNLIKELY(error == EBUSY))
         return timedlock_waiting(mutex, until);
     if (UNLIKELY(contention_is_waited_for(mutex)) && got_it(error))
@@ -139,7 +145,7 @@ __attribute__((noinline)) static int clocklock_waiting(pthread_mutex_t *mutex, c
 int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *until)
 {
     int error;
-    if (UNLIKELY(clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC))
+    if (UNLIKELY(!wait_at_locks_is_wanted() || (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC)))
         return real.pthread_mutex_clocklock(mutex, clock, until);
     error = real.pthread_mutex_trylock(mutex);
     if (UNLIKELY(error == EBUSY))
@@ -197,7 +203,10 @@ __attribute__((noinline)) static int mtx_waiting(mtx_t *mutex)
 
 int mtx_lock(mtx_t *mutex)
 {
-    int error = real.mtx_trylock(mutex);
+    int error;
+    if (UNLIKELY(!wait_at_locks_is_wanted()))
+        return real.mtx_lock(mutex);
+    error = real.mtx_trylock(mutex);
     if (UNLIKELY(error == thrd_busy))
         return mtx_waiting(mutex);
     if (UNLIKELY(contention_is_waited_for(mutex)) && got_it(error))
@@ -223,7 +232,10 @@ __attribute__((noinline)) static int mtx_timed_waiting(mtx_t *mutex, const struc
 
 int mtx_timedlock(mtx_t *mutex, const struct timespec *until)
 {
-    int error = real.mtx_trylock(mutex);
+    int error;
+    if (UNLIKELY(!wait_at_locks_is_wanted()))
+        return real.mtx_timedlock(mutex, until);
+    error = real.mtx_trylock(mutex);
     if (UNLIKELY(error == thrd_busy))
         return mtx_timed_waiting(mutex, until);
     if (UNLIKELY(contention_is_waited_for(mutex)) && got_it(error))
@@ -281,7 +293,10 @@ __attribute__((noinline)) static int spin_waiting(pthread_spinlock_t *lock)
 
 int pthread_spin_lock(pthread_spinlock_t *lock)
 {
-    int error = real.pthread_spin_trylock(lock);
+    int error;
+    if (UNLIKELY(!wait_at_locks_is_wanted()))
+        return real.pthread_spin_lock(lock);
+    error = real.pthread_spin_trylock(lock);
     if (UNLIKELY(error == EBUSY))
         return spin_waiting(lock);
     if (UNLIKELY(contention_is_waited_for((const void *)lock)) && !error)

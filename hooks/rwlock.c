@@ -45,7 +45,10 @@ __attribute__((noinline)) static int rdlock_waiting(pthread_rwlock_t *lock)
 
 int pthread_rwlock_rdlock(pthread_rwlock_t *lock)
 {
-    int error = real.pthread_rwlock_tryrdlock(lock);
+    int error;
+    if (UNLIKELY(!wait_at_locks_is_wanted()))
+        return real.pthread_rwlock_rdlock(lock);
+    error = real.pthread_rwlock_tryrdlock(lock);
     return LIKELY(error != EBUSY) ? error : rdlock_waiting(lock);
 }
 
@@ -68,7 +71,7 @@ __attribute__((noinline)) static int timedrdlock_waiting(pthread_rwlock_t *lock,
 int pthread_rwlock_timedrdlock(pthread_rwlock_t *lock, const struct timespec *until)
 {
     int error;
-    if (UNLIKELY(!can_be_waited_until(CLOCK_REALTIME, until)))
+    if (UNLIKELY(!wait_at_locks_is_wanted() || !can_be_waited_until(CLOCK_REALTIME, until)))
         return real.pthread_rwlock_timedrdlock(lock, until);
     error = real.pthread_rwlock_tryrdlock(lock);
     return LIKELY(error != EBUSY) ? error : timedrdlock_waiting(lock, until);
@@ -94,7 +97,7 @@ __attribute__((noinline)) static int clockrdlock_waiting(pthread_rwlock_t *lock,
 int pthread_rwlock_clockrdlock(pthread_rwlock_t *lock, clockid_t clock, const struct timespec *until)
 {
     int error;
-    if (UNLIKELY(!can_be_waited_until(clock, until)))
+    if (UNLIKELY(!wait_at_locks_is_wanted() || !can_be_waited_until(clock, until)))
         return real.pthread_rwlock_clockrdlock(lock, clock, until);
     error = real.pthread_rwlock_tryrdlock(lock);
     return LIKELY(error != EBUSY) ? error : clockrdlock_waiting(lock, clock, until);
@@ -126,7 +129,10 @@ __attribute__((noinline)) static int wrlock_waiting(pthread_rwlock_t *lock)
 
 int pthread_rwlock_wrlock(pthread_rwlock_t *lock)
 {
-    int error = real.pthread_rwlock_trywrlock(lock);
+    int error;
+    if (UNLIKELY(!wait_at_locks_is_wanted()))
+        return real.pthread_rwlock_wrlock(lock);
+    error = real.pthread_rwlock_trywrlock(lock);
     if (UNLIKELY(error == EBUSY))
         return wrlock_waiting(lock);
     if (UNLIKELY(contention_is_waited_for(lock)) && !error)
@@ -153,7 +159,7 @@ __attribute__((noinline)) static int timedwrlock_waiting(pthread_rwlock_t *lock,
 int pthread_rwlock_timedwrlock(pthread_rwlock_t *lock, const struct timespec *until)
 {
     int error;
-    if (UNLIKELY(!can_be_waited_until(CLOCK_REALTIME, until)))
+    if (UNLIKELY(!wait_at_locks_is_wanted() || !can_be_waited_until(CLOCK_REALTIME, until)))
         return real.pthread_rwlock_timedwrlock(lock, until);
     error = real.pthread_rwlock_trywrlock(lock);
     if (UNLIKELY(error == EBUSY))
@@ -183,7 +189,7 @@ __attribute__((noinline)) static int clockwrlock_waiting(pthread_rwlock_t *lock,
 int pthread_rwlock_clockwrlock(pthread_rwlock_t *lock, clockid_t clock, const struct timespec *until)
 {
     int error;
-    if (UNLIKELY(!can_be_waited_until(clock, until)))
+    if (UNLIKELY(!wait_at_locks_is_wanted() || !can_be_waited_until(clock, until)))
         return real.pthread_rwlock_clockwrlock(lock, clock, until);
     error = real.pthread_rwlock_trywrlock(lock);
     if (UNLIKELY(error == EBUSY))

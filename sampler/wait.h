@@ -60,6 +60,12 @@ static inline bool wait_is_wanted(void)
     return process_wanted() & WAIT_PROFILES;
 }
 
+/* Any that has to do with locks. */
+static inline bool wait_at_locks_is_wanted(void)
+{
+    return process_wanted() & (WAIT_PROFILES | 1u << PROFILE_MUTEX);
+}
+
 /* Where there is more to do than to mark: the thread has no slot yet, is in a wait already, or in a child
    that has not noticed. Its slot, if it is in a segment of this process; NULL: it is not. */
 struct seg_thread *wait_begin(struct wait *wait);
