@@ -29,6 +29,12 @@ static long thread_clock(int tid)
     return (long)(int)(~(unsigned)tid << 3 | 4 | 2);
 }
 
+int cpu_thread_of(pthread_t handle)
+{
+    clockid_t clock = 0;
+    return pthread_getcpuclockid(handle, &clock) ? 0 : (int)(~(unsigned)clock >> 3);
+}
+
 static void set_period(int timer, uint32_t period_ns, uint64_t first_ns)
 {
     struct itimerspec spec = {

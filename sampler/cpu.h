@@ -7,6 +7,7 @@
 #ifndef CPROF_SAMPLER_CPU_H
 #define CPROF_SAMPLER_CPU_H
 
+#include <pthread.h>
 #include <stdint.h>
 
 #include "layout.h"
@@ -15,6 +16,9 @@
    -EINVAL: there is no such thread any more). */
 int cpu_start(struct segment *segment, uint32_t slot, int tid);
 void cpu_stop(uint32_t slot);
+
+/* The thread id of a thread that libc made and nobody has joined, without a system call; 0: it has ended. */
+int cpu_thread_of(pthread_t handle);
 
 /* In a forked child that has no segment yet: a timer whose first signal makes it join. period 0: off. */
 void cpu_start_unattached(uint32_t period_ns);

@@ -82,12 +82,12 @@ static int occupy(struct segment *segment, uint32_t slot, int tid, pthread_t han
     return cpu_start(segment, slot, tid);
 }
 
-static void occupy_self(struct segment *segment, uint32_t slot)
+static void occupy_self(struct segment *segment, uint32_t slot, int tid)
 {
     char name[16] = {0};
     sys_call(SYS_prctl, PR_GET_NAME, name);
     thread_local_state.slot = slot;
-    occupy(segment, slot, (int)sys_call(SYS_gettid), pthread_self(), name);
+    occupy(segment, slot, tid, pthread_self(), name);
 }
 
 /* Of a slot that is not occupied yet: its tid (release) publishes what is written here. */
@@ -164,7 +164,8 @@ void *thread_main(void *argument)
 
     if (segment) {
         find_bounds(own);
-        occupy_self(segment, slot);
+        /* libc has it from the kernel; in a child of a raw fork it would be the parent's. */
+        occupy_self(segment, slot, cpu_thread_of(pthread_self()));
         if (atomic_load_explicit(&end_key_made, memory_order_acquire))
             pthread_setspecific(end_key, (void *)(uintptr_t)PTHREAD_DESTRUCTOR_ITERATIONS);
     }
@@ -203,6 +204,7 @@ void thread_adopt_self(uintptr_t stack_high)
 {
     struct segment *segment = process_segment();
     uint32_t slot;
+    int tid;
     bool is_main;
 
     if (stack_high)
@@ -212,7 +214,8 @@ void thread_adopt_self(uintptr_t stack_high)
         return;
     if (take_over(segment))
         return;
-    is_main = sys_call(SYS_gettid) == sys_call(SYS_getpid);
+    tid = (int)sys_call(SYS_gettid);
+    is_main = tid == sys_call(SYS_getpid);
     slot = slot_take(segment);
     if (!slot)
         return;
@@ -228,7 +231,7 @@ void thread_adopt_self(uintptr_t stack_high)
         sys_call(SYS_timer_delete, thread_local_state.timer - 1);
         thread_local_state.timer = 0;
     }
-    occupy_self(segment, slot);
+    occupy_self(segment, slot, tid);
     if (!is_main && atomic_load_explicit(&end_key_made, memory_order_acquire))
         pthread_setspecific(end_key, (void *)(uintptr_t)PTHREAD_DESTRUCTOR_ITERATIONS);
 }
