@@ -35,18 +35,18 @@ int cpu_thread_of(pthread_t handle)
     return pthread_getcpuclockid(handle, &clock) ? 0 : (int)(~(unsigned)clock >> 3);
 }
 
-static void set_period(int timer, uint32_t period_ns, uint64_t first_ns)
+static void set_period(int timer, uint32_t period_ns, uint64_t first_ns, int flags)
 {
     struct itimerspec spec = {
         .it_interval = {period_ns / NS_PER_S, period_ns % NS_PER_S},
         .it_value = {(time_t)(first_ns / NS_PER_S), (long)(first_ns % NS_PER_S)},
     };
-    sys_call(SYS_timer_settime, timer, 0, &spec, 0);
+    sys_call(SYS_timer_settime, timer, flags, &spec, 0);
 }
 
 /* The first period is a random part of one: a thread that lives for less than a period is sampled in
  * proportion. 1 + its id, or negative errno. */
-static int make_timer(int tid, uint32_t slot, uint32_t period_ns)
+static int make_timer(int tid, uint32_t slot, uint32_t period_ns, int flags)
 {
     struct sigevent event;
     int timer = 0;
@@ -60,7 +60,7 @@ static int make_timer(int tid, uint32_t slot, uint32_t period_ns)
     result = sys_call(SYS_timer_create, thread_clock(tid), &event, &timer);
     if (result < 0)
         return (int)result;
-    set_period(timer, period_ns, 1 + random_bits() % period_ns);
+    set_period(timer, period_ns, 1 + random_bits() % period_ns, flags);
     return timer + 1;
 }
 
@@ -73,33 +73,71 @@ static uint32_t wanted_period(const struct segment *segment)
     return period < 100000 ? 100000 : period > NS_PER_S ? NS_PER_S : period;
 }
 
-int cpu_start(struct segment *segment, uint32_t slot, int tid)
+/* After IN_MAKING was set. word: any of the same occupant, who may have ended when the timer is there. */
+static int make_and_note(struct segment *segment, uint32_t slot, int tid, uint64_t word, int flags)
 {
     struct slot_private *own = &slot_private[slot];
+    uint64_t in_making = slot_timer_word(word, SLOT_TIMER_IN_MAKING);
     int timer;
 
     own->period_ns = wanted_period(segment);
-    timer = make_timer(tid, slot, own->period_ns);
-    if (timer < 0) {
-        if (timer != NO_SUCH_THREAD)
-            segment_count(segment, COUNT_LOST_TIMER, 1);
-        return timer;
-    }
-    atomic_store_explicit(&own->timer, timer, memory_order_relaxed);
-    atomic_fetch_or_explicit(&segment->thread[slot].flags, THREAD_HAS_TIMER, memory_order_relaxed);
-    return 0;
+    timer = make_timer(tid, slot, own->period_ns, flags);
+    if (timer < 0 && timer != NO_SUCH_THREAD)
+        segment_count(segment, COUNT_LOST_TIMER, 1);
+    if (!atomic_compare_exchange_strong_explicit(&own->timer, &in_making,
+                                                 slot_timer_word(word, timer > 0 ? timer : SLOT_TIMER_NONE),
+                                                 memory_order_relaxed, memory_order_relaxed) &&
+        timer > 0)
+        sys_call(SYS_timer_delete, timer - 1);
+    return timer < 0 ? timer : 0;
+}
+
+int cpu_start(struct segment *segment, uint32_t slot, int tid)
+{
+    struct slot_private *own = &slot_private[slot];
+    uint64_t word = atomic_load_explicit(&own->timer, memory_order_relaxed);
+    int result = 0;
+
+    if (slot_timer_of(word) == SLOT_TIMER_NOT_YET &&
+        atomic_compare_exchange_strong_explicit(&own->timer, &word,
+                                                slot_timer_word(word, SLOT_TIMER_IN_MAKING),
+                                                memory_order_relaxed, memory_order_relaxed))
+        result = make_and_note(segment, slot, tid, word, 0);
+    else if (slot_timer_of(word) == SLOT_TIMER_NONE)
+        return 0;
+    if (!result)
+        atomic_fetch_or_explicit(&segment->thread[slot].flags, THREAD_HAS_TIMER, memory_order_relaxed);
+    return result;
+}
+
+/* The first period is counted from the thread's start: what it runs meanwhile is made up for. A thread whose
+   end comes first finds nothing to delete; whoever makes the timer then does, as the slot is not the thread's
+   any more. */
+void cpu_start_early(struct segment *segment, uint32_t slot, uint32_t occupant, int tid)
+{
+    uint64_t word = (uint64_t)occupant << 32;
+
+    if (atomic_compare_exchange_strong_explicit(&slot_private[slot].timer, &word,
+                                                slot_timer_word(word, SLOT_TIMER_IN_MAKING),
+                                                memory_order_relaxed, memory_order_relaxed) &&
+        make_and_note(segment, slot, tid, word, TIMER_ABSTIME))
+        atomic_fetch_and_explicit(&segment->thread[slot].flags, ~(uint32_t)THREAD_HAS_TIMER,
+                                  memory_order_relaxed);
 }
 
 void cpu_stop(uint32_t slot)
 {
-    int timer = atomic_exchange_explicit(&slot_private[slot].timer, 0, memory_order_relaxed);
-    if (timer && system_calls_allowed())
+    uint64_t word = atomic_load_explicit(&slot_private[slot].timer, memory_order_relaxed);
+    int timer = slot_timer_of(atomic_exchange_explicit(
+        &slot_private[slot].timer, slot_timer_word(word, SLOT_TIMER_NONE), memory_order_relaxed));
+    if (timer > 0 && system_calls_allowed())
         sys_call(SYS_timer_delete, timer - 1);
 }
 
 void cpu_start_unattached(uint32_t period_ns)
 {
-    int timer = period_ns && system_calls_allowed() ? make_timer((int)sys_call(SYS_gettid), 0, period_ns) : 0;
+    int timer =
+        period_ns && system_calls_allowed() ? make_timer((int)sys_call(SYS_gettid), 0, period_ns, 0) : 0;
     thread_local_state.timer = timer > 0 ? timer : 0;
 }
 
@@ -129,11 +167,11 @@ static void follow_period(struct segment *segment, uint32_t slot)
 {
     struct slot_private *own = &slot_private[slot];
     uint32_t wanted = wanted_period(segment);
-    int timer = atomic_load_explicit(&own->timer, memory_order_relaxed);
-    if (__builtin_expect(own->period_ns == wanted || !timer, 1))
+    int timer = slot_timer_of(atomic_load_explicit(&own->timer, memory_order_relaxed));
+    if (__builtin_expect(own->period_ns == wanted || timer <= 0, 1))
         return;
     own->period_ns = wanted;
-    set_period(timer - 1, wanted, wanted);
+    set_period(timer - 1, wanted, wanted, 0);
 }
 
 static void record_cpu(struct segment *segment, uint32_t slot, uint32_t period_ns, uint32_t periods,
@@ -186,7 +224,9 @@ bool cpu_signal(const siginfo_t *info, void *context)
             thread_adopt_self(0);
         slot = thread_local_state.slot;
     }
-    if (!slot || slot >= LAYOUT_THREADS)
+    /* One that another thread has made the timer of may not have come to its slot yet. */
+    if (!slot || slot >= LAYOUT_THREADS ||
+        !atomic_load_explicit(&slot_private[slot].tid, memory_order_relaxed))
         return true;
     if (thread_has_other(slot)) {
         if (system_calls_allowed())

@@ -75,8 +75,9 @@ uint32_t slot_take(struct segment *segment)
         if (!claim(slot))
             continue;
         /* What stands there may be of the parent process, whose slots these were before a fork. */
-        slot_private[slot].timer = 0;
+        slot_private[slot].timer = slot_timer_word(slot_private[slot].timer, 0) + (UINT64_C(1) << 32);
         slot_private[slot].tid = 0;
+        slot_private[slot].made_slot = 0;
         settle_wait(&segment->thread[slot]); /* its last owner may have ended in a wait */
         return slot;
     }

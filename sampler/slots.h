@@ -4,6 +4,7 @@
 #ifndef CPROF_SAMPLER_SLOTS_H
 #define CPROF_SAMPLER_SLOTS_H
 
+#include <pthread.h>
 #include <stdint.h>
 
 #include "layout.h"
@@ -14,11 +15,29 @@ struct slot_private {
     void *(*start)(void *);
     void *arg;
     uintptr_t stack_low, stack_high;
-    uint32_t period_ns;    /* of its CPU timer */
-    _Atomic int32_t timer; /* 1 + timer id; 0: none */
+    uint32_t period_ns;     /* of its CPU timer */
+    _Atomic uint64_t timer; /* occupant << 32 | 1 + timer id or enum slot_timer. The occupant's number rises
+                               with each slot_take(): who makes a thread's timer may be late for it */
     _Atomic int32_t tid;
     _Atomic uint32_t taken; /* in this life of the process (slots_forget()); slots.c only */
+    pthread_t made;         /* the last thread that the slot's owner made; 0: not known. Its */
+    uint32_t made_slot;     /* slot, 0: it was awaited already, and */
+    uint32_t made_occupant; /* the number of that slot's occupant */
 };
+
+/* The timer is made by whoever turns NOT_YET into IN_MAKING. NONE: it cannot be had, or the thread ends. */
+enum slot_timer { SLOT_TIMER_NOT_YET = 0, SLOT_TIMER_IN_MAKING = -1, SLOT_TIMER_NONE = -2 };
+
+static inline int slot_timer_of(uint64_t word)
+{
+    return (int)(uint32_t)word;
+}
+
+static inline uint64_t slot_timer_word(uint64_t of_same_occupant, int timer)
+{
+    return (of_same_occupant & ~UINT64_C(0xffffffff)) | (uint32_t)timer;
+}
+
 extern struct slot_private slot_private[LAYOUT_THREADS] __attribute__((visibility("hidden")));
 
 /* A free slot, or 0 (counted). Its fields are what the last owner left, tid 0. */
