@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
+#include "owed.h"
 #include "process.h"
 #include "record.h"
 #include "slots.h"
@@ -22,6 +24,9 @@ static const uint64_t cookie = UINT64_C(0x63707266) << 32;
 
 /* With CPU profiles off, a thread's timer still ticks this seldom, so that they can be turned on again. */
 static const uint32_t idle_period_ns = NS_PER_S;
+
+/* Of a thread's CPU time, what passes before its slot has the time of its start. */
+static const uint64_t unnoticed_ns = 1000000;
 
 /* The clock of a thread's CPU time: the kernel's MAKE_THREAD_CPUCLOCK(tid, CPUCLOCK_SCHED). */
 static long thread_clock(int tid)
@@ -45,8 +50,14 @@ static void set_period(int timer, uint32_t period_ns, uint64_t first_ns, int fla
 }
 
 /* The first period is a random part of one: a thread that lives for less than a period is sampled in
- * proportion. 1 + its id, or negative errno. */
-static int make_timer(int tid, uint32_t slot, uint32_t period_ns, int flags)
+ * proportion. */
+static uint64_t random_first(uint32_t period_ns)
+{
+    return 1 + random_bits() % period_ns;
+}
+
+/* first_ns: of the thread's CPU time; 0: from now on, at random. 1 + its id, or negative errno. */
+static int make_timer(int tid, uint32_t slot, uint32_t period_ns, uint64_t first_ns)
 {
     struct sigevent event;
     int timer = 0;
@@ -60,7 +71,10 @@ static int make_timer(int tid, uint32_t slot, uint32_t period_ns, int flags)
     result = sys_call(SYS_timer_create, thread_clock(tid), &event, &timer);
     if (result < 0)
         return (int)result;
-    set_period(timer, period_ns, 1 + random_bits() % period_ns, flags);
+    if (first_ns)
+        set_period(timer, period_ns, first_ns, TIMER_ABSTIME);
+    else
+        set_period(timer, period_ns, random_first(period_ns), 0);
     return timer + 1;
 }
 
@@ -73,15 +87,24 @@ static uint32_t wanted_period(const struct segment *segment)
     return period < 100000 ? 100000 : period > NS_PER_S ? NS_PER_S : period;
 }
 
+void cpu_prepare(const struct segment *segment, uint32_t slot)
+{
+    struct slot_private *own = &slot_private[slot];
+    own->period_ns = wanted_period(segment);
+    own->first_ns = random_first(own->period_ns);
+    own->counted = 0;
+}
+
 /* After IN_MAKING was set. word: any of the same occupant, who may have ended when the timer is there. */
-static int make_and_note(struct segment *segment, uint32_t slot, int tid, uint64_t word, int flags)
+static int make_and_note(struct segment *segment, uint32_t slot, int tid, uint64_t word)
 {
     struct slot_private *own = &slot_private[slot];
     uint64_t in_making = slot_timer_word(word, SLOT_TIMER_IN_MAKING);
     int timer;
 
-    own->period_ns = wanted_period(segment);
-    timer = make_timer(tid, slot, own->period_ns, flags);
+    if (!own->first_ns)
+        own->period_ns = wanted_period(segment);
+    timer = make_timer(tid, slot, own->period_ns, own->first_ns);
     if (timer < 0 && timer != NO_SUCH_THREAD)
         segment_count(segment, COUNT_LOST_TIMER, 1);
     if (!atomic_compare_exchange_strong_explicit(&own->timer, &in_making,
@@ -102,7 +125,7 @@ int cpu_start(struct segment *segment, uint32_t slot, int tid)
         atomic_compare_exchange_strong_explicit(&own->timer, &word,
                                                 slot_timer_word(word, SLOT_TIMER_IN_MAKING),
                                                 memory_order_relaxed, memory_order_relaxed))
-        result = make_and_note(segment, slot, tid, word, 0);
+        result = make_and_note(segment, slot, tid, word);
     else if (slot_timer_of(word) == SLOT_TIMER_NONE)
         return 0;
     if (!result)
@@ -110,9 +133,8 @@ int cpu_start(struct segment *segment, uint32_t slot, int tid)
     return result;
 }
 
-/* The first period is counted from the thread's start: what it runs meanwhile is made up for. A thread whose
-   end comes first finds nothing to delete; whoever makes the timer then does, as the slot is not the thread's
-   any more. */
+/* A thread whose end comes first finds nothing to delete; whoever makes the timer then does, as the slot is
+   not the thread's any more. */
 void cpu_start_early(struct segment *segment, uint32_t slot, uint32_t occupant, int tid)
 {
     uint64_t word = (uint64_t)occupant << 32;
@@ -120,7 +142,7 @@ void cpu_start_early(struct segment *segment, uint32_t slot, uint32_t occupant, 
     if (atomic_compare_exchange_strong_explicit(&slot_private[slot].timer, &word,
                                                 slot_timer_word(word, SLOT_TIMER_IN_MAKING),
                                                 memory_order_relaxed, memory_order_relaxed) &&
-        make_and_note(segment, slot, tid, word, TIMER_ABSTIME))
+        make_and_note(segment, slot, tid, word))
         atomic_fetch_and_explicit(&segment->thread[slot].flags, ~(uint32_t)THREAD_HAS_TIMER,
                                   memory_order_relaxed);
 }
@@ -139,6 +161,27 @@ void cpu_start_unattached(uint32_t period_ns)
     int timer =
         period_ns && system_calls_allowed() ? make_timer((int)sys_call(SYS_gettid), 0, period_ns, 0) : 0;
     thread_local_state.timer = timer > 0 ? timer : 0;
+}
+
+static bool is_on(const struct segment *segment)
+{
+    return atomic_load_explicit(&segment->control.profiles, memory_order_relaxed) & 1u << PROFILE_CPU &&
+           atomic_load_explicit(&segment->control.cpu_period_ns, memory_order_relaxed);
+}
+
+/* Most have not lived so long, and need not ask the kernel. */
+void cpu_settle(const struct segment *segment, uint32_t slot)
+{
+    const struct slot_private *own = &slot_private[slot];
+    uint64_t next_ns = own->first_ns + own->counted * own->period_ns, cpu_ns;
+    uint64_t lived_ns = clock_ns(CLOCK_MONOTONIC) - segment->thread[slot].start_monotonic_ns;
+
+    if (!own->first_ns || !is_on(segment) || lived_ns + unnoticed_ns < next_ns || !system_calls_allowed())
+        return;
+    cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    if (cpu_ns >= next_ns)
+        owed_add(owed_kin(segment, slot), (cpu_ns - next_ns) / own->period_ns + 1,
+                 1 + (uint32_t)(owed_tick() / own->period_ns));
 }
 
 /* Threads the uploader found without a slot (raw clone, or started before us), and ended ones (negative)
@@ -171,6 +214,7 @@ static void follow_period(struct segment *segment, uint32_t slot)
     if (__builtin_expect(own->period_ns == wanted || timer <= 0, 1))
         return;
     own->period_ns = wanted;
+    own->first_ns = 0;
     set_period(timer - 1, wanted, wanted, 0);
 }
 
@@ -207,10 +251,18 @@ bool cpu_signal_is_ours(const siginfo_t *info)
     return info->si_code == SI_TIMER && (value & ~UINT64_C(0xffffffff)) == cookie;
 }
 
+/* Of the calling thread, where it may be less than a tick. */
+static uint64_t cpu_time_of_young(uint32_t slot)
+{
+    bool is_old = slot_private[slot].first_ns >= owed_tick() || !system_calls_allowed();
+    return is_old ? UINT64_MAX : clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
 bool cpu_signal(const siginfo_t *info, void *context)
 {
     struct segment *segment;
     uint32_t slot, period_ns, periods;
+    bool is_first;
 
     if (!cpu_signal_is_ours(info))
         return false;
@@ -235,8 +287,11 @@ bool cpu_signal(const siginfo_t *info, void *context)
     }
     period_ns = slot_private[slot].period_ns;
     periods = 1 + (info->si_overrun > 0 ? (uint32_t)info->si_overrun : 0);
-    if (atomic_load_explicit(&segment->control.profiles, memory_order_relaxed) & 1u << PROFILE_CPU &&
-        atomic_load_explicit(&segment->control.cpu_period_ns, memory_order_relaxed))
+    is_first = slot_private[slot].first_ns && !slot_private[slot].counted;
+    slot_private[slot].counted += periods;
+    if (is_first)
+        periods = owed_take(owed_kin(segment, slot), periods, cpu_time_of_young(slot));
+    if (is_on(segment))
         record_cpu(segment, slot, period_ns, periods, context);
     if (system_calls_allowed()) {
         follow_period(segment, slot);

@@ -12,6 +12,13 @@
 
 #include "layout.h"
 
+/* Of a thread that is about to be made, whose slot this is: draws when its timer is due first. Before
+   cpu_start(); of threads that run already nothing is known. */
+void cpu_prepare(const struct segment *segment, uint32_t slot);
+
+/* At the calling thread's end: see owed.h. */
+void cpu_settle(const struct segment *segment, uint32_t slot);
+
 /* Starts the timer of the thread with this tid, whose slot is taken. 0 or negative errno (counted but for
    -EINVAL: there is no such thread any more). */
 int cpu_start(struct segment *segment, uint32_t slot, int tid);

@@ -12,6 +12,7 @@
 #include "contention.h"
 #include "cpu.h"
 #include "live.h"
+#include "owed.h"
 #include "record.h"
 #include "resched.h"
 #include "slots.h"
@@ -196,6 +197,7 @@ static void become_child(void)
     }
     live_forget();
     contention_forget();
+    owed_forget();
     slots_forget();
     unwind_forget();
     weights_seed(clock_ticks() ^ (uint64_t)own_pid << 32);

@@ -16,6 +16,8 @@ struct slot_private {
     void *arg;
     uintptr_t stack_low, stack_high;
     uint32_t period_ns;     /* of its CPU timer */
+    uint64_t first_ns;      /* CPU time at which that is due first; 0: not known */
+    uint64_t counted;       /* periods in samples */
     _Atomic uint64_t timer; /* occupant << 32 | 1 + timer id or enum slot_timer. The occupant's number rises
                                with each slot_take(): who makes a thread's timer may be late for it */
     _Atomic int32_t tid;

@@ -52,9 +52,11 @@ static void thread_end(void *rounds_left)
     thread_local_state.ended = 1;
     if (!slot)
         return;
+    segment = process_segment();
+    if (segment)
+        cpu_settle(segment, slot);
     cpu_stop(slot);
     slot_private[slot].tid = 0;
-    segment = process_segment();
     if (segment)
         slot_give_back(segment, slot);
 }
@@ -129,6 +131,7 @@ uint32_t thread_prepare(void *(*start)(void *), void *arg, const pthread_attr_t 
     own->start = start;
     own->arg = arg;
     own->stack_low = stack_size(attr); /* turned into an address by thread_main() */
+    cpu_prepare(segment, slot);
     maker = &slot_private[thread_local_state.slot];
     maker->made = 0;
     maker->made_slot = slot;

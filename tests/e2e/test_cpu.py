@@ -66,6 +66,17 @@ def test_program_with_gaps_between_its_segments(env):
     assert not cut, cut[:3]
 
 
+@alone
+def test_threads_that_live_for_a_tick_of_the_kernel(env):
+    """Which looks at their timers when most of them have ended, and finds the late ones due."""
+    brief = env.run(env.program("brief_threads.c"), "5000", "6").ok().figures()["brief"]
+    cpu = env.final("brief_threads", "cpu")
+    counted, early = (cpu.under("cpu", function) for function in ("be_brief", "early"))
+    near(counted, brief, 0.12 * brief, "CPU time of brief threads")
+    # What ticks are in step with makes more of it than the samples' own scatter, some 4 points.
+    assert 0.5 < early / counted < 0.9, f"what they do first: {early / counted:.3f} instead of 0.75"
+
+
 def test_thread_names(env):
     env.run(env.program("named_threads.c"), cpu_hz=1000, memory_rate="64KiB").ok()
     by_thread = env.final("named_threads", "cpu").by_label("cpu", "thread")
