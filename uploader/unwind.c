@@ -197,11 +197,12 @@ static bool copy_more(struct unwinder *unwinder)
 {
     uint64_t end = unwinder->base + unwinder->size, limit = limit_in_use(unwinder);
     size_t size = limit - end < COPY_STEP ? (size_t)(limit - end) : COPY_STEP;
+    bool is_longer = unwinder->copy == unwinder->longer; /* asked before that may move */
     ssize_t got;
 
     if (limit <= end || !make_room(&unwinder->longer, &unwinder->longer_room, unwinder->size + size))
         return false;
-    if (unwinder->copy != unwinder->longer)
+    if (!is_longer)
         memcpy(unwinder->longer, unwinder->copy, unwinder->size);
     unwinder->copy = unwinder->longer;
     got = read_process(unwinder, end, unwinder->longer + unwinder->size, size);
