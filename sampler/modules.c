@@ -136,6 +136,20 @@ static void copy_build_id(struct seg_module *entry, const uint8_t *note, size_t 
     }
 }
 
+static void put_print(struct seg_module *entry, const struct module *module)
+{
+    unsigned count;
+    const Elf64_Phdr *header = program_headers(module->start, module->end, &count);
+    uint64_t print = layout_print(0, header, count * sizeof(*header));
+    for (; count > 0; count--, header++) {
+        uintptr_t low, at = module->bias + header->p_vaddr;
+        size_t size = layout_printed(header);
+        if (size > 0 && mapped_from(module, at, PF_R, &low) >= size)
+            print = layout_print(print, (const void *)at, size);
+    }
+    memcpy(entry->build_id, &print, sizeof(print));
+}
+
 static void describe(struct seg_module *entry, const struct module *module)
 {
     unsigned count;
@@ -151,6 +165,8 @@ static void describe(struct seg_module *entry, const struct module *module)
             mapped_from(module, note, PF_R, &low) >= header->p_filesz)
             copy_build_id(entry, (const uint8_t *)note, header->p_filesz);
     }
+    if (entry->build_id_size == 0)
+        put_print(entry, module);
 }
 
 static struct split_path absolute_path(const struct module *module)

@@ -354,6 +354,16 @@ static bool is_frame_record(struct walk *w, uint64_t fp, uint64_t caller, uint64
            load_word(w, caller_fp + 8, &word);
 }
 
+/* Does the frame pointer lead to code that has no call frame information either? Then functions of this
+   module keep it, and a search would take older return addresses that lie about in their frames. */
+static bool is_called_by_bare(struct walk *w)
+{
+    uint64_t fp = w->regs.r[ARCH_FP], caller, caller_fp;
+    return fp >= w->regs.r[ARCH_SP] && fp % 8 == 0 && load_word(w, fp + 8, &caller) &&
+           load_word(w, fp, &caller_fp) && (caller_fp == 0 || caller_fp > fp) &&
+           module_is_after_call(caller) && row_of(w, caller - 1) == ROW_BARE;
+}
+
 /*
  * Code without call frame information. In a module that is assembly, which seldom keeps a frame pointer: its
  * caller's would skip the caller, and so comes second. Generated code has no other way, and may be called by
@@ -366,7 +376,7 @@ __attribute__((noinline)) static enum step step_bare(struct walk *w, uintptr_t a
     bool in_module = module_find(address, &module);
     if (!w->exact && in_module && is_made_up(address + 1))
         return STEP_END;
-    if (in_module && step_by_search(w) == STEP_ON)
+    if (in_module && !is_called_by_bare(w) && step_by_search(w) == STEP_ON)
         return STEP_ON;
     if (fp >= sp && fp % 8 == 0 && load_word(w, fp + 8, &caller) && load_word(w, fp, &caller_fp) &&
         (!in_module || caller == 0 || module_find(caller, &module) ||

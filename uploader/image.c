@@ -2,11 +2,14 @@
 #include "image.h"
 
 #include <elf.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#include "../sampler/layout.h"
 
 enum { PAGE = 4096, PAGES = 256, MOST_HEADERS = 64, NOTES_MOST = 4096 };
 
@@ -176,6 +179,24 @@ static void take_notes(struct image *image, const Elf64_Phdr *header)
     }
 }
 
+static void take_print(struct image *image, const Elf64_Phdr *header, size_t count)
+{
+    uint8_t part[PAGE];
+    uint64_t print = layout_print(0, header, count * sizeof *header);
+
+    for (size_t i = 0; i < count; i++) {
+        uint64_t at = image->fd != -1 ? header[i].p_offset : header[i].p_vaddr + image->bias;
+        uint64_t end = at + layout_printed(&header[i]);
+        for (size_t size; at < end; at += size) {
+            size = end - at < sizeof part ? (size_t)(end - at) : sizeof part;
+            if (raw_read(image, at, part, size) != (ssize_t)size)
+                return;
+            print = layout_print(print, part, size);
+        }
+    }
+    image->print = print;
+}
+
 /* In memory, what a header of its own is in is the page of the file's beginning, or it is not looked at. */
 static size_t read_headers(const struct image *image, uint64_t head, Elf64_Phdr header[MOST_HEADERS])
 {
@@ -215,6 +236,7 @@ static bool take_headers(struct image *image, uint64_t head)
     for (size_t i = 0; i < count && !image->build_id_size; i++)
         if (header[i].p_type == PT_NOTE)
             take_notes(image, &header[i]);
+    take_print(image, header, count);
     return count > 0;
 }
 
@@ -285,6 +307,28 @@ bool image_same(const struct image *image, const struct image *other)
     return image->loads == other->loads && image->frame_hdr == other->frame_hdr &&
            image->frame_count == other->frame_count &&
            !memcmp(image->load, other->load, image->loads * sizeof image->load[0]);
+}
+
+struct image *image_find(dev_t device, uint64_t inode)
+{
+    for (struct image *image = images; image; image = image->next) {
+        if (image->fd == -1 || image->device != device || image->inode != inode)
+            continue;
+        image_retain(image);
+        return image;
+    }
+    return NULL;
+}
+
+int image_open_again(const uint8_t *build_id, size_t size)
+{
+    for (const struct image *image = images; image; image = image->next) {
+        bool same = size ? image->build_id_size == size && !memcmp(image->build_id, build_id, size)
+                         : image->print && !memcmp(&image->print, build_id, sizeof image->print);
+        if (image->fd != -1 && same)
+            return fcntl(image->fd, F_DUPFD_CLOEXEC, 0);
+    }
+    return -1;
 }
 
 void image_retain(struct image *image)

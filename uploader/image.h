@@ -29,6 +29,7 @@ struct image {
     uint64_t frame_count; /* so many entries */
     uint8_t build_id[IMAGE_BUILD_ID];
     size_t build_id_size;
+    uint64_t print; /* layout_print() of it */
     /* private */
     uint64_t device, inode, size;
     struct timespec changed; /* its file, when it was opened: who writes over it makes it another one */
@@ -45,6 +46,13 @@ struct image *image_open(int fd);
 /* From the memory of a process that maps the file's beginning at this address. NULL: no such file, it cannot
    be read, or no memory. */
 struct image *image_open_memory(pid_t pid, uint64_t head);
+
+/* The one that is open and has this inode, retained, or NULL: its file may be gone meanwhile. */
+struct image *image_find(dev_t device, uint64_t inode);
+
+/* A descriptor of the file with this build id, or of size 0: with this print in its first bytes, if it is
+   open. Else -1. */
+int image_open_again(const uint8_t *build_id, size_t size);
 void image_retain(struct image *image);
 void image_release(struct image *image);
 

@@ -75,31 +75,37 @@ static struct image *open_if_mapped(int fd, const struct line *line, const struc
     return NULL;
 }
 
-/* The file, or where it is gone what the process has of it: head is where its beginning is mapped, 0:
-   nowhere. Another file of that name, one that came later, is none of the process's. */
-static struct image *open_image(const struct maps *maps, const struct line *line, uint64_t head)
+/* The file, or where it is gone what is still open of it, else what the process has of it: head is where its
+   beginning is mapped, 0: nowhere. Another file of that name, one that came later, is none of the process's.
+ */
+static struct image *open_image(const struct maps *maps, const struct line *line, uint64_t head,
+                                bool *is_there)
 {
     struct image *memory = head ? image_open_memory(maps->pid, head) : NULL;
     struct image *image = open_if_mapped(open_path(maps, line), line, memory);
 
+    *is_there = image;
     if (!image)
         image = open_if_mapped(open_executable(maps), line, memory);
+    if (!image)
+        image = image_find(line->device, line->inode);
     if (!image)
         return memory;
     image_release(memory);
     return image;
 }
 
-/* As the list has it, cleaned; that a file is gone is no part of its name, and its build id says which one.
- */
-static void clean_path(char path[LINE_BYTES], const struct line *line, const struct image *image)
+/* As the list has it, cleaned; that a file is gone is no part of its name, and its build id or print says
+   which one. */
+static void clean_path(char path[LINE_BYTES], const struct line *line, const struct image *image,
+                       bool is_there)
 {
     static const char mark[] = " (deleted)";
     size_t length;
 
     utf8_clean(path, LINE_BYTES, line->path, true);
     length = strlen(path);
-    if (image && image->fd == -1 && image->build_id_size && length > strlen(mark) &&
+    if (image && (image->build_id_size || image->print) && !is_there && length > strlen(mark) &&
         !strcmp(path + length - strlen(mark), mark))
         path[length - strlen(mark)] = 0;
 }
@@ -124,6 +130,18 @@ static void region_add(struct maps *maps, const struct line *line)
     maps->region[maps->regions++] = (struct region){line->start, line->end, is_executable(line)};
 }
 
+static const struct symbol_module *module_of(const struct maps *maps, const char *path,
+                                             const struct image *image)
+{
+    uint8_t id[IMAGE_BUILD_ID] = {0};
+
+    if (image && image->build_id_size)
+        memcpy(id, image->build_id, sizeof id);
+    else if (image)
+        memcpy(id, &image->print, sizeof image->print);
+    return symbols_module(maps->symbols, path, id, image ? image->build_id_size : 0);
+}
+
 static struct mapping mapping_open(const struct maps *maps, const struct line *line, uint64_t head)
 {
     struct mapping mapping = {.start = line->start,
@@ -132,7 +150,8 @@ static struct mapping mapping_open(const struct maps *maps, const struct line *l
                               .offset = line->offset,
                               .inode = line->inode,
                               .device = line->device};
-    struct image *image = open_image(maps, line, head);
+    bool is_there;
+    struct image *image = open_image(maps, line, head, &is_there);
     char path[LINE_BYTES];
     uint64_t address = line->offset;
 
@@ -142,11 +161,10 @@ static struct mapping mapping_open(const struct maps *maps, const struct line *l
         image = NULL;
         address = line->offset;
     }
-    clean_path(path, line, image);
+    clean_path(path, line, image, is_there);
     mapping.image = image;
     mapping.bias = line->start - address;
-    mapping.module =
-        symbols_module(maps->symbols, path, image ? image->build_id : NULL, image ? image->build_id_size : 0);
+    mapping.module = module_of(maps, path, image);
     return mapping;
 }
 

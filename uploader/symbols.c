@@ -208,8 +208,8 @@ static bool module_is(const struct module *module, const char *path, const uint8
 {
     if (module->public.build_id_size != size)
         return false;
-    return size ? memcmp(module->public.build_id, build_id, size) == 0
-                : strcmp(module->public.path, path) == 0;
+    return memcmp(module->public.build_id, build_id, size ? size : sizeof(uint64_t)) == 0 &&
+           (size || strcmp(module->public.path, path) == 0);
 }
 
 static const char *last_part(const char *path)
@@ -222,11 +222,14 @@ static const char *last_part(const char *path)
 const struct symbol_module *symbols_module(struct symbols *symbols, const char *path, const uint8_t *build_id,
                                            size_t build_id_size)
 {
+    static const uint8_t no_print[sizeof(uint64_t)];
     const size_t size = build_id_size < sizeof symbols->bucket[0]->public.build_id
                             ? build_id_size
                             : sizeof symbols->bucket[0]->public.build_id;
     const uint64_t hash = size ? store_hash(build_id, size) : store_hash(path, strlen(path));
     struct module **bucket = &symbols->bucket[hash % MODULE_BUCKETS];
+    if (!build_id)
+        build_id = no_print;
     for (struct module *module = *bucket; module; module = module->next)
         if (module_is(module, path, build_id, size))
             return &module->public;
@@ -236,8 +239,7 @@ const struct symbol_module *symbols_module(struct symbols *symbols, const char *
     module->public.path = symbols_intern(symbols, path);
     module->public.name = last_part(module->public.path);
     module->public.build_id_size = (uint8_t)size;
-    if (size)
-        memcpy(module->public.build_id, build_id, size);
+    memcpy(module->public.build_id, build_id, size ? size : sizeof no_print);
     module->public.id = ++symbols->modules;
     module->next = *bucket;
     return &(*bucket = module)->public;

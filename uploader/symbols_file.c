@@ -17,6 +17,8 @@
 #include <elfutils/libdwelf.h>
 #include <zlib.h>
 
+#include "image.h"
+
 static const off_t file_most = (off_t)8 << 30;
 static const char vdso_name[] = "linux-vdso.so.1";
 
@@ -128,7 +130,23 @@ bool elf_file_section(Elf *elf, const char *name, uint32_t type, Elf_Scn **secti
     return false;
 }
 
-/* Opens path in the root; with a build id, only that build will do. */
+/* Of a module without a build id. */
+static bool print_is(const struct elf_file *file, const uint8_t *print)
+{
+    struct image *image = image_open(fcntl(file->fd, F_DUPFD_CLOEXEC, 0));
+    const bool same = image && memcmp(&image->print, print, sizeof image->print) == 0;
+    image_release(image);
+    return same;
+}
+
+static bool has_print(const uint8_t *id)
+{
+    uint64_t print;
+    memcpy(&print, id, sizeof print);
+    return print != 0;
+}
+
+/* Opens path in the root; with a build id or a print, only that build will do. */
 static int open_verified(struct elf_file *file, int root_fd, const char *path, const uint8_t *id,
                          size_t id_size)
 {
@@ -136,7 +154,7 @@ static int open_verified(struct elf_file *file, int root_fd, const char *path, c
     if (error < 0)
         return error;
     file->path = strdup(path);
-    if (!id_size || build_id_is(file, id, id_size))
+    if (id_size ? build_id_is(file, id, id_size) : !has_print(id) || print_is(file, id))
         return 0;
     elf_file_close(file);
     return -ESTALE;
@@ -162,10 +180,20 @@ static int open_executable(struct elf_file *file, const struct symbol_source *so
                            const struct symbol_module *module)
 {
     char path[40];
-    if (source->exe_fd < 0 || !module->build_id_size)
+    if (source->exe_fd < 0 || (!module->build_id_size && !has_print(module->build_id)))
         return -ENOENT;
     snprintf(path, sizeof path, "/proc/self/fd/%d", source->exe_fd);
     return open_verified(file, -1, path, module->build_id, module->build_id_size);
+}
+
+/* A file that is gone may still be open for the walks of waiting threads. */
+static int open_known(struct elf_file *file, const struct symbol_module *module)
+{
+    const int fd = image_open_again(module->build_id, module->build_id_size);
+    const int error = fd < 0 ? -ENOENT : elf_file_open(file, fd);
+    if (error == 0)
+        file->path = strdup(module->path);
+    return error;
 }
 
 int elf_file_find(struct elf_file *file, const struct symbol_source *source,
@@ -182,7 +210,7 @@ int elf_file_find(struct elf_file *file, const struct symbol_source *source,
             open_verified(file, -1, module->path, module->build_id, module->build_id_size) == 0)
             error = 0;
     }
-    if (error < 0 && open_executable(file, source, module) == 0)
+    if (error < 0 && (open_executable(file, source, module) == 0 || open_known(file, module) == 0))
         error = 0;
     return error;
 }

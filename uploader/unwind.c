@@ -21,6 +21,8 @@ enum {
     LOOKS_KNOWN = 20,              /* for so many, what lies above a stack of unknown bounds is believed */
     FRAME_WORDS = 64,              /* where a frame pointer is looked for */
     FRAME_TRIES = 8,               /* of those that look like one */
+    SEARCHED_WORDS = 32,           /* of the frame of code without a table, for its return address */
+    CALL_MOST = 7,                 /* bytes of a call */
 };
 
 /* In the order of seg_thread.wait_regs. */
@@ -197,11 +199,12 @@ static bool copy_more(struct unwinder *unwinder)
 {
     uint64_t end = unwinder->base + unwinder->size, limit = limit_in_use(unwinder);
     size_t size = limit - end < COPY_STEP ? (size_t)(limit - end) : COPY_STEP;
+    bool is_longer = unwinder->copy == unwinder->longer; /* asked before that may move */
     ssize_t got;
 
     if (limit <= end || !make_room(&unwinder->longer, &unwinder->longer_room, unwinder->size + size))
         return false;
-    if (unwinder->copy != unwinder->longer)
+    if (!is_longer)
         memcpy(unwinder->longer, unwinder->copy, unwinder->size);
     unwinder->copy = unwinder->longer;
     got = read_process(unwinder, end, unwinder->longer + unwinder->size, size);
@@ -376,11 +379,154 @@ static bool ended(const struct unwinder *unwinder, unw_cursor_t *cursor, unw_wor
     return !unw_get_save_loc(cursor, UNW_X86_64_RBP, &loc) && loc.type != UNW_SLT_NONE;
 }
 
+static bool read_word(struct unwinder *unwinder, uint64_t address, uint64_t *word)
+{
+    return address % sizeof *word == 0 && !access_mem(unwinder->space, address, word, 0, unwinder);
+}
+
+/* Of one by a register or by memory: opcode, ModRM, SIB, displacement. 0: another instruction. */
+static int indirect_call_size(const uint8_t *code)
+{
+    int mode = code[1] >> 6, base = code[1] & 7, size = mode != 3 && base == 4 ? 3 : 2;
+
+    if ((code[1] & 0x38) != 0x10)
+        return 0;
+    if (size == 3)
+        base = code[2] & 7;
+    return size + (mode == 1 ? 1 : mode == 2 || (mode == 0 && base == 5) ? 4 : 0);
+}
+
+/* Is it code that a call returns to? */
+static bool is_after_call(struct unwinder *unwinder, uint64_t pc)
+{
+    const struct mapping *mapping = maps_find_code(&unwinder->maps, pc - CALL_MOST);
+    uint64_t at = (pc - CALL_MOST) & ~UINT64_C(7), word[2];
+    const uint8_t *code = (const uint8_t *)word + (pc - at);
+
+    if (!mapping || !mapping->image || !may_read(unwinder, 2) ||
+        !image_read(mapping->image, at - mapping->bias, &word[0]) ||
+        !image_read(mapping->image, at + sizeof word[0] - mapping->bias, &word[1]))
+        return false;
+    if (code[-5] == 0xe8)
+        return true;
+    for (int size = 2; size <= CALL_MOST; size++)
+        if (code[-size] == 0xff && indirect_call_size(code - size) == size)
+            return true;
+    return false;
+}
+
+/* Goes on from a caller, whose other registers are in regs. What it executes next is behind its call, and may
+   be another function's: the table is asked for the call. */
+static bool walk_on(struct unwinder *unwinder, unw_cursor_t *cursor, uint64_t pc, uint64_t sp, uint64_t fp)
+{
+    unwinder->regs[REG_PC] = pc - 1;
+    unwinder->regs[REG_SP] = sp;
+    unwinder->regs[REG_FP] = fp;
+    return !unw_init_remote(cursor, unwinder->space, unwinder);
+}
+
+enum caller { CALLER_BARE, CALLER_LOST, CALLER_LEADS_ON };
+
+/* If this were the caller, would its table lead on to a return address, or say that it is the first? */
+static enum caller try_caller(struct unwinder *unwinder, uint64_t pc, uint64_t sp, uint64_t fp)
+{
+    unw_cursor_t cursor;
+    unw_word_t next;
+    int more = -1;
+
+    unwinder->no_table = false;
+    if (walk_on(unwinder, &cursor, pc, sp, fp))
+        more = unw_step(&cursor);
+    if (unwinder->no_table)
+        return CALLER_BARE;
+    if (more > 0 && (unw_get_reg(&cursor, UNW_REG_IP, &next) || !is_after_call(unwinder, next)))
+        return CALLER_LOST;
+    return more < 0 ? CALLER_LOST : CALLER_LEADS_ON;
+}
+
+/* The first return address on the stack is the one, if its table leads on. Older ones that lie about in the
+   frame do not, mostly; one in code without a table cannot be told from those. */
+static bool step_by_search(struct unwinder *unwinder, unw_cursor_t *cursor, uint64_t sp, uint64_t fp)
+{
+    enum caller found = CALLER_LOST;
+    uint64_t pc;
+
+    for (int i = 0; i < SEARCHED_WORDS && found == CALLER_LOST && read_word(unwinder, sp, &pc); i++) {
+        sp += sizeof pc;
+        if (!is_after_call(unwinder, pc))
+            continue;
+        found = try_caller(unwinder, pc, sp, fp);
+        if (found == CALLER_LEADS_ON)
+            return walk_on(unwinder, cursor, pc, sp, fp);
+        if (sp == fp + 2 * sizeof pc)
+            return false;
+    }
+    return false;
+}
+
+/* Mappings that are not of this look may lack it. */
+static bool may_be_code(const struct unwinder *unwinder, uint64_t pc)
+{
+    const struct region *region = maps_find_region(&unwinder->maps, pc - 1);
+    return region ? region->executable : pc >= PAGE && !(pc >> 47) && unwinder->read_last != unwinder->look;
+}
+
+/* What libunwind has in registers, as far as it knows. */
+static void take_registers(struct unwinder *unwinder, unw_cursor_t *cursor)
+{
+    uint64_t regs[LAYOUT_REGS];
+
+    for (int i = 0; i < LAYOUT_REGS; i++)
+        if (unw_get_reg(cursor, register_numbers[i], &regs[i]))
+            unwinder->known &= ~(1u << i);
+    for (int i = 0; i < LAYOUT_REGS; i++)
+        unwinder->regs[i] = unwinder->known >> i & 1 ? regs[i] : 0;
+}
+
+/* Out of code without a table, as sampler/unwind.c does it: a frame pointer is believed at once if it leads
+   from such code to such. libunwind's own step by it loses the stack pointer, which a table may need. */
+static bool step_bare(struct unwinder *unwinder, unw_cursor_t *from, unw_cursor_t *cursor)
+{
+    uint64_t sp, fp, above, pc = 0, outer = 0;
+    const struct mapping *mapping;
+    bool framed, generated;
+
+    take_registers(unwinder, from);
+    sp = unwinder->regs[REG_SP];
+    fp = unwinder->regs[REG_FP];
+    above = fp + 2 * sizeof fp;
+    mapping = maps_find_code(&unwinder->maps, unwinder->regs[REG_PC]);
+    generated = !mapping || !mapping->image;
+    framed = fp >= sp && read_word(unwinder, fp, &outer) && read_word(unwinder, fp + sizeof fp, &pc) &&
+             may_be_code(unwinder, pc);
+    if (framed &&
+        (generated || (is_after_call(unwinder, pc) && try_caller(unwinder, pc, above, outer) == CALLER_BARE)))
+        return walk_on(unwinder, cursor, pc, above, outer);
+    if (!generated && step_by_search(unwinder, cursor, sp, fp))
+        return true;
+    return framed && walk_on(unwinder, cursor, pc, above, outer);
+}
+
+/* As unw_step(). on: the cursor is at a call, not at where it returns to. */
+static int step(struct unwinder *unwinder, unw_cursor_t *cursor, bool *on)
+{
+    unw_cursor_t from = *cursor;
+    int more;
+
+    unwinder->no_table = *on = false;
+    more = unw_step(cursor);
+    if (!unwinder->no_table || unw_is_signal_frame(&from) > 0)
+        return more;
+    *on = step_bare(unwinder, &from, cursor);
+    unwinder->no_table = true;
+    return *on ? 1 : unwinder->known >> REG_FP & 1 ? 0 : -1;
+}
+
 static void walk(struct unwinder *unwinder, struct unwound *unwound)
 {
     unw_cursor_t cursor;
     unw_word_t pc, sp, fp = 0;
-    bool guessed = false;
+    bool guessed = false, on = false;
     int more;
 
     unwinder->walk_reads = WALK_READS;
@@ -390,11 +536,10 @@ static void walk(struct unwinder *unwinder, struct unwound *unwound)
     while (more > 0 && unwound->frames < LAYOUT_FRAMES) {
         if (unw_get_reg(&cursor, UNW_REG_IP, &pc) || unw_get_reg(&cursor, UNW_REG_SP, &sp) || !pc)
             break;
-        take_frame(unwinder, unwound, pc, sp);
+        take_frame(unwinder, unwound, pc + on, sp);
         if (unw_get_reg(&cursor, UNW_X86_64_RBP, &fp))
             fp = 0;
-        unwinder->no_table = false;
-        more = unw_step(&cursor);
+        more = step(unwinder, &cursor, &on);
         guessed |= unwinder->no_table;
         unwinder->walk_reads += unwinder->walk_reads > 0 ? FRAME_READS : 0;
     }
@@ -413,17 +558,26 @@ static bool leads_nowhere(const struct unwinder *unwinder, const struct unwound 
     return false;
 }
 
-static void walk_known(struct unwinder *unwinder, unsigned known, struct unwound *unwound)
+/* A walk through code without a table uses up the registers. */
+static void walk_again(struct unwinder *unwinder, const uint64_t regs[LAYOUT_REGS], unsigned known,
+                       struct unwound *unwound)
+{
+    memcpy(unwinder->regs, regs, sizeof unwinder->regs);
+    unwinder->known = known;
+    walk(unwinder, unwound);
+}
+
+static void walk_known(struct unwinder *unwinder, const uint64_t regs[LAYOUT_REGS], unsigned known,
+                       struct unwound *unwound)
 {
     if (unwinder->stale)
         read_fresh(unwinder);
-    unwinder->known = known;
     unwinder->reread = unwinder->changed = false;
-    walk(unwinder, unwound);
+    walk_again(unwinder, regs, known, unwound);
     if (leads_nowhere(unwinder, unwound))
         read_again(unwinder);
     if (unwinder->changed)
-        walk(unwinder, unwound);
+        walk_again(unwinder, regs, known, unwound);
     if (unwinder->read_last == unwinder->look && leads_nowhere(unwinder, unwound))
         unwinder->read_next = unwinder->look + LOOKS_PAUSE;
     unwound->reread = unwinder->reread;
@@ -431,8 +585,7 @@ static void walk_known(struct unwinder *unwinder, unsigned known, struct unwound
 
 void unwinder_walk(struct unwinder *unwinder, const uint64_t regs[LAYOUT_REGS], struct unwound *unwound)
 {
-    memcpy(unwinder->regs, regs, sizeof unwinder->regs);
-    walk_known(unwinder, ALL_REGS, unwound);
+    walk_known(unwinder, regs, ALL_REGS, unwound);
 }
 
 /* May the two words there be what a function with a frame pointer has pushed: its caller's, which lies
@@ -452,12 +605,9 @@ static bool is_like_a_frame(const struct unwinder *unwinder, uint64_t at)
 void unwinder_walk_from(struct unwinder *unwinder, uint64_t pc, uint64_t sp, struct unwound *unwound)
 {
     const unsigned known = 1u << REG_PC | 1u << REG_SP;
-    uint64_t from;
+    uint64_t from, regs[LAYOUT_REGS] = {[REG_PC] = pc, [REG_SP] = sp};
 
-    memset(unwinder->regs, 0, sizeof unwinder->regs);
-    unwinder->regs[REG_PC] = pc;
-    unwinder->regs[REG_SP] = sp;
-    walk_known(unwinder, known, unwound);
+    walk_known(unwinder, regs, known, unwound);
     if (!unwound->truncated || !unwound->frames)
         return;
     from = (unwound->frame[unwound->frames - 1].sp + 7) & ~UINT64_C(7);
@@ -465,12 +615,12 @@ void unwinder_walk_from(struct unwinder *unwinder, uint64_t pc, uint64_t sp, str
         if (!is_like_a_frame(unwinder, from + 8 * (uint64_t)i))
             continue;
         tries++;
-        unwinder->regs[REG_FP] = from + 8 * (uint64_t)i;
-        walk_known(unwinder, known | 1u << REG_FP, unwound);
+        regs[REG_FP] = from + 8 * (uint64_t)i;
+        walk_known(unwinder, regs, known | 1u << REG_FP, unwound);
         if (!unwound->truncated)
             return;
     }
-    walk_known(unwinder, known, unwound);
+    walk_known(unwinder, regs, known, unwound);
 }
 
 void unwinder_look(struct unwinder *unwinder)

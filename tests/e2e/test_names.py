@@ -86,3 +86,17 @@ def test_program_deleted_while_it_runs(env):
     os.remove(program)
     child.wait(30)
     assert functions(env.final("shares", "cpu"))["work_70"] > 0
+
+
+def test_another_build_at_the_same_path(env):
+    """Without build ids: while the first one runs, and then by the same uploader."""
+    plain = ("-g", "-Wl,--build-id=none")
+    program = env.program("shares.c", "-O1", *plain)
+    second = env.program("shares.c", "-O2", *plain, "-Dwork_70=second_70", name="second")
+    child = env.start(program, "2", cpu_hz=1000, linger="5s")
+    os.rename(second, program)
+    assert child.wait(30) == 0
+    env.run(program, "2", cpu_hz=1000, linger="5s").ok()
+    cpu = env.final("shares", "cpu")
+    first, second = cpu.under("cpu", "work_70"), cpu.under("cpu", "second_70")
+    assert 0.8 * second < first < 1.25 * second, cpu.flat("cpu")

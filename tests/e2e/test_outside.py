@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stacks of waiting threads, as they are seen from outside, where what the program maps does not stay as it is."""
+import os
 import re
+import time
+
+from tests.lib.harness import wait_for
 
 
 def plugin(env, name):
@@ -23,6 +27,19 @@ def test_plugin_whose_file_is_gone(env):
     stacks = waits_in_plugins(env, "gone", plugin(env, "gone"))
     assert len(stacks) == 1 and "truncated" not in stacks[0], stacks
     assert re.search(r"^[^;]+;.*;call_plugin;gone\.so\+0x\w+;gone\.so\+0x\w+;usleep$", stacks[0]), stacks
+
+
+def test_plugin_whose_file_goes_later(env):
+    """It is still open: what it has of names is there."""
+    path = plugin(env, "goes_later")
+    child = env.start(env.program("plugins.c"), path)
+    with open(f"/proc/{child.pid}/maps", encoding="utf-8") as maps:
+        wait_for(lambda: maps.seek(0) == 0 and path in maps.read(), what="the plugin's mapping")
+    time.sleep(0.3)
+    os.remove(path)
+    assert child.wait(30) == 0
+    stacks = env.final("plugins", "off_cpu").stacks()
+    assert any(s.endswith("call_plugin;plugin_work;goes_later;usleep") for s in stacks), stacks
 
 
 def test_another_plugin_at_the_same_address(env):

@@ -71,6 +71,21 @@ def test_waits_in_functions_with_something_to_clean_up(env):
     assert not any("truncated" in s for s in off.stacks()), off.stacks()
 
 
+def test_functions_without_frame_information(env):
+    """With a frame pointer in all of them, and assembly that has neither, as main() of a Rust program that aborts."""
+    bare = ("-O1", "-fno-asynchronous-unwind-tables", "-fno-omit-frame-pointer")
+    for name, flags in (("framed", bare), ("assembly", ("-O1",))):
+        env.run(env.program("tableless.c", *flags, name=name), cpu_hz=500).ok()
+        off, cpu = env.final(name, "off_cpu"), env.profile(name, "cpu")
+        deepest = "main" + 50 * ";descend" + ";compute"
+        right = sum(s.values[cpu.index("cpu")] for s, stack in zip(cpu.samples, cpu.stacks()) if deepest in stack)
+        assert right > 0.9 * cpu.total("cpu"), (name, cpu.stacks())
+        assert any(re.search("^_start;.*;main;take_a_nap;usleep$", s) for s in off.stacks()), (name, off.stacks())
+        if name == "assembly":
+            assert "clone3;start_thread;run;call_it;take_a_nap;usleep" in off.stacks(), off.stacks()
+        assert not any("truncated" in s for s in off.stacks()), (name, off.stacks())
+
+
 def test_pages_of_the_file_that_are_in_two_segments(env):
     """As lld writes it, with which Rust links."""
     need("ld.lld:lld")
