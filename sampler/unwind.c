@@ -59,6 +59,7 @@ struct walk {
     const struct stack_range *ranges;
     unsigned crossings;
     bool exact;      /* pc is no return address */
+    bool guessed;    /* some step was no table's */
     uintptr_t chunk; /* where buffer was read from; 0: nowhere yet */
     uint64_t buffer[CHUNK / 8];
 };
@@ -299,11 +300,13 @@ static enum step step_to(struct walk *w, uint64_t pc, uint64_t sp, uint64_t fp)
     w->regs.r[ARCH_FP] = fp;
     w->regs.context = NULL;
     w->exact = false;
+    w->guessed = true;
     return STEP_ON;
 }
 
 /* No call returns to the first instruction of a function: somebody put its address there to start a stack, as
-   makecontext() does with __start_context. */
+   makecontext() does with __start_context. Nor to what has no call before it, as where Boost's
+   make_fcontext() lets a stack begin; but to that a guess may lead. */
 static bool is_made_up(uintptr_t pc)
 {
     struct module module;
@@ -374,7 +377,8 @@ __attribute__((noinline)) static enum step step_bare(struct walk *w, uintptr_t a
     uint64_t sp = w->regs.r[ARCH_SP], fp = w->regs.r[ARCH_FP], caller, caller_fp;
     struct module module;
     bool in_module = module_find(address, &module);
-    if (!w->exact && in_module && is_made_up(address + 1))
+    if (!w->exact && in_module &&
+        (is_made_up(address + 1) || (!w->guessed && !module_is_after_call(address + 1))))
         return STEP_END;
     if (in_module && !is_called_by_bare(w) && step_by_search(w) == STEP_ON)
         return STEP_ON;
@@ -438,6 +442,7 @@ static void walk_begin(struct walk *w, struct segment *segment, const struct arc
     w->ranges = ranges;
     w->crossings = 0;
     w->exact = true;
+    w->guessed = false;
     w->chunk = 0;
     enter_stack(w);
 }

@@ -507,24 +507,35 @@ static bool step_bare(struct unwinder *unwinder, unw_cursor_t *from, unw_cursor_
     return framed && walk_on(unwinder, cursor, pc, above, outer);
 }
 
-/* As unw_step(). on: the cursor is at a call, not at where it returns to. */
-static int step(struct unwinder *unwinder, unw_cursor_t *cursor, bool *on)
+/* As unw_step(), which went from there. on: the cursor is at a call, not at where it returns to. */
+static int step(struct unwinder *unwinder, unw_cursor_t *from, unw_cursor_t *cursor, bool *on)
 {
-    unw_cursor_t from = *cursor;
     int more;
 
     unwinder->no_table = *on = false;
     more = unw_step(cursor);
-    if (!unwinder->no_table || unw_is_signal_frame(&from) > 0)
+    if (!unwinder->no_table)
         return more;
-    *on = step_bare(unwinder, &from, cursor);
+    if (unw_is_signal_frame(from) > 0) {
+        unwinder->no_table = false;
+        return more;
+    }
+    *on = step_bare(unwinder, from, cursor);
     unwinder->no_table = true;
     return *on ? 1 : unwinder->known >> REG_FP & 1 ? 0 : -1;
 }
 
+/* Does no call return there? Then somebody put the address at the beginning of a stack, as makecontext() and
+   Boost's make_fcontext() do; but what a signal interrupted is anywhere. */
+static bool is_made_up(struct unwinder *unwinder, unw_cursor_t *callee, uint64_t pc)
+{
+    const struct mapping *mapping = maps_find_code(&unwinder->maps, pc);
+    return mapping && mapping->image && !is_after_call(unwinder, pc) && unw_is_signal_frame(callee) <= 0;
+}
+
 static void walk(struct unwinder *unwinder, struct unwound *unwound)
 {
-    unw_cursor_t cursor;
+    unw_cursor_t cursor, from, callee;
     unw_word_t pc, sp, fp = 0;
     bool guessed = false, on = false;
     int more;
@@ -533,13 +544,20 @@ static void walk(struct unwinder *unwinder, struct unwound *unwound)
     unwound->frames = 0;
     unwound->checkable = true;
     more = unw_init_remote(&cursor, unwinder->space, unwinder) ? -1 : 1;
+    from = cursor;
     while (more > 0 && unwound->frames < LAYOUT_FRAMES) {
         if (unw_get_reg(&cursor, UNW_REG_IP, &pc) || unw_get_reg(&cursor, UNW_REG_SP, &sp) || !pc)
             break;
         take_frame(unwinder, unwound, pc + on, sp);
         if (unw_get_reg(&cursor, UNW_X86_64_RBP, &fp))
             fp = 0;
-        more = step(unwinder, &cursor, &on);
+        callee = from;
+        from = cursor;
+        more = step(unwinder, &from, &cursor, &on);
+        if (unwinder->no_table && !guessed && unwound->frames > 1 && is_made_up(unwinder, &callee, pc)) {
+            more = 0;
+            break;
+        }
         guessed |= unwinder->no_table;
         unwinder->walk_reads += unwinder->walk_reads > 0 ? FRAME_READS : 0;
     }

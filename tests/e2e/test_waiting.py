@@ -86,6 +86,16 @@ def test_functions_without_frame_information(env):
         assert not any("truncated" in s for s in off.stacks()), (name, off.stacks())
 
 
+def test_stacks_that_a_program_made(env):
+    """They end where they begin, and are whole."""
+    env.run(env.program("fibers.c", "-O2", "-g"), cpu_hz=500).ok()
+    off, cpu = env.final("fibers", "off_cpu"), env.profile("fibers", "cpu")
+    assert any(s.endswith("in_context;work;usleep") for s in off.stacks()), off.stacks()
+    for profile in (off, cpu):
+        assert any(s.startswith("enter;in_assembly;work") for s in profile.stacks()), profile.stacks()
+        assert not any("truncated" in s for s in profile.stacks()), profile.stacks()
+
+
 def test_pages_of_the_file_that_are_in_two_segments(env):
     """As lld writes it, with which Rust links."""
     need("ld.lld:lld")
