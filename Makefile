@@ -46,14 +46,14 @@ endif
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help all demo test check bench fuzz install uninstall clean units targets benches fuzzers setup
+.PHONY: help all demo test check bench fuzz install uninstall clean units targets benches fuzzers setup setup-demo
 
 all: $(B)/libcprof.so $(B)/cprof-uploader ## build the library and the uploader (the default)
 
 help: ## what there is
 	@sed -n 's/^\([a-z]*\):.* ## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
 
-demo: setup ## profile redis-server under load and show what was found
+demo: setup-demo ## profile redis-server under load and show what was found
 	$(Q)$(MAKE) all
 	$(Q)scripts/demo
 test: setup ## unit tests, target programs, whole sessions, real programs; T=name picks some
@@ -79,6 +79,8 @@ clean: ## remove what was built
 	$(Q)rm -rf $(B)
 setup:
 	$(Q)scripts/setup
+setup-demo:
+	$(Q)scripts/setup demo
 
 units: $(UNIT)
 targets: $(TARGETS) $(UNWIND)

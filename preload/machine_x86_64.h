@@ -90,8 +90,8 @@ static inline long machine_clone(unsigned long flags, void *stack_top, int (*mai
 
 /*
  * A hook of a system call is to leave one return behind, not two. Processors predict a return by where the
- * last calls came from, which many kernels' and hypervisors' ways back to a program make them forget: 5 ns
- * for each return on the way (AMD EPYC under KVM; retpolines, or what they are today, do it). So
+ * last calls came from, which many kernels' and hypervisors' ways back to a program make them forget
+ * (`scripts/bench calls`, with and without MACHINE_RETURNS_BY_JUMP, on an AMD EPYC under KVM). So
  * machine_call() calls a function by a jump, which leaves the last call remembered that of the hook, to which
  * the function's own return then counts; and a function marked MACHINE_RETURNS_BY_JUMP goes back to its
  * caller by an indirect jump, which is predicted by where it went last time. Both or none, lest returns are

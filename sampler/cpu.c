@@ -254,7 +254,7 @@ bool cpu_signal_is_ours(const siginfo_t *info)
 /* Of the calling thread, where it may be less than a tick. */
 static uint64_t cpu_time_of_young(uint32_t slot)
 {
-    bool is_old = slot_private[slot].first_ns >= owed_tick() || !system_calls_allowed();
+    bool is_old = !system_calls_allowed() || slot_private[slot].first_ns >= owed_tick();
     return is_old ? UINT64_MAX : clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 

@@ -62,8 +62,7 @@ enum { PROFILES_READY = 0 CPROF_PROFILES(X) };
     X(BLOCK_RATE, "CPROF_BLOCK_RATE", "", TIME, "100us", TARGET,                                             \
       "blocking events shorter than this are sampled, longer ones all recorded; 0: off")                     \
     X(WALL_HZ, "CPROF_WALL_HZ", "", COUNT, "19", SESSION,                                                    \
-      "looks per second at what every thread does, fewer where they would take 2 % of a CPU; 0: one an "     \
-      "upload")                                                                                              \
+      "looks per second at every thread, fewer where they would take over 1/64 of a CPU; 0: one an upload")  \
     X(INTERVAL, "CPROF_INTERVAL", "PYROSCOPE_UPLOAD_INTERVAL", TIME, "15s", SESSION,                         \
       "time between two uploads")                                                                            \
     X(AUTH_TOKEN, "CPROF_AUTH_TOKEN", "PYROSCOPE_AUTH_TOKEN", TEXT, "", SESSION,                             \
