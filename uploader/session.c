@@ -90,15 +90,9 @@ int session_open(struct session *session, const struct options *options, const s
     return 0;
 }
 
-static struct target *find_target(const struct session *session, pid_t pid, size_t *index)
+static struct target *find_target(const struct session *session, pid_t pid)
 {
-    for (size_t i = 0; i < session->targets; i++) {
-        if (session->target[i]->pid == pid) {
-            *index = i;
-            return session->target[i];
-        }
-    }
-    return NULL;
+    return table_get(&session->by_pid, (uint64_t)pid);
 }
 
 static void remove_target(struct session *session, size_t index)
@@ -107,7 +101,11 @@ static void remove_target(struct session *session, size_t index)
 
     if (target->pidfd != -1)
         epoll_ctl(session->epoll_fd, EPOLL_CTL_DEL, target->pidfd, NULL);
+    if (find_target(session, target->pid) == target)
+        table_remove(&session->by_pid, (uint64_t)target->pid);
+    table_remove(&session->by_address, (uintptr_t)target);
     session->target[index] = session->target[--session->targets];
+    session->target[index]->index = index;
     session->last_end_ns = monotonic_ns();
     target_free(target);
 }
@@ -141,6 +139,13 @@ static int add_target(struct session *session, struct target *target)
         session->target = grown;
         session->capacity = capacity;
     }
+    if (table_put(&session->by_address, (uintptr_t)target, target))
+        return -ENOMEM;
+    if (table_put(&session->by_pid, (uint64_t)target->pid, target)) {
+        table_remove(&session->by_address, (uintptr_t)target);
+        return -ENOMEM;
+    }
+    target->index = session->targets;
     session->target[session->targets++] = target;
     return 0;
 }
@@ -148,17 +153,16 @@ static int add_target(struct session *session, struct target *target)
 /* The process has one already: it executed another program, or it took us for dead and made a copy. */
 static void replace_target(struct session *session, struct target *target)
 {
-    size_t index;
-    struct target *old = target->pid ? find_target(session, target->pid, &index) : NULL;
+    struct target *old = target->pid ? find_target(session, target->pid) : NULL;
 
     if (!old)
         return;
     if (target->resumed) {
         target_resume(target, old);
-        remove_target(session, index);
+        remove_target(session, old->index);
     } else {
         struct program *program = old->program;
-        end_target(session, index, monotonic_ns());
+        end_target(session, old->index, monotonic_ns());
         if (program == target->program)
             program_clear_threads(program, target->pid);
     }
@@ -208,10 +212,9 @@ static pid_t parent_of(pid_t pid)
 static bool is_descendant(pid_t pid, void *context)
 {
     const struct session *session = context;
-    size_t index;
 
     for (int i = 0; geteuid() == 0 && pid > 1 && i < ANCESTORS; i++, pid = parent_of(pid))
-        if (find_target(session, pid, &index))
+        if (find_target(session, pid))
             return true;
     return false;
 }
@@ -241,12 +244,8 @@ static void read_signals(struct session *session)
    where it was. So the descriptor is asked again. */
 static void pidfd_ready(struct session *session, struct target *target)
 {
-    for (size_t i = 0; i < session->targets; i++) {
-        if (session->target[i] == target && is_dead(target)) {
-            end_target(session, i, session->woke_ns);
-            return;
-        }
-    }
+    if (table_get(&session->by_address, (uintptr_t)target) && is_dead(target))
+        end_target(session, target->index, session->woke_ns);
 }
 
 static void round_all(struct session *session)
@@ -427,6 +426,8 @@ void session_close(struct session *session)
     while (session->targets)
         target_free(session->target[--session->targets]);
     free(session->target);
+    table_free(&session->by_pid);
+    table_free(&session->by_address);
     programs_free(&session->programs);
     symbols_free(session->symbols);
 }

@@ -17,6 +17,7 @@
 #include "programs.h"
 #include "sink.h"
 #include "symbols.h"
+#include "table.h"
 #include "target.h"
 
 enum { SESSION_SINKS = 4 };
@@ -38,6 +39,7 @@ struct session {
     size_t sinks;
     struct target **target;
     size_t targets, capacity;
+    struct table by_pid, by_address; /* the same targets; of those without a pid, by_pid has the last one */
     int epoll_fd, listen_fd, signal_fd;
     int64_t interval_ns, next_round_ns, next_tick_ns, next_send_ns;
     int64_t next_look_ns;  /* at waiting threads */

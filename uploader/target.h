@@ -29,6 +29,7 @@ struct target {
     int memfd, pidfd;
     struct symbol_source source; /* owns root_fd and exe_fd */
     pid_t pid;                   /* in our namespace */
+    size_t index;                /* where the session keeps it */
     struct image_id image;       /* of the program that joined */
     struct programs *programs;
     struct program *program;
