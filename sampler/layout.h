@@ -31,7 +31,7 @@
 #include "layout_waits.h"
 
 #define LAYOUT_MAGIC   UINT64_C(0x00676573666f7270) /* "profseg" */
-#define LAYOUT_VERSION 6u
+#define LAYOUT_VERSION 7u
 
 enum {
     LAYOUT_PAGE = 4096,
@@ -84,7 +84,9 @@ enum sample_kind {
     X(EARLY_ALLOCATIONS, "allocations served before the allocator was known")                                \
     X(MUTEX_SAMPLES, "lock contentions recorded")                                                            \
     X(BLOCK_SAMPLES, "blocking events recorded")                                                             \
-    X(LOST_CONTENTION, "lock contentions not seen: too many contended locks at once")
+    X(LOST_CONTENTION, "lock contentions not seen: too many contended locks at once")                        \
+    X(WAITS_BY_MARK, "processes in which a mark that the kernel clears (rseq) tells which calls blocked")    \
+    X(WAITS_BY_COUNT, "processes in which counts of context switches (getrusage) tell which calls blocked")
 
 #define X(name, text) COUNT_##name,
 enum counter { LAYOUT_COUNTERS(X) COUNTERS };

@@ -122,6 +122,7 @@ static void fill_header(struct segment *segment)
     control->block_rate_ns = settings.block_rate_ns;
     control->heartbeat_ns = header->start_monotonic_ns;
     segment->bank[0].generation = 1;
+    resched_report(segment);
 }
 
 static int join(void)

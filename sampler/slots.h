@@ -22,6 +22,7 @@ struct slot_private {
                                with each slot_take(): who makes a thread's timer may be late for it */
     _Atomic int32_t tid;
     _Atomic uint32_t taken; /* in this life of the process (slots_forget()); slots.c only */
+    uint64_t waited;        /* resched_counts.waited when the owner looked at it last */
     pthread_t made;         /* the last thread that the slot's owner made; 0: not known. Its */
     uint32_t made_slot;     /* slot, 0: it was awaited already, and */
     uint32_t made_occupant; /* the number of that slot's occupant */

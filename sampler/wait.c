@@ -7,6 +7,7 @@
 #include "contention.h"
 #include "cpu.h"
 #include "event.h"
+#include "slots.h"
 
 #include "poison.h"
 
@@ -50,8 +51,7 @@ static uint32_t slot_to_wait_in(enum wait_kind kind)
     return process_attached() ? thread_local_state.slot : 0;
 }
 
-/* Where it is not told whether the thread was switched away: a switch there and back takes longer.
- */
+/* A switch away and back takes longer. */
 static const uint64_t shortest_ns = 2000;
 
 static uint32_t sequence(const struct seg_thread *thread)
@@ -93,10 +93,22 @@ static void put_outer_back(const struct wait *wait)
     raise_sequence(thread);
 }
 
-/* Whether the thread is switched away. Not of a wait within another one, whose end is never the short one. */
-static bool is_told(const struct wait *wait)
+/* Right before the call. A wait within another one leaves no mark, so that the outer one's end is never taken
+   for that of a call that did not block. */
+static void prepare_evidence(struct wait *wait)
 {
-    return resched_is_told() && !resched_is_broken() && !wait->is_inner;
+    if (resched_is_told()) {
+        if (wait->is_inner) {
+            resched_unwatch();
+        } else {
+            resched_watch();
+            wait->evidence = EVIDENCE_MARK;
+        }
+    } else if (!wait->is_inner) {
+        resched_trial_begin(&wait->trial);
+        if (wait->trial.is_on)
+            wait->evidence = EVIDENCE_TRIAL;
+    }
 }
 
 struct seg_thread *wait_begin(struct wait *wait)
@@ -106,6 +118,7 @@ struct seg_thread *wait_begin(struct wait *wait)
 
     wait->thread = NULL;
     wait->is_inner = false;
+    wait->evidence = EVIDENCE_COUNT;
     if (__builtin_expect(thread_local_state.ended, 0)) {
         wait->profiles = 0;
         return NULL;
@@ -125,10 +138,7 @@ struct seg_thread *wait_begin(struct wait *wait)
     wait->thread = thread = &segment->thread[wait->slot];
     if (__builtin_expect(sequence(thread) & 1, 0))
         set_outer_aside(wait, thread);
-    if (is_told(wait))
-        resched_watch();
-    else if (resched_is_told())
-        resched_unwatch();
+    prepare_evidence(wait);
     return thread;
 }
 
@@ -142,17 +152,26 @@ static void record(enum wait_kind kind, uint64_t ns, uint64_t rate)
         event_record(KIND_BLOCK, kind, (uint64_t)(((unsigned __int128)rate << WEIGHT_SHIFT) / ns), rate);
 }
 
-static void blocked(const struct wait *wait, uint64_t now)
+/* By the count of the calling thread's waits: it has risen since it was looked at last, which was after the
+   last call that may have blocked. */
+static bool count_has_risen(void)
 {
-    uint64_t ns = now > wait->since ? clock_ns_of(now - wait->since) : 0, rate;
-    struct segment *segment;
+    struct slot_private *own = &slot_private[thread_local_state.slot];
+    struct resched_counts now;
+    uint64_t before = own->waited;
 
-    if (!wait->slot && ns >= join_after_ns)
-        thread_adopt_self(0);
-    segment = process_attached();
-    if (segment)
-        cpu_serve_adoptions(segment);
-    if (!(wait->profiles & 1u << PROFILE_BLOCK) || !segment || (!is_told(wait) && ns < shortest_ns))
+    if (!thread_local_state.slot || !resched_count(&now))
+        return true;
+    own->waited = now.waited;
+    return now.waited != before;
+}
+
+static void blocked(const struct wait *wait, uint64_t ns)
+{
+    struct segment *segment = process_attached();
+    uint64_t rate;
+
+    if (!(wait->profiles & 1u << PROFILE_BLOCK) || !segment)
         return;
     rate = atomic_load_explicit(&segment->control.block_rate_ns, memory_order_relaxed);
     if (rate && ns)
@@ -180,11 +199,27 @@ static void take_mark_back(const struct wait *wait)
         put_outer_back(wait);
 }
 
+/* What the kernel says first, before anything here makes the thread wait. The mark is gone, or this would not
+   have been called. */
 __attribute__((noinline)) void wait_end(const struct wait *wait, uint64_t now)
 {
+    bool has_blocked = wait->evidence != EVIDENCE_TRIAL || resched_trial_end(&wait->trial);
+    struct segment *segment;
+    uint64_t ns;
+
     if (!wait->profiles)
         return;
     take_mark_back(wait);
-    if (!thread_local_state.ended)
-        blocked(wait, now ? now : clock_ticks());
+    if (thread_local_state.ended)
+        return;
+    if (!now)
+        now = clock_ticks();
+    ns = now > wait->since ? clock_ns_of(now - wait->since) : 0;
+    if (!wait->slot && ns >= join_after_ns)
+        thread_adopt_self(0);
+    segment = process_attached();
+    if (segment)
+        cpu_serve_adoptions(segment);
+    if (has_blocked && (wait->evidence != EVIDENCE_COUNT || (ns >= shortest_ns && count_has_risen())))
+        blocked(wait, ns);
 }

@@ -35,6 +35,9 @@ struct wait_mark {
     uint32_t kind;
 };
 
+/* How it will be known whether the call blocked: see resched.h. */
+enum wait_evidence { EVIDENCE_MARK, EVIDENCE_TRIAL, EVIDENCE_COUNT };
+
 struct wait {
     uint32_t profiles;         /* of WAIT_PROFILES, those that are on; 0: nothing to do */
     uint32_t slot;             /* 0: the thread has none */
@@ -42,6 +45,8 @@ struct wait {
     uint64_t since;            /* ticks */
     enum wait_kind kind;
     bool is_inner;
+    uint8_t evidence; /* enum wait_evidence */
+    struct resched_trial trial;
     struct wait_mark outer; /* while is_inner */
 };
 
@@ -92,7 +97,7 @@ wait_enter_wanted(struct wait *wait, uint32_t profiles, enum wait_kind kind, uin
     wait->since = now;
     thread = segment ? &segment->thread[wait->slot] : NULL;
     if (__builtin_expect(!segment || !wait->slot || process_is_fresh_child() || wait_is_marked(thread) ||
-                             !resched_is_told() || resched_is_broken(),
+                             !resched_is_told(),
                          0)) {
         thread = wait_begin(wait);
         if (!thread)
@@ -100,6 +105,7 @@ wait_enter_wanted(struct wait *wait, uint32_t profiles, enum wait_kind kind, uin
     } else {
         thread_note_time();
         wait->is_inner = false;
+        wait->evidence = EVIDENCE_MARK;
         wait->thread = thread;
         resched_watch();
     }

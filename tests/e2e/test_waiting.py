@@ -3,9 +3,10 @@
 import os
 import re
 import signal
+import subprocess
 import time
 
-from tests.lib.harness import alone, near, need, wait_for
+from tests.lib.harness import TREE, alone, near, need, wait_for
 
 
 def text(env, program, name):
@@ -26,6 +27,40 @@ def test_condition_queue(env):
     near(block.under("delay", "await_job"), waited, 0.05 * waited, "waited for jobs")
     near(off.under("off_cpu", "await_job"), waited, 0.1 * waited, "off the CPU, waiting for jobs")
     assert any(re.search("^[^;]+;[^;]+;server;await_job;pthread_cond_wait$", s) for s in off.stacks()), off.stacks()
+
+
+def twenty_waits(env, out, how, calls_before, function, preload=(), tunables=None):
+    """Waits of one kind, and not the calls that compute; the comment that says how they were told."""
+    out = os.path.join(env.dir, out)
+    settings = env.environ(preload=preload, out=out, cpu_hz=10)
+    if tunables:
+        settings["GLIBC_TUNABLES"] = tunables
+    env.run(os.path.join(env.dir, "twenty_waits"), how, calls_before, env=settings).ok()
+    block = env.final("twenty_waits", "block", out)
+    ours = [s for s in block.samples if s.frames[0].function == function and "run" in {f.function for f in s.frames}]
+    assert sum(s.values[0] for s in ours) == 20, (out, block.stacks())
+    near(sum(s.values[1] for s in ours), 1.0e9, 0.1e9, out)
+    computed = block.under("contentions", "compute_in_the_kernel")
+    told = [c for c in block.comments if "tell" in c]
+    return computed, told
+
+
+def test_waits_by_every_way_of_telling_them(env):
+    """A kernel that clears the mark or does not, from the first call on or found out later, and no rseq at all."""
+    env.program("twenty_waits.c")
+    later = os.path.join(env.dir, "later_kernel.so")
+    subprocess.run(["gcc", "-D_GNU_SOURCE", "-O1", "-fPIC", "-shared", os.path.join(TREE, "tests/e2e/later_kernel.c"),
+                    "-o", later, "-ldl"], check=True)
+    for how, before in (("nanosleep", "0"), ("usleep", "40"), ("poll", "40"), ("read", "0")):
+        computed, told = twenty_waits(env, f"later-{how}", how, before, how, [later])
+        assert computed <= 1, f"{computed} of 20 calls that compute are waits, by {how}"
+        assert len(told) == 1 and "getrusage" in told[0], told
+    computed, told = twenty_waits(env, "none", "nanosleep", "100", "nanosleep", tunables="glibc.pthread.rseq=0")
+    assert computed <= 1 and len(told) == 1 and "getrusage" in told[0], (computed, told)
+    twenty_waits(env, "unregistered", "unregistered", "100", "nanosleep")
+    _, told = twenty_waits(env, "this", "nanosleep", "100", "nanosleep")
+    cleared = tuple(int(n) for n in re.findall(r"\d+", os.uname().release)[:2]) < (6, 19)
+    assert len(told) == 1 and ("rseq" if cleared else "getrusage") in told[0], told
 
 
 @alone
@@ -193,7 +228,7 @@ def test_no_system_call_of_ours_while_a_target_waits(env):
     lines = traced(env, env.program("asleep.c"), "2")[0].splitlines()
     asleep = max(i for i, line in enumerate(lines) if "nanosleep" in line and "tv_sec=1000" in line)
     end = next(i for i, line in enumerate(lines) if "write(1" in line)
-    between = [line for line in lines[asleep + 1:end] if not re.search("nanosleep|fstat|SIGPROF|rt_sigreturn", line)]
+    between = [line for line in lines[asleep + 1:end] if not re.search("nanosleep|getrusage|fstat|SIGPROF|rt_sigreturn", line)]
     assert end > asleep and not between, between
     threads = env.profile("asleep", "threads", 20)
     assert threads.total("threads") == 201 and threads.under("threads", "place_7") == 20
