@@ -135,7 +135,7 @@ static void copy_text(char *to, size_t size, const char *from)
 
 /* The name that was executed, not the file behind it: Debian's redis-server is a link to redis-check-rdb.
    Unless that is /proc/self/exe, by which chromium and others start themselves again. */
-static void read_program(char program[64])
+static void read_program(char *program, size_t room)
 {
     const char *path = (const char *)getauxval(AT_EXECFN), *name;
     char file[PATH_MAX];
@@ -147,7 +147,7 @@ static void read_program(char program[64])
         path = file;
     }
     name = path ? strrchr(path, '/') : NULL;
-    copy_text(program, 64, name ? name + 1 : path ? path : "unknown");
+    copy_text(program, room, name ? name + 1 : path ? path : "unknown");
 }
 
 static void read_process_settings(const struct settings *settings)
@@ -162,7 +162,7 @@ static void read_process_settings(const struct settings *settings)
     to->block_rate_ns = value[SETTING_BLOCK_RATE].number;
     copy_text(to->name, sizeof to->name, value[SETTING_NAME].text);
     copy_text(to->labels, sizeof to->labels, value[SETTING_LABELS].text);
-    read_program(to->program);
+    read_program(to->program, sizeof to->program);
 }
 
 /* The directory part of the library's path, made absolute. */

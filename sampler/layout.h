@@ -104,15 +104,15 @@ struct seg_header {
     uint64_t start_realtime_ns;  /* [T0] CLOCK_REALTIME when the segment was made */
     uint32_t flags;              /* [T0] enum segment_flag */
     _Atomic uint32_t ended; /* [T] 1 + exit status once exit handlers ran; a hint, death is seen by pidfd */
-    char program[64];       /* [T0] last part of the executable's path, NUL-terminated */
-    char name[128];         /* [T0] CPROF_NAME and its other names; empty: use program */
-    char labels[1024];      /* [T0] CPROF_LABELS as written */
-    _Atomic uint64_t free_slots; /* [T] thread slots given back: tag << 32 | index of the first */
-    _Atomic uint32_t used_slots; /* [T] slots [1, used_slots] were given out at some time */
-    _Atomic uint32_t epoch;      /* [T] rises when a module takes over addresses of another one */
-    _Atomic uint32_t modules;    /* [T] entries claimed in module[]; each has its own ready flag */
-    _Atomic uint32_t strings;    /* [T] bytes claimed in strings[] */
-    _Atomic uint32_t unloads;    /* [T] raised by each dlclose() */
+    char program[256];      /* [T0] last part of the executable's path, NUL-terminated */
+    char name[SETTING_NAME_MOST + 1];     /* [T0] CPROF_NAME and its other names; empty: use program */
+    char labels[SETTING_LABELS_MOST + 1]; /* [T0] CPROF_LABELS as written */
+    _Atomic uint64_t free_slots;          /* [T] thread slots given back: tag << 32 | index of the first */
+    _Atomic uint32_t used_slots;          /* [T] slots [1, used_slots] were given out at some time */
+    _Atomic uint32_t epoch;               /* [T] rises when a module takes over addresses of another one */
+    _Atomic uint32_t modules;             /* [T] entries claimed in module[]; each has its own ready flag */
+    _Atomic uint32_t strings;             /* [T] bytes claimed in strings[] */
+    _Atomic uint32_t unloads;             /* [T] raised by each dlclose() */
 };
 
 enum segment_flag {

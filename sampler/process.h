@@ -32,9 +32,9 @@ struct process_settings {
     uint64_t memory_rate;
     uint64_t mutex_fraction;
     uint64_t block_rate_ns;
-    char program[64];
-    char name[128];
-    char labels[1024];
+    char program[sizeof(((struct seg_header *)0)->program)];
+    char name[sizeof(((struct seg_header *)0)->name)];
+    char labels[sizeof(((struct seg_header *)0)->labels)];
 };
 
 /* Once, from the library's constructor or the first hook that runs before it. Makes the wiped page; joins

@@ -22,8 +22,8 @@ static const struct unit size_units[] = {
     {"MB", 1000000}, {"GB", 1000000000}, {NULL, 0},
 };
 static const struct unit time_units[] = {
-    {"ns", 1},           {"us", 1000},          {"ms", 1000000}, {"s", 1000000000},
-    {"m", 60000000000u}, {"h", 3600000000000u}, {NULL, 0},
+    {"ns", 1},           {"us", 1000},          {"ms", 1000000},        {"s", 1000000000},
+    {"m", 60000000000u}, {"h", 3600000000000u}, {"d", 86400000000000u}, {NULL, 0},
 };
 
 /* Appends text to a bounded string. */
@@ -114,9 +114,46 @@ static int parse_profiles(const char *text, uint64_t *number)
     return 0;
 }
 
+/* One of the two, which its unit tells apart. 0: both. */
+static int parse_keep_part(const char *part, struct setting_keep *keep)
+{
+    if (!strcmp(part, "0")) {
+        keep->ns = keep->bytes = 0;
+        return 0;
+    }
+    if (keep->ns == UINT64_MAX && !parse_quantity(part, time_units, "", &keep->ns))
+        return 0;
+    if (part[strspn(part, "0123456789.")] == 0)
+        return -EINVAL; /* a bare number would be taken for bytes */
+    return keep->bytes == UINT64_MAX ? parse_quantity(part, size_units, "", &keep->bytes) : -EINVAL;
+}
+
+int setting_parse_keep(const char *text, struct setting_keep *keep)
+{
+    struct setting_keep parsed = {UINT64_MAX, UINT64_MAX};
+
+    do {
+        char part[40];
+        size_t length = strcspn(text, ",");
+        if (length >= sizeof part)
+            return -EINVAL;
+        memcpy(part, text, length);
+        part[length] = 0;
+        if (parse_keep_part(part, &parsed))
+            return -EINVAL;
+        text += length;
+    } while (*text++ == ',');
+    if (!parsed.ns || !parsed.bytes)
+        parsed.ns = parsed.bytes = 0;
+    *keep = parsed;
+    return 0;
+}
+
 int setting_parse(const struct setting_row *row, const char *text, uint64_t *number)
 {
     static const struct unit none[] = {{"", 1}, {NULL, 0}};
+    struct setting_keep keep;
+
     switch (row->type) {
     case TYPE_TEXT:
         *number = 0;
@@ -132,6 +169,11 @@ int setting_parse(const struct setting_row *row, const char *text, uint64_t *num
                               number);
     case TYPE_PROFILES:
         return parse_profiles(text, number);
+    case TYPE_KEEP:
+        if (setting_parse_keep(text, &keep))
+            return -EINVAL;
+        *number = keep.bytes;
+        return 0;
     }
     return -EINVAL;
 }
@@ -144,6 +186,7 @@ static const char *const wanted[] = {
     [TYPE_TIME] = "a time such as 15s or 100us",
     [TYPE_PROFILES] =
         "a comma list of profile types (cpu, memory, mutex, block, wall, off_cpu, threads, threadcreate)",
+    [TYPE_KEEP] = "a time, a size or both, such as 24h,256MiB",
 };
 
 static void complain_about(const struct setting_row *row, const char *variable, const char *text,
@@ -158,17 +201,23 @@ static void complain_about(const struct setting_row *row, const char *variable, 
     put(&w, "=");
     put(&w, shown);
     put(&w, " is not ");
-    put(&w, wanted[row->type]);
-    put(&w, "; ");
+    put(&w, row == &setting_rows[SETTING_NAME]     ? "a text of at most 255 bytes"
+            : row == &setting_rows[SETTING_LABELS] ? "a text of at most 1023 bytes"
+                                                   : wanted[row->type]);
+    put(&w, *row->fallback ? "; " : "");
     put(&w, row->fallback);
-    put(&w, " is used");
+    put(&w, *row->fallback ? " is used" : "; it is not used");
     complain(line, context);
 }
 
 /* Limits that keep a typing error from hurting: a rate of 0 is "off" and always allowed. */
-static bool in_range(enum setting setting, uint64_t number)
+static bool in_range(enum setting setting, const char *text, uint64_t number)
 {
     switch (setting) {
+    case SETTING_NAME:
+        return strlen(text) <= SETTING_NAME_MOST;
+    case SETTING_LABELS:
+        return strlen(text) <= SETTING_LABELS_MOST;
     case SETTING_CPU_HZ:
     case SETTING_WALL_HZ:
         return number <= 10000;
@@ -223,7 +272,7 @@ int settings_read(struct settings *settings, char *const *envp, settings_complai
         setting_parse(row, row->fallback, &value->number);
         if (!text)
             continue;
-        if (setting_parse(row, text, &number) || !in_range((enum setting)i, number)) {
+        if (setting_parse(row, text, &number) || !in_range((enum setting)i, text, number)) {
             complain_about(row, name, text, complain, context);
             complaints++;
             continue;

@@ -37,9 +37,10 @@ enum { PROFILES_READY = 0 CPROF_PROFILES(X) };
  * X(id, variable, other names, type, default, side, help)
  *  other names: comma separated; the first one that is set, from the left, counts when `variable` is not set.
  *  type: TEXT; FLAG 0/1, true/false, on/off, yes/no; COUNT a whole number; SIZE bytes with B, KiB, MiB, GiB,
- * kB, MB, GB; TIME with ns, us, ms, s, m, h (a bare number counts seconds; for _BLOCK_RATE ns); PROFILES a
- * comma list. side: SESSION settings make part of the session's name: two programs with different ones get
- * different uploaders. TARGET settings travel in the segment. LOCAL ones do neither.
+ * kB, MB, GB; TIME with ns, us, ms, s, m, h, d (a bare number counts seconds; for _BLOCK_RATE ns); PROFILES a
+ * comma list; KEEP a TIME, a SIZE or both, each with its unit. side: SESSION settings make part of the
+ * session's name: two programs with different ones get different uploaders. TARGET settings travel in the
+ * segment. LOCAL ones do neither.
  */
 #define CPROF_SETTINGS(X)                                                                                    \
     X(SERVER, "CPROF_SERVER", "PYROSCOPE_SERVER_ADDRESS", TEXT, "", SESSION,                                 \
@@ -65,6 +66,8 @@ enum { PROFILES_READY = 0 CPROF_PROFILES(X) };
       "looks per second at every thread, fewer where they would take over 1/64 of a CPU; 0: one an upload")  \
     X(INTERVAL, "CPROF_INTERVAL", "PYROSCOPE_UPLOAD_INTERVAL", TIME, "15s", SESSION,                         \
       "time between two uploads")                                                                            \
+    X(KEEP, "CPROF_KEEP", "", KEEP, "24h,256MiB", SESSION,                                                   \
+      "how long the files of intervals are kept, and up to what size in all; 0: none are written")           \
     X(AUTH_TOKEN, "CPROF_AUTH_TOKEN", "PYROSCOPE_AUTH_TOKEN", TEXT, "", SESSION,                             \
       "bearer token for the server")                                                                         \
     X(AUTH_USER, "CPROF_BASIC_AUTH_USER", "PYROSCOPE_BASIC_AUTH_USER", TEXT, "", SESSION,                    \
@@ -90,7 +93,10 @@ enum { PROFILES_READY = 0 CPROF_PROFILES(X) };
 enum setting { CPROF_SETTINGS(X) SETTINGS };
 #undef X
 
-enum setting_type { TYPE_TEXT, TYPE_FLAG, TYPE_COUNT, TYPE_SIZE, TYPE_TIME, TYPE_PROFILES };
+/* Longest texts, in bytes: of these two a part would make two services one. */
+enum { SETTING_NAME_MOST = 255, SETTING_LABELS_MOST = 1023 };
+
+enum setting_type { TYPE_TEXT, TYPE_FLAG, TYPE_COUNT, TYPE_SIZE, TYPE_TIME, TYPE_PROFILES, TYPE_KEEP };
 enum setting_side { SIDE_SESSION, SIDE_TARGET, SIDE_LOCAL };
 
 struct setting_row {
@@ -126,6 +132,13 @@ int settings_read(struct settings *settings, char *const *envp, settings_complai
 /* Parses one text by type. 0, or -EINVAL with *number untouched. row tells what a bare number of a TIME
  * means. */
 int setting_parse(const struct setting_row *row, const char *text, uint64_t *number);
+
+/* What a KEEP says. What it does not name has no limit; 0 of one is 0 of both. */
+struct setting_keep {
+    uint64_t ns, bytes;
+};
+/* 0, or -EINVAL with *keep untouched. */
+int setting_parse_keep(const char *text, struct setting_keep *keep);
 
 /* The variable's value in envp, or NULL. */
 const char *settings_getenv(char *const *envp, const char *name);

@@ -2,13 +2,13 @@
 #include "options.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "paths.h"
 
 enum { WARNINGS = 64 };
 
@@ -33,17 +33,17 @@ static int log_fd(void)
     const char *name = path;
 
     if (log_state.fd || !log_state.options)
-        return log_state.fd ? log_state.fd : -1;
+        return log_state.fd > 0 ? log_state.fd : -1;
     if (log_state.everything)
         name = log_state.options->settings.value[SETTING_LOG].text;
     else if (*log_state.options->out)
         snprintf(path, sizeof path, "%s/cprof.log", log_state.options->out);
     else
         return -1;
-    log_state.fd = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
-    if (log_state.fd == -1 && errno == ENOENT)
+    log_state.fd = path_open_log(name);
+    if (log_state.fd == -ENOENT)
         log_state.fd = 0; /* the output directory is not there yet: the next line tries again */
-    return log_state.fd ? log_state.fd : -1;
+    return log_state.fd > 0 ? log_state.fd : -1;
 }
 
 void log_open(const struct options *options)

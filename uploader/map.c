@@ -117,14 +117,29 @@ void map_free(struct map *map)
     *map = (struct map){.words = map->words};
 }
 
-uint32_t text_map_number(struct text_map *map, const char *text, bool *added)
+static void text_key(const char *text, uint64_t key[TEXT_WORDS])
 {
-    uint64_t key[TEXT_WORDS] = {0, (uintptr_t)text};
-
+    key[0] = 0;
+    key[1] = (uintptr_t)text;
     for (const char *c = text; *c; c++)
         key[0] = mix(key[0], (uint8_t)*c);
+}
+
+uint32_t text_map_number(struct text_map *map, const char *text, bool *added)
+{
+    uint64_t key[TEXT_WORDS];
+
+    text_key(text, key);
     map->hashes.words = TEXT_WORDS;
     return number(&map->hashes, key, same_text, added);
+}
+
+uint32_t text_map_find(const struct text_map *map, const char *text)
+{
+    uint64_t key[TEXT_WORDS];
+
+    text_key(text, key);
+    return map->hashes.buckets ? *find(&map->hashes, key, key[0], same_text) : 0;
 }
 
 const char *text_map_text(const struct text_map *map, uint32_t text)

@@ -28,6 +28,8 @@ struct text_map {
     struct map hashes; /* two words: hash, address of the text */
 };
 uint32_t text_map_number(struct text_map *map, const char *text, bool *added);
+/* 0: it is not there. */
+uint32_t text_map_find(const struct text_map *map, const char *text);
 const char *text_map_text(const struct text_map *map, uint32_t number);
 void text_map_free(struct text_map *map);
 

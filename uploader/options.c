@@ -184,8 +184,8 @@ void options_export(struct options *options)
 }
 
 static const char *const placeholders[] = {
-    [TYPE_TEXT] = "TEXT", [TYPE_FLAG] = "0|1",  [TYPE_COUNT] = "N",
-    [TYPE_SIZE] = "SIZE", [TYPE_TIME] = "TIME", [TYPE_PROFILES] = "LIST",
+    [TYPE_TEXT] = "TEXT", [TYPE_FLAG] = "0|1",      [TYPE_COUNT] = "N",        [TYPE_SIZE] = "SIZE",
+    [TYPE_TIME] = "TIME", [TYPE_PROFILES] = "LIST", [TYPE_KEEP] = "TIME,SIZE",
 };
 
 void options_print_help(FILE *file, uint64_t hidden)

@@ -10,13 +10,14 @@
 
 #include "clock.h"
 #include "options.h"
+#include "utf8.h"
 
 #define MERGED_GAP_NS   (1 * SECOND_NS)
 #define INTERVAL_GAP_NS (5 * SECOND_NS)
 
 void programs_init(struct programs *programs, struct symbols *symbols)
 {
-    *programs = (struct programs){.symbols = symbols};
+    *programs = (struct programs){.symbols = symbols, .fold_at = PROGRAMS_FOLD_SAMPLES};
     programs->overflow = symbols_special(symbols, "[stacks beyond the ceiling]");
 }
 
@@ -27,74 +28,107 @@ static void program_free(struct program *program)
         profile_free(program->merged[k]);
     }
     brief_free(program->brief);
-    free(program->pid);
+    table_free(&program->pids);
+    free(program->id_bytes);
+    free(program->id_text);
+    free(program->path);
     free(program);
 }
 
 void programs_free(struct programs *programs)
 {
+    text_map_free(&programs->ids);
     for (size_t i = 0; i < programs->count; i++)
         program_free(programs->program[i]);
     free(programs->program);
 }
 
-/* Two programs of one name with other labels must not write the same files. */
-static void name_directory(const struct programs *programs, struct program *program)
+/* A copy of the id's texts, one behind the other. */
+static bool copy_id(struct program *program, const struct program_id *id)
 {
-    unsigned others = 0;
-    for (size_t i = 0; i < programs->count; i++)
-        others += programs->program[i]->name == program->name;
-    if (others)
-        snprintf(program->directory, sizeof program->directory, "%s.%u", program->name, others + 1);
-    else
-        snprintf(program->directory, sizeof program->directory, "%s", program->name);
+    size_t name = strlen(id->program) + 1, service = strlen(id->service) + 1, labels = strlen(id->labels) + 1;
+
+    program->id_bytes = malloc(name + service + labels);
+    if (!program->id_bytes)
+        return false;
+    memcpy(program->id_bytes, id->program, name);
+    memcpy(program->id_bytes + name, id->service, service);
+    memcpy(program->id_bytes + name + service, id->labels, labels);
+    program->id =
+        (struct program_id){program->id_bytes, program->id_bytes + name, program->id_bytes + name + service};
+    return true;
 }
 
-static struct program *program_new(struct programs *programs, const char *name, const char *service,
-                                   const char *labels)
+/* What is shown to people and sent to servers. */
+static const char *intern_clean(struct programs *programs, const char *text)
+{
+    char clean[ID_TEXT_BYTES];
+    return symbols_intern(programs->symbols, utf8_clean(clean, sizeof clean, text, true));
+}
+
+static struct program *program_new(struct programs *programs, const struct program_id *id)
 {
     struct program **grown = realloc(programs->program, (programs->count + 1) * sizeof(struct program *));
     struct program *program = calloc(1, sizeof *program);
 
     if (grown)
         programs->program = grown;
-    if (!grown || !program) {
+    if (!grown || !program || !copy_id(program, id)) {
         free(program);
         return NULL;
     }
-    program->name = name;
-    program->service = service;
-    program->labels = labels;
+    program->name = intern_clean(programs, *id->program ? id->program : "unknown");
+    program->service = intern_clean(programs, id->service);
+    program->labels = intern_clean(programs, id->labels);
     program->start_ns = program->interval_start_ns = clock_ns(CLOCK_REALTIME);
-    name_directory(programs, program);
-    for (int k = 0; k < KIND_IDS; k++)
-        program->fold_at[k] = PROGRAM_FOLD_STACKS;
+    program->number = (unsigned)programs->count;
     programs->program[programs->count++] = program;
     return program;
+}
+
+/* Its id has no service, which no other one is without. */
+static struct program *get_other(struct programs *programs)
+{
+    static const struct program_id id = {"other programs", "", ""};
+
+    if (programs->other)
+        return programs->other;
+    programs->other = program_new(programs, &id);
+    if (!programs->other)
+        return NULL;
+    programs->other->name = programs->other->service = symbols_intern(programs->symbols, "[other programs]");
+    log_warn("more than %d programs, services and sets of labels: further ones are all one, in \"%s\"",
+             PROGRAMS_MOST, id.program);
+    return programs->other;
 }
 
 struct program *programs_get(struct programs *programs, const char *name, const char *service,
                              const char *labels)
 {
-    name = symbols_intern(programs->symbols, *name ? name : "unknown");
-    service = symbols_intern(programs->symbols, *service ? service : name);
-    labels = symbols_intern(programs->symbols, labels);
-    if (!name || !service || !labels)
+    const struct program_id id = {name, *service ? service : *name ? name : "unknown", labels};
+    char text[ID_TEXT_BYTES];
+    struct program *program;
+    uint32_t number;
+
+    id_text(&id, text);
+    number = text_map_find(&programs->ids, text);
+    if (number)
+        return programs->program[number - 1];
+    if (programs->count >= PROGRAMS_MOST)
+        return get_other(programs);
+    program = program_new(programs, &id);
+    if (!program)
         return NULL;
-    for (size_t i = 0; i < programs->count; i++) {
-        struct program *program = programs->program[i];
-        if (program->name == name && program->service == service && program->labels == labels)
-            return program;
-    }
-    return program_new(programs, name, service, labels);
+    program->id_text = strdup(text);
+    if (program->id_text && text_map_number(&programs->ids, program->id_text, NULL))
+        return program;
+    program_free(programs->program[--programs->count]);
+    return NULL;
 }
 
 static bool is_alive(const struct program *program, uint32_t pid)
 {
-    for (size_t i = 0; i < program->alive; i++)
-        if ((uint32_t)program->pid[i] == pid)
-            return true;
-    return false;
+    return table_get(&program->pids, pid) != NULL;
 }
 
 static bool keep_alive(const void *context, uint32_t pid)
@@ -137,22 +171,18 @@ static void drop_gone(struct program *program)
 
 int program_enter(struct program *program, pid_t pid)
 {
+    uintptr_t same = (uintptr_t)table_get(&program->pids, (uint32_t)pid);
+
     drop_gone(program);
-    if (program->alive == program->pids) {
-        size_t pids = program->pids ? 2 * program->pids : 4;
-        pid_t *grown = realloc(program->pid, pids * sizeof *grown);
-        if (!grown)
-            return -ENOMEM;
-        program->pid = grown;
-        program->pids = pids;
-    }
+    if (table_put(&program->pids, (uint32_t)pid, (void *)(same + 1)))
+        return -ENOMEM;
     /* After a pause without a process, the interval begins with the new one. */
     if (!program->alive && !program->changed) {
         program->interval_start_ns = clock_ns(CLOCK_REALTIME);
         if (!program->processes)
             program->start_ns = program->interval_start_ns;
     }
-    program->pid[program->alive++] = pid;
+    program->alive++;
     program->processes++;
     return 0;
 }
@@ -160,13 +190,12 @@ int program_enter(struct program *program, pid_t pid)
 void program_leave(struct program *program, pid_t pid)
 {
     int64_t now = monotonic_ns(), due = program->merged_done_ns + MERGED_GAP_NS;
+    uintptr_t same = (uintptr_t)table_remove(&program->pids, (uint32_t)pid);
 
-    for (size_t i = 0; i < program->alive; i++) {
-        if (program->pid[i] == pid) {
-            program->pid[i] = program->pid[--program->alive];
-            break;
-        }
-    }
+    if (same > 1)
+        table_put(&program->pids, (uint32_t)pid,
+                  (void *)(same - 1)); /* where it was a moment ago: there is room */
+    program->alive -= same > 0;
     program->has_gone = true;
     program->end_ns = clock_ns(CLOCK_REALTIME);
     program->due_ns = !program->merged_done_ns || due < now ? now : due;
@@ -251,27 +280,18 @@ void program_count_own(struct program *program, uint64_t ns)
     program->counts.own_ns += ns;
 }
 
-/* true: mostly samples without values, of threads and blocks that are gone. */
-static bool is_hollow(const struct profile *profile)
-{
-    return profile_size(profile) > 2 * profile_count(profile) + 1024;
-}
-
-/* A program of many short processes would fill its merged profile with the same stacks of ever new pids: once
-   it is large, processes that ended are told apart no longer. */
+/* A copy without samples whose values are all 0, which are of threads and blocks that are gone, and without
+   the numbers of processes that ended. */
 static void fold(struct program *program, enum profile_kind_id kind, const struct symbol_location *overflow)
 {
-    struct profile *old = program->merged[kind], *folded;
+    struct profile *old = program->merged[kind],
+                   *folded = old ? profile_new(&profile_kinds[kind], PROGRAM_STACKS) : NULL;
     const struct profile_sample *sample;
-    bool large = old && profile_count(old) >= program->fold_at[kind];
     size_t cursor = 0;
 
-    if (!large && !(old && is_hollow(old)))
-        return;
-    folded = profile_new(&profile_kinds[kind], PROGRAM_STACKS);
     while (folded && (sample = profile_next(old, &cursor))) {
         struct profile_sample copy = *sample;
-        if (large && !is_alive(program, copy.pid)) {
+        if (!is_alive(program, copy.pid)) {
             copy.pid = 0;
             copy.about = (struct profile_thread){0};
         }
@@ -283,10 +303,31 @@ static void fold(struct program *program, enum profile_kind_id kind, const struc
     if (!folded)
         return;
     program->merged[kind] = folded;
-    program->fold_at[kind] = 2 * profile_count(folded);
-    if (program->fold_at[kind] < PROGRAM_FOLD_STACKS)
-        program->fold_at[kind] = PROGRAM_FOLD_STACKS;
     profile_free(old);
+}
+
+static size_t count_samples(const struct programs *programs)
+{
+    size_t samples = 0;
+
+    for (size_t i = 0; i < programs->count; i++)
+        for (int k = 0; k < KIND_IDS; k++)
+            samples += programs->program[i]->merged[k] ? profile_size(programs->program[i]->merged[k]) : 0;
+    return samples;
+}
+
+/* Programs that are started again and again would fill their merged profiles with the same stacks of ever new
+   processes: once all profiles together are large, processes that ended are told apart no longer. */
+static void fold_if_large(struct programs *programs)
+{
+    if (count_samples(programs) < programs->fold_at)
+        return;
+    for (size_t i = 0; i < programs->count; i++)
+        for (int k = 0; k < KIND_IDS; k++)
+            fold(programs->program[i], (enum profile_kind_id)k, programs->overflow);
+    programs->fold_at = 2 * count_samples(programs);
+    if (programs->fold_at < PROGRAMS_FOLD_SAMPLES)
+        programs->fold_at = PROGRAMS_FOLD_SAMPLES;
 }
 
 #define X(name, text) [COUNT_##name] = text,
@@ -413,8 +454,12 @@ static bool is_rate_of_events(int kind)
 void program_upload(struct program *program, struct sink *const *sinks, size_t count, unsigned parts)
 {
     struct comments interval_comments, merged_comments;
+    char path[UPLOAD_PATH] = "";
     struct upload upload = {
-        .program = program->directory,
+        .number = program->number,
+        .id = &program->id,
+        .path = path,
+        .program = program->name,
         .service = program->service,
         .labels = program->labels,
         .start_ns = program->interval_start_ns,
@@ -440,6 +485,10 @@ void program_upload(struct program *program, struct sink *const *sinks, size_t c
     make_comments(&merged_comments, program, true, program->end_ns - program->start_ns);
     for (size_t i = 0; any && i < count; i++)
         sinks[i]->ops->take(sinks[i], &upload);
+    if (*path && (!program->path || strcmp(path, program->path) != 0)) {
+        free(program->path);
+        program->path = strdup(path);
+    }
     program->merged_done_ns = monotonic_ns();
     if (parts & PROGRAM_INTERVAL)
         interval_reset(program, program->end_ns);
@@ -455,8 +504,7 @@ static int64_t upload_due(struct programs *programs, struct program *program, st
     if (!program->due_ns || now_ns < program->due_ns)
         return program->due_ns ? program->due_ns : INT64_MAX;
     brief_settle(programs, program);
-    for (int k = 0; k < KIND_IDS; k++)
-        fold(program, (enum profile_kind_id)k, programs->overflow);
+    fold_if_large(programs);
     program_upload(program, sinks, count, whole ? PROGRAM_MERGED | PROGRAM_INTERVAL : PROGRAM_MERGED);
     program->due_ns = ended && !whole ? program->interval_done_ns + INTERVAL_GAP_NS : 0;
     return program->due_ns ? program->due_ns : INT64_MAX;
@@ -480,8 +528,7 @@ void programs_upload_all(struct programs *programs, struct sink *const *sinks, s
         if (!program->changed && !program->due_ns)
             continue;
         brief_settle(programs, program);
-        for (int k = 0; k < KIND_IDS; k++)
-            fold(program, (enum profile_kind_id)k, programs->overflow);
+        fold_if_large(programs);
         program_upload(program, sinks, count, PROGRAM_MERGED | PROGRAM_INTERVAL);
         program->due_ns = 0;
     }

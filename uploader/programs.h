@@ -16,15 +16,19 @@
 
 #include "brief.h"
 #include "profile.h"
+#include "map.h"
 #include "sink.h"
 #include "stacks.h"
+#include "table.h"
 
 enum {
+    PROGRAMS_MOST = 256, /* told apart in a session; all others are one, "[other programs]" */
     /* Ceilings of one profile; more stacks go to one frame that says so. A stack of 30 frames takes 0.4 KiB
        here. */
     PROGRAM_STACKS = 40000,
     PROGRAM_INTERVAL_STACKS = 16000, /* and a server takes no more in one profile */
-    PROGRAM_FOLD_STACKS = 12000, /* merged profiles beyond this give up telling apart processes that ended */
+    PROGRAMS_FOLD_SAMPLES = 16000,   /* merged profiles of all programs beyond this, in all, or beyond twice
+                                        what   is left then, give up telling apart processes that ended */
 };
 
 /* Counted since the interval, or the session, began. */
@@ -35,8 +39,11 @@ struct program_counts {
 };
 
 struct program {
-    const char *name, *service, *labels; /* interned */
-    char directory[80];                  /* its name among all programs of the session */
+    const char *name, *service, *labels; /* interned, clean */
+    struct program_id id;                /* the same as they are in the segment; all of it is in id_bytes */
+    char *id_bytes, *id_text;
+    unsigned number; /* 0, 1, 2 ... in its session */
+    char *path;      /* where its files are; NULL: nothing was written */
     struct profile *interval[KIND_IDS], *merged[KIND_IDS];
     struct program_counts interval_counts, counts;
     struct brief *brief; /* times of processes that lived briefly, until the next upload */
@@ -45,10 +52,9 @@ struct program {
     int64_t end_ns;                      /* CLOCK_REALTIME when its last process ended, or now */
     int64_t due_ns;                      /* CLOCK_MONOTONIC; 0: nothing to write before the interval's end */
     int64_t merged_done_ns, interval_done_ns;
-    bool changed; /* since the last upload */
-    size_t fold_at[KIND_IDS];
-    pid_t *pid; /* of those alive */
-    size_t alive, pids;
+    bool changed;      /* since the last upload */
+    struct table pids; /* of those alive; the value is how many have this one */
+    size_t alive;
     unsigned processes; /* ever */
     bool has_gone;      /* threads of processes that ended are in the profiles of threads */
 };
@@ -60,15 +66,19 @@ struct programs {
     int64_t look_ns; /* between two looks at waiting threads, at present; 0: one a round */
     struct program **program;
     size_t count;
+    struct text_map ids;   /* number + 1 of each, by id_text() */
+    struct program *other; /* once there is one more than PROGRAMS_MOST */
+    size_t fold_at;        /* samples */
 };
 
 void programs_init(struct programs *programs, struct symbols *symbols);
 void programs_free(struct programs *programs);
 
-/* Found or made; owned by programs. NULL: no memory. */
+/* Found or made; owned by programs. The texts may hold any bytes; service may be "". NULL: no memory. */
 struct program *programs_get(struct programs *programs, const char *name, const char *service,
                              const char *labels);
 
+/* 0 or -ENOMEM. */
 int program_enter(struct program *program, pid_t pid);
 void program_leave(struct program *program, pid_t pid);
 

@@ -22,7 +22,6 @@
 enum {
     MOST_SAMPLES = 10000, /* of one profile, the weightiest; the others are summed up in one */
     MOST_NODES = 60000,
-    MOST_PROGRAMS = 256,
     MOST_BYTES = 8 << 20, /* of all programs */
     FRAME_WORDS = 4,
     NODE_WORDS = 2,
@@ -41,13 +40,12 @@ extern const char report_page[] __attribute__((visibility("hidden")));
 extern const char report_page_end[] __attribute__((visibility("hidden")));
 
 struct program {
-    char *name;
     char *json;
     size_t size;
 };
 
 struct report {
-    struct program program[MOST_PROGRAMS];
+    struct program *program; /* by its number */
     unsigned programs;
     size_t bytes;
     unsigned left_out; /* updates of programs that there was no room for */
@@ -278,14 +276,14 @@ static void put_pair(FILE *out, const char *name, const char *text)
     putc(',', out);
 }
 
-static int put_program(FILE *out, const struct upload *upload)
+static int put_program(FILE *out, const struct upload *upload, const char *name)
 {
     const char *const *comment = upload->merged_comments;
     int error = 0;
     bool first = true;
 
     putc('{', out);
-    put_pair(out, "program", upload->program);
+    put_pair(out, "program", *name ? name : upload->program);
     put_pair(out, "service", upload->service);
     fprintf(out, "\"start\":%lld,\"end\":%lld,\"comments\":[",
             (long long)(upload->session_start_ns / 1000000), (long long)(upload->end_ns / 1000000));
@@ -305,22 +303,24 @@ static int put_program(FILE *out, const struct upload *upload)
     return error;
 }
 
-static struct program *find_program(struct report *report, const char *name)
+static struct program *find_program(struct report *report, unsigned number)
 {
-    struct program *program = report->program;
-
-    for (unsigned i = 0; i < report->programs; i++)
-        if (!strcmp(program[i].name, name))
-            return &program[i];
-    if (report->programs == MOST_PROGRAMS || !(program[report->programs].name = strdup(name)))
-        return NULL;
-    return &program[report->programs++];
+    if (number >= report->programs) {
+        unsigned programs = number + number / 2 + 16;
+        struct program *grown = realloc(report->program, programs * sizeof(*grown));
+        if (!grown)
+            return NULL;
+        memset(grown + report->programs, 0, (programs - report->programs) * sizeof(*grown));
+        report->program = grown;
+        report->programs = programs;
+    }
+    return &report->program[number];
 }
 
 /* Takes json. A program whose new profiles do not fit keeps the ones it had. */
-static int keep(struct report *report, const char *name, char *json, size_t size)
+static int keep(struct report *report, unsigned number, char *json, size_t size)
 {
-    struct program *program = find_program(report, name);
+    struct program *program = find_program(report, number);
 
     if (!program || report->bytes - program->size + size > MOST_BYTES) {
         report->left_out++;
@@ -334,7 +334,7 @@ static int keep(struct report *report, const char *name, char *json, size_t size
     return 0;
 }
 
-int report_update(struct report *report, const struct upload *upload)
+int report_update(struct report *report, const struct upload *upload, const char *name)
 {
     char *json = NULL;
     size_t size = 0;
@@ -343,12 +343,12 @@ int report_update(struct report *report, const struct upload *upload)
 
     if (!out)
         return -ENOMEM;
-    error = put_program(out, upload);
+    error = put_program(out, upload, name);
     if (fclose(out) || error) {
         free(json);
         return -ENOMEM;
     }
-    return keep(report, upload->program, json, size);
+    return keep(report, upload->number, json, size);
 }
 
 int report_write(const struct report *report, FILE *out)
@@ -382,9 +382,8 @@ void report_free(struct report *report)
 {
     if (!report)
         return;
-    for (unsigned i = 0; i < report->programs; i++) {
-        free(report->program[i].name);
+    for (unsigned i = 0; i < report->programs; i++)
         free(report->program[i].json);
-    }
+    free(report->program);
     free(report);
 }

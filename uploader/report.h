@@ -16,8 +16,9 @@ struct report;
 struct report *report_new(void);
 void report_free(struct report *report);
 
-/* Takes the merged profiles of upload's program, in place of what was known of it. 0 or -ENOMEM. */
-int report_update(struct report *report, const struct upload *upload);
+/* Takes the merged profiles of upload's program, in place of what was known of it. name: what no other
+   program is called by, its directory. 0 or -ENOMEM. */
+int report_update(struct report *report, const struct upload *upload, const char *name);
 
 /* Writes all of it. 0, or -EIO with errors of out left as they are. */
 int report_write(const struct report *report, FILE *out);

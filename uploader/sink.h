@@ -10,14 +10,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "names.h"
 #include "options.h"
 #include "profile.h"
 
+enum { UPLOAD_PATH = sizeof(((struct options *)0)->out) + DIRECTORY_NAME_BYTES + 8 };
+
 /* One program's share of one interval. Everything is borrowed for the call. */
 struct upload {
-    const char *program;                      /* last part of the executable's path: names the directory */
-    const char *service;                      /* CPROF_NAME, else the program */
-    const char *labels;                       /* CPROF_LABELS as written */
+    unsigned number;             /* 0, 1, 2 ...: of the program in its session */
+    const struct program_id *id; /* names the directory */
+    const char *program;         /* last part of the executable's path */
+    const char *service;         /* CPROF_NAME, else the program */
+    const char *labels;          /* CPROF_LABELS */
+    char *path; /* UPLOAD_PATH bytes, "" so far: the sink of files writes here where the program's are */
     int64_t start_ns, end_ns;                 /* CLOCK_REALTIME, of the interval */
     int64_t session_start_ns;                 /* of the merged profiles */
     const struct profile *interval[KIND_IDS]; /* NULL: nothing of this kind */

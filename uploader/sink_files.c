@@ -3,35 +3,34 @@
  * Profiles as files:
  *  OUT/<program>/<type>.pb.gz                     the session so far
  *  OUT/<program>/threads.txt, threads-each.txt    the threads as text, by stack and one by one
- *  OUT/<program>/intervals/<time>-<type>.pb.gz    each interval, the newest INTERVALS_KEPT of a type
+ *  OUT/<program>/intervals/<time>-<type>.pb.gz    each interval, as CPROF_KEEP says
+ *  OUT/<program>/.cprof                           which program, service and labels they are of
  *  OUT/report.html                                all of it, to look at
  * A file is written beside its place and then renamed, so that a reader finds the old or the new one, never a
  * part. One uploader writes to a directory at a time: flock() on the directory itself leaves nothing behind.
+ * A program's directory belongs to the first (program, service, labels) that wrote to it, in this session or
+ * an earlier one: another of the same name gets another directory.
  */
 #include "sink.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "intervals.h"
+#include "paths.h"
 #include "report.h"
 #include "threads_text.h"
-#include "utf8.h"
 
 enum {
-    INTERVALS_KEPT = 240, /* an hour of 15 s */
-    DIRECTORIES = 9,      /* OUT, OUT-2 ... OUT-9 */
-    NAME_BYTES = 200,
-    INTERVAL_NAME = 80,
+    DIRECTORIES = 9,   /* OUT, OUT-2 ... OUT-9 */
+    NAMES = 99,        /* of a program's directory that are tried */
     REPORT_SHARE = 50, /* making the report takes at most one part in so many of the time */
 };
 #define REPORT_GRACE_NS (10 * SECOND_NS)
@@ -42,49 +41,15 @@ struct sink_files {
     struct sink sink;
     char path[sizeof(((struct options *)0)->out) + 4];
     int directory;
+    struct setting_keep keep;
+    struct intervals *intervals;
+    unsigned char *name; /* by a program's number: which of its names its directory has */
+    unsigned names;
     struct report *report;
     bool report_due;
     int64_t report_ns, start_ns; /* spent for the report; CLOCK_MONOTONIC of the start */
     unsigned broken;             /* enum part: what could not be written the last time */
 };
-
-/* One file that is being written; a failure removes it again. */
-struct draft {
-    int directory;
-    const char *name;
-    char temporary[NAME_BYTES + 64];
-    FILE *out;
-};
-
-static int draft_open(struct draft *draft, int directory, const char *name)
-{
-    int fd;
-
-    draft->directory = directory;
-    draft->name = name;
-    snprintf(draft->temporary, sizeof(draft->temporary), ".%s.tmp", name);
-    fd = openat(directory, draft->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
-    draft->out = fd < 0 ? NULL : fdopen(fd, "w");
-    if (draft->out)
-        return 0;
-    if (fd >= 0)
-        close(fd);
-    return -errno;
-}
-
-/* error: what writing to it came to. */
-static int draft_finish(struct draft *draft, int error)
-{
-    if (fflush(draft->out) && !error)
-        error = -errno;
-    if (fclose(draft->out) && !error)
-        error = -errno;
-    if (!error && renameat(draft->directory, draft->temporary, draft->directory, draft->name))
-        error = -errno;
-    if (error)
-        unlinkat(draft->directory, draft->temporary, 0);
-    return error;
-}
 
 /* A full disk fails every file of every interval: said once, and once that all can be written again. */
 static int note_result(struct sink_files *files, enum part part, const char *name, int error)
@@ -93,16 +58,18 @@ static int note_result(struct sink_files *files, enum part part, const char *nam
     files->broken = error ? before | part : before & ~part;
     if (error && !before)
         log_warn("cannot write %s in %s: %s; tried again at each interval", name, files->path,
-                 strerror(-error));
+                 path_error(-error));
     if (before && !files->broken)
         log_info("files in %s can be written again", files->path);
     return error;
 }
 
+/* *bytes grows by what the file takes on the disk. */
 static int write_profile(int directory, const char *name, const struct profile *profile,
-                         const struct profile_meta *meta)
+                         const struct profile_meta *meta, uint64_t *bytes)
 {
     struct draft draft;
+    struct stat st;
     uint8_t *data;
     size_t size;
     int error = profile_encode(profile, meta, true, &data, &size);
@@ -115,56 +82,23 @@ static int write_profile(int directory, const char *name, const struct profile *
         error = draft_finish(&draft, error);
     }
     free(data);
+    if (!error && !fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW))
+        *bytes += (uint64_t)st.st_blocks * 512 > size ? (uint64_t)st.st_blocks * 512 : size;
     return error;
 }
 
-/* The directory is removed when somebody tidies up behind a running session: it is made again. */
-static int open_directory(int parent, const char *name)
+static unsigned kinds_of_interval(const struct upload *upload)
 {
-    int fd;
+    unsigned kinds = 0;
 
-    if (mkdirat(parent, name, 0777) && errno != EEXIST)
-        return -errno;
-    fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 ? -errno : fd;
+    for (unsigned i = 0; i < KIND_IDS; i++)
+        if (upload->interval[i] && profile_count(upload->interval[i]))
+            kinds |= 1u << i;
+    return kinds;
 }
 
-/* Interval files sort by time. */
-static void remove_oldest(int directory, const char *suffix)
-{
-    DIR *list = fdopendir(openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    char oldest[NAME_MAX + 1] = "";
-    unsigned count = 0;
-
-    for (struct dirent *entry; list && (entry = readdir(list));) {
-        size_t length = strlen(entry->d_name), tail = strlen(suffix);
-        if (*entry->d_name == '.' || length <= tail || strcmp(entry->d_name + length - tail, suffix) != 0)
-            continue;
-        if (!count++ || strcmp(entry->d_name, oldest) < 0)
-            memcpy(oldest, entry->d_name, length + 1);
-    }
-    if (count > INTERVALS_KEPT)
-        unlinkat(directory, oldest, 0);
-    if (list)
-        closedir(list);
-}
-
-/* Two intervals can begin in the same millisecond when a short program is started again and again. */
-static void interval_name(int directory, int64_t time_ns, const char *suffix, char name[INTERVAL_NAME])
-{
-    for (int64_t ms = time_ns / MS_NS;; ms++) {
-        time_t seconds = (time_t)(ms / 1000);
-        struct tm tm;
-        char time[32];
-        gmtime_r(&seconds, &tm);
-        strftime(time, sizeof(time), "%Y%m%dT%H%M%S", &tm);
-        snprintf(name, INTERVAL_NAME, "%s.%03dZ%s", time, (int)(ms % 1000), suffix);
-        if (faccessat(directory, name, F_OK, 0))
-            return;
-    }
-}
-
-static int write_interval(int directory, const struct upload *upload, unsigned id)
+static int write_interval(int directory, const struct upload *upload, int64_t stamp_ms, unsigned id,
+                          uint64_t *bytes)
 {
     const struct profile_meta meta = {
         .time_ns = upload->start_ns,
@@ -174,17 +108,38 @@ static int write_interval(int directory, const struct upload *upload, unsigned i
         .program = upload->program,
         .with_labels = true,
     };
-    int intervals = open_directory(directory, "intervals");
-    char suffix[32], name[INTERVAL_NAME];
-    int error;
+    char name[INTERVAL_NAME_BYTES];
 
-    if (intervals < 0)
-        return intervals;
-    snprintf(suffix, sizeof(suffix), "-%s.pb.gz", profile_kinds[id].name);
-    interval_name(intervals, upload->start_ns, suffix, name);
-    error = write_profile(intervals, name, upload->interval[id], &meta);
-    remove_oldest(intervals, suffix);
-    close(intervals);
+    intervals_name(stamp_ms, id, name);
+    return write_profile(directory, name, upload->interval[id], &meta, bytes);
+}
+
+/* What was written before an error is counted, or nobody would remove it. */
+static int write_intervals(struct sink_files *files, int program, const char *name,
+                           const struct upload *upload)
+{
+    unsigned kinds = kinds_of_interval(upload), written = 0;
+    uint64_t bytes = 0;
+    int64_t stamp_ms;
+    int error = 0, directory;
+
+    if (!kinds || !files->keep.bytes)
+        return 0;
+    intervals_list(files->intervals, files->directory);
+    directory = path_enter(program, INTERVALS_NAME);
+    if (directory < 0)
+        return directory;
+    stamp_ms = intervals_stamp(directory, kinds, upload->start_ns);
+    for (unsigned i = 0; i < KIND_IDS && !error; i++) {
+        if (!(kinds >> i & 1))
+            continue;
+        error = write_interval(directory, upload, stamp_ms, i, &bytes);
+        written |= error ? 0 : 1u << i;
+    }
+    close(directory);
+    if (written)
+        intervals_add(files->intervals, name, stamp_ms, written, bytes);
+    intervals_trim(files->intervals, files->directory);
     return error;
 }
 
@@ -198,10 +153,11 @@ static int write_merged(int directory, const struct upload *upload, unsigned id)
         .program = upload->program,
         .with_labels = true,
     };
+    uint64_t bytes = 0;
     char name[32];
 
     snprintf(name, sizeof(name), "%s.pb.gz", profile_kinds[id].name);
-    return write_profile(directory, name, upload->merged[id], &meta);
+    return write_profile(directory, name, upload->merged[id], &meta, &bytes);
 }
 
 static const struct {
@@ -224,64 +180,33 @@ static int write_threads(int directory, const struct profile *threads)
     return error;
 }
 
-/* A name that cannot leave the directory, hide in it or be mistaken for another file of ours. */
-static void directory_name(const char *program, char name[NAME_BYTES])
-{
-    static const char *const taken[] = {"report.html", "cprof.log"};
-
-    utf8_clean(name, NAME_BYTES - 1, *program ? program : "unknown", true);
-    for (char *c = name; *c; c++)
-        if (*c == '/' || (*c == '.' && c == name))
-            *c = '_';
-    for (unsigned i = 0; i < sizeof(taken) / sizeof(*taken); i++)
-        if (!strcmp(name, taken[i]))
-            strcat(name, "_");
-}
-
-static int write_files(const struct upload *upload, int directory)
+static int write_files(struct sink_files *files, const struct upload *upload, int directory, const char *name)
 {
     int error = 0;
 
-    for (unsigned i = 0; i < KIND_IDS; i++) {
-        if (upload->merged[i] && !error)
+    for (unsigned i = 0; i < KIND_IDS && !error; i++)
+        if (upload->merged[i])
             error = write_merged(directory, upload, i);
-        if (upload->interval[i] && profile_count(upload->interval[i]) && !error)
-            error = write_interval(directory, upload, i);
-    }
+    if (!error)
+        error = write_intervals(files, directory, name, upload);
     if (upload->merged[KIND_ID_THREADS] && !error)
         error = write_threads(directory, upload->merged[KIND_ID_THREADS]);
     return error;
 }
 
-/* path, and what is missing above it. */
-static int make_directories(const char *path)
-{
-    char part[PATH_MAX];
-
-    for (size_t i = 1; i < sizeof part && path[i]; i++) {
-        if (path[i] != '/')
-            continue;
-        memcpy(part, path, i);
-        part[i] = 0;
-        if (mkdir(part, 0777) && errno != EEXIST)
-            return -errno;
-    }
-    return mkdir(path, 0777) && errno != EEXIST ? -errno : 0;
-}
-
-/* Opens and locks path. -EWOULDBLOCK: another uploader has it. File systems without locks are used without.
- */
+/* Opens and locks path. -EWOULDBLOCK: another uploader has it. */
 static int lock_directory(const char *path)
 {
-    int fd, error = make_directories(path);
+    int fd = path_open_directory(path, true);
 
-    if (error)
-        return error;
-    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    if (!flock(fd, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
+    if (fd < 0 || !flock(fd, LOCK_EX | LOCK_NB))
         return fd;
+    if (errno != EWOULDBLOCK) {
+        log_warn("%s is on a file system without locks: another session that writes there, too, overwrites "
+                 "this one's files",
+                 path);
+        return fd;
+    }
     close(fd);
     return -EWOULDBLOCK;
 }
@@ -296,19 +221,103 @@ static int find_directory(struct sink_files *files, const char *out)
     }
     if (fd >= 0 && strcmp(files->path, out) != 0)
         log_warn("%s is in use by another session; profiles go to %s", out, files->path);
-    if (fd < 0)
-        log_warn("no profiles are written to %s: %s", out, strerror(-fd));
+    if (fd == -EWOULDBLOCK)
+        log_warn("no profiles are written: other sessions write to %s and to all of %s-2 to %s-%d", out, out,
+                 out, DIRECTORIES);
+    else if (fd < 0)
+        log_warn("no profiles are written to %s: %s", out, path_error(-fd));
     files->directory = fd;
     return fd < 0 ? fd : 0;
 }
 
-static int open_program(struct sink_files *files, const char *program)
-{
-    char name[NAME_BYTES];
-    int fd, again;
+/* --- whose a directory is --- */
 
-    directory_name(program, name);
-    fd = open_directory(files->directory, name);
+/* 1: it is that program's; 0: another's; -ENOENT: nobody's. */
+static int read_mark(int directory, const char *text)
+{
+    char found[ID_TEXT_BYTES];
+    int fd = openat(directory, DIRECTORY_MARK, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    ssize_t size;
+
+    if (fd < 0)
+        return -errno;
+    size = read(fd, found, sizeof(found));
+    close(fd);
+    if (size < 0)
+        return -errno;
+    return (size_t)size == strlen(text) && !memcmp(found, text, (size_t)size);
+}
+
+static int write_mark(int directory, const char *text)
+{
+    struct draft draft;
+    int error = draft_open(&draft, directory, DIRECTORY_MARK);
+
+    if (error)
+        return error;
+    return draft_finish(&draft, fputs(text, draft.out) < 0 ? -errno : 0);
+}
+
+/* The directory's descriptor; -EEXIST: it is another program's. */
+static int open_own(int out, const char *name, const char *text)
+{
+    int fd = path_enter(out, name), mine, error = 0;
+
+    if (fd < 0)
+        return fd;
+    mine = read_mark(fd, text);
+    if (mine == -ENOENT)
+        error = write_mark(fd, text);
+    else if (mine < 1)
+        error = mine ? mine : -EEXIST;
+    if (!error)
+        return fd;
+    close(fd);
+    return error;
+}
+
+/* The one that its directory had the last time, or the first that is to be tried. */
+static unsigned char *name_number(struct sink_files *files, unsigned program)
+{
+    if (program >= files->names) {
+        unsigned names = program + program / 2 + 16;
+        unsigned char *grown = realloc(files->name, names);
+        if (!grown)
+            return NULL;
+        memset(grown + files->names, 0, names - files->names);
+        files->name = grown;
+        files->names = names;
+    }
+    return &files->name[program];
+}
+
+static int open_named(struct sink_files *files, const struct upload *upload, char name[DIRECTORY_NAME_BYTES])
+{
+    unsigned char *number = name_number(files, upload->number);
+    char text[ID_TEXT_BYTES];
+    int fd = -ENOMEM;
+
+    id_text(upload->id, text);
+    for (unsigned n = number ? *number : NAMES; n < NAMES; n++) {
+        directory_name(upload->id, n, name);
+        fd = open_own(files->directory, name, text);
+        if (fd == -EEXIST)
+            continue;
+        if (fd >= 0 && n > *number)
+            log_warn("%s has a directory of this name from another service or other labels: %s is used",
+                     upload->program, name);
+        if (fd >= 0)
+            *number = (unsigned char)n;
+        break;
+    }
+    return fd;
+}
+
+static int open_program(struct sink_files *files, const struct upload *upload,
+                        char name[DIRECTORY_NAME_BYTES])
+{
+    int fd = open_named(files, upload, name), again;
+
     if (fd != -ENOENT)
         return fd;
     again = lock_directory(files->path); /* somebody tidied up behind a running session */
@@ -316,17 +325,17 @@ static int open_program(struct sink_files *files, const char *program)
         return again;
     close(files->directory);
     files->directory = again;
-    return open_directory(files->directory, name);
+    return open_named(files, upload, name);
 }
 
 /* A last profile is always taken. */
-static void update_report(struct sink_files *files, const struct upload *upload)
+static void update_report(struct sink_files *files, const struct upload *upload, const char *name)
 {
     int64_t now_ns = monotonic_ns();
 
     if (!upload->final && files->report_ns * REPORT_SHARE > now_ns - files->start_ns + REPORT_GRACE_NS)
         return;
-    if (!report_update(files->report, upload))
+    if (!report_update(files->report, upload, name))
         files->report_due = true;
     files->report_ns += monotonic_ns() - now_ns;
 }
@@ -334,14 +343,17 @@ static void update_report(struct sink_files *files, const struct upload *upload)
 static int files_take(struct sink *sink, const struct upload *upload)
 {
     struct sink_files *files = (struct sink_files *)sink;
-    int directory = open_program(files, upload->program);
+    char name[DIRECTORY_NAME_BYTES] = "";
+    int directory = open_program(files, upload, name);
     int error = directory;
 
-    update_report(files, upload);
+    update_report(files, upload, name);
     if (directory >= 0) {
-        error = write_files(upload, directory);
+        error = write_files(files, upload, directory, name);
         close(directory);
     }
+    if (!error && upload->path)
+        snprintf(upload->path, UPLOAD_PATH, "%s/%s", files->path, name);
     return note_result(files, PART_PROFILES, upload->program, error);
 }
 
@@ -353,6 +365,7 @@ static unsigned files_work(struct sink *sink, unsigned wait_ms)
     int error;
 
     (void)wait_ms;
+    intervals_trim(files->intervals, files->directory);
     if (!files->report_due)
         return 0;
     files->report_due = false;
@@ -367,10 +380,13 @@ static void files_free(struct sink *sink)
 {
     struct sink_files *files = (struct sink_files *)sink;
 
-    files_work(sink, 0);
+    if (files->directory >= 0)
+        files_work(sink, 0);
     report_free(files->report);
+    intervals_free(files->intervals);
     if (files->directory >= 0)
         close(files->directory);
+    free(files->name);
     free(files);
 }
 
@@ -388,8 +404,11 @@ struct sink *sink_files_new(const struct options *options)
     files->sink.ops = &files_ops;
     files->directory = -1;
     files->start_ns = monotonic_ns();
+    if (setting_parse_keep(options->settings.value[SETTING_KEEP].text, &files->keep))
+        setting_parse_keep(setting_rows[SETTING_KEEP].fallback, &files->keep);
+    files->intervals = intervals_new(&files->keep);
     files->report = report_new();
-    if (files->report && !find_directory(files, options->out))
+    if (files->report && files->intervals && !find_directory(files, options->out))
         return &files->sink;
     files_free(&files->sink);
     return NULL;

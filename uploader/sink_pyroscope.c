@@ -391,15 +391,6 @@ static void add_resource_label(void *context, const char *name, const char *valu
         log_warn("OTEL_RESOURCE_ATTRIBUTES: more labels than the server takes; %s is left out", name);
 }
 
-/* "app" of the program app, and of its second directory app.2. */
-static bool is_default_service(const struct upload *upload)
-{
-    size_t length = strlen(upload->service);
-
-    return !strncmp(upload->program, upload->service, length) &&
-           (!upload->program[length] || upload->program[length] == '.');
-}
-
 /* service.name of the resource attributes counts where the program has no other name than its own. */
 static void make_series(struct sink_pyroscope *sink, const struct upload *upload,
                         const struct profile_kind *kind, struct series *series)
@@ -412,7 +403,7 @@ static void make_series(struct sink_pyroscope *sink, const struct upload *upload
     series->kind = kind;
     series_add(series, "__name__", kind->push_name, true);
     series_add(series, "__delta__", "false", true);
-    if (is_default_service(upload))
+    if (!strcmp(upload->program, upload->service))
         pairs_read(resource, true, find_service, series);
     if (!series_get(series, "service_name"))
         series_add(series, "service_name", *upload->service ? upload->service : "unknown", true);

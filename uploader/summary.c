@@ -294,17 +294,16 @@ static bool has(const struct program *program, const struct view *view)
     return program->merged[view->kind] && profile_total(program->merged[view->kind], view->value);
 }
 
-static void print_files(FILE *file, const struct program *program, const char *out)
+static void print_files(FILE *file, const struct program *program)
 {
-    for (int k = 0; *out && k < KIND_IDS; k++) {
+    for (int k = 0; program->path && k < KIND_IDS; k++) {
         size_t cursor = 0;
         if (program->merged[k] && profile_next(program->merged[k], &cursor))
-            fprintf(file, "  go tool pprof %s/%s/%s.pb.gz\n", out, program->directory, profile_kinds[k].name);
+            fprintf(file, "  go tool pprof %s/%s.pb.gz\n", program->path, profile_kinds[k].name);
     }
 }
 
-static void print_program(FILE *file, const struct program *program, const char *out,
-                          const struct style *style)
+static void print_program(FILE *file, const struct program *program, const struct style *style)
 {
     print_head(file, program, style);
     print_losses(file, program);
@@ -314,9 +313,9 @@ static void print_program(FILE *file, const struct program *program, const char 
         print_title(file, program, &views[v], style);
         print_table(file, program->merged[views[v].kind], &views[v], style);
     }
-    if (*out)
+    if (program->path)
         putc('\n', file);
-    print_files(file, program, out);
+    print_files(file, program);
 }
 
 /* Every program waits: that alone makes none worth a table, unless there is no other. */
@@ -340,7 +339,7 @@ static int by_use(const void *left, const void *right)
 }
 
 /* Those for which there is no room get a line each. */
-static void print_others(FILE *file, struct program *const *program, size_t count, const char *out)
+static void print_others(FILE *file, struct program *const *program, size_t count)
 {
     char cpu[24], space[24];
 
@@ -349,8 +348,8 @@ static void print_others(FILE *file, struct program *const *program, size_t coun
         fprintf(file, "%s  %-20s %9s CPU %9s allocated", i ? "" : "\nand also\n", program[i]->name,
                 quantity(cpu, program_cpu_ns(program[i]), "nanoseconds"),
                 quantity(space, memory ? profile_total(memory, 1) : 0, "bytes"));
-        if (*out)
-            fprintf(file, "  %s/%s", out, program[i]->directory);
+        if (program[i]->path)
+            fprintf(file, "  %s", program[i]->path);
         putc('\n', file);
         print_losses(file, program[i]);
     }
@@ -382,8 +381,8 @@ void summary_print(FILE *file, const struct programs *programs, const char *out,
     active += !active && programs->count == 1 && sorted[0]->merged[KIND_ID_OFF_CPU];
     full = active < PROGRAMS_IN_FULL ? active : PROGRAMS_IN_FULL;
     for (size_t i = 0; i < full; i++)
-        print_program(file, sorted[i], out, &styles[color]);
-    print_others(file, sorted + full, active - full, out);
+        print_program(file, sorted[i], &styles[color]);
+    print_others(file, sorted + full, active - full);
     print_idle(file, sorted + active, programs->count - active);
     snprintf(report, sizeof report, "%s/report.html", out);
     if (*out && active && !access(report, R_OK))

@@ -15,7 +15,6 @@
 
 #include "clock.h"
 #include "options.h"
-#include "utf8.h"
 
 enum {
     WARM_MS = 50,     /* most time spent on names ahead of a round, per target and second */
@@ -59,12 +58,10 @@ static void open_source(struct target *target)
 }
 
 /* A copy that the target cannot change any more, NUL-terminated wherever the original is not. */
-static void take_text(char *to, const char *from, size_t size)
+static void take_bytes(char *to, const char *from, size_t size)
 {
-    char raw[sizeof(struct seg_header)];
-    memcpy(raw, from, size);
-    raw[size] = 0;
-    utf8_clean(to, size + 1, raw, true);
+    memcpy(to, from, size);
+    to[size] = 0;
 }
 
 static int64_t rate_of(_Atomic uint64_t *rate)
@@ -91,9 +88,9 @@ static int program_find(struct target *target)
     char name[sizeof header->program + 1], service[sizeof header->name + 1],
         labels[sizeof header->labels + 1];
 
-    take_text(name, header->program, sizeof header->program);
-    take_text(service, header->name, sizeof header->name);
-    take_text(labels, header->labels, sizeof header->labels);
+    take_bytes(name, header->program, sizeof header->program);
+    take_bytes(service, header->name, sizeof header->name);
+    take_bytes(labels, header->labels, sizeof header->labels);
     target->program = programs_get(target->programs, name, service, labels);
     if (!target->program || program_enter(target->program, target->pid))
         return -ENOMEM;

@@ -393,8 +393,8 @@ static void hostile_names_stay_inside_the_report(void **state)
     (void)state;
     add(profile, stack_bad, 2, 1, "", 1, 1);
     upload.merged[KIND_ID_CPU] = profile;
-    assert_int_equal(report_update(report, &upload), 0);
-    assert_int_equal(report_update(report, &upload), 0);
+    assert_int_equal(report_update(report, &upload, ""), 0);
+    assert_int_equal(report_update(report, &upload, ""), 0);
     assert_int_equal(report_write(report, out), 0);
     fclose(out);
     data = strstr(page, "{\"version\"");

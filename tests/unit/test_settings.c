@@ -66,6 +66,53 @@ static void quantities_take_units(void **state)
     }
 }
 
+static void intervals_are_kept_by_time_and_size(void **state)
+{
+    static const uint64_t hour = 3600000000000, any = UINT64_MAX;
+    static const struct {
+        const char *text;
+        uint64_t ns, bytes;
+    } rows[] = {
+        {"24h,256MiB", 24 * hour, 256 << 20},
+        {"1GiB,7d", 168 * hour, 1 << 30},
+        {"1.5h", hour * 3 / 2, any},
+        {"10kB", any, 10000},
+        {"30m", hour / 2, any},
+        {"0", 0, 0},
+        {"0s", 0, 0},
+        {"1h,0", 0, 0},
+        {"1h,0B", 0, 0},
+    };
+    static const char *const wrong[] = {"",          ",",      "1",   "1h,", ",1h", "1h,1h", "1MB,1MB",
+                                        "1h,1MB,1s", "1h 1MB", "-1h", "1x",  "all", "1h,5"};
+    struct setting_keep keep;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(setting_parse_keep(rows[i].text, &keep), 0);
+        assert_int_equal(keep.ns, rows[i].ns);
+        assert_int_equal(keep.bytes, rows[i].bytes);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_int_not_equal(setting_parse_keep(wrong[i], &keep), 0);
+}
+
+/* A name that was cut would make two services one. */
+static void names_too_long_are_not_used(void **state)
+{
+    char text[sizeof "CPROF_NAME=" + SETTING_NAME_MOST + 1] = "CPROF_NAME=";
+    struct settings s;
+
+    (void)state;
+    memset(text + strlen(text), 'x', SETTING_NAME_MOST);
+    assert_int_equal(read_one(&s, text), 0);
+    assert_int_equal(strlen(s.value[SETTING_NAME].text), SETTING_NAME_MOST);
+    text[strlen(text)] = 'x';
+    assert_int_equal(read_one(&s, text), 1);
+    assert_string_equal(s.value[SETTING_NAME].text, "");
+    assert_non_null(strstr(complaint, "is not a text of at most 255 bytes; it is not used"));
+}
+
 static void wrong_values_are_named_and_the_default_is_used(void **state)
 {
     static const struct {
@@ -76,6 +123,8 @@ static void wrong_values_are_named_and_the_default_is_used(void **state)
         {"CPROF_CPU_HZ=99999999999999999999",
          "CPROF_CPU_HZ=99999999999999999999 is not a whole number; 100 is used"},
         {"CPROF_MEMORY_RATE=1Mb", "CPROF_MEMORY_RATE=1Mb is not a size such as 512KiB; 512KiB is used"},
+        {"CPROF_KEEP=5",
+         "CPROF_KEEP=5 is not a time, a size or both, such as 24h,256MiB; 24h,256MiB is used"},
         {"CPROF_FOLLOW=maybe", "CPROF_FOLLOW=maybe is not 0 or 1; 1 is used"},
     };
     (void)state;
@@ -134,6 +183,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_those_of_the_table),
         cmocka_unit_test(quantities_take_units),
+        cmocka_unit_test(intervals_are_kept_by_time_and_size),
+        cmocka_unit_test(names_too_long_are_not_used),
         cmocka_unit_test(wrong_values_are_named_and_the_default_is_used),
         cmocka_unit_test(our_names_win_over_others),
         cmocka_unit_test(sessions_differ_by_what_the_uploader_does),

@@ -502,12 +502,12 @@ static void test_fold(void **state)
 
     stack->frames = 1;
     stack->frame[0] = symbols_special(f->symbols, "[test]");
-    for (int pid = 100000; pid < 100000 + PROGRAM_FOLD_STACKS; pid++)
+    for (int pid = 100000; pid < 100000 + PROGRAMS_FOLD_SAMPLES; pid++)
         program_add(&f->programs, program, PROGRAM_MERGED, KIND_ID_CPU, stack, pid, "", (int64_t[4]){1, 10});
     program_add(&f->programs, program, PROGRAM_MERGED, KIND_ID_CPU, stack, getpid(), "", (int64_t[4]){1, 10});
     programs_upload_all(&f->programs, NULL, 0);
     assert_int_equal(profile_count(program->merged[KIND_ID_CPU]), 2);
-    assert_int_equal(total(f, true, KIND_ID_CPU, 0), PROGRAM_FOLD_STACKS + 1);
+    assert_int_equal(total(f, true, KIND_ID_CPU, 0), PROGRAMS_FOLD_SAMPLES + 1);
     free(stack);
 }
 

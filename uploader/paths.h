@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Opening what we write to. Root may be told to write to a directory that another user owns, who could put a
+ * link there at any time: so every component is opened from its parent's descriptor, and never through a link.
+ * Above and in the last component of a path that a setting names, links are followed that root or we
+ * ourselves have made. -ELOOP: another link was met.
+ */
+#ifndef CPROF_UPLOADER_PATHS_H
+#define CPROF_UPLOADER_PATHS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/* A directory that a setting names. make: with what is missing of it. A descriptor or negative errno. */
+int path_open_directory(const char *path, bool make);
+
+/* A file that a setting names, to append to. A descriptor or negative errno. */
+int path_open_log(const char *path);
+
+/* A directory below one of ours, made if it is missing. A descriptor or negative errno. */
+int path_enter(int parent, const char *name);
+
+/* What errno says of a link is of no help. */
+const char *path_error(int error);
+
+/* One file that is being written beside its place, so that a reader finds the old or the new one, never a
+   part. The name is shorter than NAME_MAX - 8. */
+struct draft {
+    int directory;
+    const char *name;
+    char temporary[256];
+    FILE *out;
+};
+
+/* 0 or negative errno. */
+int draft_open(struct draft *draft, int directory, const char *name);
+/* Moves the file to its place, or removes it after an error (what writing to it came to). 0 or negative errno.
+ */
+int draft_finish(struct draft *draft, int error);
+
+#endif
