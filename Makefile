@@ -46,12 +46,12 @@ endif
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help all demo test check bench fuzz install uninstall clean units targets benches fuzzers setup setup-demo
+.PHONY: help all demo test test-kernels test-fresh check bench fuzz install uninstall clean units targets benches fuzzers setup setup-demo
 
 all: $(B)/libcprof.so $(B)/cprof-uploader ## build the library and the uploader (the default)
 
 help: ## what there is
-	@sed -n 's/^\([a-z]*\):.* ## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
 
 demo: setup-demo ## profile redis-server under load and show what was found
 	$(Q)$(MAKE) all
@@ -62,6 +62,13 @@ test: setup ## unit tests, target programs, whole sessions, real programs; T=nam
 check: setup ## format, lint, layers, exported symbols, documents, sanitizers, short fuzzing
 	$(Q)$(MAKE) all units
 	$(Q)scripts/check
+test-kernels: ## the same programs under Linux 5.10, 6.1, 6.12 and the newest, in qemu; K="oldest newest" picks some
+	$(Q)scripts/setup kernels
+	$(Q)$(MAKE) all targets
+	$(Q)tests/kernels/run --build=$(B) $(K)
+test-fresh: ## as root: make demo and make test in a new Debian 12 with make and git alone
+	$(Q)scripts/setup fresh
+	$(Q)tests/fresh
 bench: setup ## bare, floor, cprof and its peers in one table; BENCH_QUICK=1 takes two minutes
 	$(Q)$(MAKE) all benches
 	$(Q)scripts/bench

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 from tests.lib import pprof
-from tests.lib.harness import alone, near, need, need_root, threads_and_files, wait_for
+from tests.lib.harness import alone, near, need, need_pid_namespace, real_processor, threads_and_files, wait_for
 
 
 def run_until_printed(env, *args, **settings):
@@ -152,6 +152,7 @@ def test_two_programs_in_one_session(env):
 
 
 @alone
+@real_processor
 def test_200_short_processes_a_second(env):
     script = "i=0; while [ $i -lt 400 ]; do /bin/true; i=$((i+1)); done"
     done = env.run("/bin/sh", "-c", script).ok()
@@ -193,8 +194,7 @@ def test_exports_and_needs_of_the_library(env):
 
 def test_pid_1_waits_for_its_last_push(env):
     """The end of pid 1 takes its container along, and with it an uploader that runs inside."""
-    need_root()
-    unshare = need("unshare:util-linux")
+    unshare = need_pid_namespace()
     done = env.run(unshare, "--pid", "--fork", "--mount-proc", env.program("shares.c"), "1", follow="1").ok()
     assert done.seconds < 12, f"{done.seconds:.1f} s"
     assert env.profile("shares", "cpu", 1).total("cpu") > 0.9e9

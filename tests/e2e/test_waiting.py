@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from tests.lib.harness import TREE, alone, near, need, wait_for
+from tests.lib.harness import TREE, alone, near, need, real_processor, wait_for
 
 
 def text(env, program, name):
@@ -64,6 +64,7 @@ def test_waits_by_every_way_of_telling_them(env):
 
 
 @alone
+@real_processor
 def test_wall_time_adds_up(env):
     stolen = stolen_ns()
     lived = env.run(env.program("lives.c"), "4").ok().figures()
@@ -116,8 +117,8 @@ def test_functions_without_frame_information(env):
         right = sum(s.values[cpu.index("cpu")] for s, stack in zip(cpu.samples, cpu.stacks()) if deepest in stack)
         assert right > 0.9 * cpu.total("cpu"), (name, cpu.stacks())
         assert any(re.search("^_start;.*;main;take_a_nap;usleep$", s) for s in off.stacks()), (name, off.stacks())
-        if name == "assembly":
-            assert "clone3;start_thread;run;call_it;take_a_nap;usleep" in off.stacks(), off.stacks()
+        if name == "assembly":  # below run() are functions inside libc, which a stripped one does not name
+            assert any(re.search("^[^;]+;[^;]+;run;call_it;take_a_nap;usleep$", s) for s in off.stacks()), off.stacks()
         assert not any("truncated" in s for s in off.stacks()), (name, off.stacks())
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every end-to-end test works with: an Env of its own directory, and runs under the library or the launcher."""
 import contextlib
+import functools
 import glob
 import os
 import re
@@ -13,6 +14,9 @@ import time
 from . import pprof
 
 TREE = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
+# In an emulated machine (tests/kernels) everything takes longer.
+EMULATED = bool(os.environ.get("CPROF_TEST_EMULATED"))
+PATIENCE = 4 if EMULATED else 1
 
 
 class Skip(Exception):
@@ -23,6 +27,18 @@ def alone(test):
     """Marks a test that measures time or fills the machine: it runs when no other does."""
     test.alone = True
     return test
+
+
+def real_processor(test):
+    """Marks a test that compares what happens within milliseconds: an emulated machine would fail it."""
+
+    @functools.wraps(test)
+    def unless_emulated(env):
+        if EMULATED:
+            raise Skip("needs a real processor")
+        test(env)
+
+    return unless_emulated
 
 
 def limit(seconds):
@@ -65,14 +81,24 @@ def need_root():
         raise Skip("needs root")
 
 
+def need_pid_namespace():
+    """unshare's path. In a chroot whose root is no mount point, and in most containers, mounts cannot be made private."""
+    need_root()
+    unshare = need("unshare:util-linux")
+    done = subprocess.run([unshare, "--pid", "--fork", "--mount-proc", "true"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Skip("no process namespace with a /proc of its own can be made here: " + done.stderr.strip())
+    return unshare
+
+
 def wait_for(condition, seconds=10, what="the condition"):
     """Polls until condition() is true, and returns what it returned."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * PATIENCE
     while True:
         value = condition()
         if value:
             return value
-        assert time.monotonic() < end, f"{what} did not come true within {seconds} s"
+        assert time.monotonic() < end, f"{what} did not come true within {seconds * PATIENCE} s"
         time.sleep(0.02)
 
 
@@ -135,7 +161,7 @@ class Env:
         """Runs a program to its end, profiled by bare LD_PRELOAD or not at all."""
         env = env if env is not None else self.environ(profiled, **settings)
         start = time.monotonic()
-        done = subprocess.run(args, env=env, cwd=cwd or self.dir, timeout=timeout, stdin=stdin or subprocess.DEVNULL,
+        done = subprocess.run(args, env=env, cwd=cwd or self.dir, timeout=timeout * PATIENCE, stdin=stdin or subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
         return Result(done.returncode, done.stdout, done.stderr, time.monotonic() - start)
 
