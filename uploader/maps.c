@@ -10,6 +10,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "tasks.h"
 #include "utf8.h"
 
 enum { MOST_MAPPINGS = 4096, MOST_REGIONS = 65536, LINE_BYTES = 4096 + 128 };
@@ -34,6 +35,12 @@ static bool line_parse(char *text, struct line *line)
     line->device = makedev(device[0], device[1]);
     line->path = text + at;
     return true;
+}
+
+/* The kernel's own module: it is in memory only. */
+static bool is_vdso(const struct line *line)
+{
+    return !strcmp(line->path, "[vdso]");
 }
 
 static bool is_executable(const struct line *line)
@@ -81,9 +88,12 @@ static struct image *open_if_mapped(int fd, const struct line *line, const struc
 static struct image *open_image(const struct maps *maps, const struct line *line, uint64_t head,
                                 bool *is_there)
 {
-    struct image *memory = head ? image_open_memory(maps->pid, head) : NULL;
-    struct image *image = open_if_mapped(open_path(maps, line), line, memory);
+    struct image *memory = head ? image_open_memory(maps->tid, head) : NULL, *image;
 
+    *is_there = false;
+    if (is_vdso(line))
+        return memory;
+    image = open_if_mapped(open_path(maps, line), line, memory);
     *is_there = image;
     if (!image)
         image = open_if_mapped(open_executable(maps), line, memory);
@@ -162,6 +172,8 @@ static struct mapping mapping_open(const struct maps *maps, const struct line *l
         address = line->offset;
     }
     clean_path(path, line, image, is_there);
+    if (is_vdso(line))
+        strcpy(path, "linux-vdso.so.1"); /* as the loader and the segment call it */
     mapping.image = image;
     mapping.bias = line->start - address;
     mapping.module = module_of(maps, path, image);
@@ -200,7 +212,21 @@ static void mappings_drop(struct mapping *mapping, size_t count)
     free(mapping);
 }
 
-bool maps_read(struct maps *maps, bool fresh)
+bool maps_take_living(struct maps *maps)
+{
+    pid_t tid = task_living(maps->pid, maps->tid);
+
+    if (!tid || tid == maps->tid)
+        return false;
+    maps->tid = tid;
+    for (size_t i = 0; i < maps->count; i++)
+        if (maps->mapping[i].image && maps->mapping[i].image->fd == -1)
+            maps->mapping[i].image->pid = tid;
+    return true;
+}
+
+/* empty: it is ending, and what we know of it is the last that can be known; or only its main thread has. */
+static bool read_list(struct maps *maps, bool fresh, bool *empty)
 {
     /* Released after the new ones are open, so that files that stay are not read again. */
     const struct maps old = *maps, none = {0};
@@ -209,8 +235,9 @@ bool maps_read(struct maps *maps, bool fresh)
     bool changed = fresh;
     FILE *file;
 
-    snprintf(path, sizeof path, "/proc/%d/maps", (int)maps->pid);
+    snprintf(path, sizeof path, "/proc/%d/task/%d/maps", (int)maps->pid, (int)maps->tid);
     file = fopen(path, "re");
+    *empty = !file;
     if (!file)
         return false;
     maps->mapping = NULL;
@@ -223,18 +250,26 @@ bool maps_read(struct maps *maps, bool fresh)
             head = line;
         else if (line.inode != head.inode || line.device != head.device)
             head.start = 0;
-        if (is_executable(&line) && line.path[0] == '/' && maps->count < MOST_MAPPINGS)
+        if (is_executable(&line) && (line.path[0] == '/' || is_vdso(&line)) && maps->count < MOST_MAPPINGS)
             changed |= mapping_add(maps, fresh ? &none : &old, &line, head.start);
     }
     fclose(file);
-    if (!maps->count) { /* it is ending: what we know of it is the last that can be known */
+    if (!maps->count) {
         maps->mapping = old.mapping;
         maps->count = old.count;
+        *empty = true;
         return false;
     }
     changed |= maps->count != old.count;
     mappings_drop(old.mapping, old.count);
     return changed;
+}
+
+bool maps_read(struct maps *maps, bool fresh)
+{
+    bool empty, changed = read_list(maps, fresh, &empty);
+
+    return empty && maps_take_living(maps) ? read_list(maps, fresh, &empty) : changed;
 }
 
 void maps_free(struct maps *maps)

@@ -30,6 +30,7 @@ struct region {
 
 struct maps {
     pid_t pid;
+    pid_t tid; /* the thread of it through which it is looked at: see task_living() */
     const struct symbol_source *source; /* borrowed */
     struct symbols *symbols;            /* borrowed */
     struct mapping *mapping;
@@ -42,6 +43,9 @@ struct maps {
    were returned before are no longer valid. true: mappings changed, or are fresh. */
 bool maps_read(struct maps *maps, bool fresh);
 void maps_free(struct maps *maps);
+
+/* The thread is gone: takes another one. false: there is none. */
+bool maps_take_living(struct maps *maps);
 
 /* The mapping whose code this address is in, or whose file covers it; NULL: none. */
 const struct mapping *maps_find_code(const struct maps *maps, uint64_t address);

@@ -15,6 +15,7 @@
 
 #include "clock.h"
 #include "options.h"
+#include "tasks.h"
 
 enum {
     WARM_MS = 50,     /* most time spent on names ahead of a round, per target and second */
@@ -49,11 +50,13 @@ static const char *segment_map(struct target *target)
 /* Kept open: the process's own view of its files outlives the process. */
 static void open_source(struct target *target)
 {
+    pid_t tid = target->pid ? task_living(target->pid, target->pid) : 0;
     char path[64];
-    snprintf(path, sizeof path, "/proc/%d/root", (int)target->pid);
-    target->source.root_fd = target->pid ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-    snprintf(path, sizeof path, "/proc/%d/exe", (int)target->pid);
-    target->source.exe_fd = target->pid ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+
+    snprintf(path, sizeof path, "/proc/%d/task/%d/root", (int)target->pid, (int)tid);
+    target->source.root_fd = tid ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/exe", (int)target->pid, (int)tid);
+    target->source.exe_fd = tid ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     target->source.pid = target->segment->header.pid;
 }
 
@@ -127,13 +130,13 @@ static void take_start(struct target *target)
 
 /* Fields 26 and 28 of /proc/PID/stat, which are shown as 0 or 1 to who may not know: the addresses of code
    and stack, which an exec of the same file changes, too. */
-static void read_places(pid_t pid, struct image_id *image)
+static void read_places(pid_t pid, pid_t tid, struct image_id *image)
 {
     char path[64], line[1024] = "";
     const char *after;
     FILE *file;
 
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    snprintf(path, sizeof path, "/proc/%d/task/%d/stat", (int)pid, (int)tid);
     file = fopen(path, "re");
     if (!file)
         return;
@@ -149,16 +152,18 @@ static void read_places(pid_t pid, struct image_id *image)
 static struct image_id image_of(pid_t pid)
 {
     struct image_id image = {0};
+    pid_t tid = pid ? task_living(pid, pid) : 0;
     struct stat st;
     char path[64];
 
-    snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
-    if (pid && !stat(path, &st)) {
+    if (!tid)
+        return image;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/exe", (int)pid, (int)tid);
+    if (!stat(path, &st)) {
         image.device = st.st_dev;
         image.inode = st.st_ino;
     }
-    if (pid)
-        read_places(pid, &image);
+    read_places(pid, tid, &image);
     return image;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tasks.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -89,21 +91,28 @@ static const struct {
              CALL(membarrier)};
 #undef CALL
 
-/* false: it cannot be read, or is empty. */
-static bool read_file(pid_t pid, pid_t tid, const char *name, char *text, size_t size)
+/* Length, 0 where it is empty, or negative errno. */
+static ssize_t read_path(const char *path, char *text, size_t size)
 {
-    char path[80];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t length;
-    int fd;
 
-    snprintf(path, sizeof path, "/proc/%d/task/%d/%s", (int)pid, (int)tid, name);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
+    *text = 0;
     if (fd == -1)
-        return false;
+        return -errno;
     length = read(fd, text, size - 1);
+    length = length < 0 ? -errno : length;
     close(fd);
     text[length > 0 ? length : 0] = 0;
-    return length > 0;
+    return length;
+}
+
+static ssize_t read_file(pid_t pid, pid_t tid, const char *name, char *text, size_t size)
+{
+    char path[80];
+
+    snprintf(path, sizeof path, "/proc/%d/task/%d/%s", (int)pid, (int)tid, name);
+    return read_path(path, text, size);
 }
 
 static void name_call(struct task *task, long number)
@@ -129,53 +138,178 @@ static void read_registers(const char *text, struct task *task)
 
 /* "running", or the number of the call it is in and its arguments, or -1; and then stack pointer and program
    counter. */
-static bool read_call(pid_t pid, pid_t tid, struct task *task)
+void task_read_call(pid_t pid, pid_t tid, struct task *task)
 {
     char text[256];
 
-    if (!read_file(pid, tid, "syscall", text, sizeof text))
-        return false;
+    *task = (struct task){.state = TASK_UNKNOWN};
+    if (read_file(pid, tid, "syscall", text, sizeof text) <= 0)
+        return;
     if (!strncmp(text, "running", 7)) {
         task->state = TASK_RUNNING;
-        return true;
+        return;
     }
     read_registers(text, task);
-    /* In no call: it waits for a page, or was stopped, which its state tells. */
-    if (text[0] == '-')
-        return false;
+    /* In no call: it waits for a page, or was stopped, which its state tells. A thread that the kernel made
+       has neither calls nor registers, and shows zeros. */
+    if (text[0] == '-' || (!task->pc && !task->sp))
+        return;
     task->state = TASK_BLOCKED;
     name_call(task, strtol(text, NULL, 10));
-    return true;
 }
 
-static void read_state(pid_t pid, pid_t tid, struct task *task)
+/* "TID (NAME) LETTER", five numbers, and flags. NAME may hold anything but is followed by the last ')'. */
+int task_read_stat(pid_t pid, pid_t tid, struct task_stat *stat)
 {
     char text[512];
-    const char *after = read_file(pid, tid, "stat", text, sizeof text) ? strrchr(text, ')') : NULL;
-    char letter = after && after[1] ? after[2] : 'X';
+    ssize_t length = read_file(pid, tid, "stat", text, sizeof text);
+    char *name = length > 0 ? strchr(text, '(') : NULL, *after = length > 0 ? strrchr(text, ')') : NULL;
 
-    task->state = strchr("XZx", letter)  ? TASK_GONE
-                  : letter == 'R'        ? TASK_RUNNING
-                  : strchr("Tt", letter) ? TASK_STOPPED
-                                         : TASK_BLOCKED;
-    if (task->state == TASK_RUNNING)
-        task->pc = task->sp = 0;
-    if (letter == 'D')
-        snprintf(task->what, sizeof task->what, "page fault or disk");
+    *stat = (struct task_stat){.letter = 'X'};
+    if (length < 0)
+        return (int)length;
+    if (!name || !after || sscanf(after, ") %c %*d %*d %*d %*d %*d %u", &stat->letter, &stat->flags) != 2)
+        return -ESRCH;
+    *after = 0;
+    snprintf(stat->name, sizeof stat->name, "%s", name + 1);
+    return 0;
 }
 
-/* The call is shown to who may trace the process, the state to everybody. */
+bool task_is_kernels(const struct task_stat *stat)
+{
+    /* PF_IO_WORKER and PF_KTHREAD, which have had these values since io_uring came. */
+    return stat->flags & (0x10 | 0x200000);
+}
+
+static bool is_gone(int error, const struct task_stat *stat)
+{
+    return error ? error == -ENOENT || error == -ESRCH : strchr("XZx", stat->letter) != NULL;
+}
+
+static void take_stat(struct task *task, const struct task_stat *stat)
+{
+    if (strchr("Tt", stat->letter)) {
+        task->state = TASK_STOPPED;
+        task->whole = stat->letter == 'T';
+        *task->what = 0;
+    } else if (task->state == TASK_UNKNOWN && stat->letter == 'R') {
+        task->state = TASK_RUNNING;
+        task->pc = task->sp = 0;
+    } else if (task->state == TASK_UNKNOWN) {
+        task->state = TASK_BLOCKED;
+        if (stat->letter == 'D')
+            snprintf(task->what, sizeof task->what, "page fault or disk");
+        else if (task_is_kernels(stat))
+            snprintf(task->what, sizeof task->what, "kernel's own thread");
+    }
+}
+
+/* The call is shown to who may trace the process, the state to everybody. The state is asked last: a stop may
+   have found the thread at the end of a call, whose number is shown until it goes on. */
 void task_read(pid_t pid, pid_t tid, struct task *task)
 {
-    *task = (struct task){.state = TASK_GONE};
-    if (!read_call(pid, tid, task))
-        read_state(pid, tid, task);
+    struct task_stat stat;
+    int error;
+
+    task_read_call(pid, tid, task);
+    if (task->state == TASK_RUNNING)
+        return;
+    error = task_read_stat(pid, tid, &stat);
+    if (is_gone(error, &stat))
+        *task = (struct task){.state = TASK_GONE};
+    else if (!error)
+        take_stat(task, &stat);
+}
+
+/* Does the file hold this, and what follows it? */
+static bool is_in(const char *path, const char *what)
+{
+    char text[256];
+    return read_path(path, text, sizeof text) > 0 && strstr(text, what);
+}
+
+/* By the freezer of cgroup v1, where it is mounted as everywhere: such a thread is in state D, in whatever it
+   slept in. */
+static bool is_in_frozen_group(pid_t pid)
+{
+    char path[64], text[4096], *group, *end, file[sizeof text + 64];
+
+    snprintf(path, sizeof path, "/proc/%d/cgroup", (int)pid);
+    if (read_path(path, text, sizeof text) <= 0 || !(group = strstr(text, ":freezer:")))
+        return false;
+    group += strlen(":freezer:");
+    end = strchr(group, '\n');
+    if (!end)
+        return false;
+    *end = 0;
+    /* The name of a group is not the program's to choose, unless it may write there. */
+    if (strstr(group, "/.."))
+        return false;
+    snprintf(file, sizeof file, "/sys/fs/cgroup/freezer%s/freezer.state", group);
+    return is_in(file, "FROZEN");
+}
+
+/* By cgroup v2: it sleeps, to be woken by nothing but a signal to die, in the function that takes signals,
+   where nothing else sleeps in state S. */
+static bool is_frozen_at_signal(pid_t pid, pid_t tid)
+{
+    static const char *const places[] = {"get_signal", "do_freezer_trap", "__refrigerator"};
+    char text[64];
+
+    if (read_file(pid, tid, "wchan", text, sizeof text) <= 0)
+        return false;
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+        if (!strncmp(text, places[i], strlen(places[i])))
+            return true;
+    return false;
+}
+
+enum task_stop task_stop(pid_t pid, pid_t tid)
+{
+    struct task_stat stat;
+
+    if (task_read_stat(pid, tid, &stat))
+        return TASK_GOES_ON;
+    switch (stat.letter) {
+    case 'T':
+        return TASK_STOPPED_WHOLE;
+    case 't':
+        return TASK_STOPPED_ALONE;
+    case 'D':
+        return is_frozen_at_signal(pid, tid) || is_in_frozen_group(pid) ? TASK_STOPPED_WHOLE : TASK_GOES_ON;
+    case 'S':
+        return is_frozen_at_signal(pid, tid) ? TASK_STOPPED_WHOLE : TASK_GOES_ON;
+    default:
+        return TASK_GOES_ON;
+    }
+}
+
+pid_t task_living(pid_t pid, pid_t last)
+{
+    struct task_stat stat;
+    struct dirent *entry;
+    char path[64];
+    pid_t found = 0;
+    DIR *tasks;
+
+    if (last && !is_gone(task_read_stat(pid, last, &stat), &stat))
+        return last;
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    tasks = opendir(path);
+    while (tasks && !found && (entry = readdir(tasks))) {
+        pid_t tid = (pid_t)atoi(entry->d_name);
+        if (tid > 0 && !is_gone(task_read_stat(pid, tid, &stat), &stat) && !task_is_kernels(&stat))
+            found = tid;
+    }
+    if (tasks)
+        closedir(tasks);
+    return found;
 }
 
 bool task_read_times(pid_t pid, pid_t tid, struct task_times *times)
 {
     char text[96];
 
-    return read_file(pid, tid, "schedstat", text, sizeof text) &&
+    return read_file(pid, tid, "schedstat", text, sizeof text) > 0 &&
            sscanf(text, "%" SCNd64 " %" SCNd64, &times->cpu_ns, &times->queued_ns) == 2;
 }

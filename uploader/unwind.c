@@ -57,14 +57,24 @@ struct unwinder {
 extern int SEARCH_TABLE(unw_addr_space_t space, unw_word_t ip, unw_dyn_info_t *table, unw_proc_info_t *info,
                         int need_info, void *context);
 
-static ssize_t read_process(const struct unwinder *unwinder, uint64_t from, void *to, size_t size)
+/* As process_vm_readv(), but negative errno. */
+static ssize_t read_vector(struct unwinder *unwinder, const struct iovec *local, const struct iovec *remote,
+                           unsigned count)
 {
-    struct iovec local = {to, size}, remote = {(void *)(uintptr_t)from, size};
-    ssize_t got = process_vm_readv(unwinder->maps.pid, &local, 1, &remote, 1, 0);
+    ssize_t got = process_vm_readv(unwinder->maps.tid, local, count, remote, count, 0);
+
+    if (got < 0 && errno == ESRCH && maps_take_living(&unwinder->maps))
+        got = process_vm_readv(unwinder->maps.tid, local, count, remote, count, 0);
     return got < 0 ? -errno : got;
 }
 
-bool unwinder_read(const struct unwinder *unwinder, uint64_t address, void *to, size_t size)
+static ssize_t read_process(struct unwinder *unwinder, uint64_t from, void *to, size_t size)
+{
+    struct iovec local = {to, size}, remote = {(void *)(uintptr_t)from, size};
+    return read_vector(unwinder, &local, &remote, 1);
+}
+
+bool unwinder_read(struct unwinder *unwinder, uint64_t address, void *to, size_t size)
 {
     return read_process(unwinder, address, to, size) == (ssize_t)size;
 }
@@ -148,10 +158,10 @@ static unsigned copies_read(struct unwinder *unwinder, struct stack_copy *copy, 
         local[i] = (struct iovec){unwinder->batch + copy[i].at, copy[i].got};
         remote[i] = (struct iovec){(void *)(uintptr_t)(copy[i].sp & ~UINT64_C(7)), copy[i].got};
     }
-    got = process_vm_readv(unwinder->maps.pid, local, count, remote, count, 0);
-    if (got < 0 && errno != EFAULT) {
+    got = read_vector(unwinder, local, remote, count);
+    if (got < 0 && got != -EFAULT) {
         for (i = 0; i < count; i++)
-            copy[i].error = -errno;
+            copy[i].error = (int)got;
         return count;
     }
     for (i = 0; i < count && got >= (ssize_t)copy[i].got; i++)
@@ -658,7 +668,7 @@ struct unwinder *unwinder_new(pid_t pid, const struct symbol_source *source, str
 
     if (!unwinder)
         return NULL;
-    unwinder->maps = (struct maps){.pid = pid, .source = source, .symbols = symbols};
+    unwinder->maps = (struct maps){.pid = pid, .tid = pid, .source = source, .symbols = symbols};
     unwinder->stale = true;
     unwinder->look = unwinder->read_next = LOOKS_KNOWN;
     unwinder->look_reads = LOOK_READS;

@@ -61,7 +61,7 @@ void unwinder_copy(struct unwinder *unwinder, struct stack_copy *copy, unsigned 
 void unwinder_use(struct unwinder *unwinder, const struct stack_copy *copy);
 
 /* What is in the process's memory now. false: it cannot be read. */
-bool unwinder_read(const struct unwinder *unwinder, uint64_t address, void *to, size_t size);
+bool unwinder_read(struct unwinder *unwinder, uint64_t address, void *to, size_t size);
 
 /* What is at an address of the copy in use. */
 bool unwinder_word(const struct unwinder *unwinder, uint64_t address, uint64_t *word);

@@ -137,6 +137,22 @@ struct wait_stack *waits_intern(struct waits *waits, const char *leaf, const str
     return waits->slot[at];
 }
 
+struct wait_stack *waits_below(struct waits *waits, const char *leaf, const struct wait_stack *stack)
+{
+    struct unwound *unwound;
+    struct wait_stack *below;
+
+    if (!stack || !stack->frames || !(unwound = malloc(sizeof *unwound)))
+        return waits_intern(waits, leaf, NULL);
+    unwound->frames = stack->frames;
+    unwound->truncated = stack->truncated;
+    unwound->checkable = stack->checkable;
+    memcpy(unwound->frame, stack->frame, stack->frames * sizeof stack->frame[0]);
+    below = waits_intern(waits, leaf, unwound);
+    free(unwound);
+    return below;
+}
+
 const struct stack *waits_name(struct waits *waits, struct wait_stack *stack)
 {
     struct stack *named = stack->named;

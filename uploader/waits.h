@@ -29,6 +29,9 @@ void waits_free(struct waits *waits);
    no memory, or too many. */
 struct wait_stack *waits_intern(struct waits *waits, const char *leaf, const struct unwound *unwound);
 
+/* The same frames below another leaf. */
+struct wait_stack *waits_below(struct waits *waits, const char *leaf, const struct wait_stack *stack);
+
 /* Its frames with names, those of our library left out. NULL: no memory. */
 const struct stack *waits_name(struct waits *waits, struct wait_stack *stack);
 

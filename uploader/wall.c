@@ -38,6 +38,7 @@ struct wall *wall_new(struct target *target, int64_t since_ns)
     wall->profiles = atomic_load_explicit(&target->segment->control.profiles, memory_order_relaxed);
     for (int i = 0; i < WAITS; i++)
         wall->leaf[i] = symbols_intern(symbols, wall_functions[i].function);
+    wall->stopped = symbols_intern(symbols, "[stopped]");
     wall->waits = waits_new(symbols, &target->source);
     wall->unwinder = unwinder_new(target->pid, &target->source, symbols);
     if (target->resumed)
@@ -116,7 +117,9 @@ void wall_credit(struct wall *wall, const struct watched *watched, int64_t ns, i
    for all those that lived between two looks: one period, whenever it began. */
 void wall_end_watched(struct wall *wall, struct watched *watched, int64_t elapsed_ns)
 {
-    if (watched->looks == 1 && watched->credited_ns < elapsed_ns)
+    if (watched->gone) /* it had before */
+        ;
+    else if (watched->looks == 1 && watched->credited_ns < elapsed_ns)
         wall_credit(wall, watched, elapsed_ns - watched->credited_ns, 0);
     else
         wall_credit(wall, watched, elapsed_ns / 2, 0);

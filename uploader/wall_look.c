@@ -16,6 +16,8 @@ enum {
     COPY_MOST = 65536,   /* to see whether a known stack is still there */
     TASKS_PER_LOOK = 64, /* threads whose state the kernel is asked for; the others keep the one they had */
     SAME_MOST = 5,       /* one that is blocked in the same again and again is asked at each 32nd look */
+    STOPS_PER_LOOK = 16, /* processes in which nothing moves that are asked whether they are stopped; */
+    STILL_MOST = 3,      /* one that goes on standing still is asked at each 8th look */
     WALKS_PER_LOOK = 8,  /* stacks that are unwound however long it takes, and as many as time allows */
 };
 #define LATE_NS (5 * MS_NS)
@@ -157,15 +159,14 @@ static bool is_same_wait(const struct watched *watched, uint32_t sequence)
 }
 
 static void see_waiting(struct target *target, struct seg_thread *thread, struct watched *watched,
-                        uint32_t sequence, int64_t now_ns)
+                        uint32_t sequence, bool stopped, int64_t now_ns)
 {
     uint32_t kind = thread->wait_kind;
     int64_t since_ns;
 
-    watched->ending = false;
-    if (is_same_wait(watched, sequence) && !watched->owed)
+    if (is_same_wait(watched, sequence) && !watched->owed && watched->stopped == stopped)
         return;
-    since_ns = target_time_of_ticks(target, thread->wait_since_ticks, now_ns);
+    since_ns = stopped ? now_ns : target_time_of_ticks(target, thread->wait_since_ticks, now_ns);
     watched->kind = kind < WAITS ? kind : WAIT_NONE;
     watched->object = thread->wait_object;
     watched->holder = 0;
@@ -178,6 +179,9 @@ static void see_waiting(struct target *target, struct seg_thread *thread, struct
     watched->since_ns = since_ns <= now_ns ? since_ns : now_ns;
     if (!watched->owed)
         wall_ask_holder(target, thread, watched);
+    watched->stopped = stopped;
+    if (stopped)
+        watched->stack = waits_below(target->wall->waits, target->wall->stopped, watched->stack);
 }
 
 /* Is it where it was, in the same call? It may have left it, and come again, meanwhile. */
@@ -186,8 +190,9 @@ static bool is_still_there(const struct target *target, const struct watched *wa
 {
     struct task now;
 
-    task_read(target->pid, watched->tid, &now);
-    return now.pc == before->pc && now.sp == before->sp && !strcmp(now.what, before->what);
+    task_read_call(target->pid, watched->tid, &now);
+    return now.pc == before->pc && now.sp == before->sp &&
+           (!*now.what || !*before->what || !strcmp(now.what, before->what));
 }
 
 /* The stack of a thread that is blocked where no hook says so: the kernel knows where it left for it. */
@@ -231,9 +236,9 @@ static void set_blocked(struct target *target, const struct seg_thread *thread, 
     char text[64];
     const char *leaf;
 
-    snprintf(text, sizeof text, "[%s%s%s]", task->state == TASK_STOPPED ? "stopped" : "blocked",
-             *task->what ? ": " : "", task->what);
-    leaf = symbols_intern(target->programs->symbols, text);
+    watched->stopped = task->state == TASK_STOPPED;
+    snprintf(text, sizeof text, "[blocked%s%s]", *task->what ? ": " : "", task->what);
+    leaf = watched->stopped ? target->wall->stopped : symbols_intern(target->programs->symbols, text);
     watched->what = symbols_intern(target->programs->symbols, task->what);
     stack = leaf ? unwind_blocked(target, thread, watched, task, leaf) : NULL;
     if (watched->activity != ACTIVE_BLOCKED || watched->stack != stack)
@@ -270,6 +275,7 @@ void wall_take_times(struct target *target, struct watched *watched)
 static void set_unknown(struct watched *watched)
 {
     watched->activity = ACTIVE_UNKNOWN;
+    watched->stopped = false;
     watched->stack = NULL;
 }
 
@@ -282,13 +288,27 @@ static void set_task(struct target *target, const struct seg_thread *thread, str
         set_blocked(target, thread, watched, task);
     } else if (task->state == TASK_RUNNING) {
         watched->activity = ACTIVE_RUNNING;
+        watched->stopped = false;
         watched->stack = NULL;
         watched->has_run = true;
         wall_take_times(target, watched);
     } else if (watched->activity == ACTIVE_WAITING) {
         set_unknown(watched);
     }
-    watched->ending = task->state == TASK_GONE;
+    watched->gone = task->state == TASK_GONE;
+}
+
+/* A thread of a process that is stopped is, too, whatever it was doing. */
+static void ask_task(struct target *target, const struct watched *watched, struct task *task)
+{
+    *task = (struct task){.state = TASK_BLOCKED};
+    if (is_askable(target))
+        task_read(target->pid, watched->tid, task);
+    if (target->wall->stop == TASK_STOPPED_WHOLE && task->state == TASK_BLOCKED) {
+        task->state = TASK_STOPPED;
+        *task->what = 0;
+    }
+    target->wall->one_stopped |= task->state == TASK_STOPPED;
 }
 
 /* Blocked in the same, again and again, and in no hooked call since: it is asked seldom, and then for all the
@@ -296,7 +316,7 @@ static void set_task(struct target *target, const struct seg_thread *thread, str
 static bool is_left_alone(const struct wall *wall, const struct watched *watched, uint32_t sequence)
 {
     return watched->activity == ACTIVE_BLOCKED && watched->sequence == sequence &&
-           (int32_t)(wall->looks - watched->ask_at) < 0;
+           watched->stops == wall->stops && (int32_t)(wall->looks - watched->ask_at) < 0;
 }
 
 /* In no hooked call: the kernel knows. Who is not asked is still in what he was seen in, unless it was a
@@ -306,14 +326,19 @@ static void see_other(struct target *target, const struct seg_thread *thread, st
 {
     const struct wait_stack *before = watched->stack;
     enum activity was = watched->activity;
-    struct task task = {.state = TASK_BLOCKED};
+    struct task task;
 
-    if (ask && is_askable(target))
-        task_read(target->pid, watched->tid, &task);
-    if (ask && !target->wall->dead)
+    if (ask && !target->wall->dead) {
+        ask_task(target, watched, &task);
         set_task(target, thread, watched, &task);
-    else if (was == ACTIVE_WAITING || (was == ACTIVE_BLOCKED && watched->sequence != sequence))
+        watched->stops = target->wall->stops;
+    } else if (target->wall->stop == TASK_STOPPED_WHOLE && !watched->stopped) {
+        watched->stack = waits_intern(target->wall->waits, target->wall->stopped, NULL);
+        watched->activity = ACTIVE_BLOCKED;
+        watched->stopped = true;
+    } else if (was == ACTIVE_WAITING || (was == ACTIVE_BLOCKED && watched->sequence != sequence)) {
         set_unknown(watched);
+    }
     watched->owed = !ask && !target->wall->dead && is_left_alone(target->wall, watched, sequence);
     watched->sequence = sequence;
     if (was != watched->activity || before != watched->stack)
@@ -341,7 +366,7 @@ static void watched_begin(struct watched *watched, const struct seg_thread *thre
     uint32_t flags = atomic_load_explicit(&thread->flags, memory_order_relaxed);
     int64_t start_ns = start < (uint64_t)now_ns ? (int64_t)start : now_ns;
 
-    *watched = (struct watched){.tid = tid, .start = start};
+    *watched = (struct watched){.tid = tid, .start = start, .since_ns = start_ns};
     watched->until_ns = start_ns > last_ns ? start_ns : last_ns;
     /* A new one has used no CPU before; of others it is not known what was counted when. */
     watched->has_times = start >= (uint64_t)last_ns && !(flags & THREAD_ADOPTED);
@@ -380,6 +405,35 @@ static void account(struct wall *wall, struct watched *watched, int64_t now_ns)
     wall_credit(wall, watched, share_ns, 1);
 }
 
+/* It has ended since the last look, without a hook's notice: as the main thread does that leaves the others
+   to go on. What it was in is over, and its slot may stay for as long as the process lives. */
+static void account_gone(struct wall *wall, struct watched *watched, int64_t now_ns)
+{
+    watched->owed = false;
+    if (!watched->looks) /* nobody knows when: it stands for those that were never seen */
+        account(wall, watched, now_ns);
+    else
+        wall_credit(wall, watched, (now_ns - watched->until_ns) / 2, 0);
+    watched->until_ns = now_ns;
+    set_unknown(watched);
+}
+
+/* Whether a thread that waits in a hooked call is stopped there. */
+static bool is_stopped(struct target *target, const struct watched *watched, bool ask)
+{
+    struct wall *wall = target->wall;
+    struct task task;
+
+    if (wall->dead || (wall->stop == TASK_STOPPED_ALONE && !ask)) {
+        wall->one_stopped |= watched->stopped;
+        return watched->stopped;
+    }
+    if (wall->stop != TASK_STOPPED_ALONE)
+        return wall->stop == TASK_STOPPED_WHOLE;
+    ask_task(target, watched, &task);
+    return task.state == TASK_STOPPED;
+}
+
 static void look_at(struct target *target, uint32_t slot, bool ask, int64_t now_ns)
 {
     struct wall *wall = target->wall;
@@ -394,24 +448,27 @@ static void look_at(struct target *target, uint32_t slot, bool ask, int64_t now_
         wall_pay(wall, watched);
         wall_end_watched(wall, watched, now_ns - wall->last_ns);
     }
-    if (tid <= 0)
+    if (tid <= 0 || watched->gone)
         return;
     if (!watched->tid)
         watched_begin(watched, thread, tid, start, wall->last_ns, now_ns);
     watched->look = wall->looks;
     watched->has_timer = atomic_load_explicit(&thread->flags, memory_order_relaxed) & THREAD_HAS_TIMER;
     sequence = sequence_of(thread);
-    if (sequence != watched->sequence)
+    if (sequence != watched->sequence || watched->stops != wall->stops)
         wall_pay(wall, watched);
     watched->name = atomic_load_explicit(&thread->name, memory_order_relaxed) % LAYOUT_NAMES;
     if (sequence & 1)
-        see_waiting(target, thread, watched, sequence, now_ns);
+        see_waiting(target, thread, watched, sequence, is_stopped(target, watched, ask), now_ns);
     else
         see_other(target, thread, watched, sequence, ask, now_ns);
     /* Between the look at its slot and the question it may have begun to wait. */
     if (ask && !(sequence & 1) && sequence_of(thread) & 1)
-        see_waiting(target, thread, watched, sequence_of(thread), now_ns);
-    account(wall, watched, now_ns);
+        see_waiting(target, thread, watched, sequence_of(thread), false, now_ns);
+    if (watched->gone)
+        account_gone(wall, watched, now_ns);
+    else
+        account(wall, watched, now_ns);
 }
 
 static bool make_room(struct wall *wall, uint32_t slots)
@@ -440,8 +497,10 @@ static enum need need_of(const struct target *target, uint32_t slot)
     const struct watched *watched = &target->wall->watched[slot];
     int32_t tid = atomic_load_explicit(&thread->tid, memory_order_relaxed);
 
-    if (tid <= 0 || sequence_of(thread) & 1)
+    if (tid <= 0 || (watched->tid == tid && watched->gone))
         return NEED_NONE;
+    if (sequence_of(thread) & 1)
+        return target->wall->stop == TASK_STOPPED_ALONE ? NEED_LATER : NEED_NONE;
     if (watched->tid != tid || watched->activity == ACTIVE_UNKNOWN || watched->activity == ACTIVE_WAITING)
         return NEED_FIRST;
     return is_left_alone(target->wall, watched, sequence_of(thread)) ? NEED_NONE : NEED_LATER;
@@ -515,7 +574,7 @@ static void look_at_strays(struct target *target, int64_t now_ns)
             continue;
         wall->budget->questions -= ask;
         see_other(target, NULL, stray, 0, ask, now_ns);
-        if (stray->ending)
+        if (stray->gone)
             stray->tid = 0;
         else
             account(wall, stray, now_ns);
@@ -609,6 +668,68 @@ static void revisit(struct target *target, uint32_t slots)
     revisits_end(wall, &revisits);
 }
 
+static void set_stop(struct wall *wall, enum task_stop stop)
+{
+    wall->stops += wall->stop != stop;
+    wall->stop = stop;
+}
+
+/* A number that changes with whatever the process does, as far as the segment shows it; and one of the
+   threads, another one each time. */
+static uint64_t motion_of(const struct target *target, uint32_t slots, int32_t *tid)
+{
+    struct segment *segment = target->segment;
+    uint32_t first = slots ? target->wall->looks * UINT32_C(0x9e3779b1) % slots : 0;
+    uint64_t sum = 0;
+
+    *tid = 0;
+    for (uint32_t i = 0; i < slots; i++) {
+        uint32_t slot = 1 + (first + i) % slots;
+        int32_t id = atomic_load_explicit(&segment->thread[slot].tid, memory_order_relaxed);
+        sum += (uint64_t)(uint32_t)id +
+               atomic_load_explicit(&segment->thread[slot].wait_sequence, memory_order_relaxed);
+        if (!*tid && id > 0 && !target->wall->watched[slot].gone)
+            *tid = id;
+    }
+    for (int i = 0; i < COUNTERS; i++)
+        sum += atomic_load_explicit(&segment->counter[i], memory_order_relaxed);
+    return sum;
+}
+
+/* A process in which something has moved since the last look is not stopped, at least not as a whole. One
+   that stands still is asked, by one of its threads. */
+static void look_for_stop(struct target *target, uint32_t slots)
+{
+    struct wall *wall = target->wall;
+    enum task_stop stop;
+    uint64_t motion;
+    int32_t tid;
+
+    wall->one_stopped = false;
+    if (wall->dead || !target->pid)
+        return;
+    motion = motion_of(target, slots, &tid);
+    if (!is_askable(target))
+        tid = target->pid;
+    if (motion != wall->motion) {
+        wall->motion = motion;
+        wall->still = 0;
+        wall->stop_at = wall->looks;
+        if (wall->stop == TASK_STOPPED_WHOLE)
+            set_stop(wall, TASK_GOES_ON);
+        return;
+    }
+    if (!tid || !wall->budget->stops ||
+        (wall->stop != TASK_STOPPED_WHOLE && (int32_t)(wall->looks - wall->stop_at) < 0))
+        return;
+    wall->budget->stops--;
+    stop = task_stop(target->pid, tid);
+    if (stop != TASK_GOES_ON || wall->stop != TASK_STOPPED_ALONE)
+        set_stop(wall, stop);
+    wall->stop_at = wall->looks + (1u << wall->still);
+    wall->still += wall->still < STILL_MOST;
+}
+
 static void look(struct target *target, struct budget *budget, int64_t now_ns)
 {
     struct wall *wall = target->wall;
@@ -624,17 +745,23 @@ static void look(struct target *target, struct budget *budget, int64_t now_ns)
         return;
     wall->looks++;
     wall->budget = budget;
+    look_for_stop(target, slots);
     unwinder_look(wall->unwinder);
     revisit(target, slots);
     look_at_those(target, slots, NEED_FIRST, false, now_ns);
     look_at_those(target, slots, NEED_LATER, true, now_ns);
     look_at_strays(target, now_ns);
+    if (wall->stop == TASK_STOPPED_ALONE && !wall->one_stopped)
+        set_stop(wall, TASK_GOES_ON);
     wall->last_ns = now_ns;
 }
 
 static struct budget budget_of_a_look(void)
 {
-    return (struct budget){TASKS_PER_LOOK, WALKS_PER_LOOK, monotonic_ns() + LATE_NS};
+    return (struct budget){.questions = TASKS_PER_LOOK,
+                           .walks = WALKS_PER_LOOK,
+                           .stops = STOPS_PER_LOOK,
+                           .late_ns = monotonic_ns() + LATE_NS};
 }
 
 void wall_look(struct target *target, int64_t now_ns)

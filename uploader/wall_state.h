@@ -30,7 +30,9 @@ struct watched {
     uint64_t object; /* seg_thread.wait_object, likewise */
     int32_t holder;  /* tid of the thread that had the lock when it was last asked; 0: not known */
     enum activity activity;
-    bool ending; /* its task is gone, its slot is not */
+    bool gone;      /* its task is, its slot is not: its time is over */
+    bool stopped;   /* by a signal, the freezer or a debugger, wherever it was */
+    uint32_t stops; /* wall.stops when it was asked last */
     bool has_timer, has_run;
     bool has_times;          /* when they were read, or as they are of a new thread */
     struct task_times times; /* as of then */
@@ -60,6 +62,7 @@ struct sums {
 /* What one look may cost, at all targets together. */
 struct budget {
     unsigned questions, walks; /* walks: that are made even if it is late */
+    unsigned stops;            /* processes that are asked whether they are stopped */
     int64_t late_ns;
 };
 
@@ -78,6 +81,11 @@ struct wall {
     uint32_t looks;
     uint32_t profiles;       /* what was recorded since the last look */
     bool dead;               /* the process is: nothing can be asked any more */
+    enum task_stop stop;     /* of the process; ALONE: at least one of its threads is */
+    uint32_t stops;          /* how often that has changed */
+    bool one_stopped;        /* one of those asked at this look is */
+    uint64_t motion;         /* what had moved in the segment until the last look */
+    uint32_t still, stop_at; /* looks at which nothing had; look at which it is asked again */
     struct budget *budget;   /* of the present look */
     struct map keys;         /* stack, thread name; to */
     struct pending *pending; /* what was seen, by number - 1 */
@@ -85,9 +93,9 @@ struct wall {
     int64_t since_ns, last_ns; /* the first and the last instant that is accounted for */
     bool unreadable,
         noted_unreadable; /* its memory is not shown to us: until the next round, and a line said so */
-    uint32_t epoch, modules, unloads; /* of the segment, when the mappings were read */
-    uint32_t changes;                 /* after which an address may be in another module than before */
-    const char *leaf[WAITS];          /* interned */
+    uint32_t epoch, modules, unloads;  /* of the segment, when the mappings were read */
+    uint32_t changes;                  /* after which an address may be in another module than before */
+    const char *leaf[WAITS], *stopped; /* interned: functions, "[stopped]" */
     struct sums sums[LAYOUT_NAMES];
 };
 

@@ -56,16 +56,16 @@ static void drain_thread(struct target *target, struct watched *watched)
 
     if (!stack)
         return;
-    if (watched->ending || (target->wall->dead && watched->activity == ACTIVE_UNKNOWN)) {
+    if (target->wall->dead && watched->activity == ACTIVE_UNKNOWN) {
         sample.about.state = "ending";
     } else if (watched->activity == ACTIVE_UNKNOWN) {
         sample.about.state = "unknown";
     } else if (watched->activity == ACTIVE_WAITING) {
-        sample.about.state = wait->state;
+        sample.about.state = watched->stopped ? "stopped" : wait->state;
         sample.about.wait = wait->function;
         add_holder(target, watched, &sample.about);
     } else if (watched->stack) {
-        sample.about.state = "blocked";
+        sample.about.state = watched->stopped ? "stopped" : "blocked";
         sample.about.wait = watched->what;
     }
     sample.frame = stack->frame;
@@ -83,7 +83,7 @@ void wall_drain_threads(struct target *target)
         if (wall->watched[i].tid && wall->watched[i].activity == ACTIVE_RUNNING)
             sums_of(wall, wall->watched[i].name)->running++;
     for (uint32_t i = 0; i < wall->room; i++)
-        if (wall->watched[i].tid)
+        if (wall->watched[i].tid && !wall->watched[i].gone)
             drain_thread(target, &wall->watched[i]);
     for (uint32_t i = 0; i < wall->strays; i++)
         if (wall->stray[i].tid)

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Processes that somebody stops, and such whose main thread has ended."""
+import contextlib
+import ctypes
+import os
+import re
+import signal
+import subprocess
+import time
+
+from tests.lib.harness import Skip, alone, near, need_root, wait_for
+
+STOP_S = 2.5
+
+
+@contextlib.contextmanager
+def by_signal(pid):
+    os.kill(pid, signal.SIGSTOP)
+    yield
+    os.kill(pid, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def by_debugger(pid):
+    """Each thread by itself, as debuggers do it."""
+    seize, interrupt, detach, wall = 0x4206, 0x4207, 17, 0x40000000
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    tids = [int(tid) for tid in os.listdir(f"/proc/{pid}/task")]
+    for tid in tids:
+        if libc.ptrace(seize, tid, None, None):
+            raise Skip("may not trace: " + os.strerror(ctypes.get_errno()))
+        libc.ptrace(interrupt, tid, None, None)
+        os.waitpid(tid, wall)
+    yield
+    for tid in tids:
+        libc.ptrace(detach, tid, None, None)
+
+
+@contextlib.contextmanager
+def frozen(pid, directory, file, on, off):
+    """In a control group of its own."""
+    need_root()
+    if not os.path.exists(os.path.join(directory, "cgroup.procs")):
+        raise Skip(f"no control groups in {directory}")
+    group = os.path.join(directory, f"cprof-test-{pid}")
+    os.mkdir(group)
+    try:
+        if not os.path.exists(os.path.join(group, file)):
+            raise Skip(f"{group} has no {file}")
+        write(os.path.join(group, "cgroup.procs"), pid)
+        write(os.path.join(group, file), on)
+        yield
+        write(os.path.join(group, file), off)
+        write(os.path.join(directory, "cgroup.procs"), pid)
+    finally:
+        wait_for(lambda: not removed(group), what="an empty group")
+
+
+def removed(group):
+    with contextlib.suppress(OSError):
+        os.rmdir(group)
+    return os.path.exists(group)
+
+
+def write(path, text):
+    with open(path, "w", encoding="ascii") as file:
+        file.write(str(text))
+
+
+def by_freezer(pid):
+    unified = "/sys/fs/cgroup/unified" if os.path.exists("/sys/fs/cgroup/unified/cgroup.procs") else "/sys/fs/cgroup"
+    return frozen(pid, unified, "cgroup.freeze", 1, 0)
+
+
+def by_old_freezer(pid):
+    return frozen(pid, "/sys/fs/cgroup/freezer", "freezer.state", "FROZEN", "THAWED")
+
+
+def stopped_ns(profile, function):
+    """Off-CPU time that is stopped, below a function."""
+    at = profile.index("off_cpu")
+    return sum(s.values[at] for s in profile.samples
+               if s.frames[0].function == "[stopped]" and any(f.function == function for f in s.frames))
+
+
+def halted(env, stop):
+    """Four threads; each was stopped for as long, wherever it was, and is said to be so while it is."""
+    child = env.start(env.program("halted.c"), "6", stdout=subprocess.PIPE, interval="1s")
+    pid = int(child.stdout.readline())
+    time.sleep(1)
+    begin = time.monotonic()
+    with stop(pid):
+        time.sleep(STOP_S)
+        lasted = time.monotonic() - begin
+        with open(os.path.join(env.out, "halted", "threads-each.txt"), encoding="utf-8") as file:
+            text = file.read()
+    child.wait(60)
+    off = env.final("halted", "off_cpu")
+    for function in ("sleep_hooked", "sleep_bare", "main"):
+        near(stopped_ns(off, function) / 1e9, lasted, 0.7, f"stopped in {function}")
+    # This one may have been stopped anywhere, too, between two instructions of libc's that no table describes.
+    near(sum(s.values[1] for s in off.samples if s.frames[0].function == "[stopped]") / 1e9, 4 * lasted, 2.8, "stopped in all")
+    assert len(re.findall(r"^thread .*\[stopped", text, re.M)) == 4, text
+
+
+@alone
+def test_stopped_by_a_signal(env):
+    halted(env, by_signal)
+
+
+@alone
+def test_stopped_by_a_debugger(env):
+    halted(env, by_debugger)
+
+
+@alone
+def test_stopped_by_the_freezer(env):
+    halted(env, by_freezer)
+
+
+@alone
+def test_stopped_by_the_old_freezer(env):
+    halted(env, by_old_freezer)
+
+
+def leaderless(env, *args):
+    plugin = env.program("leaderless.c", "-O1", "-g", "-fPIC", "-shared", "-DPLUGIN", name="there.so")
+    child = env.start(env.program("leaderless.c", "-O1", "-g", "-rdynamic"), plugin, *args, stdout=subprocess.PIPE, interval="1s")
+    lived = [int(child.stdout.readline().split()[1]) for _ in range(2)]
+    assert child.wait(30) == 0
+    off, wall = env.final("leaderless", "off_cpu"), env.profile("leaderless", "wall")
+    near(wall.total("wall") / 1e9, sum(lived) / 1e9, 0.25, "wall")
+    near(off.cumulative("off_cpu")["sleep_here"] / 1e9, 6.0, 0.4, "asleep")
+    near(off.cumulative("off_cpu")["wait_there"] / 1e9, 2.5, 0.3, "asleep in code that was loaded later")
+    assert not [s for s in off.stacks() if "unknown" in s or "truncated" in s], off.stacks()
+
+
+@alone
+def test_main_thread_has_ended(env):
+    leaderless(env)
+
+
+@alone
+def test_main_thread_has_ended_without_notice(env):
+    leaderless(env, "exit")
