@@ -105,7 +105,7 @@ $(B)/exports.map: scripts/exports preload/table.h $(wildcard include/cprof/*.h)
 
 $(B)/cprof-uploader: $(UP_OBJ)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(SAN) $(UP_OBJ) $(UPLOADER_LIBS) -o $@
+	$(Q)$(CC) $(CFLAGS) $(SAN) $(UP_OBJ) $(UPLOADER_LIBS) -Wl,--export-dynamic-symbol=cprof_own_program -o $@
 
 $(B)/lib/%.o: %.c
 	$(call say,CC,$<)

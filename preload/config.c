@@ -30,14 +30,30 @@ static char *keep(const char *head, const char *text)
     return copy;
 }
 
-void config_say(const char *const *words, unsigned count)
+static void write_line(long fd, const char *const *words, unsigned count)
 {
     struct iovec part[16] = {{(char *)"cprof: ", 7}};
     unsigned parts = 1;
     for (unsigned i = 0; i < count && parts < 15; i++)
         part[parts++] = (struct iovec){(char *)words[i], strlen(words[i])};
     part[parts++] = (struct iovec){(char *)"\n", 1};
-    sys_call(SYS_writev, 2, part, parts);
+    sys_call(SYS_writev, fd, part, parts);
+}
+
+void config_say(const char *const *words, unsigned count)
+{
+    write_line(STDERR_FILENO, words, count);
+}
+
+void config_log(const char *const *words, unsigned count)
+{
+    long fd = config.log ? sys_call(SYS_open, config.log,
+                                    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644)
+                         : -1;
+    if (fd < 0)
+        return;
+    write_line(fd, words, count);
+    sys_call(SYS_close, fd);
 }
 
 static void complain(const char *line, void *context)
@@ -46,67 +62,28 @@ static void complain(const char *line, void *context)
     config_say(&line, 1);
 }
 
-/* A directory that cannot be written is met by the uploader, which has nobody to tell: it is said here. What
-   does not exist yet is made in the nearest one above that does. */
-static void complain_about_out(const struct settings *settings)
-{
-    char directory[PATH_MAX], out[PATH_MAX], path[PATH_MAX + 4];
-    long result;
-
-    if (sys_call(SYS_getcwd, directory, sizeof directory) < 0 ||
-        settings_out(settings, directory, out, sizeof out) || !*out)
-        return;
-    strcpy(path, out);
-    for (;;) {
-        char *end = strrchr(path, '/');
-        size_t length = strlen(path);
-        memcpy(path + length, "/.", 3); /* a file is no directory, even one that may be written */
-        result = sys_call(SYS_faccessat, AT_FDCWD, path, W_OK | X_OK);
-        path[length] = 0;
-        if (result != -ENOENT || !end || end == path)
-            break;
-        *end = 0;
-    }
-    if (result) {
-        const char *reason = strerrordesc_np((int)-result);
-        const char *const words[] = {"profiles cannot be written to ", out, ": ",
-                                     reason ? reason : "unknown error",
-                                     "; set CPROF_OUT to a directory that can be written"};
-        config_say(words, 5);
-    }
-}
-
 void config_complain(char *const *environment)
 {
     struct settings settings;
     settings_read(&settings, environment, complain, NULL);
-    complain_about_out(&settings);
 }
 
 /*
- * What an uploader gets of the target's environment: settings, the way to its libraries and files, proxies
- * and certificates. Not the rest: LD_PRELOAD would profile it, MALLOC_CONF and the like are meant for the
- * target.
+ * What an uploader gets of the target's environment: settings, places, proxies and certificates. Not the
+ * rest: LD_LIBRARY_PATH and the like lead to libraries of the target's, LANG and LC_* change what numbers
+ * look like, MALLOC_CONF is meant for the target.
  */
 static const char *const passed[] = {
-    "CPROF_",       "PYROSCOPE_",
-    "OTEL_",        "PROFILING_ENABLED=",
-    "PATH=",        "HOME=",
-    "USER=",        "LANG=",
-    "LC_",          "TZ=",
-    "TMPDIR=",      "SSL_",
-    "CURL_CA_",     "LD_LIBRARY_PATH=",
-    "DEBUGINFOD_",  "XDG_CACHE_HOME=",
-    "http_proxy=",  "https_proxy=",
-    "HTTPS_PROXY=", "all_proxy=",
-    "ALL_PROXY=",   "no_proxy=",
-    "NO_PROXY=",
+    "CPROF_",      "PYROSCOPE_",  "OTEL_",        "PATH=",        "HOME=",
+    "USER=",       "TZ=",         "TMPDIR=",      "SSL_",         "CURL_CA_",
+    "DEBUGINFOD_", "http_proxy=", "https_proxy=", "HTTPS_PROXY=", "XDG_CACHE_HOME=",
+    "all_proxy=",  "ALL_PROXY=",  "no_proxy=",    "NO_PROXY=",
 };
 
 static bool is_passed(const char *text)
 {
-    if (!strncmp(text, "CPROF_OUT=", 10))
-        return false; /* goes along as an absolute path */
+    if (!strncmp(text, "CPROF_OUT=", 10) || !strncmp(text, "CPROF_ENABLED=", 14))
+        return false; /* go along as below */
     for (unsigned i = 0; i < sizeof passed / sizeof passed[0]; i++)
         if (!strncmp(text, passed[i], strlen(passed[i])))
             return true;
@@ -116,8 +93,10 @@ static bool is_passed(const char *text)
 static void keep_environment(char *const *environment, const char *out)
 {
     unsigned kept = 0;
+    /* Where the library comes by /etc/ld.so.preload it is in the uploader, and whatever stands before it. */
+    config.environment[kept++] = (char *)"CPROF_ENABLED=0";
     if (*out)
-        config.environment[kept++] = keep("CPROF_OUT=", out);
+        config.environment[kept++] = keep("CPROF_OUT=", out); /* as an absolute path */
     for (; environment && *environment && kept < CONFIG_ENVIRONMENT - 1; environment++) {
         char *copy = is_passed(*environment) ? keep("", *environment) : NULL;
         if (copy)
@@ -202,6 +181,8 @@ void config_read(char *const *environment, const char *library_path)
         *out = 0;
     if (*settings.value[SETTING_UPLOADER].text)
         config.uploader = keep("", settings.value[SETTING_UPLOADER].text);
+    if (*settings.value[SETTING_LOG].text)
+        config.log = keep("", settings.value[SETTING_LOG].text);
     read_library(library_path, directory);
     read_process_settings(&settings);
     keep_environment(environment, out);

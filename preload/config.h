@@ -21,6 +21,7 @@ struct config {
     char socket[108];     /* the session's; '@' first: abstract */
     const char *uploader; /* CPROF_UPLOADER, or NULL: beside the library */
     const char *library;  /* directory of libcprof.so, absolute */
+    const char *log;      /* CPROF_LOG, or NULL */
     struct process_settings process;
     char *environment[CONFIG_ENVIRONMENT]; /* for an uploader; NULL-terminated */
 };
@@ -36,7 +37,10 @@ void config_complain(char *const *environment);
 /* CPROF_FOLLOW=0: takes the library out of LD_PRELOAD in the process's own environment, in place. */
 void config_unfollow(char **environment, const char *library_path);
 
-/* One line "cprof: a b c" (c may be NULL...) to stderr. Signal-safe. */
+/* One line "cprof: a b c" to stderr. Signal-safe. */
 void config_say(const char *const *words, unsigned count);
+
+/* The same to the file that CPROF_LOG names, if it does: what is no fault of the installation. */
+void config_log(const char *const *words, unsigned count);
 
 #endif

@@ -42,7 +42,7 @@ static void tell_what_hooks_do_not_see(void)
         process_count(COUNT_FOREIGN_ALLOCATOR, real_foreign_allocators());
 }
 
-static void start_sampling(char *const *environment)
+static void start_sampling(char **environment)
 {
     int result;
 
@@ -53,21 +53,25 @@ static void start_sampling(char *const *environment)
         return;
     pthread_atfork(NULL, NULL, after_fork);
     on_exit(at_exit, NULL);
+    session_may_speak(true);
     result = process_join();
-    if (result)
-        session_explain(result);
-    else if (session_is_first())
+    session_may_speak(false);
+    /* An installation that cannot work is said once: what this program starts does not load the library. */
+    if (result && session_explain(result))
+        config_unfollow(environment, real_library_path());
+    else if (!result && session_is_first())
         config_complain(environment);
     tell_what_hooks_do_not_see();
     /* The name of the executable lies above all frames of the main thread. */
     thread_adopt_self((uintptr_t)getauxval(AT_EXECFN));
 }
 
-/* Programs that run with more rights than their caller are left alone, wherever the preload came from. */
+/* Programs that run with more rights than their caller are left alone, wherever the preload came from, and so
+   are ours. */
 __attribute__((constructor(101))) static void start(void)
 {
     real_start();
-    if (getauxval(AT_SECURE) || real_is_second())
+    if (getauxval(AT_SECURE) || real_is_second() || real_is_own_program())
         return;
     config_read(environ, real_library_path());
     if (config.enabled)

@@ -59,6 +59,9 @@
             : "i"(number))
 #define MACHINE_NUMBERED(callee) MACHINE_CALL_THEN_JUMP("movl %r11d, %edi\n\tcall " callee "\n\t")
 
+/* Where the addresses of a process end. */
+#define MACHINE_USER_END ((UINT64_C(1) << 47) - 4096)
+
 /*
  * clone() of a child that runs main(argument) on a stack of its own and exits with its result. Raw: no errno,
  * no atfork handler. Signal-safe. Returns the child's pid or negative errno.

@@ -166,7 +166,7 @@ static void *stand_in(unsigned index)
 /* ---- the walk over the modules, in the order of loading */
 
 static const char *own_path = "";
-static bool second;
+static bool second, own_program;
 static unsigned foreign;
 static __thread bool resolving;
 
@@ -177,9 +177,11 @@ static const char *const foreign_names[] = {"malloc",    "je_malloc", "_rjem_mal
 
 static void look_ahead(const struct elf_module *module, bool is_program)
 {
-    static const char api[] = "cprof_api_version";
+    static const char api[] = "cprof_api_version", own[] = "cprof_own_program";
     if (elf_find(module, api, elf_hash(api), NULL))
         second = true;
+    if (is_program && elf_find(module, own, elf_hash(own), NULL))
+        own_program = true;
     for (unsigned i = 0; is_program && i < sizeof foreign_names / sizeof foreign_names[0]; i++)
         if (elf_find(module, foreign_names[i], elf_hash(foreign_names[i]), NULL))
             foreign++;
@@ -288,6 +290,11 @@ const char *real_library_path(void)
 bool real_is_second(void)
 {
     return second;
+}
+
+bool real_is_own_program(void)
+{
+    return own_program;
 }
 
 unsigned real_foreign_allocators(void)

@@ -68,6 +68,9 @@ const char *real_library_path(void);
 /* True when another libcprof.so stands before this one: that one works, this one forwards. */
 bool real_is_second(void);
 
+/* True in the uploader and other programs of ours. */
+bool real_is_own_program(void);
+
 /* Allocation functions that the program itself defines, which no hook sees. */
 unsigned real_foreign_allocators(void);
 

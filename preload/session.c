@@ -2,6 +2,7 @@
 #include "session.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -9,17 +10,17 @@
 #include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "../sampler/sys.h"
 #include "config.h"
 #include "launch.h"
 
 static const struct timespec moment = {0, 1000000};
-static bool is_first;
+static bool is_first, may_speak;
 static const char *tried_path; /* the uploader that could not be started */
 
-/* tail: added to the name, or "". */
-static socklen_t fill_address(struct sockaddr_un *address, const char *tail)
+static socklen_t fill_address(struct sockaddr_un *address)
 {
     size_t length = strnlen(config.socket, sizeof address->sun_path - 1);
     memset(address, 0, sizeof *address);
@@ -28,8 +29,6 @@ static socklen_t fill_address(struct sockaddr_un *address, const char *tail)
     if (config.socket[0] != '@')
         return sizeof *address;
     address->sun_path[0] = 0;
-    for (; *tail && length < sizeof address->sun_path; tail++)
-        address->sun_path[length++] = *tail;
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
 }
 
@@ -38,7 +37,7 @@ static socklen_t fill_address(struct sockaddr_un *address, const char *tail)
 static int connect_session(void)
 {
     struct sockaddr_un address;
-    socklen_t size = fill_address(&address, "");
+    socklen_t size = fill_address(&address);
     long result = -EAGAIN,
          fd = sys_call(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
@@ -95,12 +94,12 @@ static bool nobody_is_there(int error)
     return error == -ECONNREFUSED || error == -ENOENT;
 }
 
-/* The right to start the session's uploader: a second name beside the session's, which the uploader keeps on
-   having taken for as long as it runs. A descriptor, or -EADDRINUSE: another process is starting one. */
-static int take_turn(void)
+/* The right to start the session's uploader is its name: whoever binds it hands it to the uploader. A
+   descriptor, or -EADDRINUSE: another process was first. */
+static int take_name(void)
 {
     struct sockaddr_un address;
-    socklen_t size = fill_address(&address, "-start");
+    socklen_t size = fill_address(&address);
     long result, fd = sys_call(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
@@ -121,29 +120,33 @@ static void let_it_read(int uploader)
         sys_call(SYS_prctl, PR_SET_PTRACER, uploader, 0, 0, 0);
 }
 
-static int start_uploader(int memfd, int marker)
+static int start_uploader(int memfd, int listener)
 {
-    int uploader = 0, result = launch_uploader(memfd, marker, &uploader, &tried_path);
-    is_first = !result && marker >= 0;
+    int uploader = 0, result;
+
+    result = launch_uploader(memfd, listener, may_speak, &uploader, &tried_path);
+    is_first = !result;
     if (!result)
         let_it_read(uploader);
-    if (marker >= 0)
-        sys_call(SYS_close, marker);
+    sys_call(SYS_close, listener);
     return result;
 }
 
-/* An uploader that another process is starting is waited for, for as long as that takes on a busy machine;
-   one that is about to end does not answer either, and gets a successor then. *fd: connected, or negative. */
+/* The uploader's socket listens before the uploader runs, so whoever comes meanwhile leaves a message there
+   and goes on. Only between bind() and listen(), and while one that ends closes its door, is the name taken
+   and nobody there: that lasts moments, or the name is somebody else's. *fd: connected, or negative. */
 static int connect_or_start(int memfd, int *fd)
 {
     for (int waited = 0;; waited++) {
-        int marker;
+        int listener;
         *fd = connect_session();
         if (!nobody_is_there(*fd) || !config.may_start)
             return *fd < 0 ? *fd : 0;
-        marker = take_turn();
-        if (marker != -EADDRINUSE || waited == 100)
-            return start_uploader(memfd, marker);
+        listener = take_name();
+        if (listener >= 0)
+            return start_uploader(memfd, listener);
+        if (listener != -EADDRINUSE || waited == 20)
+            return listener;
         sys_call(SYS_nanosleep, &moment, 0);
     }
 }
@@ -180,27 +183,44 @@ static bool uploader_alive(int uploader_pid)
 
 const struct process_ops session_ops = {hand_over, uploader_alive};
 
+void session_may_speak(bool may)
+{
+    may_speak = may && sys_call(SYS_fcntl, STDERR_FILENO, F_GETFD) >= 0;
+}
+
 bool session_is_first(void)
 {
     return is_first;
 }
 
 /* What the user can mend is said. A want of descriptors, memory or processes is the target's own business. */
-void session_explain(int error)
+bool session_explain(int error)
 {
     const char *reason = strerrordesc_np(-error);
-    if (tried_path && *tried_path) {
+    if (error == -EXDEV) {
+        const char *const words[] = {
+            "no uploader runs, and this program cannot start one: its next child is the first of another "
+            "pid namespace. It runs unprofiled until one of its children or another program starts one"};
+        config_log(words, 1);
+    } else if (tried_path && *tried_path) {
         const char *const words[] = {"cannot start the uploader ", tried_path, ": ",
                                      reason ? reason : "unknown error",
                                      "; set CPROF_UPLOADER to its path. This program runs unprofiled"};
         config_say(words, 5);
+        return true;
     } else if (!config.may_start && nobody_is_there(error)) {
         const char *const words[] = {"no uploader answers at CPROF_SOCKET=", config.socket,
                                      "; start one, or unset it. This program runs unprofiled"};
+        config_say(words, 3);
+    } else if (error == -EADDRINUSE) {
+        const char *const words[] = {"the name ", config.socket,
+                                     " is taken by a process that does not answer. This program runs "
+                                     "unprofiled"};
         config_say(words, 3);
     } else if (error == -EPERM) {
         const char *const words[] = {"another user answers at ", config.socket,
                                      ". This program runs unprofiled"};
         config_say(words, 3);
     }
+    return false;
 }

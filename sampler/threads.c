@@ -52,7 +52,7 @@ static void thread_end(void *rounds_left)
     thread_local_state.ended = 1;
     if (!slot)
         return;
-    segment = process_segment();
+    segment = process_attached();
     if (segment)
         cpu_settle(segment, slot);
     cpu_stop(slot);
@@ -169,7 +169,7 @@ uintptr_t thread_await(pthread_t handle)
 
 void thread_cancel_prepare(uint32_t slot)
 {
-    struct segment *segment = process_segment();
+    struct segment *segment = process_attached();
     if (segment && slot)
         slot_give_back(segment, slot);
 }
@@ -316,9 +316,10 @@ void thread_bury(struct segment *segment, int tid)
     release(segment, slot, tid);
 }
 
+/* A segment that is made later has the name from the kernel. */
 void thread_renamed(pthread_t handle, const char *name)
 {
-    struct segment *segment = process_segment();
+    struct segment *segment = process_attached();
     uint32_t used, slot = thread_local_state.slot;
     char text[16] = {0};
 

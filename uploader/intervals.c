@@ -101,7 +101,8 @@ void intervals_name(int64_t stamp_ms, unsigned kind, char name[INTERVAL_NAME_BYT
 
     gmtime_r(&seconds, &tm);
     strftime(time, sizeof(time), "%Y%m%dT%H%M%S", &tm);
-    snprintf(name, INTERVAL_NAME_BYTES, "%s.%03dZ-%s.pb.gz", time, (int)(stamp_ms % 1000), profile_kinds[kind].name);
+    snprintf(name, INTERVAL_NAME_BYTES, "%s.%03dZ-%s.pb.gz", time, (int)(stamp_ms % 1000),
+             profile_kinds[kind].name);
 }
 
 /* The stamp and kind of a name that intervals_name() made, or false. */
@@ -112,8 +113,8 @@ static bool name_parse(const char *name, int64_t *stamp_ms, unsigned *kind)
     int ms;
 
     if (strlen(name) >= INTERVAL_NAME_BYTES ||
-        sscanf(name, "%4d%2d%2dT%2d%2d%2d.%3dZ-%31[a-z_]", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
-               &tm.tm_sec, &ms, type) != 8)
+        sscanf(name, "%4d%2d%2dT%2d%2d%2d.%3dZ-%31[a-z_]", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
+               &tm.tm_min, &tm.tm_sec, &ms, type) != 8)
         return false;
     tm.tm_year -= 1900;
     tm.tm_mon--;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The files of intervals, OUT/<directory>/intervals/<time>-<type>.pb.gz: how long they are kept, and up to what
- * size in all. The oldest go first. Those of earlier sessions are looked for once, before the first one is
- * written; from then on the directories are not listed again. Only files whose names are ours, in directories
- * with our mark, are counted and removed.
+ * The files of intervals, OUT/<directory>/intervals/<time>-<type>.pb.gz: how long they are kept, and up to
+ * what size in all. The oldest go first. Those of earlier sessions are looked for once, before the first one
+ * is written; from then on the directories are not listed again. Only files whose names are ours, in
+ * directories with our mark, are counted and removed.
  *
  * A clock that is set changes no age: what this session wrote is as old as the monotonic clock says.
  */
@@ -14,8 +14,8 @@
 
 #include "../sampler/settings.h"
 
-#define DIRECTORY_MARK  ".cprof" /* in each directory of a program's: whose it is */
-#define INTERVALS_NAME  "intervals"
+#define DIRECTORY_MARK ".cprof" /* in each directory of a program's: whose it is */
+#define INTERVALS_NAME "intervals"
 enum { INTERVAL_NAME_BYTES = 64 };
 
 struct intervals;
@@ -27,9 +27,9 @@ void intervals_free(struct intervals *intervals);
 /* Before the first one is written. out: the descriptor of OUT. */
 void intervals_list(struct intervals *intervals, int out);
 
-/* A time stamp in ms for an interval that began at time_ns (CLOCK_REALTIME) and has profiles of these kinds, a
-   bit set: that time, or the next one that no file has. Two intervals can begin in the same millisecond when a
-   short program is started again and again. directory: the descriptor of the program's intervals. */
+/* A time stamp in ms for an interval that began at time_ns (CLOCK_REALTIME) and has profiles of these kinds,
+   a bit set: that time, or the next one that no file has. Two intervals can begin in the same millisecond
+   when a short program is started again and again. directory: the descriptor of the program's intervals. */
 int64_t intervals_stamp(int directory, unsigned kinds, int64_t time_ns);
 
 /* The file's name for a profile kind. */

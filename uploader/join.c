@@ -82,6 +82,13 @@ int join_listen(const char *name)
     return rc;
 }
 
+int join_adopt(int fd)
+{
+    if (fcntl(fd, F_SETFD, FD_CLOEXEC) || fcntl(fd, F_SETFL, O_NONBLOCK) || listen(fd, BACKLOG))
+        return -errno;
+    return fd;
+}
+
 /* The number of a pidfd's process in our namespace; 0 when it has none (any more). */
 static pid_t pidfd_pid(int pidfd)
 {

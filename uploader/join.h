@@ -19,6 +19,9 @@ struct join {
    listens there. */
 int join_listen(const char *name);
 
+/* The same for a socket that has its name already and was inherited. */
+int join_adopt(int fd);
+
 /* The next target, without waiting for one. -EAGAIN: nobody is there. -ENOMSG: somebody only asked
    whether we live. -EPROTO or -EPERM: refused, *join has
    nothing to close, and a line was logged. trusted: tells whether a peer of another user may join. */

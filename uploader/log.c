@@ -94,8 +94,17 @@ static void write_line(int fd, const char *text)
         return; /* there is nowhere left to say it */
 }
 
-static void log_write(const char *format, va_list args, bool warning)
+enum level { INFO, WARNING, FAILURE };
+
+static bool is_for_stderr(enum level level)
 {
+    const struct options *options = log_state.options;
+    return options && ((level != INFO && options->foreground) || (level == FAILURE && options->beside));
+}
+
+static void log_write(const char *format, va_list args, enum level level)
+{
+    bool warning = level != INFO;
     char text[1024];
     int used = vsnprintf(text, sizeof text, format, args), held_back = warning ? warning_due(format) : 0;
 
@@ -103,7 +112,7 @@ static void log_write(const char *format, va_list args, bool warning)
         return;
     if (held_back && (size_t)used < sizeof text)
         snprintf(text + used, sizeof text - (size_t)used, " (and %d times more before)", held_back);
-    if (warning && log_state.options && log_state.options->foreground)
+    if (is_for_stderr(level))
         write_line(STDERR_FILENO, text);
     if ((warning || log_state.everything) && log_fd() > 0)
         write_line(log_fd(), text);
@@ -113,7 +122,7 @@ void log_info(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    log_write(format, args, false);
+    log_write(format, args, INFO);
     va_end(args);
 }
 
@@ -121,6 +130,14 @@ void log_warn(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    log_write(format, args, true);
+    log_write(format, args, WARNING);
+    va_end(args);
+}
+
+void log_failure(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    log_write(format, args, FAILURE);
     va_end(args);
 }

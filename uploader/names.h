@@ -11,7 +11,8 @@
 
 #include <stddef.h>
 
-/* As the program has them, NUL-terminated. service: the program where it has no other name; labels: "" for none. */
+/* As the program has them, NUL-terminated. service: the program where it has no other name; labels: "" for
+ * none. */
 struct program_id {
     const char *program, *service, *labels;
 };

@@ -9,12 +9,22 @@
 #include <unistd.h>
 
 /* Options that are no settings: they make sense on one command line only. */
-enum extra { EXTRA_SEGMENT_FD, EXTRA_PID, EXTRA_LIBRARY, EXTRA_QUIET, EXTRA_HELP, EXTRA_VERSION, EXTRAS };
+enum extra {
+    EXTRA_SEGMENT_FD,
+    EXTRA_LISTEN_FD,
+    EXTRA_PID,
+    EXTRA_LIBRARY,
+    EXTRA_QUIET,
+    EXTRA_HELP,
+    EXTRA_VERSION,
+    EXTRAS
+};
 static const struct {
     const char *name;
     bool has_value; /* else it is a switch */
 } extras[EXTRAS] = {
     [EXTRA_SEGMENT_FD] = {"segment-fd", true},
+    [EXTRA_LISTEN_FD] = {"listen-fd", true},
     [EXTRA_PID] = {"pid", true},
     [EXTRA_LIBRARY] = {"library", true},
     [EXTRA_QUIET] = {"quiet", false},
@@ -67,6 +77,8 @@ static int extra_apply(struct options *options, enum extra extra, const char *va
     switch (extra) {
     case EXTRA_SEGMENT_FD:
         return parse_number(extras[extra].name, value ? value : "", &options->segment_fd);
+    case EXTRA_LISTEN_FD:
+        return parse_number(extras[extra].name, value ? value : "", &options->listen_fd);
     case EXTRA_PID:
         return parse_number(extras[extra].name, value ? value : "", &options->segment_pid);
     case EXTRA_LIBRARY:
@@ -145,7 +157,7 @@ int options_parse(struct options *options, int argc, char **argv)
 {
     int i, rc;
 
-    options->segment_fd = -1;
+    options->segment_fd = options->listen_fd = -1;
     for (i = 1; i < argc && argv[i][0] == '-'; i++) {
         if (!strcmp(argv[i], "--")) {
             i++;

@@ -16,8 +16,10 @@ struct options {
     char out[4096];           /* absolute directory, or "" */
     char socket[108];         /* the session's name; '@' first: abstract */
     int segment_fd;           /* -1, or a segment handed over by the program that started us */
+    int listen_fd;            /* -1, or the session's socket, which that program has bound */
     pid_t segment_pid;        /* its process */
     bool foreground;          /* under the launcher: messages go to stderr, too */
+    bool beside;              /* started by a target, whose stderr we have until we have started */
     bool quiet;               /* the launcher prints no summary */
     bool help, version;       /* asked for */
     const char *library;      /* what the launcher preloads, or NULL */
@@ -44,5 +46,7 @@ void options_export(struct options *options);
 void log_open(const struct options *options);
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* A warning that nothing will be written: to the stderr of the target that has just started us, too. */
+void log_failure(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -80,7 +80,8 @@ static int step(struct walk *walk)
     fd = openat(walk->at, walk->name, flags);
     if (fd < 0 && errno == ENOENT && is_last)
         return 1;
-    if (fd < 0 && errno == ENOENT && walk->make && (!mkdirat(walk->at, walk->name, DIRECTORY_MODE) || errno == EEXIST))
+    if (fd < 0 && errno == ENOENT && walk->make &&
+        (!mkdirat(walk->at, walk->name, DIRECTORY_MODE) || errno == EEXIST))
         fd = openat(walk->at, walk->name, flags);
     if (fd < 0)
         return -errno;
@@ -156,8 +157,9 @@ int path_open_directory(const char *path, bool make)
  */
 static int open_log_in(int parent, const char *name)
 {
-    int fd = openat(parent, name,
-                    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK, FILE_MODE);
+    int fd =
+        openat(parent, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK,
+               FILE_MODE);
     struct stat st;
 
     if (fd < 0)

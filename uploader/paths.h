@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Opening what we write to. Root may be told to write to a directory that another user owns, who could put a
- * link there at any time: so every component is opened from its parent's descriptor, and never through a link.
- * Above and in the last component of a path that a setting names, links are followed that root or we
+ * link there at any time: so every component is opened from its parent's descriptor, and never through a
+ * link. Above and in the last component of a path that a setting names, links are followed that root or we
  * ourselves have made. -ELOOP: another link was met.
  */
 #ifndef CPROF_UPLOADER_PATHS_H
@@ -34,7 +34,8 @@ struct draft {
 
 /* 0 or negative errno. */
 int draft_open(struct draft *draft, int directory, const char *name);
-/* Moves the file to its place, or removes it after an error (what writing to it came to). 0 or negative errno.
+/* Moves the file to its place, or removes it after an error (what writing to it came to). 0 or negative
+ * errno.
  */
 int draft_finish(struct draft *draft, int error);
 

@@ -9,6 +9,7 @@
 #include "commands.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -68,7 +69,7 @@ static int open_or_forward(struct session *session, const struct options *option
             return 1;
         usleep(20000);
     }
-    log_warn("cannot listen at %s: %s", options->socket, strerror(-rc));
+    log_failure("cannot listen at %s: %s", options->socket, strerror(-rc));
     return rc;
 }
 
@@ -81,6 +82,25 @@ static void stay(struct session *session, struct serve *serve)
     session_finish(session, serve->stop_ns ? STOPPED_PUSH_MS : FINAL_PUSH_MS);
 }
 
+/* Beside a target we have its stderr until we have started: ld.so and we say there why we do not. */
+static bool is_beside_target(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (!strncmp(argv[i], "--segment-fd", 12))
+            return true;
+    return false;
+}
+
+static void leave_stderr(struct options *options)
+{
+    int fd = open("/dev/null", O_RDWR);
+    options->beside = false;
+    if (fd == -1 || dup2(fd, STDERR_FILENO) == -1)
+        close(STDERR_FILENO);
+    if (fd > STDERR_FILENO)
+        close(fd);
+}
+
 int serve_main(int argc, char **argv)
 {
     static struct options options;
@@ -90,7 +110,8 @@ int serve_main(int argc, char **argv)
     struct session session;
     int rc;
 
-    options.foreground = isatty(STDERR_FILENO);
+    options.beside = is_beside_target(argc, argv);
+    options.foreground = !options.beside && isatty(STDERR_FILENO);
     if (options_parse(&options, argc, argv) < 0)
         return 2;
     if (options.help) {
@@ -109,6 +130,8 @@ int serve_main(int argc, char **argv)
     signal(SIGHUP, SIG_IGN);
 
     rc = open_or_forward(&session, &options, &ops, &serve, &join);
+    if (options.beside)
+        leave_stderr(&options);
     if (rc) {
         join_close(&join);
         return rc < 0;

@@ -63,14 +63,15 @@ int session_open(struct session *session, const struct options *options, const s
 
     *session = (struct session){.options = options, .ops = ops, .context = context};
     session->epoll_fd = session->signal_fd = -1;
-    session->listen_fd = join_listen(options->socket);
+    session->listen_fd =
+        options->listen_fd != -1 ? join_adopt(options->listen_fd) : join_listen(options->socket);
     if (session->listen_fd < 0)
         return session->listen_fd;
     raise_descriptor_limit();
     rc = open_loop(session);
     session->symbols = symbols_new(value[SETTING_DEBUG_PATH].text, SYMBOLS_MEMORY);
     if (rc || !session->symbols) {
-        log_warn("cannot start: %s", strerror(rc ? -rc : ENOMEM));
+        log_failure("cannot start: %s", strerror(rc ? -rc : ENOMEM));
         session_close(session);
         return rc ? rc : -ENOMEM;
     }

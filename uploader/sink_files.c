@@ -222,10 +222,11 @@ static int find_directory(struct sink_files *files, const char *out)
     if (fd >= 0 && strcmp(files->path, out) != 0)
         log_warn("%s is in use by another session; profiles go to %s", out, files->path);
     if (fd == -EWOULDBLOCK)
-        log_warn("no profiles are written: other sessions write to %s and to all of %s-2 to %s-%d", out, out,
-                 out, DIRECTORIES);
+        log_failure("no profiles are written: other sessions write to %s and to all of %s-2 to %s-%d", out,
+                    out, out, DIRECTORIES);
     else if (fd < 0)
-        log_warn("no profiles are written to %s: %s", out, path_error(-fd));
+        log_failure("profiles cannot be written to %s: %s; set CPROF_OUT to a directory that can be written",
+                    out, path_error(-fd));
     files->directory = fd;
     return fd < 0 ? fd : 0;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Preloaded: a kernel of 6.19 and later, which leaves a thread's rseq_cs as it is when the thread has waited in a
-// system call.
+// Preloaded: a kernel of 6.19 and later, which leaves a thread's rseq_cs as it is when the thread has waited
+// in a system call.
 #include <dlfcn.h>
 #include <poll.h>
 #include <pthread.h>
@@ -14,7 +14,8 @@
 typedef uint64_t __attribute__((may_alias)) word;
 static volatile word *section(void)
 {
-    return (volatile word *)((char *)__builtin_thread_pointer() + __rseq_offset + offsetof(struct rseq, rseq_cs));
+    return (volatile word *)((char *)__builtin_thread_pointer() + __rseq_offset +
+                             offsetof(struct rseq, rseq_cs));
 }
 
 #define LEAVES(type, name, parameters, arguments)                                                            \

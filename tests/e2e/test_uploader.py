@@ -122,7 +122,8 @@ def test_full_disk(env):
 
 def test_out_that_cannot_be_made(env):
     done = env.run(env.program("shares.c"), "0.3", env={**env.environ(), "CPROF_OUT": "/proc/nowhere"}).ok()
-    assert not done.stderr, done.stderr
+    assert done.stderr == ("cprof: profiles cannot be written to /proc/nowhere: No such file or directory; "
+                           "set CPROF_OUT to a directory that can be written\n"), done.stderr
     env.uploaders_gone()
 
 

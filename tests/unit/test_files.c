@@ -51,6 +51,15 @@ void log_warn(const char *format, ...)
     va_end(arguments);
 }
 
+void log_failure(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    log_add(format, arguments);
+    va_end(arguments);
+}
+
 static unsigned log_lines(void)
 {
     unsigned lines = 0;
@@ -166,15 +175,50 @@ static const struct program_id app = {"app", "app", ""};
 /* ---- Names ---- */
 
 static const struct program_id ids[] = {
-    {"app", "app", ""},          {"app", "shop", ""},         {"app", "shop", "a=b"},       {"app", "shop,a=b", ""},
-    {"app@shop", "app@shop", ""}, {"app@shop,a=b", "x", ""},  {"app", "app", "a=b"},        {"app", "app", "a=b,c=d"},
-    {"app.2", "app.2", ""},      {"", "unknown", ""},         {"unknown", "unknown", ""},   {".", ".", ""},
-    {"..", "..", ""},            {"...", "...", ""},          {"../x", "../x", ""},         {"..%2Fx", "..%2Fx", ""},
-    {"a/b", "a/b", ""},          {"a_b", "a_b", ""},          {"a?b", "a?b", ""},           {"a\nb", "a\nb", ""},
-    {"a\xff""b", "a\xff""b", ""}, {"a\xfe""b", "a\xfe""b", ""}, {"a%FFb", "a%FFb", ""},     {"\xc2\x85", "x", ""},
-    {"report.html", "x", ""},    {"%72eport.html", "x", ""},  {"cprof.log", "x", ""},       {"intervals", "x", ""},
-    {"cpu.pb.gz", "x", ""},      {".cprof", "x", ""},         {"app", "shop\n", "a=b"},     {"app", "shop", "\na=b"},
-    {"app ", "app ", ""},        {" ", " ", ""},              {"%", "%", ""},               {"app@app", "app@app", ""},
+    {"app", "app", ""},
+    {"app", "shop", ""},
+    {"app", "shop", "a=b"},
+    {"app", "shop,a=b", ""},
+    {"app@shop", "app@shop", ""},
+    {"app@shop,a=b", "x", ""},
+    {"app", "app", "a=b"},
+    {"app", "app", "a=b,c=d"},
+    {"app.2", "app.2", ""},
+    {"", "unknown", ""},
+    {"unknown", "unknown", ""},
+    {".", ".", ""},
+    {"..", "..", ""},
+    {"...", "...", ""},
+    {"../x", "../x", ""},
+    {"..%2Fx", "..%2Fx", ""},
+    {"a/b", "a/b", ""},
+    {"a_b", "a_b", ""},
+    {"a?b", "a?b", ""},
+    {"a\nb", "a\nb", ""},
+    {"a\xff"
+     "b",
+     "a\xff"
+     "b",
+     ""},
+    {"a\xfe"
+     "b",
+     "a\xfe"
+     "b",
+     ""},
+    {"a%FFb", "a%FFb", ""},
+    {"\xc2\x85", "x", ""},
+    {"report.html", "x", ""},
+    {"%72eport.html", "x", ""},
+    {"cprof.log", "x", ""},
+    {"intervals", "x", ""},
+    {"cpu.pb.gz", "x", ""},
+    {".cprof", "x", ""},
+    {"app", "shop\n", "a=b"},
+    {"app", "shop", "\na=b"},
+    {"app ", "app ", ""},
+    {" ", " ", ""},
+    {"%", "%", ""},
+    {"app@app", "app@app", ""},
 };
 enum { IDS = sizeof(ids) / sizeof(*ids) };
 
@@ -300,7 +344,8 @@ static void a_link_for_intervals_is_not_followed(void **state)
 /* Files are replaced, whatever they are; what a link leads to stays. */
 static void links_for_files_are_replaced(void **state)
 {
-    static const char *const names[] = {"app/cpu.pb.gz", "app/.cpu.pb.gz.tmp", "report.html", ".report.html.tmp"};
+    static const char *const names[] = {"app/cpu.pb.gz", "app/.cpu.pb.gz.tmp", "report.html",
+                                        ".report.html.tmp"};
     struct sink *sink;
     struct stat st;
 
@@ -408,9 +453,10 @@ static void the_size_is_of_all_programs(void **state)
 /* Those of an earlier session count, by their names; nothing else is touched. */
 static void only_our_intervals_are_removed(void **state)
 {
-    static const char *const others[] = {"app/intervals/notes.txt", "app/intervals/20200101T000000.000Z-cpu.pb.gz.bak",
-                                         "app/intervals/20200101T000000.000Z-other.pb.gz",
-                                         "app/intervals/20201301T000000.000Z-cpu.pb.gz", "theirs/intervals/20200101T000000.000Z-cpu.pb.gz"};
+    static const char *const others[] = {
+        "app/intervals/notes.txt", "app/intervals/20200101T000000.000Z-cpu.pb.gz.bak",
+        "app/intervals/20200101T000000.000Z-other.pb.gz", "app/intervals/20201301T000000.000Z-cpu.pb.gz",
+        "theirs/intervals/20200101T000000.000Z-cpu.pb.gz"};
     struct sink *sink;
 
     (void)state;

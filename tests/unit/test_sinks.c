@@ -59,6 +59,15 @@ void log_warn(const char *format, ...)
     va_end(arguments);
 }
 
+void log_failure(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    log_add(format, arguments);
+    va_end(arguments);
+}
+
 /* ---- The server: its answers in turn, the last one for all that follow; "" closes, NULL is silent ---- */
 enum { REQUESTS = 64, REQUEST_BYTES = 256 * 1024 };
 static struct server {
