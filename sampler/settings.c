@@ -303,13 +303,37 @@ int settings_out(const struct settings *settings, const char *directory, char *p
     return w.used + 1 < size ? 0 : -ENAMETOOLONG;
 }
 
-/* FNV-1a, over the text and its closing NUL. */
+/* FNV-1a. */
+static uint64_t hash_byte(uint64_t hash, char byte)
+{
+    return (hash ^ (uint8_t)byte) * UINT64_C(1099511628211);
+}
+
+/* Its closing NUL, too. */
 static uint64_t hash_text(uint64_t hash, const char *text)
 {
     do
-        hash = (hash ^ (uint8_t)*text) * UINT64_C(1099511628211);
+        hash = hash_byte(hash, *text);
     while (*text++);
     return hash;
+}
+
+/* Of a URL what may be known: scheme, host, port and path. */
+static uint64_t hash_url(uint64_t hash, const char *url)
+{
+    const char *host = strstr(url, "://"), *end;
+    if (host)
+        for (; url < host + 3; url++)
+            hash = hash_byte(hash, *url);
+    end = url + strcspn(url, "/?#");
+    for (const char *at = end; at > url; at--)
+        if (at[-1] == '@') {
+            url = at;
+            break;
+        }
+    for (; *url && *url != '?' && *url != '#'; url++)
+        hash = hash_byte(hash, *url);
+    return hash_byte(hash, 0);
 }
 
 static void put_number(struct writer *w, uint64_t number, unsigned base)
@@ -339,7 +363,8 @@ void settings_socket_name(const struct settings *settings, unsigned uid, const c
     hash = hash_text(hash, out);
     for (int i = 0; i < SETTINGS; i++)
         if (setting_rows[i].side == SIDE_SESSION && i != SETTING_OUT)
-            hash = hash_text(hash, settings->value[i].text);
+            hash = i == SETTING_SERVER ? hash_url(hash, settings->value[i].text)
+                                       : hash_text(hash, settings->value[i].text);
     put(&w, "@cprof-");
     put_number(&w, uid, 10);
     put(&w, "-");

@@ -40,7 +40,8 @@ enum { PROFILES_READY = 0 CPROF_PROFILES(X) };
  * kB, MB, GB; TIME with ns, us, ms, s, m, h, d (a bare number counts seconds; for _BLOCK_RATE ns); PROFILES a
  * comma list; KEEP a TIME, a SIZE or both, each with its unit. side: SESSION settings make part of the
  * session's name: two programs with different ones get different uploaders. TARGET settings travel in the
- * segment. LOCAL ones do neither.
+ * segment. LOCAL ones do neither. SECRET ones belong to the session, but are in no name, argument or log:
+ * every user can read the names of sockets, and guess offline what a hash was made of.
  */
 #define CPROF_SETTINGS(X)                                                                                    \
     X(SERVER, "CPROF_SERVER", "PYROSCOPE_SERVER_ADDRESS", TEXT, "", SESSION,                                 \
@@ -68,14 +69,14 @@ enum { PROFILES_READY = 0 CPROF_PROFILES(X) };
       "time between two uploads")                                                                            \
     X(KEEP, "CPROF_KEEP", "", KEEP, "24h,256MiB", SESSION,                                                   \
       "how long the files of intervals are kept, and up to what size in all; 0: none are written")           \
-    X(AUTH_TOKEN, "CPROF_AUTH_TOKEN", "PYROSCOPE_AUTH_TOKEN", TEXT, "", SESSION,                             \
+    X(AUTH_TOKEN, "CPROF_AUTH_TOKEN", "PYROSCOPE_AUTH_TOKEN", TEXT, "", SECRET,                              \
       "bearer token for the server")                                                                         \
     X(AUTH_USER, "CPROF_BASIC_AUTH_USER", "PYROSCOPE_BASIC_AUTH_USER", TEXT, "", SESSION,                    \
       "user for the server")                                                                                 \
-    X(AUTH_PASSWORD, "CPROF_BASIC_AUTH_PASSWORD", "PYROSCOPE_BASIC_AUTH_PASSWORD", TEXT, "", SESSION,        \
+    X(AUTH_PASSWORD, "CPROF_BASIC_AUTH_PASSWORD", "PYROSCOPE_BASIC_AUTH_PASSWORD", TEXT, "", SECRET,         \
       "password for the server")                                                                             \
     X(TENANT, "CPROF_TENANT_ID", "PYROSCOPE_TENANT_ID", TEXT, "", SESSION, "X-Scope-OrgID for the server")   \
-    X(HEADERS, "CPROF_HTTP_HEADERS", "PYROSCOPE_HTTP_HEADERS", TEXT, "", SESSION,                            \
+    X(HEADERS, "CPROF_HTTP_HEADERS", "PYROSCOPE_HTTP_HEADERS", TEXT, "", SECRET,                             \
       "more HTTP headers: k=v,k=v or a JSON object")                                                         \
     X(DEBUG_PATH, "CPROF_DEBUG_PATH", "", TEXT, "", SESSION,                                                 \
       "colon list of directories with separate debug files, before /usr/lib/debug")                          \
@@ -97,7 +98,7 @@ enum setting { CPROF_SETTINGS(X) SETTINGS };
 enum { SETTING_NAME_MOST = 255, SETTING_LABELS_MOST = 1023 };
 
 enum setting_type { TYPE_TEXT, TYPE_FLAG, TYPE_COUNT, TYPE_SIZE, TYPE_TIME, TYPE_PROFILES, TYPE_KEEP };
-enum setting_side { SIDE_SESSION, SIDE_TARGET, SIDE_LOCAL };
+enum setting_side { SIDE_SESSION, SIDE_SECRET, SIDE_TARGET, SIDE_LOCAL };
 
 struct setting_row {
     const char *id; /* SERVER: its option of the launcher is --server */
@@ -145,7 +146,8 @@ const char *settings_getenv(char *const *envp, const char *name);
 
 /* Writes the session's socket name, "@cprof-UID-HASH" or the text of CPROF_SOCKET, NUL-terminated, to name.
    directory: the working directory, that a relative or defaulted CPROF_OUT is meant from.
-   Two processes with the same user, LAYOUT_VERSION and SESSION settings get the same one. */
+   Two processes with the same user, LAYOUT_VERSION and SESSION settings get the same one. Nothing secret is
+   in it, and of CPROF_SERVER neither user and password nor the query. */
 void settings_socket_name(const struct settings *settings, unsigned uid, const char *directory,
                           char name[108]);
 

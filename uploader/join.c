@@ -6,16 +6,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "../sampler/layout.h"
+#include "clock.h"
 #include "options.h"
 
-enum { BACKLOG = 1024, JOIN_FDS = 2, ROOT = 0 };
+enum { BACKLOG = 1024, JOIN_FDS = 2, ROOT = 0, PEERPIDFD = 77 /* SO_PEERPIDFD, which old headers lack */ };
+#define PEER_PATIENCE_NS (2 * SECOND_NS)
 
 static socklen_t make_address(const char *name, struct sockaddr_un *address)
 {
@@ -33,6 +36,11 @@ static socklen_t make_address(const char *name, struct sockaddr_un *address)
     return (socklen_t)sizeof *address;
 }
 
+static bool is_own_or_root(uid_t uid)
+{
+    return uid == geteuid() || uid == ROOT;
+}
+
 static int connect_to(const char *name)
 {
     struct sockaddr_un address;
@@ -46,6 +54,17 @@ static int connect_to(const char *name)
     rc = -errno;
     close(fd);
     return rc;
+}
+
+/* What we hand on is another user's business no more than what is handed to us. */
+static int check_listener(int fd)
+{
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length))
+        return -errno;
+    return is_own_or_root(peer.uid) ? 0 : -EPERM;
 }
 
 /* A path whose socket nobody listens on is what an uploader that was killed leaves. */
@@ -89,21 +108,21 @@ int join_adopt(int fd)
     return fd;
 }
 
-/* The number of a pidfd's process in our namespace; 0 when it has none (any more). */
+/* The number of a pidfd's process in our namespace; 0 when it has none (any more), -1: it is no pidfd. */
 static pid_t pidfd_pid(int pidfd)
 {
     char path[64], line[128];
     int pid = 0;
+    bool found = false;
     FILE *file;
 
     snprintf(path, sizeof path, "/proc/self/fdinfo/%d", pidfd);
     file = fopen(path, "re");
-    while (file && fgets(line, sizeof line, file))
-        if (sscanf(line, "Pid: %d", &pid) == 1)
-            break;
+    while (file && !found && fgets(line, sizeof line, file))
+        found = sscanf(line, "Pid: %d", &pid) == 1;
     if (file)
         fclose(file);
-    return pid > 0 ? pid : 0;
+    return !found ? -1 : pid > 0 ? pid : 0;
 }
 
 static int open_pidfd(pid_t pid)
@@ -111,27 +130,15 @@ static int open_pidfd(pid_t pid)
     return pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
 }
 
-/* One message with its descriptors. Those that are not asked for are closed. */
-static int receive(int fd, struct hello *hello, int fds[JOIN_FDS])
+/* By the socket where the kernel can (6.5): a number may be another process's by now. */
+static int open_peer(int fd, pid_t pid)
 {
-    union {
-        struct cmsghdr align;
-        char space[CMSG_SPACE(JOIN_FDS * sizeof(int))];
-    } control;
-    struct iovec iov = {hello, sizeof *hello};
-    struct msghdr message = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-    ssize_t got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+    int pidfd = -1;
+    socklen_t size = sizeof pidfd;
 
-    fds[0] = fds[1] = -1;
-    if (got <= 0)
-        return got ? -errno : -ENOMSG;
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c))
-        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-            memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
-    if (got != sizeof *hello || fds[0] == -1 || hello->magic != HELLO_MAGIC)
-        return message.msg_flags & MSG_CTRUNC ? -EMFILE : -EPROTO;
-    return hello->version == LAYOUT_VERSION && hello->size == sizeof(struct segment) ? 0 : -EPROTONOSUPPORT;
+    if (pid > 0 && getsockopt(fd, SOL_SOCKET, PEERPIDFD, &pidfd, &size) && errno == ENOPROTOOPT)
+        pidfd = open_pidfd(pid);
+    return pidfd;
 }
 
 static void close_fds(const int fds[JOIN_FDS])
@@ -139,6 +146,49 @@ static void close_fds(const int fds[JOIN_FDS])
     for (int i = 0; i < JOIN_FDS; i++)
         if (fds[i] != -1)
             close(fds[i]);
+}
+
+/* Every descriptor of a message is in our table by now: the first ones are asked for, others are closed. */
+static void take_descriptors(struct msghdr *message, int fds[JOIN_FDS])
+{
+    int count = 0;
+
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
+        size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        for (size_t i = 0; i < n; i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+            if (count < JOIN_FDS)
+                fds[count++] = fd;
+            else
+                close(fd);
+        }
+    }
+}
+
+/* One message. Its descriptors are the caller's to close, whatever is returned. */
+static int receive(int fd, struct hello *hello, int fds[JOIN_FDS])
+{
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(JOIN_FDS * sizeof(int))]; /* the kernel drops what does not fit */
+    } control;
+    struct iovec iov = {hello, sizeof *hello};
+    struct msghdr message = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    ssize_t got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+
+    fds[0] = fds[1] = -1;
+    if (got < 0)
+        return -errno;
+    take_descriptors(&message, fds);
+    if (!got)
+        return fds[0] == -1 ? -ENOMSG : -EPROTO;
+    if (got != sizeof *hello || message.msg_flags & MSG_TRUNC || fds[0] == -1 || hello->magic != HELLO_MAGIC)
+        return message.msg_flags & MSG_CTRUNC ? -EMFILE : -EPROTO;
+    return hello->version == LAYOUT_VERSION && hello->size == sizeof(struct segment) ? 0 : -EPROTONOSUPPORT;
 }
 
 static void log_refusal(int rc, pid_t pid, const struct hello *hello)
@@ -151,54 +201,165 @@ static void log_refusal(int rc, pid_t pid, const struct hello *hello)
                  sizeof(struct segment));
     else if (rc == -EPERM)
         log_warn("process %d is not profiled: it belongs to another user", pid);
+    else if (rc == -EACCES)
+        log_warn("process %d is refused: it speaks for another process, which its user may not", pid);
     else
         log_warn("process %d is not profiled: its message could not be read: %s", pid, strerror(-rc));
 }
 
-/* With a pidfd that another uploader hands on, the process is the pidfd's; else it is the peer itself. */
-static int take(int fd, struct join *join, const struct hello *hello, const int fds[JOIN_FDS])
+/* With HELLO_FORWARDED the process is the pidfd's, which only our own user and root may say; else it is the
+   peer itself. */
+static int take(const struct door_peer *peer, struct join *join, const struct hello *hello,
+                const int fds[JOIN_FDS])
 {
-    struct ucred peer;
-    socklen_t length = sizeof peer;
-
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length))
-        return -errno;
-    *join = (struct join){.pid = peer.pid, .uid = peer.uid, .memfd = fds[0], .pidfd = fds[1]};
-    if (hello->flags & HELLO_FORWARDED)
-        join->pid = fds[1] == -1 ? hello->pid : pidfd_pid(fds[1]);
-    else if (fds[1] != -1)
-        return -EPROTO;
-    else
-        join->pidfd = open_pidfd(peer.pid);
-    return 0;
+    *join = (struct join){.pid = peer->pid, .uid = peer->uid, .memfd = fds[0], .pidfd = fds[1]};
+    if (!(hello->flags & HELLO_FORWARDED)) {
+        if (fds[1] != -1)
+            return -EPROTO;
+        join->pidfd = open_peer(peer->fd, peer->pid);
+        return 0;
+    }
+    if (!is_own_or_root(peer->uid))
+        return -EACCES;
+    join->pid = fds[1] == -1 ? hello->pid : pidfd_pid(fds[1]);
+    return join->pid < 0 ? -EPROTO : 0;
 }
 
-int join_accept(int listener, struct join *join, bool (*trusted)(pid_t pid, void *context), void *context)
+/* -EAGAIN: the message has not come yet. */
+static int peer_receive(const struct door_peer *peer, struct join *join)
 {
-    /* The message is sent right after connect(); a peer that connects and is silent must not stop the
-     * session. */
-    static const struct timeval patience = {.tv_usec = 100000};
     struct hello hello = {0};
-    int fds[JOIN_FDS] = {-1, -1}, rc, fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    int fds[JOIN_FDS], rc = receive(peer->fd, &hello, fds);
 
-    if (fd == -1)
-        return errno == ECONNABORTED || errno == EINTR ? -EAGAIN : -errno;
-    *join = (struct join){.memfd = -1, .pidfd = -1};
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    rc = receive(fd, &hello, fds);
+    if (rc == -EAGAIN)
+        return rc;
     if (!rc)
-        rc = take(fd, join, &hello, fds);
-    if (!rc && join->uid != geteuid() && join->uid != ROOT && !trusted(join->pid, context))
-        rc = -EPERM;
-    close(fd);
-    if (rc && rc != -ENOMSG) {
-        log_refusal(rc, join->pid ? join->pid : hello.pid, &hello);
-        if (join->pidfd != -1 && join->pidfd != fds[1])
-            close(join->pidfd);
-        close_fds(fds);
-        rc = rc == -EPERM ? -EPERM : -EPROTO;
+        rc = take(peer, join, &hello, fds);
+    if (!rc)
+        return 0;
+    close_fds(fds);
+    *join = (struct join){.memfd = -1, .pidfd = -1};
+    if (rc == -ENOMSG || rc == -ECONNRESET)
+        return -ENOMSG;
+    log_refusal(rc, peer->pid, &hello);
+    return rc == -EACCES ? -EPERM : -EPROTO;
+}
+
+static void peer_drop(struct door *door, unsigned index)
+{
+    close(door->peer[index].fd);
+    door->peers--;
+    memmove(&door->peer[index], &door->peer[index + 1], (door->peers - index) * sizeof door->peer[0]);
+}
+
+static int door_watch(struct door *door, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+    return epoll_ctl(door->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+/* The message follows connect() at once, but not at the same time. Of too many that are silent the oldest
+   goes. */
+static void peer_wait(struct door *door, const struct door_peer *peer)
+{
+    if (door->peers == DOOR_PEERS)
+        peer_drop(door, 0);
+    door->peer[door->peers++] = *peer;
+    if (door_watch(door, peer->fd))
+        peer_drop(door, door->peers - 1);
+}
+
+/* Who may not join is gone before anything of his is received. */
+static int peer_accept(struct door *door, struct join *join)
+{
+    struct ucred credentials;
+    socklen_t length = sizeof credentials;
+    struct door_peer peer = {.fd = accept4(door->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)};
+    int rc = -EPERM;
+
+    if (peer.fd == -1)
+        return errno == ECONNABORTED || errno == EINTR ? -ENOMSG : -errno;
+    if (!getsockopt(peer.fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length)) {
+        peer.pid = credentials.pid;
+        peer.uid = credentials.uid;
+        peer.until_ns = monotonic_ns() + PEER_PATIENCE_NS;
+        if (is_own_or_root(peer.uid) || door->trusted(peer.pid, door->context))
+            rc = peer_receive(&peer, join);
+        else
+            log_refusal(rc, peer.pid, NULL);
     }
+    if (rc == -EAGAIN) {
+        peer_wait(door, &peer);
+        return -ENOMSG;
+    }
+    close(peer.fd);
     return rc;
+}
+
+int door_open(struct door *door, int listener, bool (*trusted)(pid_t pid, void *context), void *context)
+{
+    int rc;
+
+    *door = (struct door){.listener = listener, .trusted = trusted, .context = context};
+    door->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (door->epoll_fd == -1)
+        return -errno;
+    rc = door_watch(door, listener);
+    if (rc)
+        close(door->epoll_fd);
+    return rc;
+}
+
+/* Without a free descriptor the listener would be ready for ever. */
+static int door_pause(struct door *door, int rc)
+{
+    epoll_ctl(door->epoll_fd, EPOLL_CTL_DEL, door->listener, NULL);
+    door->is_paused = true;
+    log_warn("nobody can join for a moment: %s", strerror(-rc));
+    return -EAGAIN;
+}
+
+int door_next(struct door *door, struct join *join)
+{
+    struct epoll_event event;
+    int rc;
+
+    *join = (struct join){.memfd = -1, .pidfd = -1};
+    if (epoll_wait(door->epoll_fd, &event, 1, 0) != 1)
+        return -EAGAIN;
+    if (event.data.fd == door->listener) {
+        rc = peer_accept(door, join);
+        return rc == -EAGAIN || rc == -EINVAL                                      ? -EAGAIN
+               : rc == -EMFILE || rc == -ENFILE || rc == -ENOBUFS || rc == -ENOMEM ? door_pause(door, rc)
+                                                                                   : rc;
+    }
+    for (unsigned i = 0; i < door->peers; i++) {
+        if (door->peer[i].fd != event.data.fd)
+            continue;
+        rc = peer_receive(&door->peer[i], join);
+        if (rc == -EAGAIN)
+            return -ENOMSG;
+        peer_drop(door, i);
+        return rc;
+    }
+    return -ENOMSG;
+}
+
+void door_tick(struct door *door, int64_t now_ns)
+{
+    while (door->peers && now_ns >= door->peer[0].until_ns)
+        peer_drop(door, 0);
+    if (door->is_paused && !door_watch(door, door->listener))
+        door->is_paused = false;
+}
+
+void door_close(struct door *door)
+{
+    while (door->peers)
+        peer_drop(door, 0);
+    if (door->epoll_fd > 0)
+        close(door->epoll_fd);
+    door->epoll_fd = -1;
 }
 
 void join_direct(struct join *join, pid_t pid, int memfd)
@@ -225,6 +386,11 @@ int join_forward(const char *name, const struct join *join)
 
     if (fd < 0)
         return fd;
+    rc = check_listener(fd);
+    if (rc) {
+        close(fd);
+        return rc;
+    }
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = SCM_RIGHTS;
     c->cmsg_len = CMSG_LEN(fds * sizeof(int));

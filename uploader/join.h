@@ -4,6 +4,7 @@
 #define CPROF_UPLOADER_JOIN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* One target that wants in. The descriptors are owned by whoever holds the struct. */
@@ -22,16 +23,45 @@ int join_listen(const char *name);
 /* The same for a socket that has its name already and was inherited. */
 int join_adopt(int fd);
 
-/* The next target, without waiting for one. -EAGAIN: nobody is there. -ENOMSG: somebody only asked
-   whether we live. -EPROTO or -EPERM: refused, *join has
-   nothing to close, and a line was logged. trusted: tells whether a peer of another user may join. */
-int join_accept(int listener, struct join *join, bool (*trusted)(pid_t pid, void *context), void *context);
+/*
+ * Who comes to a listener. Whether a peer may join is asked of the kernel before anything is received: our
+ * own user, root, and whom `trusted` takes. A peer that is silent waits here, for two seconds and with
+ * DOOR_PEERS others at most, and holds up nobody.
+ */
+enum { DOOR_PEERS = 64 };
+struct door_peer {
+    int fd;
+    pid_t pid; /* in our namespace, of when it connected */
+    uid_t uid;
+    int64_t until_ns; /* CLOCK_MONOTONIC */
+};
+struct door {
+    int listener; /* borrowed */
+    int epoll_fd; /* readable while door_next() has something to do */
+    bool (*trusted)(pid_t pid, void *context);
+    void *context;
+    struct door_peer peer[DOOR_PEERS]; /* oldest first */
+    unsigned peers;
+    bool is_paused; /* there was no descriptor left */
+};
+
+int door_open(struct door *door, int listener, bool (*trusted)(pid_t pid, void *context), void *context);
+
+/* The next target, without waiting for one. -EAGAIN: nobody is there. -ENOMSG: somebody came, who has said
+   nothing yet, or only asked whether we live. -EPROTO or -EPERM: refused, *join has nothing to close, and a
+   line was logged. */
+int door_next(struct door *door, struct join *join);
+
+/* Once a second: sends away who has been silent for too long. */
+void door_tick(struct door *door, int64_t now_ns);
+
+void door_close(struct door *door);
 
 /* Fills in join for a process and its memfd: what a program that started us hands over. Takes over memfd. */
 void join_direct(struct join *join, pid_t pid, int memfd);
 
-/* Hands the target on to the uploader that has the name. 0 or negative errno; -ECONNREFUSED: there is none.
- */
+/* Hands the target on to the uploader that has the name. 0 or negative errno; -ECONNREFUSED: there is none;
+   -EPERM: it is another user's. */
 int join_forward(const char *name, const struct join *join);
 
 void join_close(struct join *join);

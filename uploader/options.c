@@ -100,11 +100,24 @@ static int extra_apply(struct options *options, enum extra extra, const char *va
 }
 
 /* One option, at argv[*at]; *at goes on to its value where that is an argument of its own. */
+/* Every user can read our command line. */
+static void hide(char *value)
+{
+    memset(value, '*', strlen(value));
+}
+
+static bool is_secret(int setting, const char *value)
+{
+    return setting_rows[setting].side == SIDE_SECRET || (setting == SETTING_SERVER && strpbrk(value, "@?"));
+}
+
 static int option_apply(struct options *options, int argc, char **argv, int *at)
 {
-    const char *name = argv[*at] + 2, *value = strchr(name, '=');
+    const char *name = argv[*at] + 2;
+    char *value = strchr(name, '=');
+    static char flag[] = "1";
     size_t length = value ? (size_t)(value - name) : strlen(name);
-    int setting = setting_find(name, length), extra = extra_find(name, length);
+    int rc, setting = setting_find(name, length), extra = extra_find(name, length);
 
     if (setting < 0 && extra < 0) {
         fprintf(stderr, "cprof: unknown option --%.*s (--help lists them)\n", (int)length, name);
@@ -113,7 +126,7 @@ static int option_apply(struct options *options, int argc, char **argv, int *at)
     if (value)
         value++;
     else if (setting >= 0 && setting_rows[setting].type == TYPE_FLAG)
-        value = "1";
+        value = flag;
     else if ((setting >= 0 || extras[extra].has_value) && *at + 1 < argc)
         value = argv[++*at];
     else if (setting >= 0 || extras[extra].has_value) {
@@ -122,7 +135,10 @@ static int option_apply(struct options *options, int argc, char **argv, int *at)
     }
     if (setting < 0)
         return extra_apply(options, (enum extra)extra, value);
-    return setenv(setting_rows[setting].variable, value, 1) ? -errno : 0;
+    rc = setenv(setting_rows[setting].variable, value, 1) ? -errno : 0;
+    if (is_secret(setting, value))
+        hide(value);
+    return rc;
 }
 
 static void complain(const char *line, void *context)

@@ -131,7 +131,7 @@ static int preload(const char *library)
 struct inherited {
     sigset_t mask;
     struct sigaction child_action, pipe_action;
-    struct rlimit descriptors;
+    struct rlimit descriptors, core;
 };
 
 static void take_signals(struct inherited *inherited, sigset_t *signals)
@@ -143,6 +143,7 @@ static void take_signals(struct inherited *inherited, sigset_t *signals)
     for (int i = 0; i < FORWARDED; i++)
         sigaddset(signals, forwarded[i]);
     getrlimit(RLIMIT_NOFILE, &inherited->descriptors);
+    getrlimit(RLIMIT_CORE, &inherited->core);
     sigprocmask(SIG_BLOCK, signals, &inherited->mask);
     sigaction(SIGCHLD, &fallback, &inherited->child_action); /* ignored, it would reap the child for us */
     sigaction(SIGPIPE, &ignore, &inherited->pipe_action);
@@ -153,6 +154,7 @@ static void exec_child(const struct inherited *inherited, const char *path, char
     int error;
 
     setrlimit(RLIMIT_NOFILE, &inherited->descriptors);
+    setrlimit(RLIMIT_CORE, &inherited->core);
     sigaction(SIGCHLD, &inherited->child_action, NULL);
     sigaction(SIGPIPE, &inherited->pipe_action, NULL);
     sigprocmask(SIG_SETMASK, &inherited->mask, NULL);

@@ -27,14 +27,20 @@ static int watch(struct session *session, int fd, void *what)
     return epoll_ctl(session->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
 
-/* Four descriptors a target: as many targets as the administrator allows. */
-static void raise_descriptor_limit(void)
+/* Four descriptors a target: as many targets as the administrator allows. No core, since our environment has
+   passwords in it: by a limit of one byte no file is written, and the kernel starts no program that it would
+   pipe one to, which it does with a limit of 0. */
+static void set_limits(void)
 {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit))
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
+    if (!getrlimit(RLIMIT_NOFILE, &limit)) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (!getrlimit(RLIMIT_CORE, &limit) && limit.rlim_max) {
+        limit.rlim_cur = 1;
+        setrlimit(RLIMIT_CORE, &limit);
+    }
 }
 
 static void add_sink(struct session *session, struct sink *sink)
@@ -43,13 +49,49 @@ static void add_sink(struct session *session, struct sink *sink)
         session->sink[session->sinks++] = sink;
 }
 
+static struct target *find_target(const struct session *session, pid_t pid)
+{
+    return table_get(&session->by_pid, (uint64_t)pid);
+}
+
+static pid_t parent_of(pid_t pid)
+{
+    char path[64], line[512];
+    int parent = 0;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    file = fopen(path, "re");
+    if (file && fgets(line, sizeof line, file)) {
+        const char *after = strrchr(line, ')'); /* the name before it may hold anything */
+        if (!after || sscanf(after, ") %*c %d", &parent) != 1)
+            parent = 0;
+    }
+    if (file)
+        fclose(file);
+    return parent;
+}
+
+/* A worker that gave up root after it was forked: it descends from a target of ours. */
+static bool is_descendant(pid_t pid, void *context)
+{
+    const struct session *session = context;
+
+    for (int i = 0; geteuid() == 0 && pid > 1 && i < ANCESTORS; i++, pid = parent_of(pid))
+        if (find_target(session, pid))
+            return true;
+    return false;
+}
+
 static int open_loop(struct session *session)
 {
     session->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     session->signal_fd = signalfd(-1, &session->ops->signals, SFD_CLOEXEC | SFD_NONBLOCK);
     if (session->epoll_fd == -1 || session->signal_fd == -1)
         return -errno;
-    if (watch(session, session->listen_fd, &session->listen_fd) ||
+    if (door_open(&session->door, session->listen_fd, is_descendant, session))
+        return -errno;
+    if (watch(session, session->door.epoll_fd, &session->door) ||
         watch(session, session->signal_fd, &session->signal_fd))
         return -errno;
     return 0;
@@ -67,7 +109,7 @@ int session_open(struct session *session, const struct options *options, const s
         options->listen_fd != -1 ? join_adopt(options->listen_fd) : join_listen(options->socket);
     if (session->listen_fd < 0)
         return session->listen_fd;
-    raise_descriptor_limit();
+    set_limits();
     rc = open_loop(session);
     session->symbols = symbols_new(value[SETTING_DEBUG_PATH].text, SYMBOLS_MEMORY);
     if (rc || !session->symbols) {
@@ -89,11 +131,6 @@ int session_open(struct session *session, const struct options *options, const s
              : *options->out              ? " and to the server"
                                           : "the server"); /* the URL may hold a password */
     return 0;
-}
-
-static struct target *find_target(const struct session *session, pid_t pid)
-{
-    return table_get(&session->by_pid, (uint64_t)pid);
 }
 
 static void remove_target(struct session *session, size_t index)
@@ -191,40 +228,11 @@ void session_join(struct session *session, const struct join *join)
         end_target(session, session->targets - 1, target->pidfd == -1 ? monotonic_ns() : 0);
 }
 
-static pid_t parent_of(pid_t pid)
-{
-    char path[64], line[512];
-    int parent = 0;
-    FILE *file;
-
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    file = fopen(path, "re");
-    if (file && fgets(line, sizeof line, file)) {
-        const char *after = strrchr(line, ')'); /* the name before it may hold anything */
-        if (!after || sscanf(after, ") %*c %d", &parent) != 1)
-            parent = 0;
-    }
-    if (file)
-        fclose(file);
-    return parent;
-}
-
-/* A worker that gave up root after it was forked: it descends from a target of ours. */
-static bool is_descendant(pid_t pid, void *context)
-{
-    const struct session *session = context;
-
-    for (int i = 0; geteuid() == 0 && pid > 1 && i < ANCESTORS; i++, pid = parent_of(pid))
-        if (find_target(session, pid))
-            return true;
-    return false;
-}
-
 void session_accept_all(struct session *session)
 {
     struct join join;
     for (int i = 0; i < ACCEPTS; i++) {
-        int rc = join_accept(session->listen_fd, &join, is_descendant, session);
+        int rc = door_next(&session->door, &join);
         if (!rc)
             session_join(session, &join);
         else if (rc == -EPROTO || rc == -EPERM)
@@ -304,6 +312,7 @@ static void tick(struct session *session, int64_t now_ns)
     /* Once a second at most: what it closes may have to be opened, and inflated, again for the next new
      * address. */
     symbols_trim(session->symbols);
+    door_tick(&session->door, now_ns);
     session->next_tick_ns = now_ns + TICK_NS;
 }
 
@@ -344,7 +353,7 @@ static int64_t look(struct session *session, int64_t now_ns)
 
 static void handle(struct session *session, const struct epoll_event *event)
 {
-    if (event->data.ptr == &session->listen_fd)
+    if (event->data.ptr == &session->door)
         session_accept_all(session);
     else if (event->data.ptr == &session->signal_fd)
         read_signals(session);
@@ -393,6 +402,7 @@ void session_close_door(struct session *session)
     session_accept_all(session);
     if (session->options->socket[0] != '@')
         unlink(session->options->socket);
+    door_close(&session->door);
     close(session->listen_fd);
     session->listen_fd = -1;
 }
@@ -419,6 +429,7 @@ static void close_if_open(int fd)
 
 void session_close(struct session *session)
 {
+    door_close(&session->door);
     close_if_open(session->listen_fd);
     close_if_open(session->signal_fd);
     close_if_open(session->epoll_fd);

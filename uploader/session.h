@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/signalfd.h>
 
+#include "join.h"
 #include "options.h"
 #include "programs.h"
 #include "sink.h"
@@ -37,6 +38,7 @@ struct session {
     struct programs programs;
     struct sink *sink[SESSION_SINKS];
     size_t sinks;
+    struct door door; /* at listen_fd */
     struct target **target;
     size_t targets, capacity;
     struct table by_pid, by_address; /* the same targets; of those without a pid, by_pid has the last one */

@@ -6,11 +6,13 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -26,13 +28,17 @@ enum {
 static const char *segment_map(struct target *target)
 {
     const int seals = F_SEAL_SHRINK | F_SEAL_GROW;
+    struct statfs system;
     struct stat st;
     int present = fcntl(target->memfd, F_GET_SEALS);
 
-    if (fstat(target->memfd, &st) || st.st_size != sizeof(struct segment))
-        return "its segment has another size";
+    /* Asked first: only memory has seals, and what is behind any other file may answer late or never. */
     if (present == -1 || (present & seals) != seals)
         return "its segment is not sealed against resizing";
+    if (fstatfs(target->memfd, &system) || system.f_type != TMPFS_MAGIC)
+        return "its segment is made of huge pages, of which there may be none left";
+    if (fstat(target->memfd, &st) || st.st_size != sizeof(struct segment))
+        return "its segment has another size";
     target->segment =
         mmap(NULL, sizeof(struct segment), PROT_READ | PROT_WRITE, MAP_SHARED, target->memfd, 0);
     if (target->segment == MAP_FAILED) {

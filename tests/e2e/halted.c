@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// For argv[1] s of CLOCK_MONOTONIC one thread sleeps, one sleeps where nobody interposes, one reads a clock in
-// system calls and rests in turns. Somebody else stops them meanwhile. Prints the process's number and "lived
-// NS".
+// For argv[1] s of CLOCK_MONOTONIC one thread sleeps, one sleeps where nobody interposes, one reads a clock
+// in system calls and rests in turns. Somebody else stops them meanwhile. Prints the process's number and
+// "lived NS".
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>

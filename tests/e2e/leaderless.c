@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The main thread leaves by pthread_exit() (argument "exit": by the system call), and the kernel shows nothing of
-// the process's memory by its number from then on. One thread goes on sleeping, the other loads code, works,
-// sleeps in it and ends the process. Prints "sleeper NS" and "worker NS": how long each has lived.
+// The main thread leaves by pthread_exit() (argument "exit": by the system call), and the kernel shows
+// nothing of the process's memory by its number from then on. One thread goes on sleeping, the other loads
+// code, works, sleeps in it and ends the process. Prints "sleeper NS" and "worker NS": how long each has
+// lived.
 #include <dlfcn.h>
 #include <inttypes.h>
 #include <pthread.h>

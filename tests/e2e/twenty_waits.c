@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// twenty_waits HOW [N]: 20 waits of 50 ms each, by HOW, with as many calls that compute in the kernel for some
-// ms in between; N calls that are over at once come first. "unregistered": in a thread without rseq.
+// twenty_waits HOW [N]: 20 waits of 50 ms each, by HOW, with as many calls that compute in the kernel for
+// some ms in between; N calls that are over at once come first. "unregistered": in a thread without rseq.
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -60,8 +60,8 @@ static void *run(void *unused)
     char byte;
 
     if (!strcmp(how, "unregistered") && __rseq_size)
-        syscall(SYS_rseq, (char *)__builtin_thread_pointer() + __rseq_offset, __rseq_size < 32 ? 32 : __rseq_size,
-                RSEQ_FLAG_UNREGISTER, RSEQ_SIG);
+        syscall(SYS_rseq, (char *)__builtin_thread_pointer() + __rseq_offset,
+                __rseq_size < 32 ? 32 : __rseq_size, RSEQ_FLAG_UNREGISTER, RSEQ_SIG);
     for (int i = 0; i < quick; i++)
         if (read(zeros, &byte, 1) != 1)
             exit(1);

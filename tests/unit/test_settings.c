@@ -178,6 +178,33 @@ static void sessions_differ_by_what_the_uploader_does(void **state)
     assert_string_equal(other, "/run/cprof.sock");
 }
 
+/* Everybody can read the names of sockets in /proc/net/unix. */
+static void no_secret_is_in_the_name(void **state)
+{
+    static const char *const variables[] = {
+        "CPROF_AUTH_TOKEN=x",
+        "PYROSCOPE_AUTH_TOKEN=x",
+        "CPROF_BASIC_AUTH_PASSWORD=x",
+        "CPROF_HTTP_HEADERS=a=b",
+    };
+    struct settings s;
+    char one[108], other[108];
+    (void)state;
+    session_name(&s, "A=", "/a", one);
+    for (unsigned i = 0; i < sizeof variables / sizeof variables[0]; i++) {
+        session_name(&s, variables[i], "/a", other);
+        assert_string_equal(one, other);
+    }
+    session_name(&s, "CPROF_SERVER=http://host:1/x", "/a", one);
+    session_name(&s, "CPROF_SERVER=http://me:pass@word@host:1/x?key=1", "/a", other);
+    assert_string_equal(one, other);
+    session_name(&s, "CPROF_SERVER=http://host:1/y", "/a", other);
+    assert_string_not_equal(one, other);
+    session_name(&s, "CPROF_SERVER=host:1/x", "/a", one);
+    session_name(&s, "CPROF_SERVER=me:word@host:1/x", "/a", other);
+    assert_string_equal(one, other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +215,7 @@ int main(void)
         cmocka_unit_test(wrong_values_are_named_and_the_default_is_used),
         cmocka_unit_test(our_names_win_over_others),
         cmocka_unit_test(sessions_differ_by_what_the_uploader_does),
+        cmocka_unit_test(no_secret_is_in_the_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

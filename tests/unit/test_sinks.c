@@ -335,6 +335,53 @@ static void denied_access_says_what_to_set_and_no_secret(void **state)
     stop_server();
 }
 
+/* What an answer shows, when the server sends `echo` and the credentials are these. */
+static const char *shown(const char *token, const char *headers, const char *echo)
+{
+    static char text[4000];
+    char answer[2000];
+    struct sink *sink;
+
+    snprintf(answer, sizeof answer, TEXT("400 Bad") "<%s>", echo);
+    start_server(ANSWERS(answer));
+    set_options("http://me:pass%%2Fword@127.0.0.1:%d", server.port);
+    options.settings.value[SETTING_AUTH_TOKEN].text = token;
+    options.settings.value[SETTING_HEADERS].text = headers;
+    sink = take_one();
+    assert_int_equal(sink->ops->work(sink, 2000), 0);
+    snprintf(text, sizeof text, "%.3999s", log_text);
+    sink->ops->free(sink);
+    stop_server();
+    return text;
+}
+
+static void no_answer_shows_a_secret(void **state)
+{
+    static const struct {
+        const char *token, *headers, *echo, *seen;
+    } rows[] = {
+        {"****", "", "Bearer ****!", "<Bearer ********!>"}, /* looks like what it is replaced by */
+        {"********", "", "****************", "<********>"},
+        {"abab", "", "xababab", "<x********>"}, /* overlapping itself */
+        {"abcd", "X-Key=cdef", "-abcdef-", "<-********->"},
+        {"tokentoken", "", "a tokentoke n", "<a tokentoke n>"}, /* is none */
+        {"tokentoken", "", "me:pass/word, pass%2Fword", "<me:********, ********>"},
+        {"tokentoken", "", "Basic bWU6cGFzcy93b3Jk", "<Basic ********>"},
+        {"token/token", "", "token%2Ftoken dG9rZW4vdG9rZW4=", "<******** ********>"},
+        {"", "X-Key=Bearer sesame", "sesame sesam", "<******** sesam>"},
+        {"abc", "", "abc", "not shown"},
+    };
+
+    (void)state;
+    setenv("all_proxy", "", 1);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *text = shown(rows[i].token, rows[i].headers, rows[i].echo);
+        if (!strstr(text, rows[i].seen))
+            fail_msg("%s: %s", rows[i].echo, text);
+    }
+    unsetenv("all_proxy");
+}
+
 static void older_servers_get_ingest_from_then_on(void **state)
 {
     struct profile *profile = one_sample();
@@ -734,6 +781,7 @@ int main(void)
         cmocka_unit_test(a_push_carries_labels_and_credentials),
         cmocka_unit_test(a_refused_profile_is_not_sent_again),
         cmocka_unit_test(denied_access_says_what_to_set_and_no_secret),
+        cmocka_unit_test(no_answer_shows_a_secret),
         cmocka_unit_test(older_servers_get_ingest_from_then_on),
         cmocka_unit_test(a_server_without_either_is_named),
         cmocka_unit_test(errors_of_the_server_are_tried_again_a_few_times),
