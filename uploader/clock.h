@@ -20,4 +20,10 @@ static inline int64_t monotonic_ns(void)
     return clock_ns(CLOCK_MONOTONIC);
 }
 
+/* CLOCK_REALTIME at an instant of CLOCK_MONOTONIC, as that clock is set now. */
+static inline int64_t realtime_of(int64_t instant_ns)
+{
+    return clock_ns(CLOCK_REALTIME) - (monotonic_ns() - instant_ns);
+}
+
 #endif

@@ -80,7 +80,7 @@ static struct program *program_new(struct programs *programs, const struct progr
     program->name = intern_clean(programs, *id->program ? id->program : "unknown");
     program->service = intern_clean(programs, id->service);
     program->labels = intern_clean(programs, id->labels);
-    program->start_ns = program->interval_start_ns = clock_ns(CLOCK_REALTIME);
+    program->start_ns = program->interval_start_ns = monotonic_ns();
     program->number = (unsigned)programs->count;
     programs->program[programs->count++] = program;
     return program;
@@ -169,7 +169,7 @@ static void drop_gone(struct program *program)
     program->has_gone = false;
 }
 
-int program_enter(struct program *program, pid_t pid)
+int program_enter(struct program *program, pid_t pid, int64_t since_ns)
 {
     uintptr_t same = (uintptr_t)table_get(&program->pids, (uint32_t)pid);
 
@@ -177,17 +177,16 @@ int program_enter(struct program *program, pid_t pid)
     if (table_put(&program->pids, (uint32_t)pid, (void *)(same + 1)))
         return -ENOMEM;
     /* After a pause without a process, the interval begins with the new one. */
-    if (!program->alive && !program->changed) {
-        program->interval_start_ns = clock_ns(CLOCK_REALTIME);
-        if (!program->processes)
-            program->start_ns = program->interval_start_ns;
-    }
+    if (!program->alive && !program->changed)
+        program->interval_start_ns = since_ns;
+    if (!program->processes || since_ns < program->start_ns)
+        program->start_ns = since_ns;
     program->alive++;
     program->processes++;
     return 0;
 }
 
-void program_leave(struct program *program, pid_t pid)
+void program_leave(struct program *program, pid_t pid, int64_t until_ns)
 {
     int64_t now = monotonic_ns(), due = program->merged_done_ns + MERGED_GAP_NS;
     uintptr_t same = (uintptr_t)table_remove(&program->pids, (uint32_t)pid);
@@ -197,7 +196,8 @@ void program_leave(struct program *program, pid_t pid)
                   (void *)(same - 1)); /* where it was a moment ago: there is room */
     program->alive -= same > 0;
     program->has_gone = true;
-    program->end_ns = clock_ns(CLOCK_REALTIME);
+    if (program->end_ns < until_ns)
+        program->end_ns = until_ns;
     program->due_ns = !program->merged_done_ns || due < now ? now : due;
 }
 
@@ -462,8 +462,8 @@ void program_upload(struct program *program, struct sink *const *sinks, size_t c
         .program = program->name,
         .service = program->service,
         .labels = program->labels,
-        .start_ns = program->interval_start_ns,
-        .session_start_ns = program->start_ns,
+        .start_ns = realtime_of(program->interval_start_ns),
+        .session_start_ns = realtime_of(program->start_ns),
         .comments = interval_comments.line,
         .merged_comments = merged_comments.line,
         .final = !program->alive,
@@ -473,8 +473,8 @@ void program_upload(struct program *program, struct sink *const *sinks, size_t c
     if (program->alive)
         drop_gone(program);
     if (program->alive || !program->end_ns)
-        program->end_ns = clock_ns(CLOCK_REALTIME);
-    upload.end_ns = program->end_ns;
+        program->end_ns = monotonic_ns();
+    upload.end_ns = upload.start_ns + program->end_ns - program->interval_start_ns;
     for (int k = 0; k < KIND_IDS; k++) {
         upload.interval[k] = parts & PROGRAM_INTERVAL ? not_empty(program->interval[k]) : NULL;
         upload.merged[k] = not_empty(program->merged[k]);
@@ -489,6 +489,7 @@ void program_upload(struct program *program, struct sink *const *sinks, size_t c
         free(program->path);
         program->path = strdup(path);
     }
+    program->has_been |= any;
     program->merged_done_ns = monotonic_ns();
     if (parts & PROGRAM_INTERVAL)
         interval_reset(program, program->end_ns);
@@ -532,4 +533,19 @@ void programs_upload_all(struct programs *programs, struct sink *const *sinks, s
         program_upload(program, sinks, count, PROGRAM_MERGED | PROGRAM_INTERVAL);
         program->due_ns = 0;
     }
+}
+
+bool programs_have_been(const struct programs *programs)
+{
+    for (size_t i = 0; i < programs->count; i++)
+        if (programs->program[i]->has_been)
+            return true;
+    return false;
+}
+
+void programs_explain_nothing(const struct programs *programs, const char *out)
+{
+    if (programs->count && !programs_have_been(programs))
+        log_warn("nothing is written%s%s: no profile of %s has a sample", *out ? " to " : "", out,
+                 programs->count == 1 ? programs->program[0]->name : "any program");
 }

@@ -48,11 +48,12 @@ struct program {
     struct program_counts interval_counts, counts;
     struct brief *brief; /* times of processes that lived briefly, until the next upload */
     int64_t period[KIND_IDS];
-    int64_t start_ns, interval_start_ns; /* CLOCK_REALTIME */
-    int64_t end_ns;                      /* CLOCK_REALTIME when its last process ended, or now */
+    int64_t start_ns, interval_start_ns; /* CLOCK_MONOTONIC: from then on the times of its processes count */
+    int64_t end_ns;                      /* CLOCK_MONOTONIC when its last process ended, or now */
     int64_t due_ns;                      /* CLOCK_MONOTONIC; 0: nothing to write before the interval's end */
     int64_t merged_done_ns, interval_done_ns;
     bool changed;      /* since the last upload */
+    bool has_been;     /* handed to the sinks */
     struct table pids; /* of those alive; the value is how many have this one */
     size_t alive;
     unsigned processes; /* ever */
@@ -78,9 +79,9 @@ void programs_free(struct programs *programs);
 struct program *programs_get(struct programs *programs, const char *name, const char *service,
                              const char *labels);
 
-/* 0 or -ENOMEM. */
-int program_enter(struct program *program, pid_t pid);
-void program_leave(struct program *program, pid_t pid);
+/* since_ns, until_ns: CLOCK_MONOTONIC, the span that the times of this process are of. 0 or -ENOMEM. */
+int program_enter(struct program *program, pid_t pid, int64_t since_ns);
+void program_leave(struct program *program, pid_t pid, int64_t until_ns);
 
 enum program_part { PROGRAM_INTERVAL = 1, PROGRAM_MERGED = 2 };
 
@@ -112,6 +113,13 @@ void program_upload(struct program *program, struct sink *const *sinks, size_t c
 int64_t programs_upload_due(struct programs *programs, struct sink *const *sinks, size_t count,
                             int64_t now_ns);
 void programs_upload_all(struct programs *programs, struct sink *const *sinks, size_t count);
+
+/* Something of any of them was handed to the sinks. */
+bool programs_have_been(const struct programs *programs);
+
+/* At the session's end: where none of its programs had a sample, a line says so. out: the directory, or "".
+ */
+void programs_explain_nothing(const struct programs *programs, const char *out);
 
 /* Calls line() for each thing that was lost or cut. */
 void program_each_loss(const struct program_counts *counts,

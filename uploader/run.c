@@ -248,7 +248,7 @@ static int run_session(struct options *options, char **argv, const char *path)
     if (!session.joined)
         explain_nothing(&session, argv[0]);
     else if (!options->quiet)
-        summary_print(stderr, &session.programs, options->out, color_wanted());
+        summary_print(stderr, &session.programs, color_wanted());
     session_close(&session);
     return end_like(run.status);
 }

@@ -414,6 +414,7 @@ void session_finish(struct session *session, unsigned wait_ms)
         end_target(session, session->targets - 1, is_dead(target) ? monotonic_ns() : 0);
     }
     programs_upload_all(&session->programs, session->sink, session->sinks);
+    programs_explain_nothing(&session->programs, session->options->out);
     send_queued(session, 0);
     if (session->queued)
         send_queued(session, wait_ms);

@@ -225,8 +225,8 @@ static void print_detail(FILE *file, const struct program *program, const struct
 
     switch (view->kind) {
     case KIND_ID_CPU:
-        fprintf(file, " in %" PRIu64 " samples, %.4g a second", program->counts.counter[COUNT_CPU_SAMPLES],
-                period ? 1e9 / (double)period : 0);
+        fprintf(file, " in %" PRId64 " sample%s, one per %s", count, count == 1 ? "" : "s",
+                quantity(text, period, "nanoseconds"));
         break;
     case KIND_ID_MEMORY:
         fprintf(file, " in %" PRId64 " block%s, one sample per %s", count, count == 1 ? "" : "s",
@@ -366,11 +366,24 @@ static void print_idle(FILE *file, struct program *const *program, size_t count)
         putc('\n', file);
 }
 
-void summary_print(FILE *file, const struct programs *programs, const char *out, bool color)
+/* The report lies beside the programs' directories. */
+static bool print_report(FILE *file, const struct program *program)
+{
+    char report[UPLOAD_PATH + 16];
+    const char *end = program->path ? strrchr(program->path, '/') : NULL;
+
+    if (!end)
+        return false;
+    snprintf(report, sizeof report, "%.*s/report.html", (int)(end - program->path), program->path);
+    if (!access(report, R_OK))
+        fprintf(file, "\n  open %s\n", report);
+    return true;
+}
+
+void summary_print(FILE *file, const struct programs *programs, bool color)
 {
     struct program **sorted = calloc(programs->count, sizeof(struct program *));
     size_t active = 0, full;
-    char report[4200];
 
     if (!sorted)
         return;
@@ -383,9 +396,9 @@ void summary_print(FILE *file, const struct programs *programs, const char *out,
     for (size_t i = 0; i < full; i++)
         print_program(file, sorted[i], &styles[color]);
     print_others(file, sorted + full, active - full);
-    print_idle(file, sorted + active, programs->count - active);
-    snprintf(report, sizeof report, "%s/report.html", out);
-    if (*out && active && !access(report, R_OK))
-        fprintf(file, "\n  open %s\n", report);
+    if (programs_have_been(programs)) /* or a line has said that nothing is written */
+        print_idle(file, sorted + active, programs->count - active);
+    for (size_t i = 0; i < programs->count && !print_report(file, sorted[i]); i++)
+        ;
     free(sorted);
 }

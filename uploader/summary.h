@@ -7,7 +7,7 @@
 
 #include "programs.h"
 
-/* color: the stream is a terminal that understands it. out: the directory with the files, or "". */
-void summary_print(FILE *file, const struct programs *programs, const char *out, bool color);
+/* color: the stream is a terminal that understands it. */
+void summary_print(FILE *file, const struct programs *programs, bool color);
 
 #endif

@@ -101,7 +101,7 @@ static int program_find(struct target *target)
     take_bytes(service, header->name, sizeof header->name);
     take_bytes(labels, header->labels, sizeof header->labels);
     target->program = programs_get(target->programs, name, service, labels);
-    if (!target->program || program_enter(target->program, target->pid))
+    if (!target->program || program_enter(target->program, target->pid, wall_until(target->wall)))
         return -ENOMEM;
     take_periods(target);
     return 0;
@@ -118,20 +118,13 @@ static int64_t wall_since(const struct target *target)
     return !since_ns || since_ns > (uint64_t)now_ns ? now_ns : (int64_t)since_ns;
 }
 
-/* The profiles of a process that another uploader had before begin where those times do. */
+/* The merged profiles of a process that another uploader had before reach back to its start. */
 static void take_start(struct target *target)
 {
-    struct program *program = target->program;
-    int64_t gap_ns = monotonic_ns() - wall_until(target->wall), start_ns;
+    int64_t start_ns = (int64_t)(target->segment->header.start_monotonic_ns & INT64_MAX);
 
-    if (!target->resumed)
-        return;
-    start_ns = program->interval_start_ns - gap_ns;
-    if (program->processes == 1 && start_ns > 0)
-        program->interval_start_ns = start_ns;
-    start_ns = (int64_t)(target->segment->header.start_realtime_ns & INT64_MAX);
-    if (start_ns && start_ns < program->start_ns)
-        program->start_ns = start_ns;
+    if (target->resumed && start_ns && start_ns < target->program->start_ns)
+        target->program->start_ns = start_ns;
 }
 
 /* Fields 26 and 28 of /proc/PID/stat, which are shown as 0 or 1 to who may not know: the addresses of code
@@ -233,7 +226,7 @@ static void close_if_open(int fd)
 void target_free(struct target *target)
 {
     if (target->program)
-        program_leave(target->program, target->pid);
+        program_leave(target->program, target->pid, target->wall ? wall_until(target->wall) : monotonic_ns());
     wall_free(target->wall);
     stacks_free(target->stacks);
     if (target->segment)

@@ -279,7 +279,7 @@ static void put_live_thread(struct fixture *f, struct program *program, uint32_t
     const struct symbol_location *frame = symbols_special(f->symbols, "main");
     struct profile_sample sample = {
         .pid = pid, .frames = 1, .thread = "main", .about = {.tid = pid}, .value = {1}, .frame = &frame};
-    assert_int_equal(program_enter(program, (pid_t)pid), 0);
+    assert_int_equal(program_enter(program, (pid_t)pid, monotonic_ns()), 0);
     assert_int_equal(program_add_thread(&f->programs, program, &sample), 0);
 }
 
@@ -295,17 +295,17 @@ static void test_threads_of_live_processes(void **state)
 
     put_live_thread(f, program, 1001);
     put_live_thread(f, program, 1002);
-    program_leave(program, 1001);
+    program_leave(program, 1001, monotonic_ns());
     program_upload(program, NULL, 0, PROGRAM_MERGED);
     assert_int_equal(threads_shown(program), 1);
-    program_leave(program, 1002);
+    program_leave(program, 1002, monotonic_ns());
     program_upload(program, NULL, 0, PROGRAM_MERGED);
     assert_int_equal(threads_shown(program), 1);
     /* Others came, and ended together. */
     put_live_thread(f, program, 1003);
     put_live_thread(f, program, 1004);
-    program_leave(program, 1003);
-    program_leave(program, 1004);
+    program_leave(program, 1003, monotonic_ns());
+    program_leave(program, 1004, monotonic_ns());
     program_upload(program, NULL, 0, PROGRAM_MERGED | PROGRAM_INTERVAL);
     assert_int_equal(threads_shown(program), 2);
 }
