@@ -2,6 +2,7 @@
 #include "elf.h"
 
 #include <string.h>
+#include <sys/auxv.h>
 
 enum { VERSION_HIDDEN = 0x8000 };
 
@@ -59,6 +60,20 @@ bool elf_module_open(struct elf_module *module, const struct dl_phdr_info *info)
 bool elf_module_open_map(struct elf_module *module, const struct link_map *map)
 {
     return open_dynamic(module, map->l_addr, map->l_ld);
+}
+
+/* As the loader has it for other modules, by its own headers. */
+bool elf_module_open_vdso(struct elf_module *module)
+{
+    uintptr_t base = getauxval(AT_SYSINFO_EHDR);
+    const ElfW(Ehdr) *header = (const void *)base;
+    struct dl_phdr_info info = {.dlpi_addr = base};
+
+    if (!base)
+        return false;
+    info.dlpi_phdr = (const void *)(base + header->e_phoff);
+    info.dlpi_phnum = header->e_phnum;
+    return elf_module_open(module, &info);
 }
 
 bool elf_covers(const struct dl_phdr_info *info, uintptr_t address)

@@ -28,6 +28,9 @@ struct elf_module {
 bool elf_module_open(struct elf_module *module, const struct dl_phdr_info *info);
 bool elf_module_open_map(struct elf_module *module, const struct link_map *map);
 
+/* The code that the kernel gives each process. false: this one has none. */
+bool elf_module_open_vdso(struct elf_module *module);
+
 /* true: address is in one of the module's segments. */
 bool elf_covers(const struct dl_phdr_info *info, uintptr_t address);
 

@@ -11,11 +11,13 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "../sampler/clock.h"
 #include "../sampler/process.h"
 #include "../sampler/threads.h"
 #include "../sampler/unwind.h"
 #include "arena.h"
 #include "config.h"
+#include "elf.h"
 #include "real.h"
 #include "session.h"
 #include "sigprof.h"
@@ -42,10 +44,21 @@ static void tell_what_hooks_do_not_see(void)
         process_count(COUNT_FOREIGN_ALLOCATOR, real_foreign_allocators());
 }
 
+/* libc's clock_gettime() may be somebody else's: libraries are preloaded to tell programs another time. */
+static void take_clock(void)
+{
+    static const char name[] = "__vdso_clock_gettime";
+    struct elf_module vdso;
+
+    if (elf_module_open_vdso(&vdso))
+        clock_use((clock_function *)elf_find(&vdso, name, elf_hash(name), NULL));
+}
+
 static void start_sampling(char **environment)
 {
     int result;
 
+    take_clock();
     sigprof_start();
     unwind_start();
     threads_start();

@@ -13,6 +13,7 @@
 static const uint64_t enough_ns = 100000000;
 enum { RATE_SHIFT = 32 };
 
+static clock_function *vdso;
 _Atomic bool clock_is_banned;
 static bool was_never_allowed;
 static uint64_t first_ticks, first_ns; /* of the start; 0, too, when banned then */
@@ -29,6 +30,19 @@ static bool asks_banned(void)
 {
     int mode = PR_TSC_ENABLE;
     return !sys_call(SYS_prctl, PR_GET_TSC, &mode) && mode == PR_TSC_SIGSEGV;
+}
+
+void clock_use(clock_function *function)
+{
+    vdso = function;
+}
+
+void clock_fork_child(void)
+{
+    if (ticks_banned() || atomic_load_explicit(&settled, memory_order_relaxed))
+        return;
+    first_ns = clock_ns(CLOCK_MONOTONIC);
+    first_ticks = arch_ticks();
 }
 
 void clock_start(void)
@@ -89,8 +103,8 @@ uint64_t clock_ns_of(uint64_t ticks)
 uint64_t clock_ns(clockid_t clock)
 {
     struct timespec now = {0, 0};
-    if (!ticks_banned())
-        clock_gettime(clock, &now);
+    if (!ticks_banned() && vdso)
+        vdso(clock, &now);
     else if (system_calls_allowed())
         sys_call(SYS_clock_gettime, clock, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;

@@ -15,9 +15,18 @@
 
 #include "arch.h"
 
+/* The vDSO's clock_gettime(), or NULL: without it the kernel is asked by a call. libc's is not used, since a
+   library that is preloaded beside us may stand in its place and tell another time. Before clock_start(). */
+typedef int clock_function(clockid_t clock, struct timespec *now);
+void clock_use(clock_function *function);
+
 /* Asks the kernel whether what executed us has left us banned. Before all else of this header, once, as early
    as possible. Kept across fork(). */
 void clock_start(void);
+
+/* In a child of fork(), which a time namespace may have given other clocks: what was known too little of the
+   counter's rate is found anew. */
+void clock_fork_child(void);
 
 /* From here on the counter is not read any more. Called by hooks before the ban. */
 void clock_stop_ticks(void);

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "slots.h"
+#include "sys.h"
 #include "weights.h"
 
 #include "poison.h"
@@ -36,7 +37,7 @@ uint64_t owed_tick(void)
     struct timespec resolution = {0, 0};
 
     if (!tick) {
-        clock_getres(CLOCK_MONOTONIC_COARSE, &resolution);
+        sys_call(SYS_clock_getres, CLOCK_MONOTONIC_COARSE, &resolution);
         tick = resolution.tv_sec || resolution.tv_nsec <= 0 ? 4000000 : (uint64_t)resolution.tv_nsec;
         atomic_store_explicit(&known, tick, memory_order_relaxed);
     }

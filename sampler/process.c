@@ -188,6 +188,7 @@ static void become_child(void)
     atomic_store_explicit(&process_profiles, &profiles_unattached, memory_order_relaxed);
     atomic_store_explicit(&joining, 0, memory_order_relaxed);
     atomic_store_explicit(&next_try_ns, 0, memory_order_relaxed);
+    clock_fork_child();
     forked_ticks = clock_ticks();
     if (system_calls_allowed()) {
         own_pid = (int)sys_call(SYS_getpid);
