@@ -8,43 +8,57 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "../preload/sigprof.h"
+#include "../preload/sandbox.h"
 #include "../sampler/clock.h"
 #include "../sampler/contention.h"
+#include "../sampler/seccomp.h"
 #include "../sampler/threads.h"
-#include "../sampler/unwind.h"
 #include "../sampler/wait.h"
 #include "hooks.h"
 
 /* Strict mode allows four system calls and, like PR_TSC_SIGSEGV, no time stamp counter: nothing of the thread
    is recorded any more. */
-static void note_strict_seccomp(void)
+static struct sandbox enter_strict_mode(void)
 {
     clock_stop_ticks();
-    sigprof_withdraw();
     thread_local_state.alloc_gap = UINT64_MAX;
     thread_local_state.ended = 1;
+    return sandbox_enter(CALL_EVERY, false);
 }
 
-/* Before the call: what it forbids, it forbids from its return on. A filter at NULL only asks whether the
-   kernel knows filters. */
-static void note_prctl(long option, unsigned long value, unsigned long filter)
+static void leave_strict_mode(void)
 {
-    if (option == PR_SET_TSC && value == PR_TSC_SIGSEGV)
-        clock_stop_ticks();
-    if (option != PR_SET_SECCOMP || (value == SECCOMP_MODE_FILTER && !filter))
-        return;
-    unwind_no_syscalls = true;
-    if (value == SECCOMP_MODE_STRICT)
-        note_strict_seccomp();
+    thread_local_state.alloc_gap = 0;
+    thread_local_state.ended = 0;
 }
 
-static void note_seccomp(long operation, long filter)
+/* Is it one of the ways to forbid system calls? A filter at NULL only asks whether the kernel knows filters.
+ */
+static bool restricts(long option, unsigned long value, unsigned long filter)
 {
-    if (operation == SECCOMP_SET_MODE_STRICT)
-        note_prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0);
-    else if (operation == SECCOMP_SET_MODE_FILTER)
-        note_prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, (unsigned long)filter);
+    if (option == PR_SET_SYSCALL_USER_DISPATCH)
+        return value != PR_SYS_DISPATCH_OFF;
+    return option == PR_SET_SECCOMP &&
+           (value == SECCOMP_MODE_STRICT || (value == SECCOMP_MODE_FILTER && filter));
+}
+
+/* Under user dispatch, all calls from outside of a range that the program chose may be signals. */
+static long restrict_by_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
+{
+    bool strict = option == PR_SET_SECCOMP && a == SECCOMP_MODE_STRICT;
+    struct sandbox sandbox;
+    int result;
+
+    if (strict)
+        sandbox = enter_strict_mode();
+    else
+        sandbox =
+            sandbox_enter(option == PR_SET_SECCOMP ? seccomp_evaluate((const void *)b) : CALL_EVERY, false);
+    result = real.prctl(option, a, b, c, d);
+    sandbox_entered(sandbox, !result);
+    if (strict && result)
+        leave_strict_mode();
+    return result;
 }
 
 int prctl(int option, ...)
@@ -59,7 +73,10 @@ int prctl(int option, ...)
     c = va_arg(list, unsigned long);
     d = va_arg(list, unsigned long);
     va_end(list);
-    note_prctl(option, a, b);
+    if (restricts(option, a, b))
+        return (int)restrict_by_prctl(option, a, b, c, d);
+    if (option == PR_SET_TSC && a == PR_TSC_SIGSEGV)
+        clock_stop_ticks();
     result = real.prctl(option, a, b, c, d);
     if (option == PR_SET_NAME && !result)
         thread_renamed(0, (const char *)a);
@@ -158,15 +175,28 @@ static long futex(long word, long operation, long value, long d, long e, long f)
     return real_futex(word, operation, value, d, e, f);
 }
 
+/* A call that succeeds returns 0, or the listener's descriptor where one is asked for; a positive number is
+   otherwise the thread that could not take the filter over. */
+static long restrict_by_seccomp(long operation, long flags, long filter)
+{
+    struct sandbox sandbox =
+        sandbox_enter(seccomp_evaluate((const void *)filter), flags & SECCOMP_FILTER_FLAG_TSYNC);
+    long result = ((syscall_function *)(void *)real.syscall)(SYS_seccomp, operation, flags, filter, 0, 0, 0);
+    sandbox_entered(sandbox, !result || (result > 0 && flags & SECCOMP_FILTER_FLAG_NEW_LISTENER));
+    return result;
+}
+
 /* Variadic for its callers. Here with as many arguments as a system call can have, so that they stay in
  * registers. */
 HOOK syscall_function hook_syscall __asm__("syscall");
 long hook_syscall(long number, long a, long b, long c, long d, long e, long f)
 {
-    if (UNLIKELY(number == SYS_seccomp))
-        note_seccomp(a, c);
+    if (UNLIKELY(number == SYS_seccomp && a == SECCOMP_SET_MODE_STRICT))
+        return prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0);
+    if (UNLIKELY(number == SYS_seccomp && a == SECCOMP_SET_MODE_FILTER && c))
+        return restrict_by_seccomp(a, b, c);
     if (UNLIKELY(number == SYS_prctl))
-        note_prctl(a, (unsigned long)b, (unsigned long)c);
+        return prctl((int)a, b, c, d, e);
     if (number == SYS_futex)
         return futex(a, b, c, d, e, f);
     return ((syscall_function *)(void *)real.syscall)(number, a, b, c, d, e, f);

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../sampler/seccomp.h"
 #include "../sampler/sys.h"
 #include "config.h"
 #include "launch.h"
@@ -140,7 +141,7 @@ static int connect_or_start(int memfd, int *fd)
     for (int waited = 0;; waited++) {
         int listener;
         *fd = connect_session();
-        if (!nobody_is_there(*fd) || !config.may_start)
+        if (!nobody_is_there(*fd) || !config.may_start || !seccomp_allows(CALL(launch)))
             return *fd < 0 ? *fd : 0;
         listener = take_name();
         if (listener >= 0)

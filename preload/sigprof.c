@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../sampler/process.h"
+#include "../sampler/seccomp.h"
 #include "../sampler/sys.h"
 #include "../sampler/threads.h"
 #include "real.h"
@@ -20,10 +21,12 @@ struct kernel_action {
     uint64_t mask;
 };
 
+static const struct kernel_action ignore = {.handler = (void (*)(int, siginfo_t *, void *))(void *)SIG_IGN};
 static struct kernel_action ours;
 static struct sigaction program; /* what it set; under lock */
 static atomic_flag lock = ATOMIC_FLAG_INIT;
 static bool is_virtual;
+static _Atomic unsigned handling; /* threads that deal with a signal of ours */
 
 /* The kernel's part of a sigset_t. */
 static uint64_t *word(sigset_t *set)
@@ -34,7 +37,8 @@ static uint64_t *word(sigset_t *set)
 static uint64_t change_mask(int how, uint64_t set)
 {
     uint64_t before = 0;
-    sys_call(SYS_rt_sigprocmask, how, &set, &before, sizeof set);
+    if (seccomp_allows(CALL(rt_sigprocmask)))
+        sys_call(SYS_rt_sigprocmask, how, &set, &before, sizeof set);
     return before;
 }
 
@@ -48,7 +52,8 @@ static uint64_t enter(void)
 {
     uint64_t before = change_mask(SIG_SETMASK, all);
     while (atomic_flag_test_and_set_explicit(&lock, memory_order_acquire))
-        sys_call(SYS_sched_yield);
+        if (seccomp_allows(CALL(sched_yield)))
+            sys_call(SYS_sched_yield);
     return before;
 }
 
@@ -68,6 +73,8 @@ static bool is_function(const struct sigaction *action)
 static void install(void)
 {
     const int inherited = SA_RESTART | SA_ONSTACK;
+    if (!seccomp_allows(CALL(rt_sigaction)))
+        return;
     ours.flags |= (unsigned long)inherited;
     if (is_function(&program))
         ours.flags &= ~(unsigned long)(inherited & ~program.sa_flags);
@@ -83,9 +90,12 @@ static bool is_kept;
    SIGPROF does not queue. */
 static void queue_again(const siginfo_t *info)
 {
-    long pid = sys_call(SYS_getpid);
+    long pid;
     uint64_t before;
 
+    if (!seccomp_allows(CALLS_OWN_SIGNAL)) /* then it is lost */
+        return;
+    pid = sys_call(SYS_getpid);
     if (info->si_code == SI_TKILL) {
         sys_call(SYS_rt_tgsigqueueinfo, pid, sys_call(SYS_gettid), SIGPROF, info);
         return;
@@ -103,7 +113,7 @@ static void queue_again(const siginfo_t *info)
 static void recall(siginfo_t *info)
 {
     uint64_t before;
-    if (info->si_code != SI_USER || info->si_pid != sys_call(SYS_getpid))
+    if (info->si_code != SI_USER || !seccomp_allows(CALL(getpid)) || info->si_pid != sys_call(SYS_getpid))
         return;
     before = enter();
     if (is_kept)
@@ -116,6 +126,8 @@ static void recall(siginfo_t *info)
 static void die(uint64_t *resumed_mask)
 {
     static const struct kernel_action fallback;
+    if (!seccomp_allows(CALLS_OWN_SIGNAL))
+        return;
     sys_call(SYS_rt_sigaction, SIGPROF, &fallback, 0, sizeof fallback.mask);
     sys_call(SYS_tgkill, sys_call(SYS_getpid), sys_call(SYS_gettid), SIGPROF);
     *resumed_mask &= ~prof;
@@ -162,7 +174,12 @@ static void deliver(siginfo_t *info, ucontext_t *context)
 static void handle(int sig, siginfo_t *info, void *context)
 {
     (void)sig;
-    if (!cpu_signal(info, context))
+    bool was_ours;
+
+    atomic_fetch_add_explicit(&handling, 1, memory_order_relaxed);
+    was_ours = cpu_signal(info, context);
+    atomic_fetch_sub_explicit(&handling, 1, memory_order_release); /* sigprof_retire() acquires it */
+    if (!was_ours)
         deliver(info, context);
 }
 
@@ -242,6 +259,8 @@ bool sigprof_is_pending(void)
     static const struct timespec now;
     siginfo_t info, found;
     bool pending = false;
+    if (!seccomp_allows(CALL(rt_sigtimedwait)))
+        return true;
     while (sys_call(SYS_rt_sigtimedwait, &prof, &info, &now, sizeof prof) == SIGPROF) {
         if (cpu_signal_is_ours(&info))
             continue;
@@ -253,19 +272,32 @@ bool sigprof_is_pending(void)
     return pending;
 }
 
-void sigprof_withdraw(void)
+/* A thread's own are delivered on its way back from the call that removed its timer, but where they are
+   blocked. To ignore the signal removes it from the queue of every thread; who is inside of the handler needs
+   a moment. */
+void sigprof_retire(bool of_all)
 {
-    if (is_virtual)
-        change_mask(SIG_BLOCK, prof);
+    static const struct timespec moment = {0, 100000};
+    uint64_t before;
+
+    if (!is_virtual || !seccomp_allows(CALLS_OWN_SIGNAL | CALL(nanosleep)))
+        return;
+    sigprof_is_pending();
+    if (!of_all)
+        return;
+    before = enter();
+    sys_call(SYS_rt_sigaction, SIGPROF, &ignore, 0, sizeof ignore.mask);
+    for (int tries = 0; tries < 1000 && atomic_load_explicit(&handling, memory_order_acquire); tries++)
+        sys_call(SYS_nanosleep, &moment, 0);
+    install();
+    leave(before);
 }
 
 struct sigprof_exposure sigprof_expose(void)
 {
-    static const struct kernel_action ignore = {.handler =
-                                                    (void (*)(int, siginfo_t *, void *))(void *)SIG_IGN};
     struct sigprof_exposure exposure = {false, false};
 
-    if (!is_virtual)
+    if (!is_virtual || !seccomp_allows(CALL(rt_sigprocmask) | CALL(rt_sigaction)))
         return exposure;
     exposure.masked = (present_mask() & (prof | stand_in)) == stand_in;
     exposure.ignored = program.sa_handler == SIG_IGN;

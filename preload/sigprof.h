@@ -49,8 +49,9 @@ void sigprof_show(sigset_t *set);
 /* A SIGPROF of the program's is pending (one of ours that is found on the way is dropped). */
 bool sigprof_is_pending(void);
 
-/* The calling thread is not to be interrupted any more: blocks SIGPROF really. */
-void sigprof_withdraw(void);
+/* The timers of the calling thread, or of all, are gone, and no handler will be able to return: no signal of
+   theirs is left on its way when this returns. */
+void sigprof_retire(bool all);
 
 /* What an exec'd program inherits is real: around execve() and posix_spawn(). Also in a child of vfork(). */
 struct sigprof_exposure {

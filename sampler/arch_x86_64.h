@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* x86-64 (System V ABI). Included by arch.h only. */
 
+#include <linux/audit.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/ucontext.h>
@@ -90,6 +91,9 @@ static inline bool arch_is_after_call(const uint8_t *code)
             return true;
     return false;
 }
+
+/* What a seccomp filter is told. */
+#define ARCH_AUDIT AUDIT_ARCH_X86_64
 
 /* Time stamp counter; its rate is found by the uploader from two readings with their CLOCK_MONOTONIC. */
 /* Of a loop that waits for another processor. */

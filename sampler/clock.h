@@ -3,7 +3,8 @@
  * Times, in a process that may be forbidden to read the time stamp counter (prctl PR_SET_TSC, strict
  * seccomp): to read it is a SIGSEGV then, in the vDSO's clock_gettime(), too. A thread hands the ban on to
  * threads and children that it makes, so one that is banned stands for all of its process. Where the counter
- * is banned and no system call is allowed either, all times are 0. Signal-safe, any thread.
+ * is banned and clock_gettime() forbidden (seccomp.h), all times are 0; where only the latter is, which libc
+ * may make by a system call, they are computed from the counter. Signal-safe, any thread.
  */
 #ifndef CPROF_SAMPLER_CLOCK_H
 #define CPROF_SAMPLER_CLOCK_H
@@ -27,6 +28,9 @@ void clock_start(void);
 /* In a child of fork(), which a time namespace may have given other clocks: what was known too little of the
    counter's rate is found anew. */
 void clock_fork_child(void);
+
+/* From here on clock_gettime() may be forbidden: notes what times are computed from then. Before it is. */
+void clock_keep(void);
 
 /* From here on the counter is not read any more. Called by hooks before the ban. */
 void clock_stop_ticks(void);

@@ -38,6 +38,7 @@
 #include "event.h"
 #include "process.h"
 #include "record.h"
+#include "seccomp.h"
 #include "slots.h"
 #include "sys.h"
 #include "threads.h"
@@ -501,7 +502,7 @@ __attribute__((noinline)) void contention_record(enum wait_kind function, struct
 
 void contention_clear(void *table, size_t size)
 {
-    if (!system_calls_allowed() || sys_call(SYS_madvise, table, size, MADV_DONTNEED))
+    if (!seccomp_allows(CALL(madvise)) || sys_call(SYS_madvise, table, size, MADV_DONTNEED))
         memset(table, 0, size);
 }
 

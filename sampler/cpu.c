@@ -9,6 +9,7 @@
 #include "owed.h"
 #include "process.h"
 #include "record.h"
+#include "seccomp.h"
 #include "slots.h"
 #include "sys.h"
 #include "threads.h"
@@ -121,6 +122,8 @@ int cpu_start(struct segment *segment, uint32_t slot, int tid)
     uint64_t word = atomic_load_explicit(&own->timer, memory_order_relaxed);
     int result = 0;
 
+    if (!seccomp_allows(CALLS_TIMER))
+        return 0;
     if (slot_timer_of(word) == SLOT_TIMER_NOT_YET &&
         atomic_compare_exchange_strong_explicit(&own->timer, &word,
                                                 slot_timer_word(word, SLOT_TIMER_IN_MAKING),
@@ -152,14 +155,56 @@ void cpu_stop(uint32_t slot)
     uint64_t word = atomic_load_explicit(&slot_private[slot].timer, memory_order_relaxed);
     int timer = slot_timer_of(atomic_exchange_explicit(
         &slot_private[slot].timer, slot_timer_word(word, SLOT_TIMER_NONE), memory_order_relaxed));
-    if (timer > 0 && system_calls_allowed())
+    if (timer > 0 && seccomp_allows(CALL(timer_delete)))
         sys_call(SYS_timer_delete, timer - 1);
+}
+
+static void each_timer(bool all, void (*change)(struct segment *, uint32_t))
+{
+    struct segment *segment = process_attached();
+    uint32_t used = segment ? atomic_load_explicit(&segment->header.used_slots, memory_order_relaxed) : 0;
+    for (uint32_t slot = 1; slot < used && slot < LAYOUT_THREADS; slot++)
+        if ((all || slot == thread_local_state.slot) &&
+            atomic_load_explicit(&slot_private[slot].tid, memory_order_relaxed))
+            change(segment, slot);
+}
+
+static void suspend(struct segment *segment, uint32_t slot)
+{
+    cpu_stop(slot);
+    atomic_fetch_and_explicit(&segment->thread[slot].flags, ~(uint32_t)THREAD_HAS_TIMER,
+                              memory_order_relaxed);
+}
+
+static void resume(struct segment *segment, uint32_t slot)
+{
+    uint64_t word = atomic_load_explicit(&slot_private[slot].timer, memory_order_relaxed);
+    if (slot_timer_of(word) != SLOT_TIMER_NONE)
+        return;
+    slot_private[slot].first_ns = 0;
+    atomic_store_explicit(&slot_private[slot].timer, slot_timer_word(word, SLOT_TIMER_NOT_YET),
+                          memory_order_relaxed);
+    cpu_start(segment, slot, atomic_load_explicit(&slot_private[slot].tid, memory_order_relaxed));
+}
+
+void cpu_suspend(bool all)
+{
+    int timer = thread_local_state.timer;
+    thread_local_state.timer = 0;
+    if (timer && seccomp_allows(CALL(timer_delete)))
+        sys_call(SYS_timer_delete, timer - 1);
+    each_timer(all, suspend);
+}
+
+void cpu_resume(bool all)
+{
+    each_timer(all, resume);
 }
 
 void cpu_start_unattached(uint32_t period_ns)
 {
     int timer =
-        period_ns && system_calls_allowed() ? make_timer((int)sys_call(SYS_gettid), 0, period_ns, 0) : 0;
+        period_ns && seccomp_allows(CALLS_TIMER) ? make_timer((int)sys_call(SYS_gettid), 0, period_ns, 0) : 0;
     thread_local_state.timer = timer > 0 ? timer : 0;
 }
 
@@ -176,7 +221,8 @@ void cpu_settle(const struct segment *segment, uint32_t slot)
     uint64_t next_ns = own->first_ns + own->counted * own->period_ns, cpu_ns;
     uint64_t lived_ns = clock_ns(CLOCK_MONOTONIC) - segment->thread[slot].start_monotonic_ns;
 
-    if (!own->first_ns || !is_on(segment) || lived_ns + unnoticed_ns < next_ns || !system_calls_allowed())
+    if (!own->first_ns || !is_on(segment) || lived_ns + unnoticed_ns < next_ns ||
+        !seccomp_allows(CALL(clock_gettime)))
         return;
     cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     if (cpu_ns >= next_ns)
@@ -192,7 +238,8 @@ void cpu_serve_adoptions(struct segment *segment)
     uint32_t wanted = atomic_load_explicit(&segment->control.adopt_sequence, memory_order_acquire);
     uint32_t before = atomic_load_explicit(&served, memory_order_relaxed), count;
 
-    if (__builtin_expect(wanted == before, 1) || !system_calls_allowed() ||
+    if (__builtin_expect(wanted == before, 1) ||
+        !seccomp_allows(CALLS_TIMER | CALL(timer_delete) | CALL(tgkill) | CALL(getpid)) ||
         !atomic_compare_exchange_strong_explicit(&served, &before, wanted, memory_order_relaxed,
                                                  memory_order_relaxed))
         return;
@@ -211,7 +258,7 @@ static void follow_period(struct segment *segment, uint32_t slot)
     struct slot_private *own = &slot_private[slot];
     uint32_t wanted = wanted_period(segment);
     int timer = slot_timer_of(atomic_load_explicit(&own->timer, memory_order_relaxed));
-    if (__builtin_expect(own->period_ns == wanted || timer <= 0, 1))
+    if (__builtin_expect(own->period_ns == wanted || timer <= 0, 1) || !seccomp_allows(CALL(timer_settime)))
         return;
     own->period_ns = wanted;
     own->first_ns = 0;
@@ -254,7 +301,7 @@ bool cpu_signal_is_ours(const siginfo_t *info)
 /* Of the calling thread, where it may be less than a tick. */
 static uint64_t cpu_time_of_young(uint32_t slot)
 {
-    bool is_old = !system_calls_allowed() || slot_private[slot].first_ns >= owed_tick();
+    bool is_old = !seccomp_allows(CALL(clock_gettime)) || slot_private[slot].first_ns >= owed_tick();
     return is_old ? UINT64_MAX : clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
@@ -281,8 +328,7 @@ bool cpu_signal(const siginfo_t *info, void *context)
         !atomic_load_explicit(&slot_private[slot].tid, memory_order_relaxed))
         return true;
     if (thread_has_other(slot)) {
-        if (system_calls_allowed())
-            thread_drop(segment, slot);
+        thread_drop(segment, slot);
         return true;
     }
     period_ns = slot_private[slot].period_ns;
@@ -293,10 +339,8 @@ bool cpu_signal(const siginfo_t *info, void *context)
         periods = owed_take(owed_kin(segment, slot), periods, cpu_time_of_young(slot));
     if (is_on(segment))
         record_cpu(segment, slot, period_ns, periods, context);
-    if (system_calls_allowed()) {
-        follow_period(segment, slot);
-        cpu_serve_adoptions(segment);
-        process_check_uploader(segment);
-    }
+    follow_period(segment, slot);
+    cpu_serve_adoptions(segment);
+    process_check_uploader(segment);
     return true;
 }

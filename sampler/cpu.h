@@ -8,6 +8,7 @@
 #define CPROF_SAMPLER_CPU_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "layout.h"
@@ -30,6 +31,11 @@ void cpu_start_early(struct segment *segment, uint32_t slot, uint32_t occupant, 
 
 /* The thread id of a thread that libc made and nobody has joined, without a system call; 0: it has ended. */
 int cpu_thread_of(pthread_t handle);
+
+/* Before a filter takes effect under which a signal's handler could not return: no timer of the calling
+   thread is left, or of any. The second, where the filter was not installed after all. */
+void cpu_suspend(bool all);
+void cpu_resume(bool all);
 
 /* In a forked child that has no segment yet: a timer whose first signal makes it join. period 0: off. */
 void cpu_start_unattached(uint32_t period_ns);

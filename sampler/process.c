@@ -15,6 +15,7 @@
 #include "owed.h"
 #include "record.h"
 #include "resched.h"
+#include "seccomp.h"
 #include "slots.h"
 #include "sys.h"
 #include "threads.h"
@@ -164,7 +165,7 @@ int process_join(void)
     uint64_t now;
     int result;
 
-    if (!process_mark || !system_calls_allowed())
+    if (!process_mark || !seccomp_allows(CALLS_SEGMENT | CALLS_SESSION))
         return -11; /* EAGAIN */
     now = clock_ns(CLOCK_MONOTONIC_COARSE);
     if (now < atomic_load_explicit(&next_try_ns, memory_order_relaxed) || is_borrowed())
@@ -190,13 +191,12 @@ static void become_child(void)
     atomic_store_explicit(&next_try_ns, 0, memory_order_relaxed);
     clock_fork_child();
     forked_ticks = clock_ticks();
-    if (system_calls_allowed()) {
+    if (seccomp_allows(CALL(getpid)))
         own_pid = (int)sys_call(SYS_getpid);
-        /* Not unmapped: a handler that forks may have interrupted a hook, which goes on with its pointer. */
-        if (parents)
-            sys_call(SYS_mmap, parents, sizeof(struct segment), PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-    }
+    /* Not unmapped: a handler that forks may have interrupted a hook, which goes on with its pointer. */
+    if (parents && seccomp_allows(CALL(map)))
+        sys_call(SYS_mmap, parents, sizeof(struct segment), PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
     live_forget();
     contention_forget();
     owed_forget();
@@ -241,7 +241,7 @@ uint64_t process_forked_ticks(void)
 bool process_is_vforked(void)
 {
     return process_mark && atomic_load_explicit(&process_mark->state, memory_order_acquire) == STARTED &&
-           system_calls_allowed() && own_pid != sys_call(SYS_getpid);
+           seccomp_allows(CALL(getpid)) && own_pid != sys_call(SYS_getpid);
 }
 
 void process_fork_child(void)
@@ -316,7 +316,8 @@ void process_check_uploader(struct segment *segment)
     uint64_t heartbeat = atomic_load_explicit(&segment->control.heartbeat_ns, memory_order_relaxed);
     uint32_t idle = 0;
 
-    if (__builtin_expect(now < heartbeat + uploader_silent_ns, 1) || !system_calls_allowed())
+    if (__builtin_expect(now < heartbeat + uploader_silent_ns, 1) ||
+        !seccomp_allows(CALLS_SEGMENT | CALLS_SESSION))
         return;
     if (now < atomic_load_explicit(&next_try_ns, memory_order_relaxed) || is_borrowed() ||
         !atomic_compare_exchange_strong_explicit(&joining, &idle, 1, memory_order_acquire,
@@ -338,7 +339,7 @@ void process_exit(int status)
     if (!segment || atomic_load_explicit(&process_mark->state, memory_order_acquire) == FORKED)
         return;
     atomic_store_explicit(&segment->header.ended, 1 + (uint32_t)(status & 0xff), memory_order_release);
-    if (!(segment->header.flags & SEGMENT_PID1) || !system_calls_allowed())
+    if (!(segment->header.flags & SEGMENT_PID1) || !seccomp_allows(CALLS_SESSION))
         return;
     uploader = atomic_load_explicit(&segment->control.uploader_pid, memory_order_relaxed);
     if (uploader && !ops->uploader_alive(uploader))

@@ -8,6 +8,7 @@
 #include "layout.h"
 #include "process.h"
 #include "record.h"
+#include "seccomp.h"
 #include "slots.h"
 #include "sys.h"
 #include "threads.h"
@@ -54,7 +55,7 @@ bool resched_count(struct resched_counts *counts)
 {
     struct rusage usage;
 
-    if (!system_calls_allowed() || sys_call(SYS_getrusage, RUSAGE_THREAD, &usage))
+    if (!seccomp_allows(CALL(getrusage)) || sys_call(SYS_getrusage, RUSAGE_THREAD, &usage))
         return false;
     counts->waited = (uint64_t)usage.ru_nvcsw;
     counts->preempted = (uint64_t)usage.ru_nivcsw;

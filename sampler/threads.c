@@ -12,6 +12,7 @@
 #include "event.h"
 #include "process.h"
 #include "record.h"
+#include "seccomp.h"
 #include "slots.h"
 #include "sys.h"
 
@@ -84,10 +85,18 @@ static int occupy(struct segment *segment, uint32_t slot, int tid, pthread_t han
     return cpu_start(segment, slot, tid);
 }
 
+/* Of the calling thread. */
+static void read_name(char name[16])
+{
+    memset(name, 0, 16);
+    if (seccomp_allows(CALL(prctl_name)))
+        sys_call(SYS_prctl, PR_GET_NAME, name);
+}
+
 static void occupy_self(struct segment *segment, uint32_t slot, int tid)
 {
-    char name[16] = {0};
-    sys_call(SYS_prctl, PR_GET_NAME, name);
+    char name[16];
+    read_name(name);
     thread_local_state.slot = slot;
     occupy(segment, slot, tid, pthread_self(), name);
 }
@@ -119,7 +128,7 @@ static size_t stack_size(const pthread_attr_t *attr)
 
 uint32_t thread_prepare(void *(*start)(void *), void *arg, const pthread_attr_t *attr)
 {
-    struct segment *segment = system_calls_allowed() ? process_segment() : NULL;
+    struct segment *segment = process_segment();
     uint32_t slot = segment ? slot_take(segment) : 0;
     struct slot_private *own = &slot_private[slot], *maker;
 
@@ -158,7 +167,8 @@ uintptr_t thread_await(pthread_t handle)
     uint32_t slot = maker->made_slot;
     int tid;
 
-    if (!segment || !thread_local_state.slot || !slot || maker->made != handle || !system_calls_allowed())
+    if (!segment || !thread_local_state.slot || !slot || maker->made != handle ||
+        !seccomp_allows(CALLS_TIMER | CALL(timer_delete)))
         return (uintptr_t)handle;
     maker->made_slot = 0;
     tid = cpu_thread_of(handle);
@@ -221,11 +231,11 @@ static bool take_over(struct segment *segment)
 {
     uint32_t slot = find_slot(segment, (int)sys_call(SYS_gettid));
     struct seg_thread *thread = &segment->thread[slot];
-    char name[16] = {0};
+    char name[16];
 
     if (!slot || !(atomic_load_explicit(&thread->flags, memory_order_relaxed) & THREAD_ADOPTED))
         return false;
-    sys_call(SYS_prctl, PR_GET_NAME, name);
+    read_name(name);
     thread->handle = (uint64_t)pthread_self();
     atomic_store_explicit(&thread->name, name_index(segment, name), memory_order_relaxed);
     atomic_fetch_and_explicit(&thread->flags, ~(uint32_t)THREAD_ADOPTED, memory_order_relaxed);
@@ -244,8 +254,8 @@ void thread_adopt_self(uintptr_t stack_high)
 
     if (stack_high)
         main_stack_high = stack_high;
-    if (!segment || thread_local_state.slot || thread_local_state.ended || !system_calls_allowed() ||
-        process_is_vforked())
+    if (!segment || thread_local_state.slot || thread_local_state.ended ||
+        !seccomp_allows(CALL(gettid) | CALL(getpid) | CALL(timer_delete)) || process_is_vforked())
         return;
     if (take_over(segment))
         return;

@@ -13,6 +13,7 @@
 #include "cfi.h"
 #include "layout.h"
 #include "modules.h"
+#include "seccomp.h"
 #include "sys.h"
 
 enum {
@@ -49,7 +50,6 @@ static _Atomic uint64_t generation = 1;
 static struct segment *_Atomic recorded_in;
 
 static uintptr_t own_start, own_size;
-_Atomic bool unwind_no_syscalls;
 
 struct walk {
     struct arch_regs regs;
@@ -191,7 +191,7 @@ static void enter_stack(struct walk *w)
 static bool load_chunk(struct walk *w, uintptr_t chunk)
 {
     struct iovec local = {w->buffer, CHUNK}, remote = {(void *)chunk, CHUNK};
-    if (atomic_load_explicit(&unwind_no_syscalls, memory_order_relaxed))
+    if (!seccomp_allows(CALL(process_vm_readv) | CALL(getpid)))
         return false;
     w->chunk = 0;
     if (sys_call(SYS_process_vm_readv, sys_call(SYS_getpid), &local, 1, &remote, 1, 0) != CHUNK)

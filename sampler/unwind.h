@@ -40,14 +40,6 @@ struct unwound {
 struct unwound unwind_stack(struct segment *segment, const struct arch_regs *regs,
                             const struct stack_range ranges[STACK_RANGES], uint64_t *pc, unsigned max);
 
-/* Set by the hooks before the program enters a seccomp filter, which may kill for any system call: from then
-   on a stack of unknown bounds is not followed, and nothing is started, stopped or handed over any more. */
-extern _Atomic bool unwind_no_syscalls __attribute__((visibility("hidden")));
-static inline bool system_calls_allowed(void)
-{
-    return __builtin_expect(!__atomic_load_n((bool *)&unwind_no_syscalls, __ATOMIC_RELAXED), 1);
-}
-
 /* Forgets every cached row and recorded module: after dlclose, and when the segment was replaced (fork). */
 void unwind_forget(void);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// build: sampler/unwind.c sampler/cfi*.c sampler/modules.c -ftls-model=initial-exec -fno-stack-protector
+// build: sampler/unwind.c sampler/cfi*.c sampler/modules.c sampler/seccomp.c sampler/bpf.c
+// build: -ftls-model=initial-exec -fno-stack-protector
 /*
  * A preload of its own, never shipped: interrupts any program at a fast pace, walks each stack by our code
  * and by libunwind, and compares. Counts are kept in a file that is mapped shared, so that they outlive the

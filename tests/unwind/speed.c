@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// build: sampler/unwind.c sampler/cfi*.c sampler/modules.c -O2
+// build: sampler/unwind.c sampler/cfi*.c sampler/modules.c sampler/seccomp.c sampler/bpf.c -O2
 /* Prints what one frame of a stack walk costs: the walk of a deep stack less the walk of a shallow one. */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sandbox.h"
+
+#include "../sampler/clock.h"
+#include "../sampler/cpu.h"
+#include "../sampler/process.h"
+#include "../sampler/seccomp.h"
+#include "sigprof.h"
+
+/* A child of vfork() has no timers of its own, and its parent's are not its business. */
+struct sandbox sandbox_enter(uint64_t calls, bool all)
+{
+    struct sandbox sandbox = {0, all, false};
+
+    if (calls & CALL(clock_gettime))
+        clock_keep();
+    if (calls & CALL(rt_sigreturn) && seccomp_allows(CALL(rt_sigreturn)) && !process_is_vforked()) {
+        sandbox.signals_end = true;
+        cpu_suspend(all);
+        sigprof_retire(all);
+    }
+    sandbox.calls = seccomp_forbid(calls);
+    return sandbox;
+}
+
+void sandbox_entered(struct sandbox sandbox, bool installed)
+{
+    if (installed)
+        return;
+    seccomp_permit(sandbox.calls);
+    if (sandbox.signals_end)
+        cpu_resume(sandbox.all);
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bpf.h"
+
+#include <string.h>
+
+#include "poison.h"
+
+/*
+ * A branch on a word that is not known goes both ways: one is followed, the other is kept for later. Jumps
+ * lead forward only, so each way ends after LENGTH steps; what many such branches would take is cut off.
+ */
+enum { KEPT = 16, LENGTH = BPF_MAXINSNS, STEPS = 8 * LENGTH };
+
+struct machine {
+    uint32_t pc, a, x, memory[BPF_MEMWORDS];
+    uint32_t unknown; /* bit i: of memory[i]; A_UNKNOWN and X_UNKNOWN: of a and x */
+};
+enum { A_UNKNOWN = 1 << BPF_MEMWORDS, X_UNKNOWN = 2 << BPF_MEMWORDS };
+
+struct run {
+    struct bpf_program *program;
+    const struct bpf_call *call;
+    unsigned kept, steps;
+    struct machine later[KEPT];
+};
+
+enum step { STEP_ON, STEP_ALLOWED, STEP_REFUSED };
+
+static bool fetch(struct bpf_program *program, uint32_t pc, struct sock_filter *instruction)
+{
+    unsigned first = pc - pc % BPF_CHUNK, count = program->length - first;
+
+    if (pc >= program->length)
+        return false;
+    if (!program->chunk_count || program->chunk_first != first) {
+        count = count < BPF_CHUNK ? count : BPF_CHUNK;
+        program->chunk_count = 0;
+        if (!program->copy(program->address + first * sizeof *instruction, program->chunk,
+                           count * sizeof *instruction))
+            return false;
+        program->chunk_first = first;
+        program->chunk_count = count;
+    }
+    *instruction = program->chunk[pc - first];
+    return true;
+}
+
+static void set_a(struct machine *m, uint32_t value, bool unknown)
+{
+    m->a = unknown ? 0 : value;
+    m->unknown = unknown ? m->unknown | A_UNKNOWN : m->unknown & ~(uint32_t)A_UNKNOWN;
+}
+
+static void set_x(struct machine *m, uint32_t value, bool unknown)
+{
+    m->x = unknown ? 0 : value;
+    m->unknown = unknown ? m->unknown | X_UNKNOWN : m->unknown & ~(uint32_t)X_UNKNOWN;
+}
+
+static enum step load(struct run *run, struct machine *m, const struct sock_filter *i)
+{
+    void (*set)(struct machine *, uint32_t, bool) = BPF_CLASS(i->code) == BPF_LDX ? set_x : set_a;
+    uint32_t word;
+
+    switch (BPF_MODE(i->code)) {
+    case BPF_ABS:
+        if (set == set_x || i->k >= sizeof run->call->data || i->k % 4)
+            return STEP_REFUSED;
+        memcpy(&word, (const char *)&run->call->data + i->k, sizeof word);
+        set(m, word, run->call->unknown >> i->k / 4 & 1);
+        return STEP_ON;
+    case BPF_IMM:
+        set(m, i->k, false);
+        return STEP_ON;
+    case BPF_LEN:
+        set(m, sizeof run->call->data, false);
+        return STEP_ON;
+    case BPF_MEM:
+        if (i->k >= BPF_MEMWORDS)
+            return STEP_REFUSED;
+        set(m, m->memory[i->k], m->unknown >> i->k & 1);
+        return STEP_ON;
+    default:
+        return STEP_REFUSED;
+    }
+}
+
+static enum step store(struct machine *m, const struct sock_filter *i)
+{
+    bool from_x = BPF_CLASS(i->code) == BPF_STX;
+    bool unknown = m->unknown & (from_x ? X_UNKNOWN : A_UNKNOWN);
+
+    if (i->k >= BPF_MEMWORDS)
+        return STEP_REFUSED;
+    m->memory[i->k] = from_x ? m->x : m->a;
+    m->unknown = unknown ? m->unknown | 1u << i->k : m->unknown & ~(1u << i->k);
+    return STEP_ON;
+}
+
+/* The kernel shifts by what the machine does with such a count: nothing that a filter can rely on. */
+static enum step compute(struct machine *m, const struct sock_filter *i)
+{
+    bool by_x = BPF_SRC(i->code) == BPF_X, negates = BPF_OP(i->code) == BPF_NEG;
+    bool unknown = m->unknown & (A_UNKNOWN | (by_x && !negates ? X_UNKNOWN : 0));
+    uint32_t a = m->a, b = by_x ? m->x : i->k;
+    bool x_unknown = by_x && m->unknown & X_UNKNOWN;
+
+    switch (BPF_OP(i->code)) {
+    case BPF_ADD:
+        a += b;
+        break;
+    case BPF_SUB:
+        a -= b;
+        break;
+    case BPF_MUL:
+        a *= b;
+        break;
+    case BPF_AND:
+        a &= b;
+        break;
+    case BPF_OR:
+        a |= b;
+        break;
+    case BPF_XOR:
+        a ^= b;
+        break;
+    case BPF_NEG:
+        a = -a;
+        break;
+    case BPF_DIV: /* by 0 in X ends the filter with 0, which kills */
+        if (x_unknown || !b)
+            return STEP_REFUSED;
+        a /= b;
+        break;
+    case BPF_LSH:
+    case BPF_RSH:
+        if (x_unknown)
+            break;
+        if (b > 31)
+            return STEP_REFUSED;
+        a = BPF_OP(i->code) == BPF_LSH ? a << b : a >> b;
+        break;
+    default:
+        return STEP_REFUSED;
+    }
+    set_a(m, a, unknown);
+    return STEP_ON;
+}
+
+static bool compares(const struct machine *m, const struct sock_filter *i, bool *holds)
+{
+    uint32_t b = BPF_SRC(i->code) == BPF_X ? m->x : i->k;
+
+    switch (BPF_OP(i->code)) {
+    case BPF_JEQ:
+        *holds = m->a == b;
+        return true;
+    case BPF_JGT:
+        *holds = m->a > b;
+        return true;
+    case BPF_JGE:
+        *holds = m->a >= b;
+        return true;
+    case BPF_JSET:
+        *holds = m->a & b;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static enum step jump(struct run *run, struct machine *m, const struct sock_filter *i)
+{
+    bool holds = false;
+    uint32_t unknown = A_UNKNOWN | (BPF_SRC(i->code) == BPF_X ? X_UNKNOWN : 0);
+
+    if (BPF_OP(i->code) == BPF_JA) {
+        if (i->k >= LENGTH)
+            return STEP_REFUSED;
+        m->pc += i->k;
+        return STEP_ON;
+    }
+    if (!compares(m, i, &holds))
+        return STEP_REFUSED;
+    if (m->unknown & unknown && i->jt != i->jf) {
+        if (run->kept == KEPT)
+            return STEP_REFUSED;
+        run->later[run->kept] = *m;
+        run->later[run->kept++].pc += i->jf;
+        holds = true;
+    }
+    m->pc += holds ? i->jt : i->jf;
+    return STEP_ON;
+}
+
+static enum step finish(const struct machine *m, const struct sock_filter *i)
+{
+    uint32_t action = BPF_RVAL(i->code) == BPF_A ? m->a : i->k;
+
+    if (BPF_RVAL(i->code) == BPF_A && m->unknown & A_UNKNOWN)
+        return STEP_REFUSED;
+    action &= SECCOMP_RET_ACTION_FULL;
+    return action == SECCOMP_RET_ALLOW || action == SECCOMP_RET_LOG ? STEP_ALLOWED : STEP_REFUSED;
+}
+
+static enum step step(struct run *run, struct machine *m)
+{
+    struct sock_filter i;
+
+    if (run->steps++ == STEPS || !fetch(run->program, m->pc++, &i))
+        return STEP_REFUSED;
+    switch (BPF_CLASS(i.code)) {
+    case BPF_LD:
+    case BPF_LDX:
+        return load(run, m, &i);
+    case BPF_ST:
+    case BPF_STX:
+        return store(m, &i);
+    case BPF_ALU:
+        return compute(m, &i);
+    case BPF_JMP:
+        return jump(run, m, &i);
+    case BPF_RET:
+        return finish(m, &i);
+    default: /* BPF_MISC */
+        if (BPF_MISCOP(i.code) == BPF_TAX)
+            set_x(m, m->a, m->unknown & A_UNKNOWN);
+        else
+            set_a(m, m->x, m->unknown & X_UNKNOWN);
+        return STEP_ON;
+    }
+}
+
+bool bpf_allows(struct bpf_program *program, const struct bpf_call *call)
+{
+    struct run run;
+    enum step end;
+
+    if (!program->length || program->length > LENGTH)
+        return false;
+    run.program = program;
+    run.call = call;
+    run.steps = 0;
+    run.kept = 1;
+    memset(&run.later[0], 0, sizeof run.later[0]);
+    do {
+        struct machine machine = run.later[--run.kept];
+        do
+            end = step(&run, &machine);
+        while (end == STEP_ON);
+    } while (end == STEP_ALLOWED && run.kept);
+    return end == STEP_ALLOWED;
+}
