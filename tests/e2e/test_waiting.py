@@ -107,6 +107,7 @@ def test_waits_in_functions_with_something_to_clean_up(env):
     assert not any("truncated" in s for s in off.stacks()), off.stacks()
 
 
+@real_processor
 def test_functions_without_frame_information(env):
     """With a frame pointer in all of them, and assembly that has neither, as main() of a Rust program that aborts."""
     bare = ("-O1", "-fno-asynchronous-unwind-tables", "-fno-omit-frame-pointer")
@@ -202,6 +203,7 @@ def test_threads_end_with_their_program(env):
     near(off.under("off_cpu", "sleeper"), 10 * 1e9, 10 * 1.2e9, "asleep in threads that the exec ended")
 
 
+@real_processor
 def test_brief_processes_slept(env):
     """None of them lives from one look to the next."""
     program = env.program("nap.c")
