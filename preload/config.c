@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "../sampler/sys.h"
+#include "follow.h"
 
 struct config config;
 
@@ -187,47 +188,5 @@ void config_read(char *const *environment, const char *library_path)
     read_process_settings(&settings);
     keep_environment(environment, out);
     if (!settings.value[SETTING_FOLLOW].number)
-        config_unfollow((char **)environment, library_path);
-}
-
-static bool is_ours(const char *entry, size_t length, const char *library_path)
-{
-    static const char name[] = "libcprof.so";
-    size_t tail = sizeof name - 1;
-    if (length == strlen(library_path) && !memcmp(entry, library_path, length))
-        return true;
-    return length >= tail && !memcmp(entry + length - tail, name, tail) &&
-           (length == tail || entry[length - tail - 1] == '/');
-}
-
-/* Takes our entries out of a list that is separated by colons or blanks. */
-static void shorten(char *list, const char *library_path)
-{
-    char *to = list;
-    for (const char *from = list; *from;) {
-        size_t length = strcspn(from, ": "), whole = length + (from[length] != 0);
-        if (!is_ours(from, length, library_path)) {
-            memmove(to, from, whole);
-            to += whole;
-        }
-        from += whole;
-    }
-    while (to > list && strchr(": ", to[-1]))
-        to--;
-    *to = 0;
-}
-
-void config_unfollow(char **environment, const char *library_path)
-{
-    for (; environment && *environment; environment++) {
-        if (strncmp(*environment, "LD_PRELOAD=", 11) != 0)
-            continue;
-        shorten(*environment + 11, library_path);
-        if ((*environment)[11])
-            return;
-        do
-            environment[0] = environment[1];
-        while (*environment++);
-        return;
-    }
+        follow_nobody((char **)environment, library_path);
 }

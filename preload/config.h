@@ -34,9 +34,6 @@ void config_read(char *const *environment, const char *library_path);
    uploader, so that it is said once and not by every program of a test suite. */
 void config_complain(char *const *environment);
 
-/* CPROF_FOLLOW=0: takes the library out of LD_PRELOAD in the process's own environment, in place. */
-void config_unfollow(char **environment, const char *library_path);
-
 /* One line "cprof: a b c" to stderr. Signal-safe. */
 void config_say(const char *const *words, unsigned count);
 

@@ -18,6 +18,7 @@
 #include "arena.h"
 #include "config.h"
 #include "elf.h"
+#include "follow.h"
 #include "real.h"
 #include "session.h"
 #include "sigprof.h"
@@ -71,7 +72,7 @@ static void start_sampling(char **environment)
     session_may_speak(false);
     /* An installation that cannot work is said once: what this program starts does not load the library. */
     if (result && session_explain(result))
-        config_unfollow(environment, real_library_path());
+        follow_nobody(environment, real_library_path());
     else if (!result && session_is_first())
         config_complain(environment);
     tell_what_hooks_do_not_see();

@@ -165,7 +165,7 @@ static void *stand_in(unsigned index)
 
 /* ---- the walk over the modules, in the order of loading */
 
-static const char *own_path = "";
+static const char *own_path = "", *interpreter;
 static bool second, own_program;
 static unsigned foreign;
 static __thread bool resolving;
@@ -206,6 +206,13 @@ static void look_up(const struct elf_module *module)
     }
 }
 
+static void note_interpreter(const struct dl_phdr_info *info)
+{
+    for (unsigned i = 0; i < info->dlpi_phnum; i++)
+        if (info->dlpi_phdr[i].p_type == PT_INTERP)
+            interpreter = (const char *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
+}
+
 struct walk {
     unsigned seen;
     bool past_us;
@@ -218,6 +225,8 @@ static int visit(struct dl_phdr_info *info, size_t size, void *context)
     bool is_program = !walk->seen++;
 
     (void)size;
+    if (is_program)
+        note_interpreter(info);
     if (!walk->past_us && elf_covers(info, (uintptr_t)&real)) {
         walk->past_us = true;
         own_path = info->dlpi_name;
@@ -285,6 +294,11 @@ void real_forget_operators(void)
 const char *real_library_path(void)
 {
     return own_path;
+}
+
+const char *real_interpreter(void)
+{
+    return interpreter;
 }
 
 bool real_is_second(void)

@@ -65,6 +65,9 @@ void real_forget_operators(void);
 /* The path that this library was loaded from, as the loader has it. Owned by the loader. */
 const char *real_library_path(void);
 
+/* The path of the loader in the program's file; NULL: not known. */
+const char *real_interpreter(void);
+
 /* True when another libcprof.so stands before this one: that one works, this one forwards. */
 bool real_is_second(void);
 

@@ -78,6 +78,10 @@ static const struct call_row rows[] = {
     {CALL_close_fd, SYS_close, 0, {0}},
     {CALL_socket, SYS_socket, K0 | K1 | K2, {AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0}},
     {CALL_connect, SYS_connect, 0, {0}},
+    {CALL_newfstatat, SYS_newfstatat, K3, {0, 0, 0, 0}},
+    {CALL_openat, SYS_openat, K2, {0, 0, O_RDONLY | O_CLOEXEC | O_NONBLOCK}},
+    {CALL_pread64, SYS_pread64, 0, {0}},
+    {CALL_faccessat, SYS_faccessat, 0, {0}},
     {CALL_getsockopt, SYS_getsockopt, K1 | K2, {0, SOL_SOCKET, SO_PEERCRED}},
     {CALL_sendmsg, SYS_sendmsg, 0, {0}},
 };

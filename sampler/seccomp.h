@@ -59,6 +59,10 @@
     X(connect)                                                                                               \
     X(getsockopt)                                                                                            \
     X(sendmsg)                                                                                               \
+    X(newfstatat)                                                                                            \
+    X(openat)                                                                                                \
+    X(pread64)                                                                                               \
+    X(faccessat)                                                                                             \
     X(launch)
 
 #define X(name) CALL_##name,
@@ -81,6 +85,8 @@ _Static_assert(CALLS <= 64, "a bit each");
 #define CALLS_SESSION                                                                                        \
     (CALL(socket) | CALL(connect) | CALL(getsockopt) | CALL(sendmsg) | CALL(nanosleep) | CALL(close_fd) |    \
      CALL(prctl_ptracer))
+/* To look at a program before it is executed. */
+#define CALLS_FOLLOW (CALL(newfstatat) | CALL(openat) | CALL(pread64) | CALL(faccessat) | CALL(close_fd))
 
 extern _Atomic uint64_t seccomp_forbidden __attribute__((visibility("hidden")));
 
