@@ -3,15 +3,19 @@
 #define CPROF_UPLOADER_CLOCK_H
 
 #include <stdint.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #define SECOND_NS INT64_C(1000000000)
 #define MS_NS     INT64_C(1000000)
 
+/* Asked of the kernel: libc's clock_gettime() is somebody else's where the launcher was started with a
+   library that tells another time. */
 static inline int64_t clock_ns(clockid_t clock)
 {
-    struct timespec now;
-    clock_gettime(clock, &now);
+    struct timespec now = {0, 0};
+    syscall(SYS_clock_gettime, clock, &now);
     return now.tv_sec * SECOND_NS + now.tv_nsec;
 }
 

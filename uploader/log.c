@@ -82,7 +82,7 @@ static int warning_due(const char *format)
 static void write_line(int fd, const char *text)
 {
     char line[1200], stamp[32];
-    time_t now = time(NULL);
+    time_t now = (time_t)(clock_ns(CLOCK_REALTIME) / SECOND_NS);
     struct tm tm;
     int length;
 

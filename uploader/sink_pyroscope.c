@@ -32,7 +32,9 @@ enum {
     NETWORK_MS = 10, /* work() may wait that long for the network, so that a request needs few calls of it */
     NETWORK_TURNS = 3,
 };
-#define STAMP_NS  MS_NS
+#define STAMP_NS MS_NS
+#define AHEAD_NS                                                                                             \
+    (10 * SECOND_NS) /* that the last stamp may be ahead: programs of milliseconds, many in a row */
 #define OLDEST_NS (3600 * SECOND_NS) /* the server takes nothing older */
 
 enum protocol { PUSH, INGEST };
@@ -44,6 +46,7 @@ struct item {
     uint8_t *profile;
     size_t size;
     int64_t start_ns, end_ns; /* CLOCK_REALTIME */
+    int64_t began_ns;         /* CLOCK_MONOTONIC of start_ns */
     int64_t due_ns;           /* CLOCK_MONOTONIC */
     unsigned tries;
     bool sending;
@@ -268,12 +271,12 @@ static int send_item(struct sink_pyroscope *sink, struct item *item)
 
 static void drop_old(struct sink_pyroscope *sink)
 {
-    int64_t now_ns = clock_ns(CLOCK_REALTIME);
+    int64_t now_ns = monotonic_ns();
     unsigned dropped = 0;
 
     for (struct item *item = sink->first, *next; item; item = next) {
         next = item->next;
-        if (item->sending || now_ns - item->start_ns < OLDEST_NS)
+        if (item->sending || now_ns - item->began_ns < OLDEST_NS)
             continue;
         queue_remove(sink, item);
         dropped++;
@@ -439,6 +442,7 @@ static int queue_piece(void *context, uint8_t *data, size_t size)
     item->start_ns = pushing->sink->stamp_ns;
     pushing->sink->stamp_ns += STAMP_NS;
     item->end_ns = pushing->upload->end_ns;
+    item->began_ns = monotonic_ns() - (clock_ns(CLOCK_REALTIME) - item->start_ns);
     make_series(pushing->sink, pushing->upload, pushing->kind, &item->series);
     queue_add(pushing->sink, item);
     return 0;
@@ -457,6 +461,9 @@ static int64_t next_stamp(const struct sink_pyroscope *sink, const struct upload
 
     if (half_ms > 0)
         stamp_ns += random_number() % half_ms * MS_NS;
+    /* Where the clock was set back, the last stamps are of a time that is still to come. */
+    if (sink->stamp_ns > upload->end_ns + AHEAD_NS)
+        return stamp_ns;
     return stamp_ns > sink->stamp_ns ? stamp_ns : sink->stamp_ns;
 }
 

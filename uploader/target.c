@@ -111,19 +111,21 @@ static int program_find(struct target *target)
    not acknowledged is of the same span. */
 static int64_t wall_since(const struct target *target)
 {
-    int64_t now_ns = monotonic_ns();
+    int64_t now_ns = monotonic_ns(), since;
     uint64_t start_ns = target->segment->header.start_monotonic_ns;
     uint64_t acked_ns = atomic_load_explicit(&target->segment->control.wall_acked_ns, memory_order_relaxed);
     uint64_t since_ns = acked_ns > start_ns ? acked_ns : start_ns;
-    return !since_ns || since_ns > (uint64_t)now_ns ? now_ns : (int64_t)since_ns;
+
+    since = target_time(target, since_ns);
+    return !since_ns || since > now_ns ? now_ns : since;
 }
 
 /* The merged profiles of a process that another uploader had before reach back to its start. */
 static void take_start(struct target *target)
 {
-    int64_t start_ns = (int64_t)(target->segment->header.start_monotonic_ns & INT64_MAX);
+    int64_t start_ns = target_time(target, target->segment->header.start_monotonic_ns);
 
-    if (target->resumed && start_ns && start_ns < target->program->start_ns)
+    if (target->resumed && start_ns > 0 && start_ns < target->program->start_ns)
         target->program->start_ns = start_ns;
 }
 
@@ -180,6 +182,58 @@ bool target_is_replaced(const struct target *target)
            differs(target->image.code, now.code) || differs(target->image.stack, now.stack);
 }
 
+/* Of the time namespaces of two processes, by the files that tell. false: not known. */
+static bool same_namespace(pid_t pid, const char *name, const char *other_pid, const char *other)
+{
+    char path[64], other_path[64];
+    struct stat st, other_st;
+
+    snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)pid, name);
+    snprintf(other_path, sizeof other_path, "/proc/%s/ns/%s", other_pid, other);
+    return !stat(path, &st) && !stat(other_path, &other_st) && st.st_ino == other_st.st_ino &&
+           st.st_dev == other_st.st_dev;
+}
+
+/* What CLOCK_MONOTONIC of the process's children is set off by, against the machine's; -1: not told. */
+static int read_offset(const char *pid, int64_t *ns)
+{
+    char path[64];
+    long long seconds, rest;
+    FILE *file;
+    int fields;
+
+    snprintf(path, sizeof path, "/proc/%s/timens_offsets", pid);
+    file = fopen(path, "re");
+    if (!file)
+        return -1;
+    fields = fscanf(file, "monotonic %lld %lld", &seconds, &rest);
+    fclose(file);
+    if (fields != 2 || seconds < -INT64_MAX / SECOND_NS / 2 || seconds > INT64_MAX / SECOND_NS / 2)
+        return -1;
+    *ns = seconds * SECOND_NS + rest;
+    return 0;
+}
+
+/* A time namespace sets CLOCK_MONOTONIC off (Linux 5.6). The process's offsets are shown as those of its
+   children, which are in another one if it has made one since; then its two clocks, which it read at one
+   instant, are compared with ours. */
+static int64_t clock_offset(const struct target *target)
+{
+    const struct seg_header *header = &target->segment->header;
+    char pid[16], self[] = "self";
+    int64_t its_ns, our_ns;
+
+    snprintf(pid, sizeof pid, "%d", (int)target->pid);
+    if (!target->pid || same_namespace(target->pid, "time", self, "time") ||
+        !same_namespace(target->pid, "time", pid, "time"))
+        return 0;
+    if (same_namespace(target->pid, "time", pid, "time_for_children") && !read_offset(pid, &its_ns) &&
+        !read_offset(self, &our_ns))
+        return its_ns - our_ns;
+    return (int64_t)(header->start_monotonic_ns - header->start_realtime_ns -
+                     (uint64_t)(monotonic_ns() - clock_ns(CLOCK_REALTIME)));
+}
+
 int target_attach(struct programs *programs, struct symbols *symbols, const struct join *join,
                   struct target **result)
 {
@@ -200,6 +254,7 @@ int target_attach(struct programs *programs, struct symbols *symbols, const stru
         return -EINVAL;
     }
     open_source(target);
+    target->clock_offset_ns = clock_offset(target);
     target->image = image_of(target->pid);
     target->resumed = target->segment->header.flags & SEGMENT_RESUMED;
     target->stacks = stacks_new(target->segment, symbols, &target->source);
@@ -210,8 +265,8 @@ int target_attach(struct programs *programs, struct symbols *symbols, const stru
     }
     take_start(target);
     rotate_attach(target);
-    atomic_store_explicit(&target->segment->control.heartbeat_ns, (uint64_t)monotonic_ns(),
-                          memory_order_relaxed);
+    atomic_store_explicit(&target->segment->control.heartbeat_ns,
+                          (uint64_t)(monotonic_ns() + target->clock_offset_ns), memory_order_relaxed);
     atomic_store_explicit(&target->segment->control.uploader_pid, getpid(), memory_order_relaxed);
     *result = target;
     return 0;
@@ -427,8 +482,8 @@ static void adopt_tick(struct target *target)
 
 void target_tick(struct target *target, int64_t now_ns)
 {
-    atomic_store_explicit(&target->segment->control.heartbeat_ns, (uint64_t)monotonic_ns(),
-                          memory_order_relaxed);
+    atomic_store_explicit(&target->segment->control.heartbeat_ns,
+                          (uint64_t)(monotonic_ns() + target->clock_offset_ns), memory_order_relaxed);
     adopt_tick(target);
     if (!wall_wanted(target)) /* while nothing else looks: it notes that nothing is recorded */
         wall_look(target, now_ns);
@@ -437,21 +492,28 @@ void target_tick(struct target *target, int64_t now_ns)
 
 static uint64_t ticks_now(const struct target *target)
 {
-    return target->segment->header.flags & SEGMENT_NS_TICKS ? (uint64_t)monotonic_ns()
-                                                            : __builtin_ia32_rdtsc();
+    return target->segment->header.flags & SEGMENT_NS_TICKS
+               ? (uint64_t)(monotonic_ns() + target->clock_offset_ns)
+               : __builtin_ia32_rdtsc();
 }
 
 /* Ticks are turned into time by the two pairs at the process's start and now. */
 static uint64_t ticks_to_ns(const struct target *target, uint64_t amount)
 {
     const struct seg_header *header = &target->segment->header;
-    double time_ns = (double)monotonic_ns() - (double)header->start_monotonic_ns;
+    double time_ns = (double)monotonic_ns() - (double)target_time(target, header->start_monotonic_ns);
     double elapsed = (double)ticks_now(target) - (double)header->start_ticks, ns;
 
     if (time_ns <= 0 || elapsed <= 0)
         return 0;
     ns = (double)amount * time_ns / elapsed;
     return ns < 1e18 ? (uint64_t)ns : 0;
+}
+
+int64_t target_time(const struct target *target, uint64_t its_ns)
+{
+    int64_t ours_ns = (int64_t)((its_ns & INT64_MAX) - (uint64_t)target->clock_offset_ns);
+    return ours_ns > 0 ? ours_ns : 0; /* the segment may say anything */
 }
 
 int64_t target_time_of_ticks(const struct target *target, uint64_t ticks, int64_t now_ns)
@@ -492,7 +554,8 @@ static void account_times(struct target *target)
 {
     take_periods(target); /* they may have been changed meanwhile */
     wall_drain(target);
-    atomic_store_explicit(&target->segment->control.wall_acked_ns, (uint64_t)wall_until(target->wall),
+    atomic_store_explicit(&target->segment->control.wall_acked_ns,
+                          (uint64_t)(wall_until(target->wall) + target->clock_offset_ns),
                           memory_order_relaxed);
     target->resumed = false;
 }

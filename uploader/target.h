@@ -29,6 +29,7 @@ struct target {
     int memfd, pidfd;
     struct symbol_source source; /* owns root_fd and exe_fd */
     pid_t pid;                   /* in our namespace */
+    int64_t clock_offset_ns;     /* its CLOCK_MONOTONIC minus ours: of its time namespace */
     size_t index;                /* where the session keeps it */
     struct image_id image;       /* of the program that joined */
     struct programs *programs;
@@ -83,6 +84,9 @@ uint32_t target_used_slots(const struct target *target);
 
 /* CLOCK_MONOTONIC of a reading of the target's time stamp counter, by one of ours at now_ns. */
 int64_t target_time_of_ticks(const struct target *target, uint64_t ticks, int64_t now_ns);
+
+/* The same of its CLOCK_MONOTONIC. */
+int64_t target_time(const struct target *target, uint64_t its_ns);
 
 /* drain.c: the parts of a round. */
 void drain_bank(struct target *target, unsigned bank);

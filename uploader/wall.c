@@ -21,8 +21,9 @@ static void note_lived_before(struct target *target, struct wall *wall)
         struct seg_thread *thread = &target->segment->thread[i];
         uint32_t name = atomic_load_explicit(&thread->name, memory_order_relaxed);
         if (atomic_load_explicit(&thread->tid, memory_order_acquire) > 0 &&
-            thread->start_monotonic_ns < (uint64_t)wall->since_ns)
-            times_add(&sums_of(wall, name)->lived_ns, wall->since_ns - (int64_t)thread->start_monotonic_ns);
+            target_time(target, thread->start_monotonic_ns) < wall->since_ns)
+            times_add(&sums_of(wall, name)->lived_ns,
+                      wall->since_ns - target_time(target, thread->start_monotonic_ns));
     }
 }
 
@@ -206,7 +207,7 @@ static void settle_before(struct target *target)
 /* Lived so briefly that its own times say little: they are put together with those of its like. */
 static bool is_brief(const struct target *target)
 {
-    int64_t start_ns = (int64_t)(target->segment->header.start_monotonic_ns & INT64_MAX);
+    int64_t start_ns = target_time(target, target->segment->header.start_monotonic_ns);
     return target->wall->dead && target->wall->last_ns - start_ns < BRIEF_NS;
 }
 

@@ -361,22 +361,23 @@ static uint32_t sequence_of(struct seg_thread *thread)
 }
 
 static void watched_begin(struct watched *watched, const struct seg_thread *thread, int32_t tid,
-                          uint64_t start, int64_t last_ns, int64_t now_ns)
+                          uint64_t start, int64_t start_ns, int64_t last_ns, int64_t now_ns)
 {
     uint32_t flags = atomic_load_explicit(&thread->flags, memory_order_relaxed);
-    int64_t start_ns = start < (uint64_t)now_ns ? (int64_t)start : now_ns;
 
+    start_ns = start_ns < now_ns ? start_ns : now_ns;
     *watched = (struct watched){.tid = tid, .start = start, .since_ns = start_ns};
+    watched->start_ns = start_ns;
     watched->until_ns = start_ns > last_ns ? start_ns : last_ns;
     /* A new one has used no CPU before; of others it is not known what was counted when. */
-    watched->has_times = start >= (uint64_t)last_ns && !(flags & THREAD_ADOPTED);
+    watched->has_times = start_ns >= last_ns && !(flags & THREAD_ADOPTED);
 }
 
 /* Its time began to count long before this look, and nobody looked: its process has ended without one, or
    another uploader had it before. */
 static bool is_unseen_so_far(const struct wall *wall, const struct watched *watched)
 {
-    return !watched->looks && (wall->dead || watched->start < (uint64_t)wall->since_ns);
+    return !watched->looks && (wall->dead || watched->start_ns < wall->since_ns);
 }
 
 /* Of such a thread only the wait that it is in is known, where it is in one. */
@@ -451,7 +452,7 @@ static void look_at(struct target *target, uint32_t slot, bool ask, int64_t now_
     if (tid <= 0 || watched->gone)
         return;
     if (!watched->tid)
-        watched_begin(watched, thread, tid, start, wall->last_ns, now_ns);
+        watched_begin(watched, thread, tid, start, target_time(target, start), wall->last_ns, now_ns);
     watched->look = wall->looks;
     watched->has_timer = atomic_load_explicit(&thread->flags, memory_order_relaxed) & THREAD_HAS_TIMER;
     sequence = sequence_of(thread);

@@ -41,9 +41,10 @@ struct watched {
         same;         /* look at which it is asked next; times in a row that it was blocked in the same */
     int64_t until_ns; /* its time is accounted for until then */
     bool owed; /* what it does is not known well yet, or not asked for: the next look accounts for it */
-    uint32_t changes;   /* wall.changes when its stack was unwound */
-    uint32_t confirmed; /* sequence of the last wait that its stack was found in again */
-    uint64_t start;
+    uint32_t changes;         /* wall.changes when its stack was unwound */
+    uint32_t confirmed;       /* sequence of the last wait that its stack was found in again */
+    uint64_t start;           /* as the slot has it; */
+    int64_t start_ns;         /* by our clock, and not later than its first look */
     int64_t since_ns;         /* in this activity */
     int64_t credited_ns;      /* at its first look */
     struct wait_stack *stack; /* NULL: running */
