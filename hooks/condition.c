@@ -4,21 +4,33 @@
  * which is seen from the signal on: sampler/condition.h. To who waits it is all one wait for the condition.
  */
 #include "../sampler/condition.h"
-#include "../sampler/contention.h"
-#include "../sampler/wait.h"
-#include "hooks.h"
+
+#include "locks.h"
 
 /* Ahead of the release inside, by what the call does until then. */
-static void lock_given_up(enum wait_kind function, const void *mutex)
+static void lock_given_up(enum wait_kind function, const pthread_mutex_t *mutex)
 {
-    if (UNLIKELY(contention_is_waited_for(mutex)) && !contention_is_skipped(mutex))
-        contention_record(function, contention_charge(mutex, false));
+    struct contention_charge charge = {0};
+
+    if (LIKELY(!mutex_may_be_waited_for(mutex)))
+        return;
+    contention_charge(&charge, mutex, false);
+    contention_record(&charge, function);
 }
 
-/* By whoever: who is woken will have to wait for it. */
-static bool is_held(const void *mutex)
+/* The calling thread is the owner, or else nobody is: nobody then is about to wait for the condition. */
+static enum condition_mutex mutex_state(const void *lock)
 {
-    return __atomic_load_n(&((const pthread_mutex_t *)mutex)->__data.__lock, __ATOMIC_RELAXED) != 0;
+    const pthread_mutex_t *mutex = lock;
+    clockid_t clock = 0;
+
+    if (!__atomic_load_n(&mutex->__data.__lock, __ATOMIC_RELAXED))
+        return CONDITION_MUTEX_FREE;
+    /* A thread's CPU clock has its number, which libc knows. */
+    if (!pthread_getcpuclockid(pthread_self(), &clock) &&
+        __atomic_load_n(&mutex->__data.__owner, __ATOMIC_RELAXED) == (int)(~(unsigned)clock >> 3))
+        return CONDITION_MUTEX_OWN;
+    return CONDITION_MUTEX_TAKEN;
 }
 
 /* ---- forwarded, so that all that touches a condition is of one version */
@@ -33,98 +45,37 @@ int pthread_cond_destroy(pthread_cond_t *cond)
     return real.pthread_cond_destroy(cond);
 }
 
-int pthread_cond_signal(pthread_cond_t *cond)
-{
-    if (UNLIKELY(condition_is_waited_for(cond)))
-        condition_signal(cond, false, is_held);
-    return real.pthread_cond_signal(cond);
-}
-
-int pthread_cond_broadcast(pthread_cond_t *cond)
-{
-    if (UNLIKELY(condition_is_waited_for(cond)))
-        condition_signal(cond, true, is_held);
-    return real.pthread_cond_broadcast(cond);
-}
-
 /* ---- */
 
-int cnd_signal(cnd_t *cond)
-{
-    if (UNLIKELY(condition_is_waited_for(cond)))
-        condition_signal(cond, false, is_held);
-    return real.cnd_signal(cond);
-}
+#define SIGNALLING(name, all, type)                                                                          \
+    int name(type *cond)                                                                                     \
+    {                                                                                                        \
+        if (UNLIKELY(condition_is_waited_for(cond)))                                                         \
+            condition_signal(cond, all, mutex_state);                                                        \
+        return real.name(cond);                                                                              \
+    }
+SIGNALLING(pthread_cond_signal, false, pthread_cond_t)
+SIGNALLING(pthread_cond_broadcast, true, pthread_cond_t)
+SIGNALLING(cnd_signal, false, cnd_t)
+SIGNALLING(cnd_broadcast, true, cnd_t)
 
-int cnd_broadcast(cnd_t *cond)
-{
-    if (UNLIKELY(condition_is_waited_for(cond)))
-        condition_signal(cond, true, is_held);
-    return real.cnd_broadcast(cond);
-}
-
-int pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
-{
-    struct wait wait;
-    int error;
-
-    lock_given_up(WAIT_pthread_cond_wait, mutex);
-    condition_enter(cond, mutex);
-    wait_enter(&wait, WAIT_pthread_cond_wait);
-    error = real.pthread_cond_wait(cond, mutex);
-    wait_leave_at(&wait, condition_leave(mutex));
-    return error;
-}
-
-int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *until)
-{
-    struct wait wait;
-    int error;
-
-    lock_given_up(WAIT_pthread_cond_timedwait, mutex);
-    condition_enter(cond, mutex);
-    wait_enter(&wait, WAIT_pthread_cond_timedwait);
-    error = real.pthread_cond_timedwait(cond, mutex, until);
-    wait_leave_at(&wait, condition_leave(mutex));
-    return error;
-}
-
-int pthread_cond_clockwait(pthread_cond_t *cond, pthread_mutex_t *mutex, clockid_t clock,
-                           const struct timespec *until)
-{
-    struct wait wait;
-    int error;
-
-    lock_given_up(WAIT_pthread_cond_clockwait, mutex);
-    condition_enter(cond, mutex);
-    wait_enter(&wait, WAIT_pthread_cond_clockwait);
-    error = real.pthread_cond_clockwait(cond, mutex, clock, until);
-    wait_leave_at(&wait, condition_leave(mutex));
-    return error;
-}
-
-int cnd_wait(cnd_t *cond, mtx_t *mutex)
-{
-    struct wait wait;
-    int error;
-
-    lock_given_up(WAIT_cnd_wait, mutex);
-    condition_enter(cond, mutex);
-    wait_enter(&wait, WAIT_cnd_wait);
-    error = real.cnd_wait(cond, mutex);
-    wait_leave_at(&wait, condition_leave(mutex));
-    return error;
-}
-
-int cnd_timedwait(cnd_t *cond, mtx_t *mutex, const struct timespec *until)
-{
-    struct wait wait;
-    int error;
-
-    lock_given_up(WAIT_cnd_timedwait, mutex);
-    condition_enter(cond, mutex);
-    wait_enter(&wait, WAIT_cnd_timedwait);
-    error = real.cnd_timedwait(cond, mutex, until);
-    wait_leave_at(&wait, condition_leave(mutex));
-    return error;
-}
+#define AWAITING(name, parameters, arguments)                                                                \
+    int name parameters                                                                                      \
+    {                                                                                                        \
+        struct wait wait;                                                                                    \
+        int error;                                                                                           \
+        lock_given_up(WAIT_##name, (const pthread_mutex_t *)mutex);                                          \
+        condition_enter(cond, mutex);                                                                        \
+        wait_enter(&wait, WAIT_##name);                                                                      \
+        error = real.name arguments;                                                                         \
+        wait_leave_at(&wait, condition_leave(mutex));                                                        \
+        return error;                                                                                        \
+    }
+AWAITING(pthread_cond_wait, (pthread_cond_t * cond, pthread_mutex_t *mutex), (cond, mutex))
+AWAITING(pthread_cond_timedwait,
+         (pthread_cond_t * cond, pthread_mutex_t *mutex, const struct timespec *until), (cond, mutex, until))
+AWAITING(pthread_cond_clockwait,
+         (pthread_cond_t * cond, pthread_mutex_t *mutex, clockid_t clock, const struct timespec *until),
+         (cond, mutex, clock, until))
+AWAITING(cnd_wait, (cnd_t * cond, mtx_t *mutex), (cond, mutex))
+AWAITING(cnd_timedwait, (cnd_t * cond, mtx_t *mutex, const struct timespec *until), (cond, mutex, until))

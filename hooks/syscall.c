@@ -130,12 +130,12 @@ __attribute__((noinline)) static long lock_waits(long word, long operation, long
     struct wait wait;
     long result;
 
-    contention_begin_long(&contention, (const void *)word);
+    contention_begin(&contention, (const void *)word);
     wait_enter_for(&wait, WAIT_futex, 0, contention.start);
     result = real_futex(word, operation, value, d, e, f);
     if (!result && *(const volatile uint32_t *)word <= LOCK_WAITED_FOR)
         contention_prove(&contention);
-    contention_end(&contention, !result);
+    contention_end(&contention, result ? CONTENTION_FAILED : CONTENTION_OWNS);
     wait_leave_at(&wait, contention.end);
     return result;
 }
@@ -143,9 +143,12 @@ __attribute__((noinline)) static long lock_waits(long word, long operation, long
 __attribute__((noinline)) static long lock_wakes(long word, long operation, long value, long d, long e,
                                                  long f)
 {
-    struct contention_charge charge = contention_charge((const void *)word, false);
-    long result = real_futex(word, operation, value, d, e, f);
-    contention_record(RELEASE_futex_wake, charge);
+    struct contention_charge charge;
+    long result;
+
+    contention_charge(&charge, (const void *)word, false);
+    result = real_futex(word, operation, value, d, e, f);
+    contention_record(&charge, RELEASE_futex_wake);
     return result;
 }
 
@@ -169,8 +172,7 @@ static long futex(long word, long operation, long value, long d, long e, long f)
         return lock_waits(word, operation, value, d, e, f);
     if (is_futex_wait(operation))
         return futex_waits(word, operation, value, d, e, f);
-    if (contention_is_waited_for(lock) && releases_lock(operation, value) && contention_is_proven(lock) &&
-        !contention_is_skipped(lock))
+    if (contention_is_waited_for(lock) && releases_lock(operation, value) && contention_is_proven(lock))
         return lock_wakes(word, operation, value, d, e, f);
     return real_futex(word, operation, value, d, e, f);
 }

@@ -158,11 +158,11 @@ uint64_t condition_leave(const void *mutex)
     thread_local_state.waits_at = 0;
     leave(&entries[at - WAITS_AT_CONDITION], true, contention_units(now));
     if (contention_is_waited_for(mutex))
-        contention_acquired_at(mutex, now);
+        contention_acquired(mutex);
     return now;
 }
 
-void condition_signal(const void *cond, bool all, bool (*mutex_is_held)(const void *mutex))
+void condition_signal(const void *cond, bool all, enum condition_mutex (*state)(const void *mutex))
 {
     struct entry *entry = find((uintptr_t)cond);
     const void *mutex;
@@ -177,10 +177,16 @@ void condition_signal(const void *cond, bool all, bool (*mutex_is_held)(const vo
     if (!mutex || woken >= waiters)
         return;
     count = all ? waiters - woken : 1;
-    if (mutex_is_held(mutex))
+    switch (state(mutex)) {
+    case CONDITION_MUTEX_OWN:
         wake(entry, count, contention_units(clock_ticks()));
-    else
+        break;
+    case CONDITION_MUTEX_FREE:
         atomic_fetch_add_explicit(&entry->freely, count, memory_order_relaxed);
+        break;
+    case CONDITION_MUTEX_TAKEN:
+        break; /* by one, perhaps, who is counted, but only about to wait */
+    }
 }
 
 void condition_abandon(uint32_t at)

@@ -30,8 +30,9 @@ void condition_enter(const void *cond, const void *mutex);
 /* It has come back, with the mutex. When that was, in ticks; 0 where condition_enter() did nothing. */
 uint64_t condition_leave(const void *mutex);
 
-/* Wakes one of those who wait, or all. mutex_is_held(mutex) tells whether they will have to wait for it. */
-void condition_signal(const void *cond, bool all, bool (*mutex_is_held)(const void *mutex));
+/* The calling thread is about to wake one of those who wait, or all. state(mutex) tells who has the mutex. */
+enum condition_mutex { CONDITION_MUTEX_FREE, CONDITION_MUTEX_OWN, CONDITION_MUTEX_TAKEN };
+void condition_signal(const void *cond, bool all, enum condition_mutex (*state)(const void *mutex));
 
 /* The calling thread was cancelled in its wait, or left it by longjmp(). at: thread_local_state.waits_at. */
 void condition_abandon(uint32_t at);

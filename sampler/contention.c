@@ -5,28 +5,19 @@
  *
  *     departed + waiters * now - sum of their starts
  *
- * A holder reads it when it gets the lock and when it gives it up; the difference is what it is charged with.
- * Only waiters change the sums, so a hot lock's holders do not wait for each other here, too. Waiters and sum
- * are one word, changed by compare-and-swap: waiters << 48 | sum modulo 2^48, in units of 32 ticks.
+ * Waiters and sum are one word, which only waiters change: waiters << 48 | sum modulo 2^48, in units of 32
+ * ticks. A release that finds waiters is charged with the integral's growth since `mark`, where the calling
+ * thread got the lock. That is known of a thread that waited for the lock, and of one that is watched.
  *
- * `mark` belongs to whoever has the lock: the integral when it was got. What was waited between a release and
- * the next acquisition (the lock was free, its waiters not awake yet) is nobody's holding; nor are those that
- * are not looked at. What the sum of charges lacks (or, those being estimates, has too much) of the integral
- * goes into later charges, so that the sum is what was waited, and in proportion to them, so that shares stay
- * what they are: each takes a part of it as it is part of the last charges together (`mass`).
+ * Of libc's mutexes few releases are looked at (hooks/locks.h): those that libc wakes a thread for, and the
+ * next ones of the same thread, which may have the lock again before who was woken is there. As long as they
+ * are long they all are, of short ones LOOKS. Where a holding is not looked at, what was waited meanwhile is
+ * charged to the next one that is: a thread that is woken and finds the lock taken again waits on, and so
+ * meets those who hold it in proportion to how long they do.
  *
- * A lock that is taken may be free again before a waiter is registered, which takes as long as many a lock is
- * held, and makes everybody else look at the table. So a waiter first spins for some hundred ns. What is
- * waited there counts, too: of those waits one in SPIN_STRIDE is registered from the start, as that many
- * waiters, until it turns out to be a longer one, which count one by one.
- *
- * One release in mutex_fraction is recorded, and more of the long ones, up to each that made its waiters wait
- * for mutex_fraction * 10 us on average: holders that were preempted, or wait themselves, are few and make
- * most of the sum, which would otherwise scatter.
- *
- * A lock that is held for less than a microsecond, again and again while others sleep, would lose much of its
- * throughput to two looks at the clock and at a table that others write to. After SHORT_RUN of such holdings
- * a thread looks at one in SHORT_STRIDE, which counts for all, until a longer one is met.
+ * What is waited while nobody has the lock, its waiters not awake yet, is no holder's. It is added to the
+ * charges in proportion to these, so that their sum is what was waited, and their shares those of the
+ * holders. After the last waiter's wait there is no further release: the one that ended it is charged then.
  */
 #include "contention.h"
 
@@ -45,26 +36,35 @@
 
 #include "poison.h"
 
-enum { ENTRIES = 4096, WAYS = 8, SHORT_STRIDE = 16, SHORT_RUN = 64 };
-enum { MASS_SHIFT = 4, SPIN_STRIDE = 16, SPINS = 3, SPIN_PAUSES = 64 };
-static const uint64_t always_ns = 10000, short_ns = 1000, spin_ns = 200;
+enum {
+    ENTRIES = 4096,
+    WAYS = 8,
+    MEAN_OF = 16,
+    SPREAD_AFTER = 16,
+    SPREAD_MOST = 16,
+    LOOKS = 4,
+    WATCH_SHIFT = 10
+};
+static const uint64_t always_ns = 10000, long_ns = 5000;
 
 struct entry {
     _Atomic uintptr_t lock; /* 0: never used. Stays when nobody waits, until another lock needs the place */
     _Atomic uint64_t state; /* waiters and sum of starts */
     _Atomic uint64_t departed; /* what those have waited who wait no more */
-    _Atomic uint64_t mark;     /* integral << MARK_SHIFT | enum mark */
-    _Atomic uint64_t charged;  /* of the integral: to whom it may concern */
-    _Atomic uint64_t mass;     /* of the last charges, each lap of them by 1 / 2^MASS_SHIFT less */
-    _Atomic uint32_t spinners; /* of the waiters, those that stand for SPIN_STRIDE */
-    _Atomic uint32_t shorts;   /* short holdings in a row, of those that were looked at; SHORT_RUN at most */
     _Atomic uint8_t foreign;   /* 1: a thread of another process was seen to own it */
     _Atomic uint8_t proven;    /* 1: contention_prove() */
-};
 
-/* RELEASED: the mark is of the last release that was looked at; who has the lock now got it when nobody
-   waited, or shares it. */
-enum mark { MARK_RELEASED = 1, MARK_SHIFT = 1 };
+    /* Of whoever has the lock; readers who share it may change them at the same time. On a cache line of
+       their own. */
+    _Alignas(64) _Atomic uint64_t mark; /* of the integral: see above */
+    _Atomic uint64_t charged;           /* of the integral */
+    _Atomic uint64_t mass;              /* MEAN_OF usual charges, without what was added to them */
+    _Atomic uint64_t last;              /* of those charges */
+    _Atomic uint32_t releases;          /* that were charged */
+    _Atomic uint32_t recorded;          /* the last of them that is done with recording; if it did, with */
+    _Atomic uint64_t events;            /* struct contention_charge's and */
+    _Atomic uint64_t event;             /* event_record()'s */
+};
 
 static struct entry entries[ENTRIES] __attribute__((aligned(LAYOUT_PAGE)));
 static uint32_t generation;
@@ -112,11 +112,12 @@ static struct entry *claim(uintptr_t lock, bool take_idle)
         if (old != lock && atomic_compare_exchange_strong_explicit(
                                &entry->lock, &old, lock, memory_order_relaxed, memory_order_relaxed)) {
             uint64_t reached = integral(entry, contention_units(clock_ticks()));
-            atomic_store_explicit(&entry->charged, reached, memory_order_relaxed);
-            atomic_store_explicit(&entry->mass, 0, memory_order_relaxed);
             atomic_store_explicit(&entry->foreign, 0, memory_order_relaxed);
             atomic_store_explicit(&entry->proven, 0, memory_order_relaxed);
-            atomic_store_explicit(&entry->mark, reached << MARK_SHIFT | MARK_RELEASED, memory_order_relaxed);
+            atomic_store_explicit(&entry->mark, reached, memory_order_relaxed);
+            atomic_store_explicit(&entry->charged, reached, memory_order_relaxed);
+            atomic_store_explicit(&entry->releases, 0, memory_order_relaxed);
+            atomic_store_explicit(&entry->recorded, 0, memory_order_relaxed);
             return entry;
         }
         if (old == lock)
@@ -170,69 +171,27 @@ void contention_remove(uint32_t at, const void *lock, uint32_t count, uint64_t s
     if (end > start)
         atomic_fetch_add_explicit(&entry->departed, count * (end - start), memory_order_relaxed);
     change_waiters(entry, -(int)count, count * start);
-    if (count > 1)
-        atomic_fetch_sub_explicit(&entry->spinners, 1, memory_order_relaxed);
 }
 
-static void enter(struct contention *contention, uint8_t count)
+void contention_begin(struct contention *contention, const void *lock)
 {
     struct thread_local_state *self = &thread_local_state;
 
-    contention->entry = contention_add(contention->lock, count, contention_units(contention->start));
+    contention->entry = 0;
+    contention->lock = lock;
+    contention->start = contention->end = 0;
+    if (!(process_wanted() & 1u << PROFILE_MUTEX) || self->ended)
+        return;
+    contention->start = clock_ticks();
+    contention->entry = contention_add(lock, 1, contention_units(contention->start));
     if (!contention->entry)
         return;
-    if (count > 1)
-        atomic_fetch_add_explicit(&entries[contention->entry - 1].spinners, 1, memory_order_relaxed);
-    contention->count = count;
     contention->generation = generation;
     contention->abandons = self->abandons;
     contention->outer_at = self->waits_at;
     contention->outer_since = self->waits_since;
     self->waits_since = contention->start;
-    self->waits_at = (uint16_t)(contention->entry | (count > 1 ? WAITS_AS_MANY : 0));
-}
-
-/* Of how many waits that may be short this one is to be registered from the start; 0: it is not. Each of them
-   where each is to be recorded. */
-static unsigned draw_spin(struct thread_local_state *self)
-{
-    struct segment *segment = process_attached();
-
-    if (segment && atomic_load_explicit(&segment->control.mutex_fraction, memory_order_relaxed) == 1)
-        return 1;
-    if (self->spins) {
-        self->spins--;
-        return 0;
-    }
-    self->spins = (uint8_t)((event_random() >> 32) % (2 * SPIN_STRIDE - 1));
-    return SPIN_STRIDE;
-}
-
-static void begin(struct contention *contention, const void *lock, bool may_be_short)
-{
-    unsigned count = 1;
-
-    contention->entry = 0;
-    contention->spins = 0;
-    contention->lock = lock;
-    contention->start = contention->end = 0;
-    if (!(process_wanted() & 1u << PROFILE_MUTEX) || thread_local_state.ended)
-        return;
-    if (may_be_short)
-        count = draw_spin(&thread_local_state);
-    contention->start = clock_ticks();
-    if (count)
-        enter(contention, (uint8_t)count);
-}
-
-void contention_begin(struct contention *contention, const void *lock)
-{
-    begin(contention, lock, true);
-}
-
-void contention_begin_long(struct contention *contention, const void *lock)
-{
-    begin(contention, lock, false);
+    self->waits_at = (uint16_t)contention->entry;
 }
 
 void contention_prove(const struct contention *contention)
@@ -247,87 +206,119 @@ bool contention_is_proven(const void *lock)
     return entry && atomic_load_explicit(&entry->proven, memory_order_relaxed);
 }
 
-/* It is a long wait: of those each is one. */
-static void become_one(struct contention *contention)
+/*
+ * What of the time that nobody held the lock is added to a charge. Of all that is left, so much as the charge
+ * is of SPREAD_MOST usual ones, which keeps shares as they are. A lock that was waited for a few times only
+ * may never be waited for again, so there it is more.
+ */
+static uint64_t added(struct entry *entry, uint64_t charge, uint64_t left)
 {
-    uint64_t start = contention_units(contention->start);
-    uint32_t others = contention->count - 1u;
+    uint64_t mass = atomic_load_explicit(&entry->mass, memory_order_relaxed);
+    uint32_t spread = 1 + atomic_load_explicit(&entry->releases, memory_order_relaxed) / SPREAD_AFTER;
+    double part;
 
-    if (!contention->entry) {
-        enter(contention, 1);
-        return;
-    }
-    if (!others || contention->generation != generation ||
-        thread_local_state.abandons != contention->abandons)
-        return;
-    contention_remove(contention->entry, contention->lock, others, start, start);
-    contention->count = 1;
-    thread_local_state.waits_at = (uint16_t)contention->entry;
+    if (spread > SPREAD_MOST)
+        spread = SPREAD_MOST;
+    part = (double)charge * MEAN_OF / ((double)spread * (double)(mass + !mass));
+    return part < 1 ? (uint64_t)((double)left * part) : left;
 }
 
-static uint64_t spin_ticks(void)
+static uint64_t positive(uint64_t later, uint64_t earlier)
 {
-    static _Atomic uint64_t known;
-    uint64_t ticks = atomic_load_explicit(&known, memory_order_relaxed);
-    if (!ticks) {
-        ticks = (spin_ns << 20) / (clock_ns_of(UINT64_C(1) << 20) + 1);
-        atomic_store_explicit(&known, ticks, memory_order_relaxed);
-    }
-    return ticks;
+    return later > earlier && later - earlier < UINT64_C(1) << 63 ? later - earlier : 0;
 }
 
-bool contention_spin(struct contention *contention)
+/* The calling thread has got the lock, and nobody else waits for it: what the waits took from the last
+   release on is charged to that, with its weight. Left to later ones where that is being recorded still. */
+static void settle(struct entry *entry, uint64_t reached)
 {
-    uint64_t ticks;
+    uint64_t charged = atomic_load_explicit(&entry->charged, memory_order_relaxed);
+    uint64_t left = positive(reached, charged), part;
+    uint32_t release = atomic_load_explicit(&entry->releases, memory_order_relaxed);
+    uint64_t events;
 
-    if (!contention->start)
-        return false;
-    if (contention->spins == SPINS) {
-        become_one(contention);
-        return false;
-    }
-    ticks = ++contention->spins * spin_ticks();
-    for (int i = 0; i < SPIN_PAUSES && clock_ticks() - contention->start < ticks; i++)
-        arch_pause();
-    return true;
-}
-
-void contention_end(struct contention *contention, bool acquired)
-{
-    if (!contention->entry) {
-        if (acquired && contention_is_waited_for(contention->lock))
-            contention_acquired(contention->lock);
+    /* Acquire: pairs with contention_record()'s release. */
+    if (!left || !release || atomic_load_explicit(&entry->recorded, memory_order_acquire) != release)
         return;
-    }
-    if (contention->generation != generation)
+    part = added(entry, atomic_load_explicit(&entry->last, memory_order_relaxed), left);
+    if (!atomic_compare_exchange_strong_explicit(&entry->charged, &charged, charged + part,
+                                                 memory_order_relaxed, memory_order_relaxed))
+        return; /* another reader is as far */
+    events = atomic_load_explicit(&entry->events, memory_order_relaxed);
+    if (events)
+        event_add(atomic_load_explicit(&entry->event, memory_order_relaxed),
+                  clock_ns_of(part << CONTENTION_UNIT_SHIFT) * (events >> WEIGHT_SHIFT));
+}
+
+/* The calling thread has had the lock since then. */
+static void watch(const void *lock, uint64_t since)
+{
+    struct thread_local_state *self = &thread_local_state;
+
+    if (self->watched != lock)
+        self->looks = LOOKS;
+    self->watched = lock;
+    self->watched_from = (uint16_t)(since >> WATCH_SHIFT);
+}
+
+void contention_end(struct contention *contention, enum contention_outcome outcome)
+{
+    struct entry *entry = &entries[contention->entry - 1];
+    uint64_t reached, end;
+
+    if (!contention->entry || contention->generation != generation)
         return;
     contention->end = clock_ticks();
+    end = contention_units(contention->end);
     if (thread_local_state.abandons == contention->abandons) {
-        contention_remove(contention->entry, contention->lock, contention->count,
-                          contention_units(contention->start), contention_units(contention->end));
+        contention_remove(contention->entry, contention->lock, 1, contention_units(contention->start), end);
         thread_local_state.waits_at = contention->outer_at;
         thread_local_state.waits_since = contention->outer_since;
     }
-    if (acquired)
-        contention_acquired_at(contention->lock, contention->end);
+    if (outcome == CONTENTION_FAILED)
+        return;
+    reached = integral(entry, end);
+    if (outcome == CONTENTION_OWNS) {
+        atomic_store_explicit(&entry->mark, reached, memory_order_relaxed);
+        watch(contention->lock, contention->end);
+    }
+    if (!contention_count(atomic_load_explicit(&entry->state, memory_order_relaxed)))
+        settle(entry, reached);
 }
 
-/* Slots are many: those of threads that owned such a lock are remembered. */
+void contention_acquired(const void *lock)
+{
+    struct entry *entry = find((uintptr_t)lock);
+    uint64_t now = clock_ticks();
+
+    if (!contention_is_waited_for(lock))
+        thread_local_state.watched = NULL;
+    else
+        watch(lock, now);
+    if (entry)
+        atomic_store_explicit(&entry->mark, integral(entry, contention_units(now)), memory_order_relaxed);
+}
+
+/* The calling thread is releasing the lock: whether its next holding is looked at, too. */
+static void watch_next(const void *lock, uint64_t now)
+{
+    struct thread_local_state *self = &thread_local_state;
+    uint16_t held = (uint16_t)((now >> WATCH_SHIFT) - self->watched_from);
+
+    if (self->watched != lock || clock_ns_of((uint64_t)held << WATCH_SHIFT) >= long_ns)
+        self->looks = LOOKS;
+    else if (self->looks)
+        self->looks--;
+    self->watched = self->looks ? lock : NULL;
+}
+
 static bool is_own_thread(const struct segment *segment, int tid)
 {
-    enum { KNOWN = 64 };
-    static _Atomic uint32_t known[KNOWN];
     uint32_t used = atomic_load_explicit(&segment->header.used_slots, memory_order_relaxed);
-    uint32_t slot = atomic_load_explicit(&known[(unsigned)tid % KNOWN], memory_order_relaxed);
 
-    if (slot && atomic_load_explicit(&slot_private[slot].tid, memory_order_relaxed) == tid)
-        return true;
-    for (slot = 1; slot < used && slot < LAYOUT_THREADS; slot++) {
-        if (atomic_load_explicit(&slot_private[slot].tid, memory_order_relaxed) != tid)
-            continue;
-        atomic_store_explicit(&known[(unsigned)tid % KNOWN], slot, memory_order_relaxed);
-        return true;
-    }
+    for (uint32_t slot = 1; slot < used && slot < LAYOUT_THREADS; slot++)
+        if (atomic_load_explicit(&slot_private[slot].tid, memory_order_relaxed) == tid)
+            return true;
     return false;
 }
 
@@ -345,159 +336,100 @@ void contention_owned_by(const struct contention *contention, int tid)
 
 void contention_abandon(void)
 {
-    uint32_t at = thread_local_state.waits_at, count = at & WAITS_AS_MANY ? SPIN_STRIDE : 1;
+    uint32_t at = thread_local_state.waits_at;
 
     if (!at)
         return;
-    if (at >= WAITS_AT_CONDITION) {
+    if (at >= WAITS_AT_CONDITION)
         condition_abandon(at);
-    } else {
-        at &= ~(uint32_t)WAITS_AS_MANY;
-        contention_remove(at, contention_lock(at), count, contention_units(thread_local_state.waits_since),
+    else
+        contention_remove(at, contention_lock(at), 1, contention_units(thread_local_state.waits_since),
                           contention_units(clock_ticks()));
-    }
     thread_local_state.waits_at = 0;
     thread_local_state.abandons++;
 }
 
-static uint64_t positive(uint64_t later, uint64_t earlier)
+/*
+ * How many releases this one is to stand for, in 1 / 2^WEIGHT_SHIFT; 0: it is not recorded. One in fraction
+ * of those that made their waiters wait for 10 us on average, and of others more or fewer, as they are longer
+ * or shorter: holders that were preempted, or wait themselves, are few and make most of the sum, which would
+ * otherwise scatter, and to record a short one would take longer than it.
+ */
+static uint64_t draw(uint64_t fraction, uint64_t ns, uint64_t waiters)
 {
-    return later > earlier ? later - earlier : 0;
-}
+    uint64_t weight = fraction, one = UINT64_C(1) << WEIGHT_SHIFT;
 
-/* Draws how many of the thread's next holdings are not looked at, and, where it comes from another lock,
-   whether this one is not, either: true. */
-static bool skip_some(struct thread_local_state *self, const void *lock)
-{
-    uint64_t random = event_random();
-    bool is_other = self->skip_lock != lock;
-
-    self->skip_lock = lock;
-    self->skips = (uint8_t)((random >> 32) % (2 * SHORT_STRIDE - 1));
-    self->holding = is_other && random >> 8 & (SHORT_STRIDE - 1) ? HOLDING_SKIPPED : HOLDING_DRAWN;
-    return self->holding == HOLDING_SKIPPED;
-}
-
-/* now: ticks, or 0. */
-__attribute__((noinline)) void contention_look(const void *lock, uint64_t now)
-{
-    struct thread_local_state *self = &thread_local_state;
-    struct entry *entry = self->ended ? NULL : find((uintptr_t)lock);
-    uint64_t reached, is_short;
-
-    if (!entry)
-        return;
-    is_short = atomic_load_explicit(&entry->shorts, memory_order_relaxed) == SHORT_RUN;
-    if (is_short && skip_some(self, lock))
-        return;
-    reached = integral(entry, contention_units(now ? now : clock_ticks()));
-    atomic_store_explicit(&entry->mark, reached << MARK_SHIFT, memory_order_relaxed);
-}
-
-/* What the charge is to be, so that the sum of all comes to what was waited, that until now and this time
-   included. What drawing it adds is left to later ones: who is drawn seldom would lose it again at once. Of a
-   lock that other processes hold, too, the rest was waited for them. */
-static uint64_t balance(struct entry *entry, uint64_t charge, uint64_t waited, uint64_t reached,
-                        bool is_shared)
-{
-    uint64_t charged = atomic_load_explicit(&entry->charged, memory_order_relaxed);
-    uint64_t mass = atomic_load_explicit(&entry->mass, memory_order_relaxed);
-    int64_t lacks = (int64_t)(reached - charged - waited), more;
-
-    atomic_store_explicit(&entry->mass, mass + charge - (mass >> MASS_SHIFT), memory_order_relaxed);
-    if (is_shared) {
-        atomic_store_explicit(&entry->charged, reached, memory_order_relaxed);
-        return charge;
-    }
-    more = charge < mass ? (int64_t)((double)lacks * ((double)charge / (double)mass)) : lacks;
-    charge = more < 0 && charge < (uint64_t)-more ? 0 : charge + (uint64_t)more;
-    atomic_store_explicit(&entry->charged, charged + charge, memory_order_relaxed);
-    return charge;
-}
-
-/* How many releases this one is to stand for, in 1 / 2^WEIGHT_SHIFT; 0: it is not recorded. */
-static uint64_t draw(uint64_t fraction, uint64_t waited, uint64_t waiters)
-{
-    uint64_t ns = clock_ns_of((waited << CONTENTION_UNIT_SHIFT) / waiters), one = UINT64_C(1) << WEIGHT_SHIFT;
-    uint64_t weight = fraction;
-    if (ns > always_ns)
-        weight = fraction * always_ns / ns;
+    if (fraction > 1)
+        weight = fraction * always_ns / (ns / waiters + 1);
     if (weight <= 1)
-        return one;
+        return fraction ? one : 0;
     return (uint64_t)((unsigned __int128)event_random() * weight >> 64) ? 0 : weight * one;
 }
 
-static void count_short(struct entry *entry, bool is_short)
+/* In units. Of a lock that other processes hold, too, the rest was waited for them. */
+static uint64_t take_charge(struct entry *entry, uint64_t reached, bool is_shared)
 {
-    uint32_t run = atomic_load_explicit(&entry->shorts, memory_order_relaxed);
-    if (!is_short)
-        run = 0;
-    else if (run < SHORT_RUN)
-        run++;
-    atomic_store_explicit(&entry->shorts, run, memory_order_relaxed);
-}
+    uint64_t charge =
+        positive(reached, atomic_exchange_explicit(&entry->mark, reached, memory_order_relaxed));
+    uint64_t mass = atomic_load_explicit(&entry->mass, memory_order_relaxed), left;
+    uint32_t count = atomic_load_explicit(&entry->releases, memory_order_relaxed);
 
-/* The integral from which on the holder is charged. One that got the lock when nobody waited, or shares it,
-   is charged with what came after the last release; if others since were not looked at, with those who wait
-   now.
- */
-static uint64_t since(struct entry *entry, uint64_t mark)
-{
-    uint64_t departed = atomic_load_explicit(&entry->departed, memory_order_relaxed);
-    bool may_be_old =
-        mark & MARK_RELEASED && atomic_load_explicit(&entry->shorts, memory_order_relaxed) == SHORT_RUN;
-    return may_be_old && mark >> MARK_SHIFT < departed ? departed : mark >> MARK_SHIFT;
-}
-
-static enum holding end_holding(const void *lock)
-{
-    struct thread_local_state *self = &thread_local_state;
-    enum holding holding = HOLDING_NONE;
-
-    if (self->skip_lock == lock) {
-        holding = self->holding;
-        self->holding = HOLDING_NONE;
-    }
-    return holding;
-}
-
-struct contention_charge contention_charge(const void *lock, bool is_shared)
-{
-    struct contention_charge charge = {0, 0};
-    struct entry *entry = thread_local_state.ended ? NULL : find((uintptr_t)lock);
-    struct segment *segment = process_attached();
-    uint64_t before, reached, waited, waiters, fraction;
-    enum holding holding = end_holding(lock);
-
-    if (!entry || !segment)
-        return charge;
-    before = atomic_load_explicit(&entry->mark, memory_order_relaxed);
-    reached = integral(entry, contention_units(clock_ticks()));
-    atomic_store_explicit(&entry->mark, reached << MARK_SHIFT | MARK_RELEASED, memory_order_relaxed);
-    waited = positive(reached, since(entry, before));
-    fraction = atomic_load_explicit(&segment->control.mutex_fraction, memory_order_relaxed);
-    fraction = fraction < UINT32_MAX ? fraction : UINT32_MAX;
-    if (!fraction)
+    if (!charge)
+        return 0;
+    mass = count ? mass - mass / MEAN_OF + charge : charge * MEAN_OF;
+    atomic_store_explicit(&entry->mass, mass, memory_order_relaxed);
+    atomic_store_explicit(&entry->last, charge, memory_order_relaxed);
+    atomic_store_explicit(&entry->releases, count + 1 + (count == UINT32_MAX), memory_order_relaxed);
+    left = positive(reached, atomic_load_explicit(&entry->charged, memory_order_relaxed) + charge);
+    if (is_shared || atomic_load_explicit(&entry->foreign, memory_order_relaxed)) {
         atomic_store_explicit(&entry->charged, reached, memory_order_relaxed);
-    if (!waited || !fraction)
         return charge;
-    is_shared |= atomic_load_explicit(&entry->foreign, memory_order_relaxed);
-    waiters = contention_count(atomic_load_explicit(&entry->state, memory_order_relaxed));
-    waiters += !waiters;
-    count_short(entry, clock_ns_of((waited << CONTENTION_UNIT_SHIFT) / waiters) < short_ns);
-    charge.events = draw(fraction, waited, waiters) * (holding == HOLDING_DRAWN ? SHORT_STRIDE : 1);
-    if (charge.events)
-        charge.ticks = balance(entry, (waited * charge.events) >> WEIGHT_SHIFT, waited, reached, is_shared)
-                       << CONTENTION_UNIT_SHIFT;
-    if (waiters == SPIN_STRIDE * atomic_load_explicit(&entry->spinners, memory_order_relaxed))
-        charge.events *= SPIN_STRIDE;
+    }
+    charge += added(entry, charge, left);
+    atomic_fetch_add_explicit(&entry->charged, charge, memory_order_relaxed);
     return charge;
 }
 
-__attribute__((noinline)) void contention_record(enum wait_kind function, struct contention_charge charge)
+void contention_charge(struct contention_charge *charge, const void *lock, bool is_shared)
 {
-    if (charge.events)
-        event_record(KIND_MUTEX, function, charge.events, clock_ns_of(charge.ticks));
+    struct entry *entry = thread_local_state.ended ? NULL : find((uintptr_t)lock);
+    struct segment *segment = process_attached();
+    uint64_t now = clock_ticks(), units, waiters, fraction;
+
+    charge->events = 0;
+    if (!entry || !segment)
+        return;
+    watch_next(lock, now);
+    units = take_charge(entry, integral(entry, contention_units(now)), is_shared);
+    if (!units)
+        return;
+    waiters = contention_count(atomic_load_explicit(&entry->state, memory_order_relaxed));
+    fraction = atomic_load_explicit(&segment->control.mutex_fraction, memory_order_relaxed);
+    fraction = fraction < UINT32_MAX ? fraction : UINT32_MAX;
+    charge->ns = clock_ns_of(units << CONTENTION_UNIT_SHIFT);
+    charge->events = draw(fraction, charge->ns, waiters + !waiters);
+    charge->ns *= charge->events >> WEIGHT_SHIFT;
+    charge->entry = (uint32_t)(entry - entries);
+    charge->release = atomic_load_explicit(&entry->releases, memory_order_relaxed);
+    atomic_store_explicit(&entry->events, charge->events, memory_order_relaxed);
+    if (!charge->events)
+        atomic_store_explicit(&entry->recorded, charge->release, memory_order_release);
+}
+
+__attribute__((noinline)) void contention_record(const struct contention_charge *charge,
+                                                 enum wait_kind function)
+{
+    struct entry *entry = &entries[charge->entry];
+    uint64_t event;
+
+    if (!charge->events)
+        return;
+    event = event_record(KIND_MUTEX, function, charge->events, charge->ns);
+    if (atomic_load_explicit(&entry->releases, memory_order_relaxed) != charge->release)
+        return;
+    atomic_store_explicit(&entry->event, event, memory_order_relaxed);
+    /* Release: pairs with settle()'s acquire. */
+    atomic_store_explicit(&entry->recorded, charge->release, memory_order_release);
 }
 
 void contention_clear(void *table, size_t size)
@@ -510,7 +442,6 @@ void contention_forget(void)
 {
     generation++;
     thread_local_state.waits_at = 0;
-    thread_local_state.holding = HOLDING_NONE;
     condition_forget();
     if (!atomic_exchange_explicit(&was_used, false, memory_order_relaxed))
         return;

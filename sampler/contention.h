@@ -2,21 +2,18 @@
 /*
  * Who holds a lock that others wait for. A thread that finds a lock taken registers under the lock's address;
  * whoever releases it is charged with the time that others waited while it was held, as in Go's mutex
- * profile. The table is private, bounded and lock-free; an acquisition and a release that nobody waits for
- * pay one load each.
+ * profile. The table is private, bounded and lock-free; a lock that nobody waits for is not in it.
  *
  * Use, in hooks:
- *     trylock; if it worked and contention_is_waited_for(lock): contention_acquired(lock)
- *     else contention_begin(&contention, lock)
- *     while (contention_spin(&contention))
- *         trylock; if it worked: contention_end(&contention, true), and return
- *     real lock, contention_end(&contention, it worked)
+ *     trylock; if it worked and contention_is_watched(lock): contention_acquired(lock)
+ *     if the lock is taken:
+ *         contention_begin(&contention, lock); real lock; contention_end(&contention, whether it worked)
  * and
- *     if (!contention_is_waited_for(lock) || contention_is_skipped(lock))
+ *     if (!contention_is_waited_for(lock))
  *         return real unlock
- *     charge = contention_charge(lock, others may have it, too);   // while it is still held
- *     real unlock                                  // from here on the lock's memory is not touched any more
- *     contention_record(RELEASE_function, charge); // walks the stack
+ *     contention_charge(&charge, lock, others may have it, too);   // while it is still held
+ *     real unlock                              // from here on the lock's memory is not touched any more
+ *     contention_record(&charge, RELEASE_function);                // walks the stack
  *
  * Only waiters of this process are seen. Signal-safe, any thread; errno untouched.
  */
@@ -39,8 +36,6 @@ struct contention {
     uint32_t entry;      /* 1 + index of the lock's entry; 0: not registered */
     uint32_t generation; /* of the table: a forked child starts with an empty one */
     uint8_t abandons;    /* thread_local_state's */
-    uint8_t count;       /* of the waiters that it stands for */
-    uint8_t spins;       /* rounds of contention_spin() */
     uint16_t outer_at;   /* thread_local_state's, of the wait that a signal's handler interrupted */
     uint64_t outer_since;
 };
@@ -56,59 +51,38 @@ static inline bool contention_is_waited_for(const void *lock)
     return __builtin_expect(((volatile uint16_t *)contention_filter)[contention_filter_index(lock)] != 0, 0);
 }
 
-/* The calling thread's holding of lock is one of those that are not looked at. Once. */
-static inline bool contention_is_skipped(const void *lock)
+/* The calling thread was charged for this lock before, and is to tell when it gets it. */
+static inline bool contention_is_watched(const void *lock)
 {
-    struct thread_local_state *self = &thread_local_state;
-    if (self->holding != HOLDING_SKIPPED || self->skip_lock != lock)
-        return false;
-    self->holding = HOLDING_NONE;
-    return true;
+    return __builtin_expect(thread_local_state.watched == lock, 0);
 }
 
 /* The calling thread waits for lock from now on. Does nothing while mutex profiles are off. */
 void contention_begin(struct contention *contention, const void *lock);
 
-/* The same for one who has tried for long enough. */
-void contention_begin_long(struct contention *contention, const void *lock);
+/* It waits no longer. SHARES: with other readers. */
+enum contention_outcome { CONTENTION_FAILED, CONTENTION_SHARES, CONTENTION_OWNS };
+void contention_end(struct contention *contention, enum contention_outcome outcome);
 
 /* Where a word of the program's own may be a lock: it was, and is to be charged for. */
 void contention_prove(const struct contention *contention);
 bool contention_is_proven(const void *lock);
 
-/* Spends some 100 ns. false: it is time to wait in earnest, to be called no more for this wait. */
-bool contention_spin(struct contention *contention);
-
-/* A lock that processes may share is held by this thread of any of them; before a wait in earnest. */
+/* A lock that processes may share is held by this thread of any of them. */
 void contention_owned_by(const struct contention *contention, int tid);
 
-void contention_end(struct contention *contention, bool acquired);
+/* The calling thread has lock for itself (not: shares it with other readers), and did not wait for it. */
+void contention_acquired(const void *lock);
 
-/* The calling thread has lock for itself (not: shares it with other readers). */
-void contention_look(const void *lock, uint64_t now);
-static inline void contention_acquired_at(const void *lock, uint64_t now)
-{
-    struct thread_local_state *self = &thread_local_state;
-    if (!self->skips || self->skip_lock != lock) {
-        contention_look(lock, now);
-        return;
-    }
-    self->skips--;
-    self->holding = HOLDING_SKIPPED;
-}
-static inline void contention_acquired(const void *lock)
-{
-    contention_acquired_at(lock, 0);
-}
-
-/* The calling thread is about to release lock: what it is to be charged with. is_shared: perhaps others, who
-   are not seen, had it while threads of this process waited. */
+/* What the calling thread, which is about to release lock, is to be charged with. is_shared: perhaps others,
+   who are not seen, had it while threads of this process waited. */
 struct contention_charge {
-    uint64_t ticks;  /* of all waiters together, scaled up */
-    uint64_t events; /* releases that this one stands for, * 2^WEIGHT_SHIFT; 0: it is not recorded */
+    uint64_t ns;             /* of all waiters together, scaled up */
+    uint64_t events;         /* releases that this one stands for, * 2^WEIGHT_SHIFT; 0: it is not recorded */
+    uint32_t entry, release; /* contention.c's */
 };
-struct contention_charge contention_charge(const void *lock, bool is_shared);
-void contention_record(enum wait_kind function, struct contention_charge charge);
+void contention_charge(struct contention_charge *charge, const void *lock, bool is_shared);
+void contention_record(const struct contention_charge *charge, enum wait_kind function);
 
 /*
  * For condition.h: waiters in number, who began at this time, and those of them who wait no longer. Times are

@@ -316,7 +316,6 @@ bool cpu_signal(const siginfo_t *info, void *context)
     segment = process_segment();
     if (!segment)
         return true;
-    thread_note_time();
     slot = (uint32_t)(uintptr_t)info->si_value.sival_ptr;
     if (!slot) {
         if (!thread_local_state.slot)

@@ -44,21 +44,35 @@ static uint32_t own_slot(void)
     return thread_local_state.slot;
 }
 
-__attribute__((noinline)) void event_record(enum sample_kind kind, enum wait_kind function, uint64_t events,
-                                            uint64_t ns)
+__attribute__((noinline)) uint64_t event_record(enum sample_kind kind, enum wait_kind function,
+                                                uint64_t events, uint64_t ns)
 {
     struct segment *segment = process_segment();
-    uint32_t slot = segment ? own_slot() : 0, stack;
+    uint32_t slot = segment ? own_slot() : 0, stack, sample = 0;
+    struct record record;
+
+    if (!slot || !record_begin(&record, segment, slot, false))
+        return 0;
+    stack = enter_stack(&record, slot, function);
+    if (stack)
+        sample = record_add(&record, stack, kind, events, ns);
+    segment_count(segment, kind == KIND_MUTEX ? COUNT_MUTEX_SAMPLES : COUNT_BLOCK_SAMPLES, 1);
+    record_end(&record, false);
+    process_check_uploader(segment);
+    return sample ? (uint64_t)sample << 32 | record.generation : 0;
+}
+
+void event_add(uint64_t event, uint64_t ns)
+{
+    struct segment *segment = process_segment();
+    uint32_t slot = segment && event ? own_slot() : 0;
     struct record record;
 
     if (!slot || !record_begin(&record, segment, slot, false))
         return;
-    stack = enter_stack(&record, slot, function);
-    if (stack)
-        record_add(&record, stack, kind, events, ns);
-    segment_count(segment, kind == KIND_MUTEX ? COUNT_MUTEX_SAMPLES : COUNT_BLOCK_SAMPLES, 1);
+    if (record.generation == (uint32_t)event)
+        record_add_to(&record, (uint32_t)(event >> 32), ns);
     record_end(&record, false);
-    process_check_uploader(segment);
 }
 
 __attribute__((noinline)) uint32_t event_stack(struct segment *segment, uint32_t *generation)

@@ -20,32 +20,19 @@ struct thread_local_state {
     uint32_t slot;         /* 0: none yet */
     int32_t timer;         /* 1 + the CPU timer's id; 0: has none */
     uint64_t random;       /* event_random()'s state; 0: not seeded */
-    const void *skip_lock; /* a lock of which */
-    uint8_t skips;         /* so many acquisitions are not looked at: contention.c */
-    uint8_t holding;       /* enum holding, of that lock */
+    const void *watched;   /* the lock whose holdings by it are looked at, from first to last: contention.c */
+    uint16_t watched_from; /* ticks / 1024, modulo 2^16: when it got that */
+    uint16_t waits_at;     /* 1 + entry of the lock it waits for; WAITS_AT_CONDITION + entry; 0: neither */
+    uint8_t looks;         /* so many more holdings of that lock are looked at, unless they are long */
     uint8_t abandons;      /* waits for locks that were left by a jump */
     uint8_t slots_asked;   /* times that a wait asked for a slot */
-    uint16_t waits_at;     /* 1 + entry of the lock it waits for, with WAITS_AS_MANY or without;
-                              WAITS_AT_CONDITION + entry; 0: neither */
     uint8_t ended;         /* 1: nothing is recorded any more: no slot again, or no clock to be read */
-    uint8_t spins;         /* so many locks that it finds taken are not registered at once */
     uint64_t waits_since;  /* ticks */
 };
 extern __thread struct thread_local_state thread_local_state
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
-enum { WAITS_AT_CONDITION = 0x8000, WAITS_AS_MANY = 0x4000 };
-
-/* A lock that is known to be held for short times, and is held now by the thread: not looked at; looked at
-   for many; or found to last long, by a CPU sample or a wait in between. */
-enum holding { HOLDING_NONE, HOLDING_SKIPPED, HOLDING_DRAWN, HOLDING_LONG };
-
-/* Time has passed on the calling thread: of what it holds for short times as a rule, this one is long. */
-static inline void thread_note_time(void)
-{
-    if (thread_local_state.holding != HOLDING_NONE)
-        thread_local_state.holding = HOLDING_LONG;
-}
+enum { WAITS_AT_CONDITION = 0x8000 };
 
 /*
  * Thread creation. thread_prepare() is called by the creating thread; it claims a slot and keeps start and

@@ -128,7 +128,6 @@ struct seg_thread *wait_begin(struct wait *wait)
         wait->slot = slot_to_wait_in(wait->kind);
         segment = process_attached();
     }
-    thread_note_time();
     if (!wait->since)
         wait->since = clock_ticks();
     if (__builtin_expect(!wait->slot || !segment, 0)) {

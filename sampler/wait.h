@@ -103,7 +103,6 @@ wait_enter_wanted(struct wait *wait, uint32_t profiles, enum wait_kind kind, uin
         if (!thread)
             return;
     } else {
-        thread_note_time();
         wait->is_inner = false;
         wait->evidence = EVIDENCE_MARK;
         wait->thread = thread;

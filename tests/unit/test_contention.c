@@ -55,9 +55,16 @@ static uint64_t spend(uint64_t ms)
     return spend_us(ms * 1000);
 }
 
+static struct contention_charge charge_for(const char *lock, bool is_shared)
+{
+    struct contention_charge charge = {0};
+    contention_charge(&charge, lock, is_shared);
+    return charge;
+}
+
 static double ms_of(struct contention_charge charge)
 {
-    return (double)clock_ns_of(charge.ticks) / 1e6;
+    return charge.events ? (double)charge.ns / 1e6 : 0;
 }
 
 static void assert_between(struct contention_charge charge, uint64_t low, uint64_t high)
@@ -86,18 +93,18 @@ static void test_charge(void **state)
     low += clock_ticks();
     assert_true(contention_is_waited_for(&lock));
     end = spend(10);
-    charge = contention_charge(&lock, false);
+    charge = charge_for(&lock, false);
     last = clock_ticks();
     assert_between(charge, 2 * end - low, 2 * last - high);
-    contention_end(&first, true);
+    contention_end(&first, CONTENTION_OWNS);
     low = clock_ticks();
     high = spend(5);
-    charge = contention_charge(&lock, false);
+    charge = charge_for(&lock, false);
     assert_between(charge, high - low, clock_ticks() - end);
-    contention_end(&second, true);
+    contention_end(&second, CONTENTION_OWNS);
     assert_false(contention_is_waited_for(&lock));
     spend(5);
-    assert_int_equal(contention_charge(&lock, false).events, 0);
+    assert_int_equal(charge_for(&lock, false).events, 0);
 }
 
 /* One that gives up was waiting all the same: the holder is charged, and nobody else. */
@@ -112,11 +119,11 @@ static void test_timeout(void **state)
     after = clock_ticks();
     end = spend(5);
     contention_begin(&other, &lock);
-    contention_end(&waiter, false);
-    charge = contention_charge(&lock, false);
+    contention_end(&waiter, CONTENTION_FAILED);
+    charge = charge_for(&lock, false);
     last = clock_ticks();
     assert_between(charge, end - after, last - before + last - end);
-    contention_end(&other, true);
+    contention_end(&other, CONTENTION_OWNS);
 }
 
 /* What passes between a release and the next acquisition comes with later charges, in proportion to them: the
@@ -127,7 +134,7 @@ static bool spread_is_fair(const char *lock)
     enum { HOLDINGS = 64 };
     static const uint64_t us[] = {100, 300, 20000};
     struct contention waiter;
-    struct contention_charge all = {0, 1};
+    struct contention_charge all = {.events = 1};
     uint64_t before = clock_ticks(), after, got, charged[3] = {0}, gaps = 0, released, end;
     bool is_disturbed = false;
 
@@ -136,7 +143,7 @@ static bool spread_is_fair(const char *lock)
     for (int i = 0; i <= HOLDINGS; i++) {
         int which = i == HOLDINGS ? 2 : i % 2;
         spend_us(us[which]);
-        charged[which] += contention_charge(lock, false).ticks;
+        charged[which] += charge_for(lock, false).ns;
         released = clock_ticks();
         is_disturbed |= clock_ns_of(released - got) > 1200 * us[which];
         if (i < HOLDINGS) {
@@ -147,8 +154,8 @@ static bool spread_is_fair(const char *lock)
         }
     }
     end = clock_ticks();
-    contention_end(&waiter, true);
-    all.ticks = charged[0] + charged[1] + charged[2];
+    contention_end(&waiter, CONTENTION_OWNS);
+    all.ns = charged[0] + charged[1] + charged[2];
     if (is_disturbed)
         return false;
     assert_between(all, released - after - gaps / 10, end - before);
@@ -176,17 +183,17 @@ static void is_charged(const char *lock, int owner, bool is_shared, bool with_ga
     contention_begin(&waiter, lock);
     contention_owned_by(&waiter, owner);
     released = clock_ticks();
-    contention_charge(lock, is_shared);
+    charge_for(lock, is_shared);
     spend(5);
     before = clock_ticks();
     contention_acquired(lock);
     got = clock_ticks();
     end = spend(2);
-    charge = contention_charge(lock, is_shared);
+    charge = charge_for(lock, is_shared);
     assert_between(charge, end - (with_gap ? before : got), clock_ticks() - (with_gap ? released : before));
     if (with_gap)
         assert_true(ms_of(charge) > 6);
-    contention_end(&waiter, true);
+    contention_end(&waiter, CONTENTION_OWNS);
 }
 
 static void test_shared(void **state)
@@ -216,12 +223,12 @@ static void test_full(void **state)
     assert_int_equal(lost + registered, LOCKS);
     assert_true(registered > 3500);
     for (unsigned i = 0; i < LOCKS; i++)
-        contention_end(&waiters[i], false);
+        contention_end(&waiters[i], CONTENTION_FAILED);
     for (unsigned i = 0; i < CONTENTION_FILTER; i++)
         assert_int_equal(contention_filter[i], 0);
     contention_begin(&waiters[0], &locks[64]);
     assert_int_not_equal(waiters[0].entry, 0);
-    contention_end(&waiters[0], true);
+    contention_end(&waiters[0], CONTENTION_OWNS);
 }
 
 /* A forked child's table is empty: a wait that began in its parent ends without a trace. */
@@ -233,7 +240,7 @@ static void test_forget(void **state)
     contention_begin(&waiter, &lock);
     contention_forget();
     assert_false(contention_is_waited_for(&lock));
-    contention_end(&waiter, true);
+    contention_end(&waiter, CONTENTION_OWNS);
     assert_false(contention_is_waited_for(&lock));
 }
 
@@ -243,8 +250,8 @@ static void *come_and_go(void *unused)
     for (unsigned i = 0; i < 20000; i++) {
         struct contention waiter;
         contention_begin(&waiter, &shared[i % 4]);
-        contention_charge(&shared[(i + 1) % 4], false);
-        contention_end(&waiter, i % 2);
+        charge_for(&shared[(i + 1) % 4], false);
+        contention_end(&waiter, i % 2 ? CONTENTION_OWNS : CONTENTION_FAILED);
     }
     return unused;
 }
@@ -280,14 +287,14 @@ static void test_ban(void **state)
     assert_true(clock_ticks() > begin);
     inner_ns = clock_ns(CLOCK_MONOTONIC) - inner_ns;
     end = spend(5);
-    charge = contention_charge(&lock, false);
+    charge = charge_for(&lock, false);
     last = clock_ticks();
     outer_ns = clock_ns(CLOCK_MONOTONIC) - outer_ns;
     prctl(PR_SET_TSC, PR_TSC_ENABLE);
     ns = clock_ns_of(end - begin);
     assert_true(ns <= outer_ns && ns + ns / 100 > inner_ns + 5000000);
     assert_between(charge, end - begin, last - before);
-    contention_end(&waiter, false);
+    contention_end(&waiter, CONTENTION_FAILED);
 }
 
 int main(void)
