@@ -47,22 +47,6 @@ int pthread_setname_np(pthread_t thread, const char *name)
     return error;
 }
 
-/* The context's stack is known already; its start function's arguments go on to the real one where they are.
- */
-__attribute__((used, visibility("hidden"))) void *hook_note_context(const ucontext_t *context);
-void *hook_note_context(const ucontext_t *context)
-{
-    thread_note_stack(context->uc_stack.ss_sp, context->uc_stack.ss_size);
-    return (void *)real.makecontext;
-}
-
-#define UNUSED __attribute__((unused))
-__attribute__((naked)) void makecontext(UNUSED ucontext_t *context, UNUSED void (*start)(void),
-                                        UNUSED int count, ...)
-{
-    __asm__(MACHINE_CALL_THEN_JUMP("call hook_note_context\n\t"));
-}
-
 /* Out of a handler, perhaps, that interrupted a wait. One that jumps within the handler ends the mark of a
    wait that goes on: then the kernel is asked what the thread is blocked in. */
 void longjmp(struct __jmp_buf_tag where[1], int value)
@@ -95,9 +79,11 @@ void __longjmp_chk(struct __jmp_buf_tag where[1], int value)
 
 int dlclose(void *handle)
 {
-    int result = real.dlclose(handle);
+    int result;
+    unwind_unload_begin();
+    result = real.dlclose(handle);
+    unwind_unload_end();
     real_forget_operators();
-    unwind_forget();
     process_note_unload();
     return result;
 }

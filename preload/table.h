@@ -60,7 +60,6 @@
     X(THREAD, int, pthread_setname_np, (pthread_t thread, const char *name), NULL)                           \
     X(THREAD, int, prctl, (int option, ...), NULL)                                                           \
     X(THREAD, long, syscall, (long number, ...), NULL)                                                       \
-    X(THREAD, void, makecontext, (ucontext_t * context, void (*start)(void), int count, ...), NULL)          \
     X(THREAD, void, longjmp, (struct __jmp_buf_tag where[1], int value), NULL)                               \
     X(THREAD, void, _longjmp, (struct __jmp_buf_tag where[1], int value), NULL)                              \
     X(THREAD, void, siglongjmp, (struct __jmp_buf_tag where[1], int value), NULL)                            \

@@ -28,14 +28,13 @@ static void draw_gap(uint64_t rate)
 static void record_alloc(struct segment *segment, uintptr_t block, size_t size, uint64_t rate)
 {
     uint32_t slot = thread_local_state.slot;
-    struct stack_range ranges[STACK_RANGES] = {
-        {slot_private[slot].stack_low, slot_private[slot].stack_high}, {0, 0}, {0, 0}};
+    struct stack_range ranges[STACK_RANGES] = {{slot_private[slot].stack_low, slot_private[slot].stack_high},
+                                               {0, 0}};
     struct alloc_saved live = {.size = size, .objects = sampling_weight(size, rate)};
     struct arch_regs regs = {{0}};
     struct record record;
 
     arch_capture(&regs);
-    ranges[2] = thread_noted_stack(regs.r[ARCH_SP]);
     if (!record_begin(&record, segment, slot, false))
         return;
     live.stack = record_stack(&record, WAIT_NONE, &regs, ranges);

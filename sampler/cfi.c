@@ -85,12 +85,24 @@ static int read_entry(struct cursor *c, struct cursor *body, uint64_t *cie)
     if (c->failed || length < 4 ||
         length > cursor_left(c)) /* also the terminator, and 64-bit lengths, which nobody emits */
         return length == 0 ? -ENOENT : -EINVAL;
-    *body = (struct cursor){.at = c->at, .end = c->at + length};
+    *body = (struct cursor){.at = c->at, .end = c->at + length, .peek = c->peek};
     c->at += length;
     uintptr_t here = (uintptr_t)body->at;
     uint64_t delta = cursor_fixed(body, 4);
     *cie = delta ? here - delta : 0;
     return 0;
+}
+
+/* The letters of an augmentation string, which ends at a NUL. */
+enum { LETTERS = 8 };
+static void read_letters(struct cursor *c, char letters[LETTERS])
+{
+    unsigned count = 0;
+    do {
+        letters[count] = (char)cursor_fixed(c, 1);
+    } while (letters[count] != 0 && ++count < LETTERS);
+    if (count == LETTERS)
+        cursor_fail(c); /* nobody has so many */
 }
 
 static void read_augmentation(struct cursor *c, struct cie *cie, const char *letter)
@@ -101,7 +113,7 @@ static void read_augmentation(struct cursor *c, struct cie *cie, const char *let
         cursor_fail(c);
         return;
     }
-    struct cursor data = {.at = c->at, .end = c->at + size};
+    struct cursor data = {.at = c->at, .end = c->at + size, .peek = c->peek};
     c->at += size;
     for (; *letter; letter++) {
         if (*letter == 'R')
@@ -122,22 +134,22 @@ static void read_augmentation(struct cursor *c, struct cie *cie, const char *let
 static int read_cie(const struct cfi_memory *memory, uint64_t address, struct cie *cie)
 {
     struct cursor c, next;
+    char letters[LETTERS];
     uint64_t id;
     if (!cursor_at(&next, memory, address) || read_entry(&next, &c, &id) != 0 || id != 0)
         return -EINVAL;
     uint64_t version = cursor_fixed(&c, 1);
-    const char *augmentation = (const char *)c.at;
-    if ((version != 1 && version != 3) || !memchr(c.at, 0, cursor_left(&c)))
+    read_letters(&c, letters);
+    if (c.failed || (version != 1 && version != 3))
         return -EINVAL;
-    c.at += strlen(augmentation) + 1;
 
     *cie = (struct cie){.encoding = DW_EH_PE_absptr};
     cie->code_align = cursor_uleb(&c);
     cie->data_align = cursor_sleb(&c);
     uint64_t return_register = version == 1 ? cursor_fixed(&c, 1) : cursor_uleb(&c);
-    if (augmentation[0] == 'z')
-        read_augmentation(&c, cie, augmentation + 1);
-    else if (augmentation[0] != '\0')
+    if (letters[0] == 'z')
+        read_augmentation(&c, cie, letters + 1);
+    else if (letters[0] != '\0')
         return -EINVAL;
     cie->program = c;
     return c.failed || return_register != ARCH_DWARF_PC ? -EINVAL : 0;
@@ -159,38 +171,70 @@ static int match_fde(const struct cie *cie, struct cursor *body, uint64_t pc, ui
     return 0;
 }
 
-static int32_t table_entry(const uint8_t *table, uint64_t index, unsigned word)
+/* Functions and their FDEs, sorted, both as offsets from the .eh_frame_hdr. */
+struct table {
+    const struct cfi_memory *memory;
+    uintptr_t start; /* of the entries */
+    uint64_t count;
+    bool failed;
+};
+
+static int64_t table_entry(struct table *table, uint64_t index, unsigned word)
 {
-    int32_t value;
-    memcpy(&value, table + 8 * index + 4 * word, sizeof(value));
+    struct cursor c;
+    if (!cursor_at(&c, table->memory, table->start + 8 * index + 4 * word))
+        return 0;
+    int64_t value = (int64_t)cursor_signed(&c, 4);
+    table->failed |= c.failed;
     return value;
 }
 
-/* The FDE of the last entry at or below pc: where the table's two columns are offsets from its header. */
-static int search_table(const struct cfi_memory *memory, const uint8_t *frame_hdr, const uint8_t *table,
-                        uint64_t count, uint64_t pc, struct cursor *entry)
+/* Where in [low, high) a function is to be expected that lies between those of the two ends: so a search
+   meets few blocks of a large table (peek.h), where halving it would meet another one each time. */
+static uint64_t guess_place(uint64_t low, uint64_t high, int64_t low_value, int64_t high_value,
+                            int64_t wanted)
 {
-    uint64_t low = 0, high = count;
-    int64_t wanted = (int64_t)(pc - (uintptr_t)frame_hdr);
-    while (low < high) {
-        uint64_t middle = low + (high - low) / 2;
-        if (table_entry(table, middle, 0) <= wanted)
+    double share = (double)(wanted - low_value) / ((double)(high_value - low_value) + 1);
+    uint64_t place = low + (uint64_t)(share * (double)(high - low));
+    return place < high ? place : high - 1;
+}
+
+/* The FDE of the last entry at or below pc. */
+static int search_table(struct table *table, const uint8_t *frame_hdr, uint64_t pc, struct cursor *entry)
+{
+    enum { CLOSE = 64 };
+    uint64_t low = 1,
+             high = table->count; /* entries below low are at or below pc, those from high on are not */
+    int64_t wanted = (int64_t)(pc - (uintptr_t)frame_hdr), low_value = table_entry(table, 0, 0);
+    int64_t high_value = (int64_t)((uintptr_t)table->memory->end - (uintptr_t)frame_hdr);
+    bool halve = false;
+    if (table->count == 0 || low_value > wanted)
+        return table->failed ? -EINVAL : -ENOENT;
+    while (low < high && !table->failed) {
+        uint64_t size = high - low, middle = low + size / 2;
+        if (size > CLOSE && !halve && wanted < high_value)
+            middle = guess_place(low, high, low_value, high_value, wanted);
+        int64_t value = table_entry(table, middle, 0);
+        if (value <= wanted) {
             low = middle + 1;
-        else
+            low_value = value;
+        } else {
             high = middle;
+            high_value = value;
+        }
+        halve = high - low > size / 2;
     }
-    if (low == 0)
-        return -ENOENT;
-    uint64_t address = (uintptr_t)frame_hdr + (uint64_t)(int64_t)table_entry(table, low - 1, 1);
-    return cursor_at(entry, memory, address) ? 0 : -EINVAL;
+    uint64_t address = (uintptr_t)frame_hdr + (uint64_t)table_entry(table, low - 1, 1);
+    return !table->failed && cursor_at(entry, table->memory, address) ? 0 : -EINVAL;
 }
 
 /* Finds the FDE for pc among the entries from c on; most: how many may be looked at. */
 static int search_entries(const struct cfi_memory *memory, struct cursor *c, unsigned most, uint64_t pc,
-                          struct cie *cie, struct cursor *program, uint64_t *start)
+                          struct cie *cie, struct cursor *program, uint64_t *start, uintptr_t *fde)
 {
     uint64_t parsed = 0, address;
     for (; most > 0; most--) {
+        *fde = (uintptr_t)c->at;
         int error = read_entry(c, program, &address);
         if (error)
             return error;
@@ -207,7 +251,7 @@ static int search_entries(const struct cfi_memory *memory, struct cursor *c, uns
 }
 
 static int find_fde(const struct cfi_memory *memory, const uint8_t *frame_hdr, uint64_t pc, struct cie *cie,
-                    struct cursor *program, uint64_t *start)
+                    struct cursor *program, uint64_t *start, uintptr_t *fde)
 {
     struct cursor c, entry;
     if (!cursor_at(&c, memory, (uintptr_t)frame_hdr) || cursor_fixed(&c, 1) != 1)
@@ -219,12 +263,13 @@ static int find_fde(const struct cfi_memory *memory, const uint8_t *frame_hdr, u
         uint64_t count = read_encoded(&c, count_encoding, (uintptr_t)frame_hdr);
         if (c.failed || count > cursor_left(&c) / 8)
             return -EINVAL;
-        int error = search_table(memory, frame_hdr, c.at, count, pc, &entry);
-        return error ? error : search_entries(memory, &entry, 1, pc, cie, program, start);
+        struct table table = {.memory = memory, .start = (uintptr_t)c.at, .count = count};
+        int error = search_table(&table, frame_hdr, pc, &entry);
+        return error ? error : search_entries(memory, &entry, 1, pc, cie, program, start, fde);
     }
     if (c.failed || !cursor_at(&entry, memory, frame))
         return -EINVAL;
-    return search_entries(memory, &entry, MOST_ENTRIES, pc, cie, program, start);
+    return search_entries(memory, &entry, MOST_ENTRIES, pc, cie, program, start, fde);
 }
 
 static bool fits32(int64_t value)
@@ -416,27 +461,44 @@ static int run_program(struct machine *m, struct cursor c)
     return c.failed || m->operations > MOST_OPERATIONS ? -EINVAL : 0;
 }
 
-int cfi_find_row(const struct cfi_memory *memory, const uint8_t *frame_hdr, uintptr_t pc, struct cfi_row *row)
+/* The location of m and what is in cie and program are the FDE's. */
+static int run_both(struct machine *m, const struct cie *cie, struct cursor program, uint64_t pc,
+                    struct cfi_row *row)
+{
+    m->cie = cie;
+    m->pc = pc;
+    m->operations = m->depth = 0;
+    memset(&m->row, 0, sizeof(m->row));
+    m->initial = m->row;
+    m->row.signal = cie->signal;
+    int error = run_program(m, cie->program);
+    m->initial = m->row;
+    m->depth = 0;
+    if (!error)
+        error = run_program(m, program);
+    if (!error)
+        *row = m->row;
+    return error;
+}
+
+int cfi_find_row(const struct cfi_memory *memory, const uint8_t *frame_hdr, uintptr_t pc, struct cfi_row *row,
+                 uintptr_t *fde)
 {
     struct cie cie;
     struct cursor program;
-    struct machine m;
-    int error = find_fde(memory, frame_hdr, pc, &cie, &program, &m.location);
-    if (error)
-        return error;
-    m.memory = memory;
-    m.cie = &cie;
-    m.pc = pc;
-    m.operations = m.depth = 0;
-    memset(&m.row, 0, sizeof(m.row));
-    m.initial = m.row;
-    m.row.signal = cie.signal;
-    error = run_program(&m, cie.program);
-    m.initial = m.row;
-    m.depth = 0;
-    if (!error)
-        error = run_program(&m, program);
-    if (!error)
-        *row = m.row;
-    return error;
+    struct machine m = {.memory = memory};
+    uintptr_t unused;
+    int error = find_fde(memory, frame_hdr, pc, &cie, &program, &m.location, fde ? fde : &unused);
+    return error ? error : run_both(&m, &cie, program, pc, row);
+}
+
+int cfi_read_row(const struct cfi_memory *memory, uintptr_t fde, uintptr_t pc, struct cfi_row *row)
+{
+    struct cie cie;
+    struct cursor entry, program;
+    struct machine m = {.memory = memory};
+    if (!cursor_at(&entry, memory, fde))
+        return -EINVAL;
+    int error = search_entries(memory, &entry, 1, pc, &cie, &program, &m.location, &fde);
+    return error ? error : run_both(&m, &cie, program, pc, row);
 }

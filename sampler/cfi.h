@@ -15,9 +15,12 @@
 
 #include "arch.h"
 
-/* What may be read as call frame information: [start, end), at most 4 GiB. */
+struct peek;
+
+/* What may be read as call frame information: [start, end), at most 4 GiB; by peek, or where it is (NULL). */
 struct cfi_memory {
     const uint8_t *start, *end;
+    struct peek *peek;
 };
 
 enum cfi_how {
@@ -41,9 +44,11 @@ struct cfi_row {
     int32_t cfa_value; /* offset, or the expression's place as above */
 };
 
-/* The row for address pc, by the .eh_frame_hdr at frame_hdr. 0 or negative errno. */
-int cfi_find_row(const struct cfi_memory *memory, const uint8_t *frame_hdr, uintptr_t pc,
-                 struct cfi_row *row);
+/* The row for address pc, by the .eh_frame_hdr at frame_hdr. *fde (may be NULL): the address of its FDE,
+   which gives it again by cfi_read_row(). 0 or negative errno. */
+int cfi_find_row(const struct cfi_memory *memory, const uint8_t *frame_hdr, uintptr_t pc, struct cfi_row *row,
+                 uintptr_t *fde);
+int cfi_read_row(const struct cfi_memory *memory, uintptr_t fde, uintptr_t pc, struct cfi_row *row);
 
 /* Reads 8 bytes of the stack. false: must not be read. */
 typedef bool cfi_load(void *context, uintptr_t address, uint64_t *value);

@@ -12,9 +12,11 @@
 #include <string.h>
 
 #include "cfi.h"
+#include "peek.h"
 
 struct cursor {
-    const uint8_t *at, *end;
+    const uint8_t *at, *end; /* addresses, which only cursor_fixed() reads from */
+    struct peek *peek;
     bool failed;
 };
 
@@ -32,11 +34,12 @@ static inline void cursor_fail(struct cursor *c)
 static inline uint64_t cursor_fixed(struct cursor *c, size_t size)
 {
     uint64_t value = 0;
-    if (cursor_left(c) < size) {
+    const uint8_t *bytes = c->at;
+    if (cursor_left(c) < size || (c->peek && !(bytes = peek_at(c->peek, (uintptr_t)c->at, size)))) {
         cursor_fail(c);
         return 0;
     }
-    memcpy(&value, c->at, size); /* little-endian, as arch.h's machines are */
+    memcpy(&value, bytes, size); /* little-endian, as arch.h's machines are */
     c->at += size;
     return value;
 }
@@ -80,7 +83,8 @@ static inline bool cursor_at(struct cursor *c, const struct cfi_memory *memory, 
 {
     if (address < (uintptr_t)memory->start || address >= (uintptr_t)memory->end)
         return false;
-    *c = (struct cursor){.at = memory->start + (address - (uintptr_t)memory->start), .end = memory->end};
+    *c = (struct cursor){
+        .at = memory->start + (address - (uintptr_t)memory->start), .end = memory->end, .peek = memory->peek};
     return true;
 }
 

@@ -269,8 +269,8 @@ static void record_cpu(struct segment *segment, uint32_t slot, uint32_t period_n
                        void *context)
 {
     const ucontext_t *uc = context;
-    struct stack_range ranges[STACK_RANGES] = {
-        {slot_private[slot].stack_low, slot_private[slot].stack_high}, {0, 0}, {0, 0}};
+    struct stack_range ranges[STACK_RANGES] = {{slot_private[slot].stack_low, slot_private[slot].stack_high},
+                                               {0, 0}};
     struct arch_regs regs;
     struct record record;
     uint32_t stack;
@@ -280,7 +280,6 @@ static void record_cpu(struct segment *segment, uint32_t slot, uint32_t period_n
         ranges[1].low = (uintptr_t)uc->uc_stack.ss_sp;
         ranges[1].high = ranges[1].low + uc->uc_stack.ss_size;
     }
-    ranges[2] = thread_noted_stack(regs.r[ARCH_SP]);
     if (!record_begin(&record, segment, slot, true))
         return;
     stack = record_stack(&record, WAIT_NONE, &regs, ranges);

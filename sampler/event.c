@@ -25,12 +25,11 @@ uint64_t event_random(void)
 __attribute__((always_inline)) static inline uint32_t enter_stack(struct record *record, uint32_t slot,
                                                                   enum wait_kind leaf)
 {
-    struct stack_range ranges[STACK_RANGES] = {
-        {slot_private[slot].stack_low, slot_private[slot].stack_high}, {0, 0}, {0, 0}};
+    struct stack_range ranges[STACK_RANGES] = {{slot_private[slot].stack_low, slot_private[slot].stack_high},
+                                               {0, 0}};
     struct arch_regs regs = {{0}};
 
     arch_capture(&regs);
-    ranges[2] = thread_noted_stack(regs.r[ARCH_SP]);
     return record_stack(record, leaf, &regs, ranges);
 }
 

@@ -3,40 +3,63 @@
  * The ELF files mapped in the process: found by _dl_find_object (lock-free and signal-safe in glibc 2.35 and
  * later), recorded in the segment the first time a stack runs through them, so that plugins need no hook of
  * dlopen.
+ *
+ * A module may go at any moment, also while it is looked at: what is mapped of it, and what the loader keeps
+ * about it, is read by peek.h and net.h only.
  */
 #ifndef CPROF_SAMPLER_MODULES_H
 #define CPROF_SAMPLER_MODULES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct segment;
-struct cfi_memory;
+struct peek;
 
 struct module {
-    uintptr_t start, end;     /* mapped addresses */
-    uintptr_t bias;           /* address minus ELF virtual address */
-    const uint8_t *frame_hdr; /* .eh_frame_hdr, or NULL */
-    const char *path; /* owned by the loader, valid while the module is mapped; "" for the program itself */
+    uintptr_t start, end; /* mapped addresses */
+    uintptr_t frame_hdr;  /* .eh_frame_hdr; 0: has none */
+    const void *map;      /* the loader's struct link_map; NULL: the loader does not know it */
+    const char *path;     /* NULL: the loader has it */
+    uintptr_t bias;       /* where path is not NULL: address minus ELF virtual address */
+    uint64_t key;         /* of what is kept about it: another one when another module takes its place */
+    uint64_t unloads;     /* the state of all unloading when it was found */
+    bool stays;           /* the program was started with it, so nobody unloads it */
 };
 
 /* The module that pc is in, into *module. false: none (JIT code, a wild address). Signal-safe. */
 bool module_find(uintptr_t pc, struct module *module);
 
-/* The readable part of the module that holds its .eh_frame_hdr, and so its .eh_frame. false: has none.
- * Signal-safe. */
-bool module_frame_memory(const struct module *module, struct cfi_memory *memory);
+/* No unloading that we know of was under way when it was found: what is read of it may be kept. */
+enum { UNLOADS_UNDER_WAY = 0xffff };
+static inline bool module_is_steady(const struct module *module)
+{
+    return module->stays || (module->unloads & UNLOADS_UNDER_WAY) == 0;
+}
 
-/* The address is in a module, right after a call instruction: what a return address looks like. Signal-safe.
+/* It is still where it was found, and nothing was unloaded meanwhile. */
+bool module_is_there(const struct module *module);
+
+/* These bytes of it stay readable: of a module that the program was started with, as its file says. */
+bool module_may_be_read(const struct module *module, uintptr_t address, size_t size);
+
+/* There is a call instruction right before address, in a segment of code. What a return address looks like.
  */
-bool module_is_after_call(uintptr_t address);
+bool module_is_after_call(struct peek *peek, uintptr_t address);
 
 /* Makes sure that the module is in segment->module[] for the present epoch, raising header.epoch when it
-   takes over addresses of another one. Counts COUNT_LOST_MODULE when the table is full. Signal-safe. */
-void module_record(struct segment *segment, const struct module *module);
+   takes over addresses of another one. Counts COUNT_LOST_MODULE when the table is full. true: room is now
+   that of a path. Signal-safe. */
+enum { MODULE_ROOM = 2048 };
+bool module_record(struct segment *segment, struct peek *peek, char room[MODULE_ROOM]);
 
-/* Forgets which modules were recorded: they are looked for in the segment again. Part of unwind_forget(). */
-void modules_forget(void);
+/* Around each dlclose(). */
+void modules_unload_begin(void);
+void modules_unload_end(void);
+
+/* Another segment: modules are recorded again. child: in a child of fork(). */
+void modules_forget(bool child);
 
 void modules_start(void); /* see unwind_start() */
 

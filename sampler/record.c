@@ -14,7 +14,10 @@ enum { BUFFERS = 64, PROBES = 128 };
  * A sample holds one for 2 us; one that is held for much longer was left behind by a longjmp out of a signal
  * handler that had interrupted a sample, and is taken over.
  */
-static uint64_t buffer_frames[BUFFERS][LAYOUT_FRAMES];
+static struct buffer {
+    uint64_t frames[LAYOUT_FRAMES];
+    struct unwind_room room;
+} buffers[BUFFERS];
 static _Atomic uint64_t buffer_taken[BUFFERS];              /* ticks when it was taken, 0: free */
 static const int64_t buffer_stale_ticks = INT64_C(1) << 36; /* 10 s or more on every machine */
 
@@ -50,7 +53,7 @@ bool record_begin(struct record *record, struct segment *segment, uint32_t slot,
         segment_count(segment, COUNT_LOST_BUFFER, 1);
         return false;
     }
-    record->frames = buffer_frames[record->buffer];
+    record->frames = buffers[record->buffer].frames;
     record->segment = segment;
     record->thread = thread;
     record->outer = in_handler ? atomic_load_explicit(&thread->bank_in_use, memory_order_relaxed) : 0;
@@ -190,8 +193,8 @@ static struct unwound walk_below(const struct record *record, enum wait_kind lea
                                  const struct arch_regs *regs, const struct stack_range *ranges)
 {
     unsigned first = leaf != WAIT_NONE;
-    struct unwound walk =
-        unwind_stack(record->segment, regs, ranges, record->frames + first, LAYOUT_FRAMES - first);
+    struct unwound walk = unwind_stack(record->segment, regs, ranges, &buffers[record->buffer].room,
+                                       record->frames + first, LAYOUT_FRAMES - first);
 
     if (!walk.frames) {
         record->frames[first] = regs->r[ARCH_PC];

@@ -47,6 +47,7 @@
     X(prctl_name)                                                                                            \
     X(prctl_ptracer)                                                                                         \
     X(process_vm_readv)                                                                                      \
+    X(mincore)                                                                                               \
     X(prlimit64)                                                                                             \
     X(memfd_create)                                                                                          \
     X(ftruncate)                                                                                             \

@@ -60,11 +60,6 @@ void thread_adopt_self(uintptr_t stack_high);
  * Signal-safe. */
 void thread_renamed(pthread_t handle, const char *name);
 
-/* Registers a coroutine stack (makecontext), so that walks through it are bounded; the one that sp is in, or
- * {0, 0}. */
-void thread_note_stack(const void *low, size_t size);
-struct stack_range thread_noted_stack(uintptr_t sp);
-
 /* Of a CPU signal's handler: gives a thread that no hook saw a slot and a timer; frees those of one that has
  * ended. */
 struct segment;

@@ -1,44 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Rules for editing this file: it runs in a signal handler, at any instruction of the program, also inside
- * malloc, the loader and itself. The stack and the registers may hold anything: what is not inside [low,
- * high) of the walk is not read, and the stack pointer must rise with every step but the first.
+ * malloc, the loader and itself. The stack and the registers may hold anything, and other threads may unmap
+ * anything but the stack that this one runs on: nothing is read directly but what is inside [low, high) of
+ * the walk. The stack pointer must rise with every step but the first.
  */
 #include "unwind.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/uio.h>
 
 #include "cfi.h"
 #include "layout.h"
 #include "modules.h"
-#include "seccomp.h"
-#include "sys.h"
+#include "net.h"
 
 enum {
-    CACHE_BITS = 14, /* 256 KiB, of which only touched pages exist */
-    RED_ZONE = 128,  /* what a function may use below its stack pointer */
-    CHUNK = 512,     /* bytes that one system call reads of a stack of unknown bounds; never across a page */
+    CACHE_BITS = 14,     /* 256 KiB, of which only touched pages exist */
+    RED_ZONE = 128,      /* what a function may use below its stack pointer */
+    CHUNK = MODULE_ROOM, /* bytes that one system call reads of a stack; divides a page */
     SEARCHED_WORDS = 32, /* of the frame of code without call frame information */
 };
 
 /* What is known of an address, in the low bits of a packed row. */
 enum row_kind {
-    ROW_MISSING, /* not in the cache */
+    ROW_MISSING, /* not in the cache; of row_of(): it cannot be read */
     ROW_PACKED,  /* the whole row is in this word */
-    ROW_FDE,     /* too odd for that: evaluated each time */
-    ROW_BARE,    /* no call frame information */
-    ROW_LAST,    /* no caller: the return address is undefined */
+    ROW_FDE,  /* too odd for that: evaluated each time, by the FDE at the address that is above ROW_FDE_SHIFT
+               */
+    ROW_BARE, /* in a module, but no call frame information */
+    ROW_LAST, /* no caller: the return address is undefined */
+    ROW_NOWHERE, /* in no module: never kept, as one may be mapped there later */
+    ROW_KIND = 7,
 };
 
 /*
  * A packed row: bits 0-2 the kind, 3-5 the register (enum arch_reg) that the CFA is counted from, 6-29 by how
  * many words; from bit 32 on, four bits for each register from ARCH_FP to the last: n is saved n + 1 words
  * below the CFA, 0 is not saved. The return address is the word below the CFA. That is what compilers make
- * but for odd functions.
+ * but for odd functions. Bits 62 and 63 of each kind: whether a call instruction ends behind the address.
  */
 enum { PACK_REGISTER = 3, PACK_OFFSET = 6, PACK_OFFSET_BITS = 24, PACK_SAVED = 32, PACK_SAVED_MOST = 15 };
+enum { ROW_FDE_SHIFT = 3 };
+static const uint64_t call_is_known = UINT64_C(1) << 62, call_is_there = UINT64_C(1) << 63;
 
 /* check ^ row is the key: a row that is torn between two writers fits no address. Relaxed order is enough,
    since a row is all in one word. */
@@ -46,22 +50,24 @@ struct cache_entry {
     _Atomic uint64_t check, row;
 };
 static struct cache_entry cache[1 << CACHE_BITS];
-static _Atomic uint64_t generation = 1;
 static struct segment *_Atomic recorded_in;
 
 static uintptr_t own_start, own_size;
 
 struct walk {
     struct arch_regs regs;
-    uintptr_t low, high; /* readable stack around the stack pointer; 0, 0: its bounds are not known */
-    uintptr_t fast_low, fast_size; /* where a CFA may be so that every word of a packed row is readable */
+    uintptr_t low, high;           /* the known stack that the stack pointer is in; 0, 0: none */
+    uintptr_t fast_low, fast_size; /* where a CFA may be so that every word of a packed row may be loaded */
+    uintptr_t module_start, module_size; /* of room->peek.module; size 0: none was found */
     struct segment *segment;
+    struct unwind_room *room;
     const struct stack_range *ranges;
     unsigned crossings;
     bool exact;      /* pc is no return address */
     bool guessed;    /* some step was no table's */
-    uintptr_t chunk; /* where buffer was read from; 0: nowhere yet */
-    uint64_t buffer[CHUNK / 8];
+    bool direct;     /* [low, high) may be loaded: the thread runs on it, and only tables led up to here */
+    uintptr_t chunk; /* where room->stack was read from; 0: nowhere yet */
+    uintptr_t page;  /* of a stack that is not known, the page that is resident */
 };
 
 /* Stacks hold anything, and wild stack pointers are not even aligned. */
@@ -71,22 +77,18 @@ struct __attribute__((packed, may_alias)) stack_word {
 
 enum step { STEP_ON, STEP_END, STEP_LOST };
 
-static uint64_t cache_key(uintptr_t address)
-{
-    return address ^ atomic_load_explicit(&generation, memory_order_relaxed) * UINT64_C(0x9e3779b97f4a7c15);
-}
-
 static struct cache_entry *cache_place(uintptr_t address)
 {
     return &cache[address * UINT64_C(0x9e3779b97f4a7c15) >> (64 - CACHE_BITS)];
 }
 
-static uint64_t cache_find(uintptr_t address)
+/* key: the module's. */
+static uint64_t cache_find(uintptr_t address, uint64_t key)
 {
     struct cache_entry *entry = cache_place(address);
     uint64_t row = atomic_load_explicit(&entry->row, memory_order_relaxed);
     uint64_t check = atomic_load_explicit(&entry->check, memory_order_relaxed);
-    return (check ^ row) == cache_key(address) ? row : ROW_MISSING;
+    return (check ^ row) == (address ^ key) ? row : ROW_MISSING;
 }
 
 void unwind_prefetch(const uint64_t *pc, unsigned frames)
@@ -98,7 +100,7 @@ void unwind_prefetch(const uint64_t *pc, unsigned frames)
 static void cache_store(uintptr_t address, uint64_t key, uint64_t row)
 {
     struct cache_entry *entry = cache_place(address);
-    atomic_store_explicit(&entry->check, key ^ row, memory_order_relaxed);
+    atomic_store_explicit(&entry->check, address ^ key ^ row, memory_order_relaxed);
     atomic_store_explicit(&entry->row, row, memory_order_relaxed);
 }
 
@@ -143,78 +145,139 @@ static void row_unpack(uint64_t packed, struct cfi_row *row)
     }
 }
 
-/* Finds the row of an address by its module, which is recorded on the way, and keeps it. */
-__attribute__((noinline)) static uint64_t row_find(struct segment *segment, uintptr_t address)
+static struct cfi_memory module_memory(struct peek *peek)
 {
-    uint64_t key = cache_key(address),
-             packed = ROW_BARE; /* the key of before: a forget meanwhile makes it void */
-    struct module module;
-    struct cfi_memory memory;
+    return (struct cfi_memory){(const uint8_t *)peek->module.start, (const uint8_t *)peek->module.end, peek};
+}
+
+/* Evaluates the call frame information for an address in the walk's module. */
+static uint64_t row_read(struct peek *peek, uintptr_t address)
+{
+    struct cfi_memory memory = module_memory(peek);
     struct cfi_row row;
+    uintptr_t fde;
+    if (peek->module.frame_hdr == 0)
+        return ROW_BARE;
+    if (cfi_find_row(&memory, (const uint8_t *)peek->module.frame_hdr, address, &row, &fde) != 0)
+        return peek->failed ? ROW_MISSING : ROW_BARE;
+    uint64_t packed = row_pack(&row);
+    return packed == ROW_FDE ? ROW_FDE | (uint64_t)fde << ROW_FDE_SHIFT : packed;
+}
+
+/* Kept only if it was read of the module that is still there: another one's rows have another key. */
+static void row_keep(struct walk *w, uintptr_t address, uint64_t row)
+{
+    const struct module *module = &w->room->peek.module;
+    if (row != ROW_MISSING && module_is_steady(module) && module_is_there(module))
+        cache_store(address, module->key, row);
+}
+
+__attribute__((noinline)) static uint64_t row_find(struct walk *w, uintptr_t address)
+{
+    w->room->peek.failed = false;
+    uint64_t row = row_read(&w->room->peek, address);
+    row_keep(w, address, row);
+    return row;
+}
+
+/* Makes the module of an address that of the walk, and records it. false: it is in none. */
+__attribute__((noinline)) static bool enter_module(struct walk *w, uintptr_t address)
+{
+    struct module module;
+    w->module_size = 0;
     if (!module_find(address, &module))
-        return ROW_BARE; /* not kept: a module may be mapped there later */
-    if (segment)
-        module_record(segment, &module);
-    if (module_frame_memory(&module, &memory) && cfi_find_row(&memory, module.frame_hdr, address, &row) == 0)
-        packed = row_pack(&row);
-    cache_store(address, key, packed);
-    return packed;
+        return false;
+    peek_begin(&w->room->peek, &module);
+    w->module_start = module.start;
+    w->module_size = module.end - module.start;
+    if (w->segment && module_record(w->segment, &w->room->peek, w->room->path))
+        w->chunk = 0; /* the path's room is the stack's */
+    return true;
 }
 
 static inline uint64_t row_of(struct walk *w, uintptr_t address)
 {
-    uint64_t row = cache_find(address);
-    return __builtin_expect(row != ROW_MISSING, 1) ? row : row_find(w->segment, address);
+    if (__builtin_expect(address - w->module_start >= w->module_size, 0) && !enter_module(w, address))
+        return ROW_NOWHERE;
+    uint64_t row = cache_find(address, w->room->peek.module.key);
+    return __builtin_expect(row != ROW_MISSING, 1) ? row : row_find(w, address);
 }
 
-/* Finds the range that the stack pointer is in. What is below the red zone is not in use, and maybe not
- * mapped. */
+/* A return address looks like that: a call ends there. */
+static bool is_after_call(struct walk *w, uintptr_t address)
+{
+    uint64_t row = row_of(w, address - 1);
+    if ((row & ROW_KIND) == ROW_NOWHERE || row == ROW_MISSING)
+        return false;
+    if (row & call_is_known)
+        return row & call_is_there;
+    w->room->peek.failed = false;
+    bool is_there = module_is_after_call(&w->room->peek, address);
+    if (!w->room->peek.failed)
+        row_keep(w, address - 1, row | call_is_known | (is_there ? call_is_there : 0));
+    return is_there;
+}
+
+/* Finds the range that the stack pointer is in. What is below the red zone is not in use, and what is below
+   the stack pointer's page is maybe not mapped. */
 static void enter_stack(struct walk *w)
 {
-    uintptr_t sp = w->regs.r[ARCH_SP];
-    w->low = w->high = w->fast_size = 0;
-    w->fast_low = UINTPTR_MAX;
+    uintptr_t sp = w->regs.r[ARCH_SP], page = sp & ~(uintptr_t)(LAYOUT_PAGE - 1);
+    w->low = w->high = 0;
     for (int i = 0; i < STACK_RANGES; i++) {
         const struct stack_range *range = &w->ranges[i];
         if (sp < range->low || sp > range->high || range->high == 0)
             continue;
-        w->low = sp - range->low > RED_ZONE ? sp - RED_ZONE : range->low;
+        w->low = sp - page > RED_ZONE ? sp - RED_ZONE : page;
+        if (w->low < range->low)
+            w->low = range->low;
         w->high = range->high;
-        if (w->high - w->low >= 2 * RED_ZONE) {
-            w->fast_low = w->low + 8 * (PACK_SAVED_MOST + 1);
-            w->fast_size = w->high - w->fast_low;
-        }
-        return;
     }
 }
 
+static void allow_loads(struct walk *w)
+{
+    w->direct = w->high - w->low >= 2 * RED_ZONE;
+    w->fast_low = w->direct ? w->low + 8 * (PACK_SAVED_MOST + 1) : UINTPTR_MAX;
+    w->fast_size = w->direct ? w->high - w->fast_low : 0;
+}
+
+static void forbid_loads(struct walk *w)
+{
+    w->direct = false;
+    w->fast_low = UINTPTR_MAX;
+    w->fast_size = 0;
+}
+
+/* What is not in memory is not waited for, since whoever provides it may wait for this thread: but for the
+   thread's own stack, and the page that it uses. */
 static bool load_chunk(struct walk *w, uintptr_t chunk)
 {
-    struct iovec local = {w->buffer, CHUNK}, remote = {(void *)chunk, CHUNK};
-    if (!seccomp_allows(CALL(process_vm_readv) | CALL(getpid)))
-        return false;
+    uintptr_t page = chunk & ~(uintptr_t)(LAYOUT_PAGE - 1);
     w->chunk = 0;
-    if (sys_call(SYS_process_vm_readv, sys_call(SYS_getpid), &local, 1, &remote, 1, 0) != CHUNK)
+    if (w->high == 0 && page != w->page && !net_is_resident(page))
+        return false;
+    w->page = page;
+    if (!net_read(w->room->stack, chunk, CHUNK))
         return false;
     w->chunk = chunk;
     return true;
 }
 
-/* A cfi_load. Coroutines run on stacks that nobody told us of: the kernel is asked to read those, as it fails
- * softly. */
+/* A cfi_load. */
 __attribute__((no_sanitize_address)) static bool load_word(void *context, uintptr_t address, uint64_t *value)
 {
     struct walk *w = context;
-    if (w->high != 0) {
-        if (address < w->low || address > w->high - 8)
-            return false;
+    if (w->high != 0 && address > w->high - 8)
+        return false;
+    if (w->direct && address >= w->low) {
         *value = ((const struct stack_word *)address)->value;
         return true;
     }
     uintptr_t chunk = address & ~(uintptr_t)(CHUNK - 1);
     if (address % 8 != 0 || (chunk != w->chunk && !load_chunk(w, chunk)))
         return false;
-    *value = w->buffer[address % CHUNK / 8];
+    *value = w->room->stack[address % CHUNK / 8];
     return true;
 }
 
@@ -245,7 +308,7 @@ __attribute__((always_inline, no_sanitize_address)) static inline bool step_pack
 static const ucontext_t *interrupted_context(const struct walk *w)
 {
     uintptr_t sp = w->regs.r[ARCH_SP];
-    if (w->high == 0 || sp < w->low || sp > w->high || w->high - sp < sizeof(ucontext_t))
+    if (!w->direct || sp < w->low || sp > w->high || w->high - sp < sizeof(ucontext_t))
         return NULL;
     return (const ucontext_t *)sp;
 }
@@ -266,9 +329,10 @@ static enum step step_row(struct walk *w, const struct cfi_memory *memory, const
     /* From a stack of unknown bounds a signal frame may lead to one that is known. */
     if (rises && (w->high != 0 ? next <= w->high : !row->signal))
         return STEP_ON;
-    if (!row->signal || w->crossings++ >= STACK_RANGES)
+    if (!row->signal || w->crossings++ > STACK_RANGES)
         return STEP_LOST;
     enter_stack(w);
+    forbid_loads(w); /* what is above a stack pointer that was read somewhere may be unmapped */
     return STEP_ON;
 }
 
@@ -281,13 +345,13 @@ __attribute__((noinline)) static enum step step_unpacked(struct walk *w, uint64_
     return step_row(w, &none, &row);
 }
 
-__attribute__((noinline)) static enum step step_fde(struct walk *w, uintptr_t address)
+/* row_of() left the walk in the module of the row. */
+__attribute__((noinline)) static enum step step_fde(struct walk *w, uintptr_t address, uint64_t packed)
 {
-    struct module module;
-    struct cfi_memory memory;
+    struct cfi_memory memory = module_memory(&w->room->peek);
+    uintptr_t fde = (packed & ~(call_is_known | call_is_there)) >> ROW_FDE_SHIFT;
     struct cfi_row row;
-    if (!module_find(address, &module) || !module_frame_memory(&module, &memory) ||
-        cfi_find_row(&memory, module.frame_hdr, address, &row) != 0)
+    if (cfi_read_row(&memory, fde, address, &row) != 0)
         return STEP_LOST;
     return step_row(w, &memory, &row);
 }
@@ -307,25 +371,22 @@ static enum step step_to(struct walk *w, uint64_t pc, uint64_t sp, uint64_t fp)
 /* No call returns to the first instruction of a function: somebody put its address there to start a stack, as
    makecontext() does with __start_context. Nor to what has no call before it, as where Boost's
    make_fcontext() lets a stack begin; but to that a guess may lead. */
-static bool is_made_up(uintptr_t pc)
+static bool is_made_up(struct walk *w, uintptr_t pc)
 {
-    struct module module;
-    struct cfi_memory memory;
-    struct cfi_row row;
-    return module_find(pc, &module) && module_frame_memory(&module, &memory) &&
-           cfi_find_row(&memory, module.frame_hdr, pc, &row) == 0;
+    unsigned kind = row_of(w, pc) & ROW_KIND;
+    return kind == ROW_PACKED || kind == ROW_FDE || kind == ROW_LAST;
 }
 
 /* If pc were the caller, its own row would lead on to a return address. */
 static bool leads_on(struct walk *w, uint64_t pc, uint64_t sp, uint64_t fp)
 {
     uint64_t row = row_of(w, pc - 1), base = row >> PACK_REGISTER & 7, next;
-    if ((row & 7) == ROW_LAST)
+    if ((row & ROW_KIND) == ROW_LAST)
         return true;
-    if ((row & 7) != ROW_PACKED || (base != ARCH_SP && base != ARCH_FP))
+    if ((row & ROW_KIND) != ROW_PACKED || (base != ARCH_SP && base != ARCH_FP))
         return false;
     uint64_t cfa = (base == ARCH_SP ? sp : fp) + row_cfa_offset(row);
-    return cfa > sp && load_word(w, cfa - 8, &next) && module_is_after_call(next);
+    return cfa > sp && load_word(w, cfa - 8, &next) && is_after_call(w, next);
 }
 
 /* Assembly that was not annotated: its return address is somewhere up its small frame. It is not beyond a
@@ -336,7 +397,7 @@ static enum step step_by_search(struct walk *w)
     uint64_t sp = w->regs.r[ARCH_SP], fp = w->regs.r[ARCH_FP], caller;
     for (unsigned i = 0; i < SEARCHED_WORDS && load_word(w, sp, &caller); i++) {
         sp += 8;
-        if (!module_is_after_call(caller))
+        if (!is_after_call(w, caller))
             continue;
         if (leads_on(w, caller, sp, fp))
             return step_to(w, caller, sp, fp);
@@ -363,8 +424,8 @@ static bool is_called_by_bare(struct walk *w)
 {
     uint64_t fp = w->regs.r[ARCH_FP], caller, caller_fp;
     return fp >= w->regs.r[ARCH_SP] && fp % 8 == 0 && load_word(w, fp + 8, &caller) &&
-           load_word(w, fp, &caller_fp) && (caller_fp == 0 || caller_fp > fp) &&
-           module_is_after_call(caller) && row_of(w, caller - 1) == ROW_BARE;
+           load_word(w, fp, &caller_fp) && (caller_fp == 0 || caller_fp > fp) && is_after_call(w, caller) &&
+           (row_of(w, caller - 1) & ROW_KIND) == ROW_BARE;
 }
 
 /*
@@ -372,21 +433,21 @@ static bool is_called_by_bare(struct walk *w)
  * caller's would skip the caller, and so comes second. Generated code has no other way, and may be called by
  * such.
  */
-__attribute__((noinline)) static enum step step_bare(struct walk *w, uintptr_t address)
+__attribute__((noinline)) static enum step step_bare(struct walk *w, uintptr_t address, bool in_module)
 {
     uint64_t sp = w->regs.r[ARCH_SP], fp = w->regs.r[ARCH_FP], caller, caller_fp;
-    struct module module;
-    bool in_module = module_find(address, &module);
     if (!w->exact && in_module &&
-        (is_made_up(address + 1) || (!w->guessed && !module_is_after_call(address + 1))))
+        (is_made_up(w, address + 1) || (!w->guessed && !is_after_call(w, address + 1))))
         return STEP_END;
+    if (net_is_there())
+        forbid_loads(w); /* from here on addresses are guesses */
     if (in_module && !is_called_by_bare(w) && step_by_search(w) == STEP_ON)
         return STEP_ON;
     if (fp >= sp && fp % 8 == 0 && load_word(w, fp + 8, &caller) && load_word(w, fp, &caller_fp) &&
-        (!in_module || caller == 0 || module_find(caller, &module) ||
+        (!in_module || caller == 0 || row_of(w, caller) != ROW_NOWHERE ||
          is_frame_record(w, fp, caller, caller_fp)))
         return step_to(w, caller, fp + 16, caller_fp);
-    if (w->exact && load_word(w, sp, &caller) && module_is_after_call(caller))
+    if (w->exact && load_word(w, sp, &caller) && is_after_call(w, caller))
         return step_to(w, caller, sp + 8, fp);
     if (!w->exact && fp == 0)
         return STEP_END; /* how a chain of frame pointers ends: goroutines are started with it */
@@ -395,15 +456,18 @@ __attribute__((noinline)) static enum step step_bare(struct walk *w, uintptr_t a
 
 static enum step step_slowly(struct walk *w, uintptr_t address, uint64_t row)
 {
-    switch (row & 7) {
+    switch (row & ROW_KIND) {
     case ROW_PACKED:
         return step_unpacked(w, row);
     case ROW_FDE:
-        return step_fde(w, address);
+        return step_fde(w, address, row);
     case ROW_BARE:
-        return step_bare(w, address);
-    default:
+    case ROW_NOWHERE:
+        return step_bare(w, address, (row & ROW_KIND) == ROW_BARE);
+    case ROW_LAST:
         return STEP_END;
+    default:
+        return STEP_LOST;
     }
 }
 
@@ -411,7 +475,7 @@ __attribute__((no_sanitize_address)) static inline enum step step(struct walk *w
 {
     uintptr_t address = w->regs.r[ARCH_PC] - !w->exact;
     uint64_t row = row_of(w, address);
-    if (__builtin_expect((row & 7) != ROW_PACKED || !step_packed(w, row), 0)) {
+    if (__builtin_expect((row & ROW_KIND) != ROW_PACKED || !step_packed(w, row), 0)) {
         enum step result = step_slowly(w, address, row);
         if (result != STEP_ON)
             return result;
@@ -423,40 +487,44 @@ __attribute__((no_sanitize_address)) static inline enum step step(struct walk *w
     return STEP_ON;
 }
 
-/* Rows that are known are not looked up again, nor their modules recorded: a new segment needs a new start.
- */
+/* Modules that were recorded in another segment are recorded again. */
 static void notice_segment(struct segment *segment)
 {
     if (!segment || atomic_load_explicit(&recorded_in, memory_order_relaxed) == segment)
         return;
     atomic_store_explicit(&recorded_in, segment, memory_order_relaxed);
-    unwind_forget();
+    modules_forget(false);
 }
 
-/* Not by an initializer, which would clear the buffer. */
+/* Not by an initializer: the fields that it would clear are many. */
 static void walk_begin(struct walk *w, struct segment *segment, const struct arch_regs *regs,
-                       const struct stack_range *ranges)
+                       const struct stack_range *ranges, struct unwind_room *room)
 {
     w->regs = *regs;
     w->segment = segment;
     w->ranges = ranges;
+    w->room = room;
+    w->module_start = w->module_size = 0;
     w->crossings = 0;
     w->exact = true;
     w->guessed = false;
     w->chunk = 0;
+    w->page = regs->r[ARCH_SP] & ~(uintptr_t)(LAYOUT_PAGE - 1);
     enter_stack(w);
+    allow_loads(w);
 }
 
 /* What is inlined here reads whole stacks, also what lies between variables. */
 __attribute__((no_sanitize_address)) struct unwound
 unwind_stack(struct segment *segment, const struct arch_regs *regs,
-             const struct stack_range ranges[STACK_RANGES], uint64_t *pc, unsigned max)
+             const struct stack_range ranges[STACK_RANGES], struct unwind_room *room, uint64_t *pc,
+             unsigned max)
 {
     struct unwound result = {0};
     struct walk w;
     enum step next = STEP_ON;
     notice_segment(segment);
-    for (walk_begin(&w, segment, regs, ranges); next == STEP_ON; next = step(&w)) {
+    for (walk_begin(&w, segment, regs, ranges, room); next == STEP_ON; next = step(&w)) {
         if (w.regs.r[ARCH_PC] - own_start < own_size)
             continue;
         if (result.frames == max) {
@@ -472,10 +540,20 @@ unwind_stack(struct segment *segment, const struct arch_regs *regs,
     return result;
 }
 
+void unwind_unload_begin(void)
+{
+    modules_unload_begin();
+}
+
+void unwind_unload_end(void)
+{
+    modules_unload_end();
+}
+
 void unwind_forget(void)
 {
-    atomic_fetch_add_explicit(&generation, 1, memory_order_relaxed);
-    modules_forget();
+    net_forget();
+    modules_forget(true);
 }
 
 void unwind_start(void)

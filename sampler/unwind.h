@@ -3,8 +3,13 @@
  * Stack walks inside the target: a small evaluator of .eh_frame call frame information with a lock-free cache
  * from address to unwind row, frame pointers where there is no such information.
  *
- * Signal-safe, thread-safe, allocates nothing, takes no lock, makes no system call but where unwind.c says so
- * (a stack of unknown bounds), and uses under 2 KiB of stack.
+ * Signal-safe, thread-safe, allocates nothing, takes no lock, and uses under 2 KiB of stack. System calls are
+ * those of net.h: for what is not in the cache, and for stacks that it does not know.
+ *
+ * A walk never faults, whatever other threads map and unmap. What it reads, and why that is safe:
+ *     the stack that the thread runs on, from its stack pointer on, where tables lead: the thread returns
+ * there any other stack, and what a guess leads to: by net.h tables, headers and code of modules, names that
+ * the loader has: by peek.h and net.h
  */
 #ifndef CPROF_SAMPLER_UNWIND_H
 #define CPROF_SAMPLER_UNWIND_H
@@ -14,16 +19,25 @@
 #include <stdint.h>
 
 #include "arch.h"
+#include "peek.h"
 
 struct segment;
 
-/* Memory that the walk may read: [low, high). A walk starts in the range that holds its stack pointer and may
-   go on into another one across a signal frame (alternate stack to thread stack). low 0 and high 0: unused.
- */
+/* [low, high): the thread's stack and its alternate one. The one that the walk starts in is mapped from the
+   stack pointer on, since the thread runs on it. low 0 and high 0: unused. */
 struct stack_range {
     uintptr_t low, high;
 };
-enum { STACK_RANGES = 3 };
+enum { STACK_RANGES = 2 };
+
+/* Room for a walk, since the stacks of signal handlers are small. Nothing is expected in it. */
+struct unwind_room {
+    struct peek peek;
+    union {
+        uint64_t stack[MODULE_ROOM / 8];
+        char path[MODULE_ROOM];
+    };
+};
 
 struct unwound {
     uint32_t frames; /* written to pc[] */
@@ -38,9 +52,14 @@ struct unwound {
  * segment (may be NULL: not recorded).
  */
 struct unwound unwind_stack(struct segment *segment, const struct arch_regs *regs,
-                            const struct stack_range ranges[STACK_RANGES], uint64_t *pc, unsigned max);
+                            const struct stack_range ranges[STACK_RANGES], struct unwind_room *room,
+                            uint64_t *pc, unsigned max);
 
-/* Forgets every cached row and recorded module: after dlclose, and when the segment was replaced (fork). */
+/* Around each dlclose(): what is known of modules that may go is forgotten. */
+void unwind_unload_begin(void);
+void unwind_unload_end(void);
+
+/* In a child of fork(). */
 void unwind_forget(void);
 
 /* Once, before the first walk, outside signal handlers: looks up what needs the loader (_dl_find_object by

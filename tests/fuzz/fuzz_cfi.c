@@ -35,8 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!copy)
         return 0;
     memcpy(copy, data, size);
-    struct cfi_memory memory = {copy, copy + size};
-    if (cfi_find_row(&memory, copy, (uintptr_t)copy + pc, &row) == 0)
+    struct cfi_memory memory = {copy, copy + size, NULL};
+    if (cfi_find_row(&memory, copy, (uintptr_t)copy + pc, &row, NULL) == 0)
         cfi_step(&memory, &row, &regs, load, &loads);
     free(copy);
     return 0;

@@ -42,7 +42,7 @@ static int drop_segment(void **state)
 /* A made-up leaf: the walk ends at once, since sp is in no stack and nothing can be read there. */
 static bool record_one(uint32_t slot, uint64_t pc, uint64_t a, uint64_t b)
 {
-    static const struct stack_range ranges[STACK_RANGES] = {{0, 0}, {0, 0}, {0, 0}};
+    static const struct stack_range ranges[STACK_RANGES] = {{0, 0}, {0, 0}};
     struct arch_regs regs = {.r = {[ARCH_PC] = pc, [ARCH_SP] = 8}};
     struct record record;
     uint32_t stack;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// build: sampler/unwind.c sampler/cfi*.c sampler/modules.c sampler/seccomp.c sampler/bpf.c
-// build: -ftls-model=initial-exec -fno-stack-protector
+// build: sampler/unwind.c sampler/cfi*.c sampler/modules.c sampler/net.c sampler/peek.c sampler/seccomp.c
+// sampler/bpf.c build: -ftls-model=initial-exec -fno-stack-protector
 /*
  * A preload of its own, never shipped: interrupts any program at a fast pace, walks each stack by our code
  * and by libunwind, and compares. Counts are kept in a file that is mapped shared, so that they outlive the
@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <libunwind.h>
 #include <limits.h>
+#include <link.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -66,6 +67,7 @@ static _Atomic uint64_t rest_until; /* ticks */
 static bool foreign, cpu_clock;
 static long period_us = 200;
 static __thread struct stack_range ranges[STACK_RANGES];
+static __thread struct unwind_room room;
 static __thread uint64_t ours[MOST], theirs[MOST];
 
 static void count(enum outcome what, uint64_t n)
@@ -149,9 +151,10 @@ static void say_stack(const char *who, const uint64_t *pc, unsigned n, unsigned 
     say("  %s, %u frames:\n", who, n);
     for (unsigned i = from > 3 ? from - 3 : 0; i < n && i < from + 5; i++) {
         struct module module;
-        if (module_find(pc[i], &module))
-            say("    %u %s 0x%lx\n", i, module.path[0] ? module.path : program_invocation_name,
-                (unsigned long)(pc[i] - module.bias));
+        const struct link_map *map = module_find(pc[i], &module) ? module.map : NULL;
+        if (map)
+            say("    %u %s 0x%lx\n", i, map->l_name[0] ? map->l_name : program_invocation_name,
+                (unsigned long)(pc[i] - map->l_addr));
         else
             say("    %u - 0x%lx\n", i, (unsigned long)pc[i]);
     }
@@ -216,7 +219,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
     arch_from_signal(&regs, context);
     find_ranges(regs.r[ARCH_SP]);
     uint64_t our_start = arch_ticks();
-    struct unwound unwound = unwind_stack(NULL, &regs, ranges, ours, MOST);
+    struct unwound unwound = unwind_stack(NULL, &regs, ranges, &room, ours, MOST);
     uint64_t their_start = arch_ticks();
     unsigned n = walk_theirs(context);
     uint64_t end_ticks = arch_ticks();

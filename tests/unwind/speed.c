@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// build: sampler/unwind.c sampler/cfi*.c sampler/modules.c sampler/seccomp.c sampler/bpf.c -O2
+// build: sampler/unwind.c sampler/cfi*.c sampler/modules.c sampler/net.c sampler/peek.c
+// build: sampler/seccomp.c sampler/bpf.c -O2
 /* Prints what one frame of a stack walk costs: the walk of a deep stack less the walk of a shallow one. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 enum { SHALLOW = 40, DEEP = 440, WALKS = 20000, ROUNDS = 9, MOST = 512 };
 
 static struct stack_range ranges[STACK_RANGES];
+static struct unwind_room room;
 static volatile unsigned sink;
 
 static uint64_t now_ns(void)
@@ -27,7 +29,7 @@ __attribute__((noinline)) static double measure(unsigned *frames)
     for (unsigned i = 0; i < WALKS; i++) {
         struct arch_regs regs;
         arch_capture(&regs);
-        *frames = unwind_stack(NULL, &regs, ranges, pc, MOST).frames;
+        *frames = unwind_stack(NULL, &regs, ranges, &room, pc, MOST).frames;
     }
     return (double)(now_ns() - start) / WALKS;
 }

@@ -84,9 +84,9 @@ static struct image make(const uint8_t *program, size_t size, bool signal)
 static int find_in(const struct image *image, size_t size, unsigned offset, struct cfi_row *row,
                    struct cfi_memory *memory)
 {
-    *memory = (struct cfi_memory){guarded - size, guarded};
+    *memory = (struct cfi_memory){guarded - size, guarded, NULL};
     memcpy(guarded - size, image->byte, size);
-    return cfi_find_row(memory, memory->start, (uintptr_t)memory->start + CODE + offset, row);
+    return cfi_find_row(memory, memory->start, (uintptr_t)memory->start + CODE + offset, row, NULL);
 }
 
 static int find(const uint8_t *program, size_t size, unsigned offset, struct cfi_row *row)

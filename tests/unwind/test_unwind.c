@@ -26,6 +26,7 @@ enum { MOST = 64, PAGE = 4096 };
 
 static struct stack_range ranges[STACK_RANGES];
 static struct segment *segment;
+static struct unwind_room walk_room;
 static uint64_t pc[MOST];
 static struct unwound walk;
 static volatile unsigned sink;
@@ -58,7 +59,7 @@ __attribute__((noinline)) static void walk_here(unsigned most)
 {
     struct arch_regs regs;
     arch_capture(&regs);
-    walk = unwind_stack(segment, &regs, ranges, pc, most);
+    walk = unwind_stack(segment, &regs, ranges, &walk_room, pc, most);
 }
 
 static void walk_signal(int number, siginfo_t *info, void *context)
@@ -66,7 +67,7 @@ static void walk_signal(int number, siginfo_t *info, void *context)
     struct arch_regs regs;
     (void)number, (void)info;
     arch_from_signal(&regs, context);
-    walk = unwind_stack(segment, &regs, ranges, pc, MOST);
+    walk = unwind_stack(segment, &regs, ranges, &walk_room, pc, MOST);
 }
 
 static void on_signal(int number, void (*action)(int, siginfo_t *, void *), int flags)
@@ -286,7 +287,7 @@ static void test_wild_registers(void **state)
         if (i % 4 == 1)
             regs.r[ARCH_FP] = regs.r[ARCH_SP] + (unsigned)rand() % 256;
         regs.r[ARCH_PC] = (uintptr_t)(i % 3 ? (void *)&recurse : (void *)&raise) + (unsigned)rand() % 64;
-        walk = unwind_stack(NULL, &regs, ranges, pc, MOST);
+        walk = unwind_stack(NULL, &regs, ranges, &walk_room, pc, MOST);
         assert_in_range(walk.frames, 1, MOST);
     }
 }
@@ -318,7 +319,7 @@ static void test_modules_are_recorded(void **state)
     assert_non_null(strstr(segment->strings + libc->path, "/libc.so.6"));
     assert_int_equal(libc->build_id_size, 20);
     uint32_t count = segment->header.modules;
-    unwind_forget();
+    modules_forget(false);
     recurse(3, MOST);
     assert_int_equal(segment->header.modules, count);
 }
@@ -326,36 +327,45 @@ static void test_modules_are_recorded(void **state)
 static void test_vdso(void **state)
 {
     struct module module;
-    struct cfi_memory memory;
     uintptr_t start = getauxval(AT_SYSINFO_EHDR);
     (void)state;
     if (!start)
         skip();
     assert_true(module_find(start + PAGE / 2, &module));
     assert_int_equal(module.start, start);
-    assert_string_equal(module.path, "linux-vdso.so.1");
-    assert_true(module_frame_memory(&module, &memory));
+    assert_in_range(module.frame_hdr, start, module.end);
+    assert_true(module.stays);
+    peek_begin(&walk_room.peek, &module);
+    assert_true(module_record(segment, &walk_room.peek, walk_room.path));
+    assert_string_equal(segment->strings + module_of(start, 0)->path, "linux-vdso.so.1");
+}
+
+static void record(struct module module)
+{
+    module.key = module.bias * 4096 + (uintptr_t)module.path;
+    peek_begin(&walk_room.peek, &module);
+    module_record(segment, &walk_room.peek, walk_room.path);
 }
 
 /* Two files take turns at the same addresses, as plugins do. */
 static void test_addresses_change_hands(void **state)
 {
     uintptr_t page = (uintptr_t)empty_pages(1);
-    struct module first = {.start = page, .end = page + PAGE, .path = "/plugins/first.so"};
-    struct module second = {.start = page, .end = page + PAGE, .path = "second.so"};
+    struct module first = {.start = page, .end = page + PAGE, .path = "/plugins/first.so", .stays = true};
+    struct module second = {.start = page, .end = page + PAGE, .path = "second.so", .stays = true};
     uint32_t count = segment->header.modules, before = segment->header.epoch;
     (void)state;
-    module_record(segment, &first);
-    module_record(segment, &first);
+    record(first);
+    record(first);
     assert_int_equal(segment->header.modules, count + 1);
     assert_int_equal(segment->header.epoch, before);
-    module_record(segment, &second);
+    record(second);
     assert_int_equal(segment->header.epoch, before + 1);
-    modules_forget();
-    module_record(segment, &second);
+    modules_forget(false);
+    record(second);
     assert_int_equal(segment->header.modules, count + 2);
-    modules_forget();
-    module_record(segment, &first);
+    modules_forget(false);
+    record(first);
     assert_int_equal(segment->header.epoch, before + 2);
     const struct seg_module *now = module_of(first.start, before + 2);
     assert_string_equal(segment->strings + now->path, first.path);
@@ -371,9 +381,9 @@ static void test_module_table_is_full(void **state)
     (void)state;
     for (unsigned i = 0; i < LAYOUT_MODULES + 10; i++) {
         struct module module = {
-            .start = (uintptr_t)pages + i % 2 * PAGE, .path = i % 2 ? "/a" : "/b", .bias = i};
+            .start = (uintptr_t)pages + i % 2 * PAGE, .path = i % 2 ? "/a" : "/b", .bias = i, .stays = true};
         module.end = module.start + PAGE;
-        module_record(segment, &module);
+        record(module);
     }
     assert_int_equal(segment->header.modules, LAYOUT_MODULES);
     assert_in_range(segment->counter[COUNT_LOST_MODULE], 10, 30);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reads of memory that another thread may unmap, protect, replace or truncate at the same time: the kernel
+ * copies it (process_vm_readv of ourselves) and fails where a load of ours would fault. Signal-safe,
+ * thread-safe. A call takes about a microsecond, so what is read of modules is kept (see struct peek).
+ */
+#ifndef CPROF_SAMPLER_NET_H
+#define CPROF_SAMPLER_NET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* false: this process must not or cannot make that call, and net_read() always fails. */
+bool net_is_there(void);
+
+/* Copies size bytes. false: not all of them could be read. */
+bool net_read(void *to, uintptr_t from, size_t size);
+
+/* The page that an address is in has its contents in memory. A page of a userfaultfd or of a file that has
+   not, and a read of it would wait for whoever provides it. */
+bool net_is_resident(uintptr_t address);
+
+/* In a child of fork(): the process has another number. */
+void net_forget(void);
+
+#endif
