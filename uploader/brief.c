@@ -5,19 +5,22 @@
 #include <string.h>
 
 #include "clock.h"
+#include "map.h"
 #include "programs.h"
 
 #define MOST_OWED_NS SECOND_NS /* CPU time beyond the time there was, that is set against later lives */
 
 struct named_times {
-    const char *thread;
+    const char *thread; /* interned */
     struct times times;
+    double scale; /* of the waits of this name, while they are settled */
 };
 
 struct brief {
     struct profile *waits; /* looks, ns */
     struct named_times *name;
-    size_t names;
+    size_t names, room;
+    struct map numbers; /* of names, 1 + index, by their address */
     uint32_t profiles;
     int64_t period_ns;
 };
@@ -41,29 +44,38 @@ void brief_add_wait(struct brief **where, const struct stack *stack, int pid, co
                     (int64_t[PROFILE_VALUES]){looks, ns}, NULL);
 }
 
-static struct times *times_of(struct brief *brief, const char *thread)
+static struct named_times *name_of(struct brief *brief, const char *thread)
 {
-    struct named_times *grown;
+    static const char no_name[] = "";
+    uint32_t number;
 
-    for (size_t i = 0; i < brief->names; i++)
-        if (!strcmp(brief->name[i].thread, thread))
-            return &brief->name[i].times;
-    grown = realloc(brief->name, (brief->names + 1) * sizeof *grown);
-    if (!grown)
-        return NULL;
-    brief->name = grown;
-    grown[brief->names] = (struct named_times){.thread = thread};
-    return &grown[brief->names++].times;
+    if (!*thread) /* which is not interned */
+        thread = no_name;
+    brief->numbers.words = 1;
+    number = map_number(&brief->numbers, &(uint64_t){(uintptr_t)thread}, NULL);
+    if (number > brief->room) {
+        size_t room = 2 * number;
+        struct named_times *grown = realloc(brief->name, room * sizeof *grown);
+        if (!grown)
+            return NULL;
+        brief->name = grown;
+        brief->room = room;
+    }
+    if (number > brief->names)
+        brief->name[brief->names++] = (struct named_times){.thread = thread};
+    return number ? &brief->name[number - 1] : NULL;
 }
 
 void brief_add_times(struct brief **where, const char *thread, const struct times *times, uint32_t profiles,
                      int64_t period_ns)
 {
     struct brief *brief = brief_of(where);
-    struct times *sum = brief ? times_of(brief, thread) : NULL;
+    struct named_times *name = brief ? name_of(brief, thread) : NULL;
+    struct times *sum;
 
-    if (!sum)
+    if (!name)
         return;
+    sum = &name->times;
     brief->profiles = profiles;
     brief->period_ns = period_ns;
     times_add(&sum->running_ns, times->running_ns);
@@ -105,22 +117,23 @@ static void put_special(struct programs *programs, struct program *program, cons
     free(stack);
 }
 
-static void put_waits(struct programs *programs, struct program *program, const char *thread, double scale)
+static void put_waits(struct programs *programs, struct program *program)
 {
+    struct brief *brief = program->brief;
     const struct profile_sample *sample;
     size_t cursor = 0;
 
-    while ((sample = profile_next(program->brief->waits, &cursor))) {
-        struct stack *stack;
-        if (strcmp(sample->thread, thread) != 0)
-            continue;
-        stack = calloc(1, sizeof *stack + sample->frames * sizeof stack->frame[0]);
-        if (!stack)
+    while ((sample = profile_next(brief->waits, &cursor))) {
+        const struct named_times *name = name_of(brief, sample->thread);
+        struct stack *stack = calloc(1, sizeof *stack + sample->frames * sizeof stack->frame[0]);
+        if (!stack || !name) {
+            free(stack);
             return;
+        }
         stack->frames = sample->frames;
         memcpy(stack->frame, sample->frame, sample->frames * sizeof stack->frame[0]);
-        put(programs, program, stack, (int)sample->pid, thread, sample->value[0],
-            (int64_t)((double)sample->value[1] * scale), true);
+        put(programs, program, stack, (int)sample->pid, sample->thread, sample->value[0],
+            (int64_t)((double)sample->value[1] * name->scale), true);
         free(stack);
     }
 }
@@ -132,7 +145,7 @@ static void settle_name(struct programs *programs, struct program *program, stru
     int64_t total_ns = times_total(&name->times), owed_ns = name->times.cpu_ns;
 
     times_settle(&name->times, brief->profiles >> PROFILE_CPU & 1, brief->period_ns, &settled);
-    put_waits(programs, program, name->thread, settled.scale);
+    name->scale = settled.scale;
     put_special(programs, program, "[running]", name->thread, settled.running_ns, false);
     put_special(programs, program, "[waiting for a CPU]", name->thread, settled.queued_ns, true);
     put_special(programs, program, "[ended before it was looked at]", name->thread, settled.unseen_ns, true);
@@ -140,18 +153,36 @@ static void settle_name(struct programs *programs, struct program *program, stru
     name->times = (struct times){.cpu_ns = owed_ns < MOST_OWED_NS ? owed_ns : MOST_OWED_NS};
 }
 
+/* Names stay for what they owe. */
+static void drop_names(struct brief *brief)
+{
+    struct named_times *old = brief->name;
+    size_t names = brief->names;
+
+    map_free(&brief->numbers);
+    brief->name = NULL;
+    brief->names = brief->room = 0;
+    for (size_t i = 0; i < names; i++) {
+        struct named_times *kept = old[i].times.cpu_ns ? name_of(brief, old[i].thread) : NULL;
+        if (kept)
+            kept->times = old[i].times;
+    }
+    free(old);
+}
+
 void brief_settle(struct programs *programs, struct program *program)
 {
     struct brief *brief = program->brief;
 
-    if (!brief)
+    if (!brief || !brief->waits)
         return;
-    for (size_t i = 0; i < brief->names; i++)
+    for (size_t i = 0; i < brief->names; i++) {
+        brief->name[i].scale = 0;
         if (times_total(&brief->name[i].times) > 0)
             settle_name(programs, program, &brief->name[i]);
-    for (size_t i = brief->names; i--;)
-        if (!brief->name[i].times.cpu_ns)
-            brief->name[i] = brief->name[--brief->names];
+    }
+    put_waits(programs, program);
+    drop_names(brief);
     profile_free(brief->waits);
     brief->waits = NULL;
 }
@@ -161,6 +192,7 @@ void brief_free(struct brief *brief)
     if (!brief)
         return;
     profile_free(brief->waits);
+    map_free(&brief->numbers);
     free(brief->name);
     free(brief);
 }

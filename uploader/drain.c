@@ -50,7 +50,7 @@ const char *target_thread_name(struct target *target, uint32_t index)
         return "";
     memcpy(raw, name->text, sizeof name->text);
     utf8_clean(text, sizeof text, raw, true);
-    target->name[index] = symbols_intern(target->programs->symbols, text);
+    target->name[index] = programs_thread_name(target->programs, text);
     return target->name[index] ? target->name[index] : "";
 }
 

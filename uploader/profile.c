@@ -87,9 +87,12 @@ const struct profile_kind profile_kinds[KIND_IDS] = {
 };
 
 enum {
-    BLOCK_SAMPLES = 512,
+    /* A session may have hundreds of programs with a handful of stacks each: the first of everything is
+       small. */
+    BLOCK_SAMPLES = 32,
+    ARENA_FIRST = 1024, /* bytes; each chunk is twice as large as the one before */
     ARENA_BYTES = 64 * 1024,
-    FIRST_BUCKETS = 256,
+    FIRST_BUCKETS = 32,
     OVERFLOW_PIDS = 256, /* overflow samples beyond the ceiling, one per process */
 };
 
@@ -237,7 +240,9 @@ copy_frames(struct profile *profile, const struct symbol_location *const *frame,
     const struct symbol_location **copy;
 
     if (!chunk || chunk->size - chunk->used < taken) {
-        size_t size = ARENA_BYTES / sizeof(*frame);
+        size_t size = (chunk ? ARENA_BYTES : ARENA_FIRST) / sizeof(*frame);
+        if (chunk && 2 * chunk->size < size)
+            size = 2 * chunk->size;
         if (size < taken)
             size = taken;
         chunk = malloc(sizeof(*chunk) + size * sizeof(*frame));
@@ -427,6 +432,11 @@ size_t profile_size(const struct profile *profile)
     return profile->samples;
 }
 
+void profile_add_overflowed(struct profile *profile, uint64_t additions)
+{
+    profile->overflowed += additions;
+}
+
 uint64_t profile_overflowed(const struct profile *profile)
 {
     return profile->overflowed;
@@ -450,6 +460,11 @@ struct profile *profile_new(const struct profile_kind *kind, size_t most_stacks)
     if (profile)
         *profile = (struct profile){.kind = kind, .most_stacks = most_stacks};
     return profile;
+}
+
+void profile_set_most(struct profile *profile, size_t most_stacks)
+{
+    profile->most_stacks = most_stacks;
 }
 
 void profile_free(struct profile *profile)

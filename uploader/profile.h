@@ -69,6 +69,9 @@ struct profile;
 struct profile *profile_new(const struct profile_kind *kind, size_t most_stacks);
 void profile_free(struct profile *profile);
 
+/* From now on no more distinct samples than that. */
+void profile_set_most(struct profile *profile, size_t most_stacks);
+
 /* Adds values to the sample of this stack, copying the frame pointers. Past most_stacks distinct samples, new
    ones go to one sample with the frame `overflow`. 0 or -ENOMEM. */
 int profile_add(struct profile *profile, const struct symbol_location *const *frame, uint32_t frames,
@@ -95,6 +98,8 @@ const struct profile_kind *profile_get_kind(const struct profile *profile);
 size_t profile_count(const struct profile *profile);        /* samples whose values are not all 0 */
 size_t profile_size(const struct profile *profile);         /* with those whose values are */
 uint64_t profile_overflowed(const struct profile *profile); /* additions that went to the overflow sample */
+/* Of a copy: those of the profile that it is made of. */
+void profile_add_overflowed(struct profile *profile, uint64_t additions);
 int64_t profile_total(const struct profile *profile, unsigned value);
 
 /* Iterates: *cursor starts at 0; NULL at the end. Skips samples whose values are all 0. */

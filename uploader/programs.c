@@ -38,6 +38,7 @@ static void program_free(struct program *program)
 void programs_free(struct programs *programs)
 {
     text_map_free(&programs->ids);
+    text_map_free(&programs->threads);
     for (size_t i = 0; i < programs->count; i++)
         program_free(programs->program[i]);
     free(programs->program);
@@ -77,6 +78,7 @@ static struct program *program_new(struct programs *programs, const struct progr
         free(program);
         return NULL;
     }
+    program->programs = programs;
     program->name = intern_clean(programs, *id->program ? id->program : "unknown");
     program->service = intern_clean(programs, id->service);
     program->labels = intern_clean(programs, id->labels);
@@ -169,6 +171,22 @@ static void drop_gone(struct program *program)
     program->has_gone = false;
 }
 
+const char *programs_thread_name(struct programs *programs, const char *name)
+{
+    static const char other[] = "[other threads]";
+    bool is_known = text_map_find(&programs->threads, name);
+    const char *text;
+
+    if (!is_known && programs->threads.hashes.used >= PROGRAMS_THREAD_NAMES) {
+        programs->threads_beyond++;
+        return other;
+    }
+    text = symbols_intern(programs->symbols, name);
+    if (!is_known && *text && !text_map_number(&programs->threads, text, NULL))
+        return other;
+    return text;
+}
+
 int program_enter(struct program *program, pid_t pid, int64_t since_ns)
 {
     uintptr_t same = (uintptr_t)table_get(&program->pids, (uint32_t)pid);
@@ -201,16 +219,38 @@ void program_leave(struct program *program, pid_t pid, int64_t until_ns)
     program->due_ns = !program->merged_done_ns || due < now ? now : due;
 }
 
+/* NULL: no memory. Where all profiles together are full, known stacks are still told apart. */
+static struct profile *profile_for(const struct programs *programs, struct profile **profile,
+                                   size_t most_stacks, enum profile_kind_id kind)
+{
+    if (!*profile)
+        *profile = profile_new(&profile_kinds[kind], most_stacks);
+    if (*profile)
+        profile_set_most(*profile, programs->samples < PROGRAMS_SAMPLES ? most_stacks : 0);
+    return *profile;
+}
+
+static int add_sample(struct programs *programs, struct profile **where, size_t most_stacks,
+                      enum profile_kind_id kind, const struct profile_sample *sample)
+{
+    struct profile *profile = profile_for(programs, where, most_stacks, kind);
+    size_t before = profile ? profile_size(profile) : 0;
+    int rc = profile ? profile_add_thread(profile, sample, programs->overflow) : -ENOMEM;
+
+    if (profile)
+        programs->samples += profile_size(profile) - before;
+    return rc;
+}
+
 static int add_to(struct programs *programs, struct profile **profile, size_t most_stacks,
                   enum profile_kind_id kind, const struct stack *stack, pid_t pid, const char *thread,
                   const int64_t value[PROFILE_VALUES])
 {
-    if (!*profile)
-        *profile = profile_new(&profile_kinds[kind], most_stacks);
-    if (!*profile)
-        return -ENOMEM;
-    return profile_add(*profile, stack->frame, stack->frames, (uint32_t)pid, thread, value,
-                       programs->overflow);
+    struct profile_sample sample = {
+        .pid = (uint32_t)pid, .frames = stack->frames, .thread = thread, .frame = stack->frame};
+
+    memcpy(sample.value, value, sizeof sample.value);
+    return add_sample(programs, profile, most_stacks, kind, &sample);
 }
 
 int program_add(struct programs *programs, struct program *program, unsigned parts, enum profile_kind_id kind,
@@ -233,22 +273,15 @@ int program_add(struct programs *programs, struct program *program, unsigned par
     return rc;
 }
 
-static int add_thread_to(struct programs *programs, struct profile **profile, size_t most_stacks,
-                         const struct profile_sample *sample)
-{
-    if (!*profile)
-        *profile = profile_new(&profile_kinds[KIND_ID_THREADS], most_stacks);
-    return *profile ? profile_add_thread(*profile, sample, programs->overflow) : -ENOMEM;
-}
-
 int program_add_thread(struct programs *programs, struct program *program,
                        const struct profile_sample *sample)
 {
-    int rc = add_thread_to(programs, &program->merged[KIND_ID_THREADS], PROGRAM_STACKS, sample);
+    int rc = add_sample(programs, &program->merged[KIND_ID_THREADS], PROGRAM_STACKS, KIND_ID_THREADS, sample);
 
     program->changed = true;
     return rc ? rc
-              : add_thread_to(programs, &program->interval[KIND_ID_THREADS], PROGRAM_INTERVAL_STACKS, sample);
+              : add_sample(programs, &program->interval[KIND_ID_THREADS], PROGRAM_INTERVAL_STACKS,
+                           KIND_ID_THREADS, sample);
 }
 
 void program_clear_state(struct program *program, pid_t pid)
@@ -282,13 +315,15 @@ void program_count_own(struct program *program, uint64_t ns)
 
 /* A copy without samples whose values are all 0, which are of threads and blocks that are gone, and without
    the numbers of processes that ended. */
-static void fold(struct program *program, enum profile_kind_id kind, const struct symbol_location *overflow)
+static struct profile *folded_copy(const struct program *program, const struct profile *old,
+                                   const struct symbol_location *overflow)
 {
-    struct profile *old = program->merged[kind],
-                   *folded = old ? profile_new(&profile_kinds[kind], PROGRAM_STACKS) : NULL;
+    struct profile *folded = profile_new(profile_get_kind(old), PROGRAM_STACKS);
     const struct profile_sample *sample;
     size_t cursor = 0;
 
+    if (folded)
+        profile_add_overflowed(folded, profile_overflowed(old));
     while (folded && (sample = profile_next(old, &cursor))) {
         struct profile_sample copy = *sample;
         if (!is_alive(program, copy.pid)) {
@@ -297,11 +332,20 @@ static void fold(struct program *program, enum profile_kind_id kind, const struc
         }
         if (profile_add_thread(folded, &copy, overflow)) {
             profile_free(folded);
-            return;
+            return NULL;
         }
     }
+    return folded;
+}
+
+static void fold(struct programs *programs, struct program *program, enum profile_kind_id kind)
+{
+    struct profile *old = program->merged[kind];
+    struct profile *folded = old ? folded_copy(program, old, programs->overflow) : NULL;
+
     if (!folded)
         return;
+    programs->samples -= profile_size(old) - profile_size(folded);
     program->merged[kind] = folded;
     profile_free(old);
 }
@@ -324,7 +368,7 @@ static void fold_if_large(struct programs *programs)
         return;
     for (size_t i = 0; i < programs->count; i++)
         for (int k = 0; k < KIND_IDS; k++)
-            fold(programs->program[i], (enum profile_kind_id)k, programs->overflow);
+            fold(programs, programs->program[i], (enum profile_kind_id)k);
     programs->fold_at = 2 * count_samples(programs);
     if (programs->fold_at < PROGRAMS_FOLD_SAMPLES)
         programs->fold_at = PROGRAMS_FOLD_SAMPLES;
@@ -341,8 +385,7 @@ static const bool is_event[COUNTERS] = {
     [COUNT_BLOCK_SAMPLES] = true,
 };
 
-void program_each_loss(const struct program_counts *counts,
-                       void (*line)(uint64_t n, const char *text, void *context), void *context)
+void program_each_loss(const struct program_counts *counts, loss_line *line, void *context)
 {
     for (int i = 0; i < COUNTERS; i++)
         if (counts->counter[i] && !is_event[i])
@@ -351,12 +394,30 @@ void program_each_loss(const struct program_counts *counts,
         line(counts->malformed, "records dropped: they made no sense", context);
 }
 
+void programs_each_ceiling(const struct programs *programs, loss_line *line, void *context)
+{
+    const struct {
+        uint64_t n;
+        const char *text;
+    } ceilings[] = {
+        {programs->other ? programs->other->processes : 0,
+         "processes in \"[other programs]\": too many programs to tell apart"},
+        {programs->threads_beyond, "threads in \"[other threads]\": too many names to tell apart"},
+        {symbols_beyond(programs->symbols),
+         "look-ups of addresses without a name: too many names or modules to keep"},
+    };
+
+    for (size_t i = 0; i < sizeof ceilings / sizeof ceilings[0]; i++)
+        if (ceilings[i].n)
+            line(ceilings[i].n, ceilings[i].text, context);
+}
+
 int64_t program_cpu_ns(const struct program *program)
 {
     return program->merged[KIND_ID_CPU] ? profile_total(program->merged[KIND_ID_CPU], 1) : 0;
 }
 
-enum { COMMENTS = COUNTERS + 24, COMMENT_SIZE = 192 };
+enum { COMMENTS = COUNTERS + 28, COMMENT_SIZE = 192 };
 struct comments {
     const char *line[COMMENTS + 1];
     char text[COMMENTS][COMMENT_SIZE];
@@ -402,6 +463,11 @@ static void comment_profiles(struct comments *comments, struct profile *const pr
                     profile_overflowed(profile[k]), most_stacks);
 }
 
+static void comment_line(uint64_t n, const char *text, void *comments)
+{
+    comment(comments, "%" PRIu64 " %s", n, text);
+}
+
 static void make_comments(struct comments *comments, const struct program *program, bool merged,
                           int64_t duration_ns)
 {
@@ -419,6 +485,7 @@ static void make_comments(struct comments *comments, const struct program *progr
             comment(comments, "%" PRIu64 " %s", counts->counter[i], counter_texts[i]);
     if (counts->malformed)
         comment(comments, "%" PRIu64 " records dropped: they made no sense", counts->malformed);
+    programs_each_ceiling(program->programs, comment_line, comments);
     comment_profiles(comments, profile, merged ? PROGRAM_STACKS : PROGRAM_INTERVAL_STACKS);
     if (cpu_ns)
         comment(comments, "cost of taking samples: %" PRIu64 " ns, %.3f %% of the CPU time", counts->own_ns,
@@ -436,6 +503,7 @@ static const struct profile *not_empty(const struct profile *profile)
 static void interval_reset(struct program *program, int64_t end_ns)
 {
     for (int k = 0; k < KIND_IDS; k++) {
+        program->programs->samples -= program->interval[k] ? profile_size(program->interval[k]) : 0;
         profile_free(program->interval[k]);
         program->interval[k] = NULL;
     }

@@ -27,6 +27,8 @@ enum {
        here. */
     PROGRAM_STACKS = 40000,
     PROGRAM_INTERVAL_STACKS = 16000, /* and a server takes no more in one profile */
+    PROGRAMS_SAMPLES = 160000,       /* in all profiles; 50 MB */
+    PROGRAMS_THREAD_NAMES = 4096,    /* told apart in a session; all others are one, "[other threads]" */
     PROGRAMS_FOLD_SAMPLES = 16000,   /* merged profiles of all programs beyond this, in all, or beyond twice
                                         what   is left then, give up telling apart processes that ended */
 };
@@ -38,7 +40,9 @@ struct program_counts {
     uint64_t own_ns;    /* time that our sampling took in the target */
 };
 
+struct programs;
 struct program {
+    struct programs *programs;           /* that it is one of */
     const char *name, *service, *labels; /* interned, clean */
     struct program_id id;                /* the same as they are in the segment; all of it is in id_bytes */
     char *id_bytes, *id_text;
@@ -69,7 +73,10 @@ struct programs {
     size_t count;
     struct text_map ids;   /* number + 1 of each, by id_text() */
     struct program *other; /* once there is one more than PROGRAMS_MOST */
-    size_t fold_at;        /* samples */
+    size_t samples;        /* in all profiles */
+    size_t fold_at;        /* samples of merged profiles */
+    struct text_map threads;
+    uint64_t threads_beyond; /* names of threads that are not told apart */
 };
 
 void programs_init(struct programs *programs, struct symbols *symbols);
@@ -78,6 +85,9 @@ void programs_free(struct programs *programs);
 /* Found or made; owned by programs. The texts may hold any bytes; service may be "". NULL: no memory. */
 struct program *programs_get(struct programs *programs, const char *name, const char *service,
                              const char *labels);
+
+/* The name of a thread, interned and clean. */
+const char *programs_thread_name(struct programs *programs, const char *name);
 
 /* since_ns, until_ns: CLOCK_MONOTONIC, the span that the times of this process are of. 0 or -ENOMEM. */
 int program_enter(struct program *program, pid_t pid, int64_t since_ns);
@@ -121,9 +131,13 @@ bool programs_have_been(const struct programs *programs);
  */
 void programs_explain_nothing(const struct programs *programs, const char *out);
 
+typedef void loss_line(uint64_t n, const char *text, void *context);
+
 /* Calls line() for each thing that was lost or cut. */
-void program_each_loss(const struct program_counts *counts,
-                       void (*line)(uint64_t n, const char *text, void *context), void *context);
+void program_each_loss(const struct program_counts *counts, loss_line *line, void *context);
+
+/* The same of what is not told apart because the session has ceilings. */
+void programs_each_ceiling(const struct programs *programs, loss_line *line, void *context);
 
 /* Functions' shares are of this: 0 when the program has no CPU profile. */
 int64_t program_cpu_ns(const struct program *program);

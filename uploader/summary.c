@@ -396,6 +396,7 @@ void summary_print(FILE *file, const struct programs *programs, bool color)
     for (size_t i = 0; i < full; i++)
         print_program(file, sorted[i], &styles[color]);
     print_others(file, sorted + full, active - full);
+    programs_each_ceiling(programs, print_loss, file);
     if (programs_have_been(programs)) /* or a line has said that nothing is written */
         print_idle(file, sorted + active, programs->count - active);
     for (size_t i = 0; i < programs->count && !print_report(file, sorted[i]); i++)

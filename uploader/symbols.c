@@ -12,9 +12,12 @@
 #include "perfmap.h"
 #include "symbols_object.h"
 #include "symbols_store.h"
+#include "table.h"
 
 enum {
-    MODULE_BUCKETS = 256,
+    MODULE_BUCKETS = 4096,
+    MODULES_MOST = 16384,   /* told apart; further ones are one, "[other modules]" */
+    NAMES_MOST = 64 << 20,  /* bytes of names and locations; further addresses share one location */
     FIRST_LOCATIONS = 4096, /* slots; a power of two */
     ATTEMPTS_MOST = 8,      /* processes whose root is searched for a module before it is given up */
     MAPS_OPEN_MOST = 16,
@@ -25,7 +28,8 @@ enum {
 
 struct module {
     struct symbol_module public;
-    struct module *next; /* in its bucket */
+    struct module *next;      /* in its bucket */
+    struct module *next_open; /* of those with an object */
     struct object *object;
     struct object *abandoned; /* by a guarded fault: it can neither be used nor freed */
     uint64_t used;            /* clock of the last look-up */
@@ -35,7 +39,8 @@ struct module {
 
 /* A process that runs code outside of all modules. */
 struct process {
-    struct process *next;
+    struct process *next, *previous;
+    struct process *next_same; /* with this pid, in another root */
     struct perfmap *map;
     dev_t root_device;
     ino_t root_inode;
@@ -43,11 +48,6 @@ struct process {
     uint32_t key;        /* of its locations: JIT code of two processes has nothing in common */
     unsigned generation; /* of the map that the key stands for */
     uint64_t used;
-};
-
-struct special {
-    struct special *next;
-    struct symbol_location *location;
 };
 
 struct location_slot {
@@ -62,13 +62,18 @@ struct symbols {
     size_t ceiling;
     uint64_t clock;
     struct module *bucket[MODULE_BUCKETS];
+    struct module *open; /* those with an object */
+    struct symbol_module *other_modules;
     unsigned modules, locations;
+    uint64_t beyond; /* look-ups that were given a location or module of all others */
     struct location_slot *slot;
     size_t slots, slots_used;
-    struct process *process;
+    struct process *process; /* all of them */
+    struct table by_pid;     /* the same */
     uint32_t process_keys, unknown;
-    struct special *special;
+    struct table special; /* locations, by the address of their interned text */
     struct symbol_location no_memory;
+    const struct symbol_location *no_room;
     struct symbol_line no_memory_line;
 };
 
@@ -104,22 +109,9 @@ struct symbols *symbols_new(const char *debug_path, size_t memory_ceiling)
     symbols->no_memory_line = (struct symbol_line){"[out of memory]", "[out of memory]", "", 0, 0};
     symbols->no_memory = (struct symbol_location){.id = ++symbols->locations, .line_count = 1};
     symbols->no_memory.lines = &symbols->no_memory_line;
+    symbols->no_room = symbols_special(symbols, "[addresses beyond the ceiling]");
     guard_start();
     return symbols;
-}
-
-void symbols_free(struct symbols *symbols)
-{
-    if (!symbols)
-        return;
-    for (int i = 0; i < MODULE_BUCKETS; i++)
-        for (struct module *module = symbols->bucket[i]; module; module = module->next)
-            object_close(module->object);
-    for (struct process *process = symbols->process; process; process = process->next)
-        perfmap_free(process->map);
-    free(symbols->slot);
-    store_free(&symbols->store);
-    free(symbols);
 }
 
 const char *symbols_intern(struct symbols *symbols, const char *text)
@@ -134,15 +126,11 @@ static size_t modules_weigh(const struct symbols *symbols, const struct module *
 {
     size_t bytes = 0;
     *oldest = NULL;
-    for (int i = 0; i < MODULE_BUCKETS; i++) {
-        for (struct module *module = symbols->bucket[i]; module; module = module->next) {
-            if (!module->object)
-                continue;
-            bytes += object_bytes(module->object);
-            object_drop_pages(module->object);
-            if (module != keep && (!*oldest || module->used < (*oldest)->used))
-                *oldest = module;
-        }
+    for (struct module *module = symbols->open; module; module = module->next_open) {
+        bytes += object_bytes(module->object);
+        object_drop_pages(module->object);
+        if (module != keep && (!*oldest || module->used < (*oldest)->used))
+            *oldest = module;
     }
     return bytes;
 }
@@ -176,10 +164,23 @@ static size_t maps_trim(const struct symbols *symbols)
     }
 }
 
-static void module_close(struct module *module)
+/* Takes it out of the list of those that are open. */
+static struct object *module_take_object(struct symbols *symbols, struct module *module)
 {
-    object_close(module->object);
+    struct object *object = module->object;
+    struct module **link = &symbols->open;
+
+    while (*link && *link != module)
+        link = &(*link)->next_open;
+    if (*link)
+        *link = module->next_open;
     module->object = NULL;
+    return object;
+}
+
+static void module_close(struct symbols *symbols, struct module *module)
+{
+    object_close(module_take_object(symbols, module));
 }
 
 static void trim_but(struct symbols *symbols, const struct module *keep)
@@ -187,7 +188,7 @@ static void trim_but(struct symbols *symbols, const struct module *keep)
     struct module *oldest;
     const size_t maps = maps_trim(symbols);
     while (modules_weigh(symbols, keep, &oldest) + maps > symbols->ceiling && oldest) {
-        module_close(oldest);
+        module_close(symbols, oldest);
     }
 }
 
@@ -195,10 +196,11 @@ void symbols_trim(struct symbols *symbols)
 {
     /* Unpacked debug information is the heaviest and costs some ms to have again: it never outlasts a round.
      */
-    for (int i = 0; i < MODULE_BUCKETS; i++)
-        for (struct module *module = symbols->bucket[i]; module; module = module->next)
-            if (module->object && object_unpacked(module->object) > UNPACKED_KEPT_MOST)
-                module_close(module);
+    for (struct module *module = symbols->open, *next; module; module = next) {
+        next = module->next_open;
+        if (object_unpacked(module->object) > UNPACKED_KEPT_MOST)
+            module_close(symbols, module);
+    }
     trim_but(symbols, NULL);
 }
 
@@ -219,6 +221,28 @@ static const char *last_part(const char *path)
     return *name ? name : "[unknown]";
 }
 
+static bool is_full(const struct symbols *symbols)
+{
+    return symbols->store.bytes > NAMES_MOST;
+}
+
+/* Its path leads nowhere: addresses in it have no names. */
+static const struct symbol_module *other_modules(struct symbols *symbols)
+{
+    struct module *module;
+
+    symbols->beyond++;
+    if (symbols->other_modules)
+        return symbols->other_modules;
+    module = store_alloc(&symbols->store, sizeof *module);
+    if (!module)
+        return NULL;
+    module->public.path = module->public.name = symbols_intern(symbols, "[other modules]");
+    module->public.id = ++symbols->modules;
+    module->attempts = ATTEMPTS_MOST;
+    return symbols->other_modules = &module->public;
+}
+
 const struct symbol_module *symbols_module(struct symbols *symbols, const char *path, const uint8_t *build_id,
                                            size_t build_id_size)
 {
@@ -233,6 +257,8 @@ const struct symbol_module *symbols_module(struct symbols *symbols, const char *
     for (struct module *module = *bucket; module; module = module->next)
         if (module_is(module, path, build_id, size))
             return &module->public;
+    if (symbols->modules >= MODULES_MOST || is_full(symbols))
+        return other_modules(symbols);
     struct module *module = store_alloc(&symbols->store, sizeof *module);
     if (!module)
         return NULL;
@@ -263,6 +289,8 @@ static struct object *module_object(struct symbols *symbols, struct module *modu
         module->object = NULL;
         return NULL;
     }
+    module->next_open = symbols->open;
+    symbols->open = module;
     module->attempts = 0;
     module->public.has_functions |= object_has_functions(module->object);
     module->public.has_lines |= object_has_lines(module->object);
@@ -287,33 +315,81 @@ static unsigned module_locate(struct symbols *symbols, struct module *module,
         return count;
     }
     guard_on = 0;
-    module->abandoned = module->object;
-    module->object = NULL;
+    module->abandoned = module_take_object(symbols, module);
     module->attempts = ATTEMPTS_MOST;
     return 0;
 }
 
 /* --- generated code --- */
 
+static void process_drop(struct symbols *symbols, struct process *process)
+{
+    struct process *same = table_get(&symbols->by_pid, (uint32_t)process->pid), **link = &same;
+
+    while (*link && *link != process)
+        link = &(*link)->next_same;
+    if (*link)
+        *link = process->next_same;
+    if (same)
+        table_put(&symbols->by_pid, (uint32_t)process->pid, same);
+    else
+        table_remove(&symbols->by_pid, (uint32_t)process->pid);
+    if (process->previous)
+        process->previous->next = process->next;
+    else
+        symbols->process = process->next;
+    if (process->next)
+        process->next->previous = process->previous;
+    perfmap_free(process->map);
+    free(process);
+}
+
+static struct process *process_look_up(struct symbols *symbols, const struct symbol_source *source,
+                                       struct stat *root)
+{
+    *root = (struct stat){0};
+    if (source->root_fd >= 0)
+        fstat(source->root_fd, root);
+    for (struct process *process = table_get(&symbols->by_pid, (uint32_t)source->pid); process;
+         process = process->next_same)
+        if (process->root_device == root->st_dev && process->root_inode == root->st_ino)
+            return process;
+    return NULL;
+}
+
 static struct process *process_find(struct symbols *symbols, const struct symbol_source *source)
 {
-    struct stat root = {0};
-    if (source->root_fd >= 0)
-        fstat(source->root_fd, &root);
-    for (struct process *process = symbols->process; process; process = process->next)
-        if (process->pid == source->pid && process->root_device == root.st_dev &&
-            process->root_inode == root.st_ino)
-            return process;
-    struct process *process = store_alloc(&symbols->store, sizeof *process);
+    struct stat root;
+    struct process *process = process_look_up(symbols, source, &root);
+
+    if (process)
+        return process;
+    process = calloc(1, sizeof *process);
     if (!process)
         return NULL;
+    process->next_same = table_get(&symbols->by_pid, (uint32_t)source->pid);
+    if (table_put(&symbols->by_pid, (uint32_t)source->pid, process)) {
+        free(process);
+        return NULL;
+    }
     process->map = perfmap_new();
     process->pid = source->pid;
     process->root_device = root.st_dev;
     process->root_inode = root.st_ino;
     process->key = ++symbols->process_keys;
     process->next = symbols->process;
+    if (process->next)
+        process->next->previous = process;
     return symbols->process = process;
+}
+
+void symbols_process_ended(struct symbols *symbols, const struct symbol_source *source)
+{
+    struct stat root;
+    struct process *process = process_look_up(symbols, source, &root);
+
+    if (process)
+        process_drop(symbols, process);
 }
 
 static unsigned process_locate(struct symbols *symbols, struct process *process,
@@ -413,6 +489,12 @@ static const struct symbol_location *slot_fill(struct symbols *symbols, struct l
     return slot->location;
 }
 
+static const struct symbol_location *no_room(struct symbols *symbols)
+{
+    symbols->beyond++;
+    return symbols->no_room;
+}
+
 /* Addresses without a name are asked for again each time: compilers write a function's name after its first
  * run. */
 static const struct symbol_location *locate_generated(struct symbols *symbols,
@@ -425,6 +507,8 @@ static const struct symbol_location *locate_generated(struct symbols *symbols,
     struct location_slot *slot = location_slot(symbols, NULL, process->key, address);
     if (slot->location && slot->named)
         return slot->location;
+    if (is_full(symbols))
+        return no_room(symbols);
     const uint32_t key = process->key;
     const unsigned count = process_locate(symbols, process, source, address, &line);
     if (process->key != key)
@@ -443,6 +527,8 @@ const struct symbol_location *symbols_locate(struct symbols *symbols, const stru
     struct location_slot *slot = location_slot(symbols, module, 0, address);
     if (slot->location)
         return slot->location;
+    if (is_full(symbols))
+        return no_room(symbols);
     /* symbols_module() hands out the first member of what it keeps, const for others only. */
     struct module *own = (struct module *)(uintptr_t)module;
     uint64_t start;
@@ -453,15 +539,32 @@ const struct symbol_location *symbols_locate(struct symbols *symbols, const stru
 const struct symbol_location *symbols_special(struct symbols *symbols, const char *name)
 {
     const char *text = symbols_intern(symbols, name);
-    for (struct special *special = symbols->special; special; special = special->next)
-        if (special->location->lines[0].function == text)
-            return special->location;
-    struct special *special = store_alloc(&symbols->store, sizeof *special);
-    if (!special)
-        return &symbols->no_memory;
+    struct symbol_location *location = table_get(&symbols->special, (uintptr_t)text);
+    if (location)
+        return location;
     const struct symbol_line line = {.function = text, .linkage = text, .file = ""};
-    special->location = location_new(symbols, NULL, 0, &line, 1);
-    special->next = symbols->special;
-    symbols->special = special;
-    return special->location;
+    location = location_new(symbols, NULL, 0, &line, 1);
+    if (location != &symbols->no_memory && table_put(&symbols->special, (uintptr_t)text, location))
+        return &symbols->no_memory;
+    return location;
+}
+
+uint64_t symbols_beyond(const struct symbols *symbols)
+{
+    return symbols->beyond;
+}
+
+void symbols_free(struct symbols *symbols)
+{
+    if (!symbols)
+        return;
+    for (struct module *module = symbols->open; module; module = module->next_open)
+        object_close(module->object);
+    while (symbols->process)
+        process_drop(symbols, symbols->process);
+    table_free(&symbols->by_pid);
+    table_free(&symbols->special);
+    free(symbols->slot);
+    store_free(&symbols->store);
+    free(symbols);
 }

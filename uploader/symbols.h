@@ -67,6 +67,13 @@ const struct symbol_location *symbols_locate(struct symbols *symbols, const stru
 /* A made-up frame such as "[truncated]" or "[stacks beyond the ceiling]". */
 const struct symbol_location *symbols_special(struct symbols *symbols, const char *name);
 
+/* The last look-up for this process is done: what is kept of its generated code can go. */
+void symbols_process_ended(struct symbols *symbols, const struct symbol_source *source);
+
+/* Look-ups so far that were answered by "[addresses beyond the ceiling]" or "[other modules]": there are
+   ceilings for the bytes of names and locations, and for modules. */
+uint64_t symbols_beyond(const struct symbols *symbols);
+
 /* Closes ELF and DWARF handles until the rest fits the ceiling; call it when a round of look-ups is done. */
 void symbols_trim(struct symbols *symbols);
 

@@ -30,6 +30,7 @@ void *store_alloc(struct store *store, size_t size)
         if (!fresh)
             return NULL;
         fresh->next = chunk;
+        store->bytes += sizeof *fresh + fresh->size;
         store->chunk = chunk = fresh;
     }
     void *block = chunk->data + chunk->used;

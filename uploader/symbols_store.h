@@ -11,6 +11,7 @@ struct store {
     struct store_chunk *chunk;
     const char **text; /* open addressing, a power of two */
     size_t text_slots, text_count;
+    size_t bytes; /* of all chunks */
 };
 
 /* 8-aligned, zeroed; NULL without memory. Lives until store_free(). */

@@ -284,6 +284,7 @@ void target_free(struct target *target)
         program_leave(target->program, target->pid, target->wall ? wall_until(target->wall) : monotonic_ns());
     wall_free(target->wall);
     stacks_free(target->stacks);
+    symbols_process_ended(target->programs->symbols, &target->source);
     if (target->segment)
         munmap(target->segment, sizeof *target->segment);
     close_if_open(target->memfd);
