@@ -201,6 +201,8 @@ long hook_syscall(long number, long a, long b, long c, long d, long e, long f)
         return prctl((int)a, b, c, d, e);
     if (number == SYS_futex)
         return futex(a, b, c, d, e, f);
+    if (UNLIKELY(number == SYS_mlockall))
+        return mlockall((int)a);
     if (UNLIKELY(number == SYS_execve))
         return execve((const char *)a, (char *const *)b, (char *const *)c);
     if (UNLIKELY(number == SYS_execveat))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Creation and naming of threads, and what changes how their stacks may be walked. */
 #include <dlfcn.h>
+#include <errno.h>
 #include <stdint.h>
 
 #include "../preload/machine.h"
@@ -36,6 +37,23 @@ int thrd_create(thrd_t *thread, thrd_start_t start, void *arg)
         thread_cancel_prepare(slot);
     else
         thread_note_made(slot, thread);
+    return error;
+}
+
+/* There are 1,024 keys, and the program has them all. */
+int pthread_key_create(pthread_key_t *key, void (*destructor)(void *))
+{
+    int error = real.pthread_key_create(key, destructor);
+    if (UNLIKELY(error == EAGAIN) && thread_give_key_up())
+        error = real.pthread_key_create(key, destructor);
+    return error;
+}
+
+int tss_create(tss_t *key, tss_dtor_t destructor)
+{
+    int error = real.tss_create(key, destructor);
+    if (UNLIKELY(error != thrd_success) && thread_give_key_up())
+        error = real.tss_create(key, destructor);
     return error;
 }
 

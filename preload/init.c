@@ -62,7 +62,7 @@ static void start_sampling(char **environment)
     take_clock();
     sigprof_start();
     unwind_start();
-    threads_start();
+    threads_start(real.pthread_key_create);
     if (process_start(&config.process, &session_ops))
         return;
     pthread_atfork(NULL, NULL, after_fork);

@@ -28,6 +28,7 @@ enum family {
     IO,
     FILES,
     CHILD,
+    MEMORY,
     CALLED
 };
 struct row {

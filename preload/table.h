@@ -57,6 +57,8 @@
     X(THREAD, int, pthread_create,                                                                           \
       (pthread_t * thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg), NULL)             \
     X(THREAD, int, thrd_create, (thrd_t * thread, int (*start)(void *), void *arg), NULL)                    \
+    X(THREAD, int, pthread_key_create, (pthread_key_t * key, void (*destructor)(void *)), NULL)              \
+    X(THREAD, int, tss_create, (tss_t * key, tss_dtor_t destructor), NULL)                                   \
     X(THREAD, int, pthread_setname_np, (pthread_t thread, const char *name), NULL)                           \
     X(THREAD, int, prctl, (int option, ...), NULL)                                                           \
     X(THREAD, long, syscall, (long number, ...), NULL)                                                       \
@@ -292,6 +294,9 @@
     X(CHILD, pid_t, wait4, (pid_t pid, int *status, int options, struct rusage *usage), NULL)                \
     X(CHILD, int, waitid, (idtype_t type, id_t id, siginfo_t * info, int options), NULL)
 
+/* Memory as a whole. */
+#define CPROF_MEMORY(X) X(MEMORY, int, mlockall, (int flags), NULL)
+
 /* Not interposed: what hooks ask before they wait. */
 #define CPROF_CALLED(X)                                                                                      \
     X(CALLED, int, pthread_rwlock_tryrdlock, (pthread_rwlock_t * lock), NULL)                                \
@@ -300,7 +305,8 @@
 /* clang-format off */
 #define CPROF_INTERPOSED(X) \
     CPROF_ALLOC(X) CPROF_OPERATOR(X) CPROF_THREAD(X) CPROF_SIGNAL(X) CPROF_EXEC(X) CPROF_LOCK(X) \
-    CPROF_CONDITION(X) CPROF_MEETING(X) CPROF_SLEEP(X) CPROF_POLLING(X) CPROF_IO(X) CPROF_FILES(X) CPROF_CHILD(X)
+    CPROF_CONDITION(X) CPROF_MEETING(X) CPROF_SLEEP(X) CPROF_POLLING(X) CPROF_IO(X) CPROF_FILES(X) CPROF_CHILD(X) \
+    CPROF_MEMORY(X)
 #define CPROF_LOOKED_UP(X) CPROF_INTERPOSED(X) CPROF_CALLED(X)
 /* clang-format on */
 

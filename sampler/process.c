@@ -36,8 +36,10 @@ static _Atomic uint32_t joining;     /* held while the segment is made or replac
 static _Atomic uint64_t next_try_ns; /* CLOCK_MONOTONIC; before it no other attempt is made */
 static _Atomic uint32_t profiles_unattached;
 const _Atomic uint32_t *_Atomic process_profiles = &profiles_unattached;
-static int own_pid;           /* the process that all this belongs to */
-static uint64_t forked_ticks; /* 0: it was started by exec */
+static _Atomic uint32_t keeps_unlocked; /* mlockall(MCL_FUTURE) was called */
+static struct segment *parents; /* where a forked child has put memory in place of its parent's segment */
+static int own_pid;             /* the process that all this belongs to */
+static uint64_t forked_ticks;   /* 0: it was started by exec */
 
 int process_start(const struct process_settings *given, const struct process_ops *given_ops)
 {
@@ -85,14 +87,29 @@ static int make_memfd(void)
     return (int)fd;
 }
 
-/* Maps fd at address (0: anywhere). Kept out of core dumps: the uploader has it, and it is 27 MiB of holes.
+/*
+ * Kept out of core dumps: the uploader has it, and it is 27 MiB of holes. Where the program has asked that
+ * its memory be locked, a mapping is locked as it is made, and fails beyond the limit: so a small one is
+ * made, unlocked and made larger, which keeps it as it is.
  */
-static long map_segment(int fd, uintptr_t address)
+static long map_segment(int fd)
 {
-    long at = sys_call(SYS_mmap, address, sizeof(struct segment), PROT_READ | PROT_WRITE,
-                       MAP_SHARED | MAP_NORESERVE | (address ? MAP_FIXED : 0), fd, 0);
-    if (at > 0)
-        sys_call(SYS_madvise, at, sizeof(struct segment), MADV_DONTDUMP);
+    size_t size =
+        atomic_load_explicit(&keeps_unlocked, memory_order_relaxed) ? LAYOUT_PAGE : sizeof(struct segment);
+    long whole, at = sys_call(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+
+    if (at <= 0)
+        return at;
+    if (size < sizeof(struct segment)) {
+        sys_call(SYS_munlock, at, size);
+        whole = sys_call(SYS_mremap, at, size, sizeof(struct segment), MREMAP_MAYMOVE);
+        if (whole <= 0) {
+            sys_call(SYS_munmap, at, size);
+            return whole;
+        }
+        at = whole;
+    }
+    sys_call(SYS_madvise, at, sizeof(struct segment), MADV_DONTDUMP);
     return at;
 }
 
@@ -134,7 +151,7 @@ static int join(void)
 
     if (fd < 0)
         return fd;
-    at = map_segment(fd, 0);
+    at = map_segment(fd);
     if (at <= 0) {
         sys_call(SYS_close, fd);
         return (int)at;
@@ -183,8 +200,9 @@ int process_join(void)
 /* In a child of fork(): nothing of the parent's is touched from here on. There is one thread only. */
 static void become_child(void)
 {
-    struct segment *parents = atomic_load_explicit(&process_current, memory_order_relaxed);
+    struct segment *segment = atomic_load_explicit(&process_current, memory_order_relaxed);
 
+    parents = segment ? segment : parents;
     atomic_store_explicit(&process_current, NULL, memory_order_relaxed);
     atomic_store_explicit(&process_profiles, &profiles_unattached, memory_order_relaxed);
     atomic_store_explicit(&joining, 0, memory_order_relaxed);
@@ -292,22 +310,25 @@ static void copy_segment(struct segment *to, const struct segment *from)
  */
 static int resume(struct segment *segment)
 {
-    int result, fd = make_memfd();
-    long copy;
+    int result = 0, fd = make_memfd();
+    long copy, moved;
 
     if (fd < 0)
         return fd;
-    copy = map_segment(fd, 0);
+    copy = map_segment(fd);
     if (copy <= 0) {
         sys_call(SYS_close, fd);
         return (int)copy;
     }
     copy_segment((struct segment *)copy, segment);
-    map_segment(fd, (uintptr_t)segment);
-    sys_call(SYS_munmap, copy, sizeof(struct segment));
-    result = ops->hand_over(fd, segment);
+    moved = sys_call(SYS_mremap, copy, sizeof(struct segment), sizeof(struct segment),
+                     MREMAP_MAYMOVE | MREMAP_FIXED, segment);
+    if (moved > 0)
+        result = ops->hand_over(fd, segment);
+    else
+        sys_call(SYS_munmap, copy, sizeof(struct segment));
     sys_call(SYS_close, fd);
-    return result;
+    return moved > 0 ? result : (int)moved;
 }
 
 void process_check_uploader(struct segment *segment)
@@ -353,6 +374,18 @@ void process_count(enum counter counter, uint64_t n)
 {
     if (process_mark && atomic_load_explicit(&process_mark->state, memory_order_acquire) == STARTED)
         segment_count(atomic_load_explicit(&process_current, memory_order_acquire), counter, n);
+}
+
+void process_keep_unlocked(void)
+{
+    atomic_store_explicit(&keeps_unlocked, 1, memory_order_relaxed);
+}
+
+bool process_is_segment(uintptr_t start, uintptr_t end)
+{
+    uintptr_t own = (uintptr_t)process_attached(), former = (uintptr_t)parents;
+    return (own && start < own + sizeof(struct segment) && end > own) ||
+           (former && start < former + sizeof(struct segment) && end > former);
 }
 
 void process_note_unload(void)

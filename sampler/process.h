@@ -100,6 +100,12 @@ void process_exit(int status);
 
 void process_count(enum counter counter, uint64_t n);
 
+/* The program has all that it maps from now on locked: segments are not to be. */
+void process_keep_unlocked(void);
+
+/* true: some of it is the segment, or stands where the parent's was. */
+bool process_is_segment(uintptr_t start, uintptr_t end);
+
 /* A library was unloaded: its addresses may be another's from now on. */
 void process_note_unload(void);
 

@@ -74,6 +74,8 @@ static const struct call_row rows[] = {
      SYS_mmap,
      K2 | K3,
      {0, 0, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED}},
+    {CALL_map, SYS_mremap, K3, {0, 0, 0, MREMAP_MAYMOVE}},
+    {CALL_map, SYS_mremap, K3, {0, 0, 0, MREMAP_MAYMOVE | MREMAP_FIXED}},
     {CALL_unmap, SYS_munmap, 0, {0}},
     {CALL_madvise, SYS_madvise, K2, {0, 0, MADV_DONTDUMP}},
     {CALL_madvise, SYS_madvise, K2, {0, 0, MADV_DONTNEED}},

@@ -44,7 +44,7 @@ static void thread_end(void *rounds_left)
     uint32_t slot = thread_local_state.slot;
     struct segment *segment;
 
-    if (left > 1) {
+    if (left > 1 && atomic_load_explicit(&end_key_made, memory_order_acquire)) {
         pthread_setspecific(end_key, (void *)(left - 1));
         return;
     }
@@ -62,11 +62,16 @@ static void thread_end(void *rounds_left)
         slot_give_back(segment, slot);
 }
 
-void threads_start(void)
+void threads_start(thread_key_function *create_key)
 {
     main_stack = stack_limit();
-    if (!pthread_key_create(&end_key, thread_end))
+    if (!create_key(&end_key, thread_end))
         atomic_store_explicit(&end_key_made, 1, memory_order_release);
+}
+
+bool thread_give_key_up(void)
+{
+    return atomic_exchange_explicit(&end_key_made, 0, memory_order_acq_rel) && !pthread_key_delete(end_key);
 }
 
 /* Fills the slot of a thread and starts its timer. handle 0: not known. Returns what cpu_start() does. */
@@ -204,7 +209,7 @@ void *thread_main(void *argument)
     uint32_t slot = (uint32_t)(uintptr_t)argument;
     struct slot_private *own = &slot_private[slot];
     void *(*start)(void *) = own->start;
-    void *arg = own->arg;
+    void *arg = own->arg, *result;
     struct segment *segment = process_segment();
 
     if (segment) {
@@ -214,7 +219,10 @@ void *thread_main(void *argument)
         if (atomic_load_explicit(&end_key_made, memory_order_acquire))
             pthread_setspecific(end_key, (void *)(uintptr_t)PTHREAD_DESTRUCTOR_ITERATIONS);
     }
-    return start(arg);
+    result = start(arg);
+    if (!atomic_load_explicit(&end_key_made, memory_order_acquire))
+        thread_end(NULL); /* ends by pthread_exit() are found by the uploader then */
+    return result;
 }
 
 static uint32_t find_slot(const struct segment *segment, int tid)

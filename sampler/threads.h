@@ -50,7 +50,12 @@ void *thread_main(void *slot);
 uintptr_t thread_await(pthread_t handle);
 
 /* Once, before any of the above, from process_start()'s caller. */
-void threads_start(void);
+typedef int thread_key_function(pthread_key_t *key, void (*destructor)(void *));
+void threads_start(thread_key_function *create_key);
+
+/* The program has used up all keys for thread-specific data but the one by which a thread's end is noticed:
+   that one is the program's now. false: it was already. */
+bool thread_give_key_up(void);
 
 /* Gives the calling thread a slot and a CPU timer if it has none: the main thread at start and after fork.
    stack_high: an address above all of its frames, or 0. Signal-safe. */

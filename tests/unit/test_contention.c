@@ -37,7 +37,7 @@ static int start(void **state)
     static const struct process_settings settings = {.profiles = 1u << PROFILE_MUTEX, .mutex_fraction = 1};
     (void)state;
     signal(SIGPROF, SIG_IGN); /* of the thread's timer, which nobody here handles */
-    threads_start();
+    threads_start(pthread_key_create);
     return process_start(&settings, &ops) || process_join();
 }
 
