@@ -61,7 +61,7 @@ enum { PROFILES_READY = 0 CPROF_PROFILES(X) };
       "mean bytes allocated between two allocation samples")                                                 \
     X(MUTEX_FRACTION, "CPROF_MUTEX_FRACTION", "", COUNT, "10", TARGET,                                       \
       "one in so many lock contentions is recorded; 0: off")                                                 \
-    X(BLOCK_RATE, "CPROF_BLOCK_RATE", "", TIME, "100us", TARGET,                                             \
+    X(BLOCK_RATE, "CPROF_BLOCK_RATE", "", TIME, "10ms", TARGET,                                              \
       "blocking events shorter than this are sampled, longer ones all recorded; 0: off")                     \
     X(WALL_HZ, "CPROF_WALL_HZ", "", COUNT, "19", SESSION,                                                    \
       "looks per second at every thread, fewer where they would take over 1/64 of a CPU; 0: one an upload")  \

@@ -80,6 +80,7 @@ uint32_t slot_take(struct segment *segment)
         slot_private[slot].made_slot = 0;
         slot_private[slot].first_ns = 0;
         slot_private[slot].waited = 0;
+        slot_private[slot].is_fresh = true;
         settle_wait(&segment->thread[slot]); /* its last owner may have ended in a wait */
         return slot;
     }

@@ -5,9 +5,11 @@
 #define CPROF_SAMPLER_SLOTS_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "layout.h"
+#include "weights.h"
 
 /* What the segment must not hold: pointers, and what a hostile uploader must not change. Written by the
    slot's owner (its creator before it runs). */
@@ -22,7 +24,10 @@ struct slot_private {
                                with each slot_take(): who makes a thread's timer may be late for it */
     _Atomic int32_t tid;
     _Atomic uint32_t taken; /* in this life of the process (slots_forget()); slots.c only */
-    uint64_t waited;        /* resched_counts.waited when the owner looked at it last */
+    struct strata strata;   /* over the time that the owner waits: block samples */
+    uint64_t waited;        /* resched_counts.waited when the owner looked at it last, which was */
+    bool is_fresh;          /* after the last of its calls that may have blocked */
+    uint8_t doubts;         /* so many of its next such calls are looked at: wait.c */
     pthread_t made;         /* the last thread that the slot's owner made; 0: not known. Its */
     uint32_t made_slot;     /* slot, 0: it was awaited already, and */
     uint32_t made_occupant; /* the number of that slot's occupant */

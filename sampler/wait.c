@@ -141,40 +141,60 @@ struct seg_thread *wait_begin(struct wait *wait)
     return thread;
 }
 
-/* Longer ones than the rate are all recorded; of the others one in rate / ns, which then stands for so many.
+/*
+ * By the count of the calling thread's waits: it has risen since the last look. Looks cost a system call
+ * each, and a call that is not due needs none of its own. But the one before a due call ought to be looked
+ * at, so that what has risen rose in the due one. So calls are looked at when the next sample is near; those
+ * that are so long that it does not matter are always. Where a call was due unexpectedly, the next ones are,
+ * too: only a thread that mixes long calls that compute with shorter ones that block can be mistaken, and for
+ * its first.
  */
-static void record(enum wait_kind kind, uint64_t ns, uint64_t rate)
+static bool count_has_risen(struct slot_private *own, uint64_t ns, uint64_t rate, bool is_due)
 {
-    if (ns >= rate)
-        event_record(KIND_BLOCK, kind, UINT64_C(1) << WEIGHT_SHIFT, ns);
-    else if ((uint64_t)((unsigned __int128)event_random() * rate >> 64) < ns)
-        event_record(KIND_BLOCK, kind, (uint64_t)(((unsigned __int128)rate << WEIGHT_SHIFT) / ns), rate);
+    enum { DOUBTS = 64 };
+    uint64_t near = rate / 8;
+    bool was_fresh = own->is_fresh, has_risen;
+    struct resched_counts now;
+
+    own->is_fresh = false;
+    if (!is_due && !own->doubts && ns < near && own->strata.left >= near)
+        return false;
+    if (!resched_count(&now))
+        return true;
+    has_risen = now.waited != own->waited;
+    own->waited = now.waited;
+    own->is_fresh = true;
+    if (own->doubts)
+        own->doubts--;
+    if (is_due && has_risen && !was_fresh)
+        own->doubts = DOUBTS;
+    return has_risen;
 }
 
-/* By the count of the calling thread's waits: it has risen since it was looked at last, which was after the
-   last call that may have blocked. */
-static bool count_has_risen(void)
+/*
+ * Waits of the rate and longer ones are all recorded. Of shorter ones each `rate` of the thread's time in
+ * them has one point, at random; a wait with a point stands for so much time and so many waits of its length.
+ */
+static void sample(const struct wait *wait, uint64_t ns)
 {
     struct slot_private *own = &slot_private[thread_local_state.slot];
-    struct resched_counts now;
-    uint64_t before = own->waited;
-
-    if (!thread_local_state.slot || !resched_count(&now))
-        return true;
-    own->waited = now.waited;
-    return now.waited != before;
-}
-
-static void blocked(const struct wait *wait, uint64_t ns)
-{
     struct segment *segment = process_attached();
-    uint64_t rate;
+    uint64_t rate, points = 1;
 
-    if (!(wait->profiles & 1u << PROFILE_BLOCK) || !segment)
+    if (!(wait->profiles & 1u << PROFILE_BLOCK) || !segment || !thread_local_state.slot)
         return;
     rate = atomic_load_explicit(&segment->control.block_rate_ns, memory_order_relaxed);
-    if (rate && ns)
-        record(wait->kind, ns, rate);
+    if (!rate || !ns)
+        return;
+    if (ns < rate)
+        points = strata_pass(&own->strata, ns, rate);
+    if (wait->evidence == EVIDENCE_COUNT && !count_has_risen(own, ns, rate, points))
+        return;
+    if (ns >= rate)
+        event_record(KIND_BLOCK, wait->kind, UINT64_C(1) << WEIGHT_SHIFT, ns);
+    else if (points)
+        event_record(KIND_BLOCK, wait->kind,
+                     (uint64_t)(((unsigned __int128)(points * rate) << WEIGHT_SHIFT) / ns), points * rate);
 }
 
 void wait_abandon(void)
@@ -219,6 +239,6 @@ __attribute__((noinline)) void wait_end(const struct wait *wait, uint64_t now)
     segment = process_attached();
     if (segment)
         cpu_serve_adoptions(segment);
-    if (has_blocked && (wait->evidence != EVIDENCE_COUNT || (ns >= shortest_ns && count_has_risen())))
-        blocked(wait, ns);
+    if (has_blocked && (wait->evidence != EVIDENCE_COUNT || ns >= shortest_ns))
+        sample(wait, ns);
 }

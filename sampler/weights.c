@@ -90,3 +90,26 @@ uint64_t sampling_weight(uint64_t size, uint64_t mean)
     p = sampling_probability((double)size / (double)mean);
     return (uint64_t)((double)(1 << WEIGHT_SHIFT) / p + 0.5);
 }
+
+static void begin_stretch(struct strata *strata, uint64_t length, uint64_t gap)
+{
+    uint64_t place = (uint64_t)((unsigned __int128)random_bits() * length >> 64);
+    strata->length = length;
+    strata->left = gap + place;
+    strata->rest = length - place;
+}
+
+uint64_t strata_pass(struct strata *strata, uint64_t span, uint64_t length)
+{
+    uint64_t points = 0;
+
+    if (__builtin_expect(strata->length != length, 0))
+        begin_stretch(strata, length, 0);
+    while (span > strata->left) {
+        span -= strata->left;
+        points++;
+        begin_stretch(strata, length, strata->rest);
+    }
+    strata->left -= span;
+    return points;
+}

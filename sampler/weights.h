@@ -21,4 +21,17 @@ double sampling_probability(double x);
 /* What one sampled block of this size stands for, in blocks * 2^WEIGHT_SHIFT: 1 / (1 - exp(-size / mean)). */
 uint64_t sampling_weight(uint64_t size, uint64_t mean);
 
+/*
+ * Points on a line, one at a random place of each stretch of `length`: on average as many per span as a
+ * Poisson process has, but how many lie on a long span is known to within one. Zero at first.
+ */
+struct strata {
+    uint64_t length; /* of the present stretch; 0: none was begun */
+    uint64_t left;   /* until the next point */
+    uint64_t rest;   /* of the stretch, after it */
+};
+
+/* Goes on by span, and returns how many points lay there. Another length begins another stretch. */
+uint64_t strata_pass(struct strata *strata, uint64_t span, uint64_t length);
+
 #endif

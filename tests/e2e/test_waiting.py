@@ -65,6 +65,32 @@ def test_waits_by_every_way_of_telling_them(env):
 
 @alone
 @real_processor
+def test_short_waits_are_sampled(env):
+    """By the mark, and by counts: of both kinds of waits as much as there was, within 4 standard errors of so many
+    points; their sum within a point a thread."""
+    rate = 2000000
+    for name, tunables in (("mark", None), ("count", "glibc.pthread.rseq=0")):
+        settings = env.environ(out=os.path.join(env.dir, name), block_rate=rate, profiles="block")
+        if tunables:
+            settings["GLIBC_TUNABLES"] = tunables
+        truth = env.run(env.program("short_waits.c"), "4", env=settings).ok().figures()
+        block = env.final("short_waits", "block", os.path.join(env.dir, name))
+        total = truth["brief"] + truth["longer"]
+        near(block.under("delay", "run"), total, 0.02 * total + 2 * rate, f"all waits, by {name}")
+        share = truth["brief"] / total
+        error = (total / rate * share * (1 - share)) ** 0.5 * rate
+        assert error < 0.06 * truth["brief"], (error, truth)
+        for function, key in (("wait_briefly", "brief"), ("wait_longer", "longer")):
+            near(block.under("delay", function), truth[key], 4 * error + 0.01 * total, f"{function}, by {name}")
+            mean = truth[key] / truth["count"]
+            near(block.under("contentions", function), truth["count"], 4 * error / mean + 0.02 * truth["count"],
+                 f"waits in {function}, by {name}")
+        records = int(re.search(r"(\d+) blocking events recorded", "\n".join(block.comments))[1])
+        assert records < 1.1 * total / rate + 50, f"{records} records of {truth['count']} waits, by {name}"
+
+
+@alone
+@real_processor
 def test_wall_time_adds_up(env):
     stolen = stolen_ns()
     lived = env.run(env.program("lives.c"), "4").ok().figures()

@@ -32,7 +32,7 @@ static void defaults_are_those_of_the_table(void **state)
     assert_int_equal(s.value[SETTING_CPU_HZ].number, 100);
     assert_int_equal(s.value[SETTING_MEMORY_RATE].number, 512 * 1024);
     assert_int_equal(s.value[SETTING_INTERVAL].number, 15000000000);
-    assert_int_equal(s.value[SETTING_BLOCK_RATE].number, 100000);
+    assert_int_equal(s.value[SETTING_BLOCK_RATE].number, 10000000);
     assert_int_equal(s.value[SETTING_PROFILES].number, PROFILES_READY);
     assert_int_equal(s.value[SETTING_FOLLOW].number, 1);
 }

@@ -84,6 +84,71 @@ static void weight_of_a_large_block_is_one(void **state)
     assert_int_equal(sampling_weight(100, 0), 1 << WEIGHT_SHIFT);
 }
 
+static void a_stretch_has_one_point(void **state)
+{
+    enum { LENGTH = 1000, SPANS = 100000 };
+    struct strata strata = {0, 0, 0};
+    uint64_t passed = 0, points = 0;
+    (void)state;
+    weights_seed(7);
+    for (int i = 0; i < SPANS; i++) {
+        uint64_t span = 1 + random_bits() % (LENGTH - 1);
+        passed += span;
+        points += strata_pass(&strata, span, LENGTH);
+        assert_in_range(points, passed / LENGTH, passed / LENGTH + 1);
+    }
+}
+
+/* One thread's waits, sampled as wait.c does: waits of 1, 2 and 7 tenths of the rate, always in this order.
+ */
+enum { KINDS_OF_WAITS = 3, WAITS_EACH = 200, RATE = 10000 };
+static const uint64_t wait_length[KINDS_OF_WAITS] = {RATE / 10, RATE / 5, RATE * 7 / 10};
+
+static void sample_waits(double delay[KINDS_OF_WAITS], double waits[KINDS_OF_WAITS], uint64_t rate)
+{
+    struct strata strata = {0, 0, 0};
+    for (int i = 0; i < KINDS_OF_WAITS * WAITS_EACH; i++) {
+        uint64_t length = wait_length[i % KINDS_OF_WAITS];
+        double points = (double)strata_pass(&strata, length, rate);
+        delay[i % KINDS_OF_WAITS] += points * (double)rate;
+        waits[i % KINDS_OF_WAITS] += points * (double)rate / (double)length;
+    }
+}
+
+/* Although the order has a period that divides the rate. */
+static void each_kind_of_wait_gets_its_part(void **state)
+{
+    enum { SEEDS = 2000 };
+    double sum[KINDS_OF_WAITS] = {0}, squares[KINDS_OF_WAITS] = {0}, counts[KINDS_OF_WAITS] = {0};
+    (void)state;
+    for (int seed = 0; seed < SEEDS; seed++) {
+        double delay[KINDS_OF_WAITS] = {0}, waits[KINDS_OF_WAITS] = {0};
+        weights_seed((uint64_t)seed);
+        sample_waits(delay, waits, RATE);
+        for (int k = 0; k < KINDS_OF_WAITS; k++) {
+            sum[k] += delay[k];
+            squares[k] += delay[k] * delay[k];
+            counts[k] += waits[k];
+        }
+    }
+    for (int k = 0; k < KINDS_OF_WAITS; k++) {
+        double mean = sum[k] / SEEDS, truth = (double)wait_length[k] * WAITS_EACH;
+        double error = sqrt((squares[k] / SEEDS - mean * mean) / SEEDS);
+        assert_true(error < 0.01 * truth); /* else the next lines say nothing */
+        assert_true(fabs(mean - truth) < 4 * error);
+        assert_true(fabs(counts[k] / SEEDS - WAITS_EACH) < 4 * error / (double)wait_length[k]);
+    }
+}
+
+static void another_length_begins_anew(void **state)
+{
+    struct strata strata = {0, 0, 0};
+    (void)state;
+    weights_seed(3);
+    strata_pass(&strata, 1, 1u << 30);
+    assert_in_range(strata_pass(&strata, 10000, 10), 999, 1001);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -91,6 +156,9 @@ int main(void)
         cmocka_unit_test(gaps_have_the_mean_and_deviation_of_their_rate),
         cmocka_unit_test(sums_of_weights_are_unbiased),
         cmocka_unit_test(weight_of_a_large_block_is_one),
+        cmocka_unit_test(a_stretch_has_one_point),
+        cmocka_unit_test(each_kind_of_wait_gets_its_part),
+        cmocka_unit_test(another_length_begins_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
