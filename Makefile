@@ -48,7 +48,7 @@ MAKEFLAGS += --no-print-directory
 .SECONDARY:
 .PHONY: help all demo test test-kernels test-fresh check bench fuzz install uninstall clean units targets benches fuzzers setup setup-demo
 
-all: $(B)/libcprof.so $(B)/cprof-uploader ## build the library and the uploader (the default)
+all: $(B)/libcprof.so $(B)/cprof-uploader $(B)/cprof-keeper ## build the library and the uploader (the default)
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
@@ -77,6 +77,7 @@ fuzz: setup ## fuzz everything that reads foreign bytes, FUZZ_TIME=60 seconds ea
 install: all ## into $(DESTDIR)$(PREFIX), /usr/local by default
 	$(Q)install -D -m 755 $(B)/libcprof.so $(DESTDIR)$(PREFIX)/lib/libcprof.so
 	$(Q)install -D -m 755 $(B)/cprof-uploader $(DESTDIR)$(PREFIX)/libexec/cprof/cprof-uploader
+	$(Q)install -D -m 755 $(B)/cprof-keeper $(DESTDIR)$(PREFIX)/libexec/cprof/cprof-keeper
 	$(Q)install -D -m 755 scripts/cprof $(DESTDIR)$(PREFIX)/bin/cprof
 	$(Q)install -D -m 644 scripts/cprof.1 $(DESTDIR)$(PREFIX)/share/man/man1/cprof.1
 	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/cprof $(wildcard include/cprof/*.h)
@@ -106,6 +107,12 @@ $(B)/exports.map: scripts/exports preload/table.h $(wildcard include/cprof/*.h)
 $(B)/cprof-uploader: $(UP_OBJ)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(SAN) $(UP_OBJ) $(UPLOADER_LIBS) -Wl,--export-dynamic-symbol=cprof_own_program -o $@
+
+# Static: what it needs is resident once, and no library can be missing or changed. A sanitizer needs a dynamic one.
+$(B)/cprof-keeper: keeper/main.c
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(BASE) $(WARN) $(if $(SAN),,-static) $< -o $@
 
 $(B)/lib/%.o: %.c
 	$(call say,CC,$<)
@@ -153,4 +160,4 @@ $(B)/tests/%: tests/%.cc
 	$(compile_test)
 	$(Q)$(CXX) -std=gnu++17 -O1 -g -I. -MMD -MP -MF $@.d -Wall $< -o $@ $(own_flags) -pthread -ldl
 
--include $(addsuffix .d,$(LIB_OBJ) $(UP_OBJ) $(UNIT) $(TARGETS) $(UNWIND) $(BENCH) $(FUZZ))
+-include $(addsuffix .d,$(B)/cprof-keeper $(LIB_OBJ) $(UP_OBJ) $(UNIT) $(TARGETS) $(UNWIND) $(BENCH) $(FUZZ))

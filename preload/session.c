@@ -18,6 +18,7 @@
 #include "launch.h"
 
 static const struct timespec moment = {0, 1000000};
+static const uint64_t long_silence_ns = UINT64_C(15000000000);
 static bool is_first, may_speak;
 static const char *tried_path; /* the uploader that could not be started */
 
@@ -152,7 +153,7 @@ static int connect_or_start(int memfd, int *fd)
     }
 }
 
-static int hand_over(int memfd, const struct segment *segment)
+static int hand_over_once(int memfd, const struct segment *segment)
 {
     struct ucred peer;
     int fd, result = connect_or_start(memfd, &fd);
@@ -168,8 +169,19 @@ static int hand_over(int memfd, const struct segment *segment)
     return result;
 }
 
-/* A pid of 0: the one that answers is in a namespace that we cannot see, so it cannot be compared. */
-static bool uploader_alive(int uploader_pid)
+/* An uploader that dies between the connection and the message has a successor at once. */
+static int hand_over(int memfd, const struct segment *segment)
+{
+    int result = hand_over_once(memfd, segment);
+    for (int tries = 0; tries < 3 && (result == -EPIPE || result == -ECONNRESET); tries++)
+        result = hand_over_once(memfd, segment);
+    return result;
+}
+
+/* A pid of 0: the one that answers is in a namespace that we cannot see, so it cannot be compared. Another
+   one has got, or is just getting, our segment from its keeper: only where that never happens it is given a
+   copy. */
+static bool uploader_alive(int uploader_pid, uint64_t silent_ns)
 {
     struct ucred peer;
     int fd = connect_session();
@@ -177,7 +189,11 @@ static bool uploader_alive(int uploader_pid)
 
     if (fd < 0)
         return !nobody_is_there(fd);
-    alive = !check_peer(fd, &peer) && (!peer.pid || peer.pid == uploader_pid);
+    alive = !check_peer(fd, &peer);
+    if (alive && peer.pid && peer.pid != uploader_pid) {
+        let_it_read(peer.pid);
+        alive = silent_ns < long_silence_ns;
+    }
     sys_call(SYS_close, fd);
     return alive;
 }

@@ -25,8 +25,12 @@
 #include "poison.h"
 
 enum { NS_PER_S = 1000000000 };
-static const uint64_t uploader_silent_ns = 15ull * NS_PER_S; /* its heartbeat comes every second */
 static const uint64_t retry_ns = 10ull * NS_PER_S;
+/* The uploader's heartbeat comes every second; from then on it is asked for, as often as that. */
+static const uint64_t uploader_silent_ns = 2ull * NS_PER_S;
+static const uint64_t ask_again_ns = NS_PER_S;
+/* At the process's end there is no later time to ask. */
+static const uint64_t silent_at_exit_ns = 5ull * NS_PER_S / 4;
 
 struct fork_mark *process_mark;
 static struct process_settings settings;
@@ -34,6 +38,7 @@ static const struct process_ops *ops;
 _Atomic(struct segment *) process_current;
 static _Atomic uint32_t joining;     /* held while the segment is made or replaced; tried, never waited for */
 static _Atomic uint64_t next_try_ns; /* CLOCK_MONOTONIC; before it no other attempt is made */
+static _Atomic uint64_t next_ask_ns; /* nor is it asked whether the uploader lives */
 static _Atomic uint32_t profiles_unattached;
 const _Atomic uint32_t *_Atomic process_profiles = &profiles_unattached;
 static _Atomic uint32_t keeps_unlocked; /* mlockall(MCL_FUTURE) was called */
@@ -207,6 +212,7 @@ static void become_child(void)
     atomic_store_explicit(&process_profiles, &profiles_unattached, memory_order_relaxed);
     atomic_store_explicit(&joining, 0, memory_order_relaxed);
     atomic_store_explicit(&next_try_ns, 0, memory_order_relaxed);
+    atomic_store_explicit(&next_ask_ns, 0, memory_order_relaxed);
     clock_fork_child();
     forked_ticks = clock_ticks();
     if (seccomp_allows(CALL(getpid)))
@@ -331,6 +337,13 @@ static int resume(struct segment *segment)
     return moved > 0 ? result : (int)moved;
 }
 
+/* While its keeper lives the name has a listener, and it is the keeper's business to replace it. */
+static int ask_uploader(struct segment *segment, uint64_t silent_ns)
+{
+    int pid = atomic_load_explicit(&segment->control.uploader_pid, memory_order_relaxed);
+    return ops->uploader_alive(pid, silent_ns) ? 0 : resume(segment);
+}
+
 void process_check_uploader(struct segment *segment)
 {
     uint64_t now = clock_ns(CLOCK_MONOTONIC_COARSE);
@@ -340,13 +353,29 @@ void process_check_uploader(struct segment *segment)
     if (__builtin_expect(now < heartbeat + uploader_silent_ns, 1) ||
         !seccomp_allows(CALLS_SEGMENT | CALLS_SESSION))
         return;
-    if (now < atomic_load_explicit(&next_try_ns, memory_order_relaxed) || is_borrowed() ||
+    if (now < atomic_load_explicit(&next_ask_ns, memory_order_relaxed) || is_borrowed() ||
         !atomic_compare_exchange_strong_explicit(&joining, &idle, 1, memory_order_acquire,
                                                  memory_order_relaxed))
         return;
-    atomic_store_explicit(&next_try_ns, now + retry_ns, memory_order_relaxed);
-    if (!ops->uploader_alive(atomic_load_explicit(&segment->control.uploader_pid, memory_order_relaxed)))
-        resume(segment);
+    atomic_store_explicit(&next_ask_ns, now + ask_again_ns, memory_order_relaxed);
+    if (ask_uploader(segment, now - heartbeat))
+        atomic_store_explicit(&next_ask_ns, now + retry_ns, memory_order_relaxed);
+    atomic_store_explicit(&joining, 0, memory_order_release);
+}
+
+/* The last chance to hand on what it has not been read. */
+static void check_at_exit(struct segment *segment)
+{
+    uint64_t now = clock_ns(CLOCK_MONOTONIC_COARSE);
+    uint64_t heartbeat = atomic_load_explicit(&segment->control.heartbeat_ns, memory_order_relaxed);
+    uint32_t idle = 0;
+
+    if (now < heartbeat + silent_at_exit_ns || !seccomp_allows(CALLS_SEGMENT | CALLS_SESSION) ||
+        is_borrowed() ||
+        !atomic_compare_exchange_strong_explicit(&joining, &idle, 1, memory_order_acquire,
+                                                 memory_order_relaxed))
+        return;
+    ask_uploader(segment, now - heartbeat);
     atomic_store_explicit(&joining, 0, memory_order_release);
 }
 
@@ -359,11 +388,12 @@ void process_exit(int status)
 
     if (!segment || atomic_load_explicit(&process_mark->state, memory_order_acquire) == FORKED)
         return;
+    check_at_exit(segment);
     atomic_store_explicit(&segment->header.ended, 1 + (uint32_t)(status & 0xff), memory_order_release);
     if (!(segment->header.flags & SEGMENT_PID1) || !seccomp_allows(CALLS_SESSION))
         return;
     uploader = atomic_load_explicit(&segment->control.uploader_pid, memory_order_relaxed);
-    if (uploader && !ops->uploader_alive(uploader))
+    if (uploader && !ops->uploader_alive(uploader, 0))
         return;
     /* The end of pid 1 ends the container and the uploader in it: let it send the last profiles, for 10 s. */
     for (int i = 0; i < 500 && !atomic_load_explicit(&segment->control.finished, memory_order_acquire); i++)

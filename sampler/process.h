@@ -20,9 +20,9 @@ struct process_ops {
     /* Hands the memfd to the session's uploader, starting one if need be; closes nothing. 0 or negative
        errno. Called outside and inside signal handlers: raw system calls only. */
     int (*hand_over)(int memfd, const struct segment *segment);
-    /* 1 when the uploader named in the segment's control.uploader_pid still answers, 0 when not. Same rules.
-     */
-    bool (*uploader_alive)(int uploader_pid);
+    /* false: nobody answers at the session's name, or another uploader than the one named in the segment's
+       control.uploader_pid, which has been silent for so long. Same rules. */
+    bool (*uploader_alive)(int uploader_pid, uint64_t silent_ns);
 };
 
 /* The settings every segment starts with. Copied from at each join; immutable after process_start(). */
@@ -79,8 +79,8 @@ static inline uint32_t process_wanted(void)
                                 memory_order_relaxed);
 }
 
-/* From a sample: where the uploader has been silent for 15 s and is found dead, hands a copy of the segment
-   to another one. Signal-safe. */
+/* From a sample: where the uploader has been silent for 2 s and is found dead, hands a copy of the segment to
+   another one. Signal-safe. */
 void process_check_uploader(struct segment *segment);
 
 /* When this process was forked from a profiled one, as far as it has noticed; 0: it was not. */
@@ -94,8 +94,8 @@ bool process_is_vforked(void);
    sample. */
 void process_fork_child(void);
 
-/* At exit, after the program's own exit handlers: marks the end; where the process is pid 1 of its namespace,
-   waits up to 10 s for the uploader's last push. */
+/* At exit, after the program's own exit handlers: looks for the uploader as above, and marks the end; where
+   the process is pid 1 of its namespace, waits up to 10 s for the uploader's last push. */
 void process_exit(int status);
 
 void process_count(enum counter counter, uint64_t n);

@@ -212,7 +212,8 @@ static void log_refusal(int rc, pid_t pid, const struct hello *hello)
 static int take(const struct door_peer *peer, struct join *join, const struct hello *hello,
                 const int fds[JOIN_FDS])
 {
-    *join = (struct join){.pid = peer->pid, .uid = peer->uid, .memfd = fds[0], .pidfd = fds[1]};
+    *join = (struct join){
+        .pid = peer->pid, .uid = peer->uid, .memfd = fds[0], .pidfd = fds[1], .root_fd = -1, .exe_fd = -1};
     if (!(hello->flags & HELLO_FORWARDED)) {
         if (fds[1] != -1)
             return -EPROTO;
@@ -238,7 +239,7 @@ static int peer_receive(const struct door_peer *peer, struct join *join)
     if (!rc)
         return 0;
     close_fds(fds);
-    *join = (struct join){.memfd = -1, .pidfd = -1};
+    *join = JOIN_NONE;
     if (rc == -ENOMSG || rc == -ECONNRESET)
         return -ENOMSG;
     log_refusal(rc, peer->pid, &hello);
@@ -324,7 +325,7 @@ int door_next(struct door *door, struct join *join)
     struct epoll_event event;
     int rc;
 
-    *join = (struct join){.memfd = -1, .pidfd = -1};
+    *join = JOIN_NONE;
     if (epoll_wait(door->epoll_fd, &event, 1, 0) != 1)
         return -EAGAIN;
     if (event.data.fd == door->listener) {
@@ -365,7 +366,8 @@ void door_close(struct door *door)
 void join_direct(struct join *join, pid_t pid, int memfd)
 {
     fcntl(memfd, F_SETFD, FD_CLOEXEC);
-    *join = (struct join){.pid = pid, .uid = geteuid(), .memfd = memfd, .pidfd = open_pidfd(pid)};
+    *join = (struct join){
+        .pid = pid, .uid = geteuid(), .memfd = memfd, .pidfd = open_pidfd(pid), .root_fd = -1, .exe_fd = -1};
 }
 
 int join_forward(const char *name, const struct join *join)
@@ -407,5 +409,9 @@ void join_close(struct join *join)
         close(join->memfd);
     if (join->pidfd != -1)
         close(join->pidfd);
-    join->memfd = join->pidfd = -1;
+    if (join->has_files && join->root_fd != -1)
+        close(join->root_fd);
+    if (join->has_files && join->exe_fd != -1)
+        close(join->exe_fd);
+    *join = JOIN_NONE;
 }

@@ -12,8 +12,13 @@ struct join {
     pid_t pid; /* in our pid namespace; 0: it has none there */
     uid_t uid; /* of the peer */
     int memfd;
-    int pidfd; /* -1: the process is gone already, or cannot be watched */
+    int pidfd;      /* -1: the process is gone already, or cannot be watched */
+    bool has_files; /* of the process: the two below were opened */
+    int root_fd, exe_fd;
+    uint64_t id;              /* by which our keeper knows it; 0: it does not */
+    bool was_kept, has_ended; /* an uploader before us had it; its process goes on without it */
 };
+#define JOIN_NONE ((struct join){.memfd = -1, .pidfd = -1, .root_fd = -1, .exe_fd = -1})
 
 /* Takes the name. '@' first: abstract; else a path, made with mode 0600, where a socket nobody listens on is
    replaced. Returns the descriptor (non-blocking, close-on-exec) or negative errno; -EADDRINUSE: somebody

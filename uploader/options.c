@@ -12,6 +12,7 @@
 enum extra {
     EXTRA_SEGMENT_FD,
     EXTRA_LISTEN_FD,
+    EXTRA_KEEPER_FD,
     EXTRA_PID,
     EXTRA_LIBRARY,
     EXTRA_QUIET,
@@ -25,6 +26,7 @@ static const struct {
 } extras[EXTRAS] = {
     [EXTRA_SEGMENT_FD] = {"segment-fd", true},
     [EXTRA_LISTEN_FD] = {"listen-fd", true},
+    [EXTRA_KEEPER_FD] = {"keeper-fd", true},
     [EXTRA_PID] = {"pid", true},
     [EXTRA_LIBRARY] = {"library", true},
     [EXTRA_QUIET] = {"quiet", false},
@@ -79,6 +81,8 @@ static int extra_apply(struct options *options, enum extra extra, const char *va
         return parse_number(extras[extra].name, value ? value : "", &options->segment_fd);
     case EXTRA_LISTEN_FD:
         return parse_number(extras[extra].name, value ? value : "", &options->listen_fd);
+    case EXTRA_KEEPER_FD:
+        return parse_number(extras[extra].name, value ? value : "", &options->keeper_fd);
     case EXTRA_PID:
         return parse_number(extras[extra].name, value ? value : "", &options->segment_pid);
     case EXTRA_LIBRARY:
@@ -173,7 +177,7 @@ int options_parse(struct options *options, int argc, char **argv)
 {
     int i, rc;
 
-    options->segment_fd = options->listen_fd = -1;
+    options->segment_fd = options->listen_fd = options->keeper_fd = -1;
     for (i = 1; i < argc && argv[i][0] == '-'; i++) {
         if (!strcmp(argv[i], "--")) {
             i++;
@@ -209,6 +213,21 @@ void options_export(struct options *options)
     if (*text)
         setenv(setting_rows[SETTING_OUT].variable, text, 1);
     settings_apply(options, NULL);
+}
+
+void options_stay(const struct options *options)
+{
+    const char *log = options->settings.value[SETTING_LOG].text;
+    char directory[PATH_MAX], *path;
+
+    setenv(setting_rows[SETTING_SOCKET].variable, options->socket, 1);
+    if (*options->out)
+        setenv(setting_rows[SETTING_OUT].variable, options->out, 1);
+    if (!*log || *log == '/' || !getcwd(directory, sizeof directory) ||
+        asprintf(&path, "%s/%s", directory, log) < 0)
+        return;
+    setenv(setting_rows[SETTING_LOG].variable, path, 1);
+    free(path);
 }
 
 static const char *const placeholders[] = {

@@ -18,8 +18,10 @@ struct options {
     int segment_fd;           /* -1, or a segment handed over by the program that started us */
     int listen_fd;            /* -1, or the session's socket, which that program has bound */
     pid_t segment_pid;        /* its process */
+    int keeper_fd;            /* -1, or the keeper that started us */
     bool foreground;          /* under the launcher: messages go to stderr, too */
     bool beside;              /* started by a target, whose stderr we have until we have started */
+    bool keeps_stderr;        /* the keeper has it, too: a service's log */
     bool quiet;               /* the launcher prints no summary */
     bool help, version;       /* asked for */
     const char *library;      /* what the launcher preloads, or NULL */
@@ -39,6 +41,9 @@ void options_print_help(FILE *file, uint64_t hidden);
 
 /* Writes the values in use back into our environment, out and socket included, for the program we start. */
 void options_export(struct options *options);
+
+/* The same of what an uploader that comes after us must find as we did, from another working directory. */
+void options_stay(const struct options *options);
 
 /* log.c: one line "cprof: ..." to CPROF_LOG (else OUT/cprof.log at warning level, else nowhere), and in the
    foreground to stderr for warnings. printf-like; adds the newline. Safe before log_open() (stderr in the

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "keeper.h"
 #include "options.h"
 
 #define PATIENCE_NS (10 * SECOND_NS)
@@ -104,6 +105,7 @@ bool rotate_tick(struct target *target, int64_t now_ns)
 {
     unsigned active = active_bank(target);
 
+    keeper_touch(target->id);
     if (!target->rotating && (target->has_large || bank_used(&target->segment->bank[active], 2))) {
         rotation_start(target, now_ns);
     } else if (target->rotating && !bank_in_use(target, !active)) {

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -101,12 +102,28 @@ static void leave_stderr(struct options *options)
         close(fd);
 }
 
+/* What an uploader leaves to the one after it, which the keeper starts. */
+static void take_over(const struct session *session, struct serve *serve)
+{
+    struct keeper_board *board = session->keeper.board;
+
+    if (session->options->keeper_fd == -1) {
+        atomic_store_explicit(&board->is_service, serve->is_service, memory_order_relaxed);
+        return;
+    }
+    prctl(PR_SET_NAME, "cprof-uploader"); /* executed by a descriptor, it has that one's number for a name */
+    serve->is_service = atomic_load_explicit(&board->is_service, memory_order_relaxed);
+    if (session->listen_fd == -1)
+        serve->stop_ns = monotonic_ns() + STOP_PATIENCE_NS;
+    log_info("an uploader has died; this one goes on");
+}
+
 int serve_main(int argc, char **argv)
 {
     static struct options options;
     struct session_ops ops = {.signal = on_signal, .is_over = is_over};
     struct serve serve = {.started_ns = monotonic_ns()};
-    struct join join = {.memfd = -1, .pidfd = -1};
+    struct join join = JOIN_NONE;
     struct session session;
     int rc;
 
@@ -118,7 +135,8 @@ int serve_main(int argc, char **argv)
         print_help();
         return 0;
     }
-    serve.is_service = options.segment_fd == -1;
+    serve.is_service = options.segment_fd == -1 && options.keeper_fd == -1;
+    options.keeps_stderr = serve.is_service;
     log_open(&options);
     if (options.segment_fd != -1)
         join_direct(&join, options.segment_pid, options.segment_fd);
@@ -138,6 +156,7 @@ int serve_main(int argc, char **argv)
     }
     if (chdir("/"))
         log_warn("cannot leave the working directory: %s", strerror(errno));
+    take_over(&session, &serve);
     if (join.memfd != -1)
         session_join(&session, &join);
     stay(&session, &serve);

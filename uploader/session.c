@@ -15,6 +15,7 @@
 
 #include "clock.h"
 
+#define ENDED_BYTES  (INT64_C(64) << 20)
 #define TICK_NS      SECOND_NS
 #define SEND_TICK_NS (200 * MS_NS) /* while uploads wait for the network */
 #define HURRY_NS     (100 * MS_NS) /* while a target waits for us, or may, or fills its tables */
@@ -89,12 +90,47 @@ static int open_loop(struct session *session)
     session->signal_fd = signalfd(-1, &session->ops->signals, SFD_CLOEXEC | SFD_NONBLOCK);
     if (session->epoll_fd == -1 || session->signal_fd == -1)
         return -errno;
-    if (door_open(&session->door, session->listen_fd, is_descendant, session))
+    if (watch(session, session->signal_fd, &session->signal_fd))
         return -errno;
-    if (watch(session, session->door.epoll_fd, &session->door) ||
-        watch(session, session->signal_fd, &session->signal_fd))
+    if (session->listen_fd == -1) /* an uploader before us closed the door */
+        return 0;
+    if (door_open(&session->door, session->listen_fd, is_descendant, session) ||
+        watch(session, session->door.epoll_fd, &session->door))
         return -errno;
     return 0;
+}
+
+static void start_keeper(struct session *session)
+{
+    if (keeper_start(&session->keeper, session->listen_fd))
+        return;
+    watch(session, session->keeper.control, &session->keeper);
+    for (size_t i = 0; i < session->targets; i++)
+        session->target[i]->is_kept = false;
+    session->endeds = 0;
+    session->ended_bytes = 0;
+}
+
+/* One keeper a session: the one that started us, or one that we start. */
+static int open_keeper(struct session *session)
+{
+    int rc = keeper_open(&session->keeper, session->options->keeper_fd);
+
+    if (rc)
+        return rc;
+    session->keeper.keeps_stderr = session->options->keeps_stderr;
+    options_stay(session->options);
+    if (session->options->keeper_fd != -1)
+        return watch(session, session->keeper.control, &session->keeper);
+    start_keeper(session);
+    return 0;
+}
+
+static int open_socket(const struct options *options)
+{
+    if (options->listen_fd != -1)
+        return join_adopt(options->listen_fd);
+    return options->keeper_fd != -1 ? -1 : join_listen(options->socket);
 }
 
 int session_open(struct session *session, const struct options *options, const struct session_ops *ops,
@@ -105,12 +141,14 @@ int session_open(struct session *session, const struct options *options, const s
 
     *session = (struct session){.options = options, .ops = ops, .context = context};
     session->epoll_fd = session->signal_fd = -1;
-    session->listen_fd =
-        options->listen_fd != -1 ? join_adopt(options->listen_fd) : join_listen(options->socket);
-    if (session->listen_fd < 0)
+    session->door.epoll_fd = session->keeper.control = session->keeper.board_fd = -1;
+    session->listen_fd = open_socket(options);
+    if (session->listen_fd < 0 && options->keeper_fd == -1)
         return session->listen_fd;
     set_limits();
     rc = open_loop(session);
+    if (!rc)
+        rc = open_keeper(session);
     session->symbols = symbols_new(value[SETTING_DEBUG_PATH].text, SYMBOLS_MEMORY);
     if (rc || !session->symbols) {
         log_failure("cannot start: %s", strerror(rc ? -rc : ENOMEM));
@@ -154,11 +192,58 @@ static bool is_dead(const struct target *target)
     return target->pidfd == -1 || poll(&ask, 1, 0) == 1;
 }
 
+static void release_oldest(struct session *session)
+{
+    keeper_tell(&session->keeper, KEEPER_RELEASE, session->ended[0].id);
+    session->ended_bytes -= session->ended[0].bytes;
+    session->endeds--;
+    memmove(&session->ended[0], &session->ended[1], session->endeds * sizeof session->ended[0]);
+}
+
+/* The keeper has it until it is written. Not more than a few: those that end by the hundred would take their
+   memory along. */
+static void keep_ended(struct session *session, const struct target *target)
+{
+    struct session_ended ended = {target->id, target->program, monotonic_ns(), 0};
+    struct stat st;
+
+    if (!target->is_kept || session->is_finishing)
+        return;
+    if (!is_dead(target))
+        keeper_tell(&session->keeper, KEEPER_ENDED, target->id);
+    if (!fstat(target->memfd, &st))
+        ended.bytes = (int64_t)st.st_blocks * 512;
+    while (session->endeds && (session->endeds == SESSION_ENDED || session->ended_bytes > ENDED_BYTES))
+        release_oldest(session);
+    session->ended[session->endeds++] = ended;
+    session->ended_bytes += ended.bytes;
+}
+
+/* After uploads. */
+static void release_written(struct session *session)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < session->endeds; i++) {
+        const struct session_ended *ended = &session->ended[i];
+        if ((ended->program->merged_done_ns > ended->ended_ns &&
+             ended->program->interval_done_ns > ended->ended_ns) ||
+            monotonic_ns() - ended->ended_ns > 2 * session->interval_ns + SECOND_NS) {
+            keeper_tell(&session->keeper, KEEPER_RELEASE, ended->id);
+            session->ended_bytes -= ended->bytes;
+        } else {
+            session->ended[left++] = *ended;
+        }
+    }
+    session->endeds = left;
+}
+
 /* ended_ns: when its program ended, at the latest; 0: it goes on without us. */
 static void end_target(struct session *session, size_t index, int64_t ended_ns)
 {
     struct target *target = session->target[index];
 
+    keep_ended(session, target);
     if (ended_ns)
         target_drain_end(target, ended_ns);
     else
@@ -197,6 +282,7 @@ static void replace_target(struct session *session, struct target *target)
         return;
     if (target->resumed) {
         target_resume(target, old);
+        keeper_tell(&session->keeper, KEEPER_RELEASE, old->id);
         remove_target(session, old->index);
     } else {
         struct program *program = old->program;
@@ -206,26 +292,100 @@ static void replace_target(struct session *session, struct target *target)
     }
 }
 
-void session_join(struct session *session, const struct join *join)
+/* Those that the keeper could not take at once, or that another one had. */
+static void keep_all(struct session *session)
 {
-    struct target *target;
+    if (session->keeper.control == -1)
+        start_keeper(session);
+    for (size_t i = 0; i < session->targets && session->keeper.control != -1; i++) {
+        struct target *target = session->target[i];
+        const struct join join = {.pid = target->pid,
+                                  .memfd = target->memfd,
+                                  .pidfd = target->pidfd,
+                                  .root_fd = target->source.root_fd,
+                                  .exe_fd = target->source.exe_fd,
+                                  .id = target->id};
+        if (!target->is_kept)
+            target->is_kept = keeper_keep(&session->keeper, &join);
+    }
+}
 
+static void refuse(struct session *session, const struct join *join)
+{
+    keeper_tell(&session->keeper, KEEPER_RELEASE, join->id);
+    session->refused++;
+}
+
+void session_join(struct session *session, const struct join *given)
+{
+    struct join copy = *given, *join = &copy;
+    struct target *target;
+    bool is_kept;
+
+    /* In safe hands before it is looked at. */
+    target_open_files(join);
+    if (!join->was_kept)
+        join->id = keeper_new_id(&session->keeper);
+    is_kept = join->was_kept || keeper_keep(&session->keeper, join);
     if (target_attach(&session->programs, session->symbols, join, &target)) {
-        session->refused++;
+        refuse(session, join);
         return;
     }
-    replace_target(session, target);
+    target->is_kept = is_kept;
+    if (!join->has_ended)
+        replace_target(session, target);
     if (add_target(session, target)) {
         target_drain(target);
         target_free(target);
+        refuse(session, join);
         return;
     }
     session->joined++;
-    log_info("%s[%d] joined", target->program->name, (int)target->pid);
+    log_info("%s[%d] %s", target->program->name, (int)target->pid, join->was_kept ? "kept" : "joined");
     /* Without a pidfd the process is gone, or out of our sight: what it has recorded so far is all we can be
      * sure of. */
-    if (target->pidfd == -1 || watch(session, target->pidfd, target))
-        end_target(session, session->targets - 1, target->pidfd == -1 ? monotonic_ns() : 0);
+    if (target->pidfd == -1 || join->has_ended || watch(session, target->pidfd, target))
+        end_target(session, session->targets - 1,
+                   target->pidfd == -1 || join->has_ended ? monotonic_ns() : 0);
+}
+
+/* What an uploader before us had. Where its process took that one for dead, a copy may be here already. */
+static void join_kept(struct session *session, const struct join *join)
+{
+    struct target *copy = join->pid && !join->has_ended ? find_target(session, join->pid) : NULL, *old;
+
+    if (!copy || !(copy->segment->header.flags & SEGMENT_RESUMED)) {
+        session_join(session, join);
+        return;
+    }
+    if (!target_attach(&session->programs, session->symbols, join, &old)) {
+        old->resumed = copy->resumed; /* what was acknowledged comes from one of the two */
+        target_resume(copy, old);
+        target_free(old);
+    }
+    keeper_tell(&session->keeper, KEEPER_RELEASE, join->id);
+}
+
+static void keeper_ready(struct session *session)
+{
+    struct join join;
+
+    for (int i = 0; i < ACCEPTS; i++) {
+        int rc = keeper_next(&session->keeper, &join);
+        if (rc == -EAGAIN)
+            return;
+        if (!rc)
+            join_kept(session, &join);
+        if (rc != -EPIPE)
+            continue;
+        log_info("the keeper has died");
+        close(session->keeper.control);
+        session->keeper.control = -1;
+        session->keeper.is_telling = false;
+        start_keeper(session);
+        keep_all(session);
+        return;
+    }
 }
 
 void session_accept_all(struct session *session)
@@ -261,6 +421,7 @@ static void round_all(struct session *session)
 {
     for (size_t i = 0; i < session->targets; i++)
         target_drain(session->target[i]);
+    keeper_touch(0);
     programs_upload_all(&session->programs, session->sink, session->sinks);
     session->next_round_ns = monotonic_ns() + session->interval_ns;
 }
@@ -312,7 +473,9 @@ static void tick(struct session *session, int64_t now_ns)
     /* Once a second at most: what it closes may have to be opened, and inflated, again for the next new
      * address. */
     symbols_trim(session->symbols);
-    door_tick(&session->door, now_ns);
+    if (session->listen_fd != -1)
+        door_tick(&session->door, now_ns);
+    keep_all(session);
     session->next_tick_ns = now_ns + TICK_NS;
 }
 
@@ -355,6 +518,8 @@ static void handle(struct session *session, const struct epoll_event *event)
 {
     if (event->data.ptr == &session->door)
         session_accept_all(session);
+    else if (event->data.ptr == &session->keeper)
+        keeper_ready(session);
     else if (event->data.ptr == &session->signal_fd)
         read_signals(session);
     else
@@ -370,7 +535,9 @@ static int work(struct session *session)
     if (now >= session->next_round_ns)
         round_all(session);
     serve_waiting(session);
+    keeper_touch(0);
     next = programs_upload_due(&session->programs, session->sink, session->sinks, monotonic_ns());
+    release_written(session);
     if (monotonic_ns() >= session->next_send_ns)
         send_queued(session, 0);
     next = next < next_look ? next : next_look;
@@ -388,8 +555,11 @@ void session_run(struct session *session)
 {
     struct epoll_event event[EVENTS];
 
-    while (!session->ops->is_over(session, monotonic_ns())) {
-        int count = epoll_wait(session->epoll_fd, event, EVENTS, work(session));
+    while (session->keeper.is_telling || !session->ops->is_over(session, monotonic_ns())) {
+        int timeout_ms = work(session), count;
+        keeper_touch(0);
+        atomic_fetch_add_explicit(&session->keeper.board->beats, 1, memory_order_relaxed);
+        count = epoll_wait(session->epoll_fd, event, EVENTS, timeout_ms);
         session->woke_ns = monotonic_ns();
         for (int i = 0; i < count; i++)
             handle(session, &event[i]);
@@ -398,7 +568,10 @@ void session_run(struct session *session)
 
 void session_close_door(struct session *session)
 {
+    if (session->listen_fd == -1)
+        return;
     shutdown(session->listen_fd, SHUT_RD);
+    keeper_tell(&session->keeper, KEEPER_DOOR, 0); /* it holds the name, too */
     session_accept_all(session);
     if (session->options->socket[0] != '@')
         unlink(session->options->socket);
@@ -409,6 +582,7 @@ void session_close_door(struct session *session)
 
 void session_finish(struct session *session, unsigned wait_ms)
 {
+    session->is_finishing = true;
     while (session->targets) {
         struct target *target = session->target[session->targets - 1];
         end_target(session, session->targets - 1, is_dead(target) ? monotonic_ns() : 0);
@@ -431,6 +605,8 @@ static void close_if_open(int fd)
 void session_close(struct session *session)
 {
     door_close(&session->door);
+    keeper_done(&session->keeper);
+    keeper_close(&session->keeper);
     close_if_open(session->listen_fd);
     close_if_open(session->signal_fd);
     close_if_open(session->epoll_fd);

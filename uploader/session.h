@@ -14,6 +14,7 @@
 #include <sys/signalfd.h>
 
 #include "join.h"
+#include "keeper.h"
 #include "options.h"
 #include "programs.h"
 #include "sink.h"
@@ -21,7 +22,14 @@
 #include "table.h"
 #include "target.h"
 
-enum { SESSION_SINKS = 4 };
+enum { SESSION_SINKS = 4, SESSION_ENDED = 64 };
+
+/* A target that has ended, and is in the keeper's hands until the sinks have all of it. */
+struct session_ended {
+    uint64_t id;
+    const struct program *program;
+    int64_t ended_ns, bytes;
+};
 
 struct session;
 struct session_ops {
@@ -39,6 +47,11 @@ struct session {
     struct sink *sink[SESSION_SINKS];
     size_t sinks;
     struct door door; /* at listen_fd */
+    struct keeper keeper;
+    struct session_ended ended[SESSION_ENDED]; /* oldest first */
+    size_t endeds;
+    int64_t ended_bytes;
+    bool is_finishing;
     struct target **target;
     size_t targets, capacity;
     struct table by_pid, by_address; /* the same targets; of those without a pid, by_pid has the last one */

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "keeper.h"
 #include "options.h"
 #include "tasks.h"
 
@@ -54,16 +55,18 @@ static const char *segment_map(struct target *target)
 }
 
 /* Kept open: the process's own view of its files outlives the process. */
-static void open_source(struct target *target)
+void target_open_files(struct join *join)
 {
-    pid_t tid = target->pid ? task_living(target->pid, target->pid) : 0;
+    pid_t tid = join->pid && !join->has_files ? task_living(join->pid, join->pid) : 0;
     char path[64];
 
-    snprintf(path, sizeof path, "/proc/%d/task/%d/root", (int)target->pid, (int)tid);
-    target->source.root_fd = tid ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-    snprintf(path, sizeof path, "/proc/%d/task/%d/exe", (int)target->pid, (int)tid);
-    target->source.exe_fd = tid ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    target->source.pid = target->segment->header.pid;
+    if (join->has_files)
+        return;
+    join->has_files = true;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/root", (int)join->pid, (int)tid);
+    join->root_fd = tid ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/exe", (int)join->pid, (int)tid);
+    join->exe_fd = tid ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 }
 
 /* A copy that the target cannot change any more, NUL-terminated wherever the original is not. */
@@ -182,6 +185,7 @@ bool target_is_replaced(const struct target *target)
            differs(target->image.code, now.code) || differs(target->image.stack, now.stack);
 }
 
+<<<<<<< HEAD
 /* Of the time namespaces of two processes, by the files that tell. false: not known. */
 static bool same_namespace(pid_t pid, const char *name, const char *other_pid, const char *other)
 {
@@ -235,28 +239,40 @@ static int64_t clock_offset(const struct target *target)
 }
 
 int target_attach(struct programs *programs, struct symbols *symbols, const struct join *join,
+=======
+int target_attach(struct programs *programs, struct symbols *symbols, const struct join *given,
+>>>>>>> 06d97a2 (A keeper holds the segments and starts the uploader again: nothing is lost with it)
                   struct target **result)
 {
     struct target *target = calloc(1, sizeof *target);
+    struct join copy = *given, *join = &copy;
     const char *refusal;
 
+    keeper_touch(join->id);
+    target_open_files(join);
     if (!target) {
-        join_close(&(struct join){.memfd = join->memfd, .pidfd = join->pidfd});
+        join_close(join);
         return -ENOMEM;
     }
-    *target =
-        (struct target){.memfd = join->memfd, .pidfd = join->pidfd, .pid = join->pid, .programs = programs};
-    target->source = (struct symbol_source){-1, -1, 0};
+    *target = (struct target){
+        .memfd = join->memfd, .pidfd = join->pidfd, .pid = join->pid, .id = join->id, .programs = programs};
+    target->source = (struct symbol_source){join->root_fd, join->exe_fd, 0};
     refusal = segment_map(target);
     if (refusal) {
         log_warn("process %d is not profiled: %s", (int)join->pid, refusal);
         target_free(target);
         return -EINVAL;
     }
+<<<<<<< HEAD
     open_source(target);
     target->clock_offset_ns = clock_offset(target);
     target->image = image_of(target->pid);
     target->resumed = target->segment->header.flags & SEGMENT_RESUMED;
+=======
+    target->source.pid = target->segment->header.pid;
+    target->image = image_of(join->has_ended ? 0 : target->pid);
+    target->resumed = join->was_kept || target->segment->header.flags & SEGMENT_RESUMED;
+>>>>>>> 06d97a2 (A keeper holds the segments and starts the uploader again: nothing is lost with it)
     target->stacks = stacks_new(target->segment, symbols, &target->source);
     target->wall = wall_new(target, wall_since(target));
     if (!target->stacks || !target->wall || program_find(target)) {
@@ -483,8 +499,14 @@ static void adopt_tick(struct target *target)
 
 void target_tick(struct target *target, int64_t now_ns)
 {
+<<<<<<< HEAD
     atomic_store_explicit(&target->segment->control.heartbeat_ns,
                           (uint64_t)(monotonic_ns() + target->clock_offset_ns), memory_order_relaxed);
+=======
+    keeper_touch(target->id);
+    atomic_store_explicit(&target->segment->control.heartbeat_ns, (uint64_t)monotonic_ns(),
+                          memory_order_relaxed);
+>>>>>>> 06d97a2 (A keeper holds the segments and starts the uploader again: nothing is lost with it)
     adopt_tick(target);
     if (!wall_wanted(target)) /* while nothing else looks: it notes that nothing is recorded */
         wall_look(target, now_ns);
@@ -563,12 +585,14 @@ static void account_times(struct target *target)
 
 void target_drain_times(struct target *target)
 {
+    keeper_touch(target->id);
     drain_samples(target);
     account_times(target);
 }
 
 void target_drain(struct target *target)
 {
+    keeper_touch(target->id);
     drain_samples(target);
     wall_look(target, monotonic_ns());
     account_times(target);
@@ -577,6 +601,7 @@ void target_drain(struct target *target)
 
 void target_drain_end(struct target *target, int64_t ended_ns)
 {
+    keeper_touch(target->id);
     drain_samples(target);
     wall_end(target, ended_ns);
     account_times(target);

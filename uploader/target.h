@@ -29,7 +29,12 @@ struct target {
     int memfd, pidfd;
     struct symbol_source source; /* owns root_fd and exe_fd */
     pid_t pid;                   /* in our namespace */
+<<<<<<< HEAD
     int64_t clock_offset_ns;     /* its CLOCK_MONOTONIC minus ours: of its time namespace */
+=======
+    uint64_t id;                 /* by which the keeper knows it */
+    bool is_kept;                /* the keeper has it */
+>>>>>>> 06d97a2 (A keeper holds the segments and starts the uploader again: nothing is lost with it)
     size_t index;                /* where the session keeps it */
     struct image_id image;       /* of the program that joined */
     struct programs *programs;
@@ -47,6 +52,9 @@ struct target {
     bool rotating;                /* the inactive bank still holds samples */
     int64_t rotate_give_up_ns;
 };
+
+/* Fills in the files of the process, where they are not. */
+void target_open_files(struct join *join);
 
 /* Takes over join's descriptors, also when it fails. -EINVAL: refused, and a line was logged. */
 int target_attach(struct programs *programs, struct symbols *symbols, const struct join *join,

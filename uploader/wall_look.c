@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "keeper.h"
 #include "options.h"
 #include "wall_state.h"
 
@@ -768,6 +769,7 @@ static struct budget budget_of_a_look(void)
 void wall_look(struct target *target, int64_t now_ns)
 {
     struct budget budget = budget_of_a_look();
+    keeper_touch(target->id);
     look(target, &budget, now_ns);
 }
 
@@ -775,8 +777,10 @@ void wall_look_all(struct target *const *target, size_t targets, size_t first)
 {
     struct budget budget = budget_of_a_look();
 
-    for (size_t i = 0; i < targets; i++)
+    for (size_t i = 0; i < targets; i++) {
+        keeper_touch(target[(first + i) % targets]->id);
         look(target[(first + i) % targets], &budget, monotonic_ns());
+    }
 }
 
 void wall_end(struct target *target, int64_t ended_ns)

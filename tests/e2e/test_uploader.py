@@ -178,7 +178,8 @@ def test_sigterm_is_a_last_push(env):
     time.sleep(1.5)
     os.kill(uploader, signal.SIGTERM)
     wait_for(lambda: uploader not in env.uploaders(), 8, "the end of the uploader after SIGTERM")
-    assert env.profile("shares", "cpu", 0.1).total("cpu") > 1e9
+    total = env.profile("shares", "cpu", 0.1).total("cpu")
+    assert total > 1e9, total
     assert child.poll() is None, "the target ended with the uploader"
     child.kill()
 

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cprof-keeper: what must survive the uploader.
+ *
+ * It holds the session's socket and each target's descriptors, and starts an uploader when the one there was
+ * has died or does not move. It parses nothing, maps no segment, opens no file and has no network. Where the
+ * keeper dies, the uploader starts another one.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "protocol.h"
+
+enum {
+    LOOK_MS = 5000,   /* between two looks whether the uploader moves */
+    STUCK_LOOKS = 12, /* after which it is taken for dead */
+    QUICK_S = 10,     /* an uploader that dies sooner was started in vain */
+    QUICK_MOST = 20,
+    BLAMES_MOST = 3, /* deaths while it was read, after which a target is given up */
+    DELAY_MS = 100,
+    DELAY_MOST_MS = 30000,
+    CANNOT_EXECUTE = 127,
+};
+
+struct kept {
+    int fd[KEEPER_FDS];
+    uint64_t id;
+    int32_t pid;
+    uint32_t uid;
+    uint32_t has_ended;
+    uint32_t blames;
+};
+
+static struct {
+    int control;
+    struct keeper_board *board;
+    pid_t uploader;
+    bool is_child; /* the first uploader is our parent */
+    bool was_stuck;
+    bool is_open; /* the session's socket */
+    time_t started_s;
+    unsigned quick; /* uploaders that died soon, one after the other */
+    struct kept *kept;
+    size_t count, room;
+    size_t told; /* kept[0, told) were handed to this uploader */
+    bool told_all;
+} state;
+
+static time_t now_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec;
+}
+
+static void close_all(const int fd[KEEPER_FDS])
+{
+    for (int i = 0; i < KEEPER_FDS; i++)
+        if (fd[i] != -1)
+            close(fd[i]);
+}
+
+static void keep(const struct keeper_message *message, const int fd[KEEPER_FDS])
+{
+    struct kept *kept;
+
+    if (state.count == state.room) {
+        size_t room = state.room ? 2 * state.room : 16;
+        struct kept *grown = realloc(state.kept, room * sizeof *grown);
+        if (!grown) {
+            close_all(fd);
+            return;
+        }
+        state.kept = grown;
+        state.room = room;
+    }
+    kept = &state.kept[state.count++];
+    *kept = (struct kept){.id = message->id, .pid = message->pid, .uid = message->uid};
+    memcpy(kept->fd, fd, sizeof kept->fd);
+    /* What the present uploader has given us it need not be told. */
+    if (state.told_all)
+        state.told = state.count;
+    else {
+        struct kept swapped = state.kept[state.told];
+        state.kept[state.told++] = *kept;
+        *kept = swapped;
+    }
+}
+
+static struct kept *find(uint64_t id)
+{
+    for (size_t i = 0; i < state.count; i++)
+        if (state.kept[i].id == id)
+            return &state.kept[i];
+    return NULL;
+}
+
+static void release(struct kept *kept)
+{
+    if (!kept)
+        return;
+    close_all(kept->fd);
+    if ((size_t)(kept - state.kept) < state.told) {
+        *kept = state.kept[--state.told];
+        kept = &state.kept[state.told];
+    }
+    *kept = state.kept[--state.count];
+}
+
+static void close_door(void)
+{
+    if (state.is_open)
+        close(KEEPER_LISTEN_FD);
+    state.is_open = false;
+}
+
+/* false: the other side is gone. */
+static bool receive(void)
+{
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(KEEPER_FDS * sizeof(int))];
+    } control;
+    struct keeper_message message;
+    struct iovec iov = {&message, sizeof message};
+    struct msghdr header = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    ssize_t got = recvmsg(state.control, &header, MSG_CMSG_CLOEXEC);
+    int received[KEEPER_FDS], fd[KEEPER_FDS], count = 0, used = 0;
+
+    if (got < 0)
+        return errno == EINTR || errno == EAGAIN;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, c))
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+            count = (int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+            memcpy(received, CMSG_DATA(c), (size_t)count * sizeof(int));
+        }
+    for (int i = 0; i < KEEPER_FDS; i++)
+        fd[i] = got == sizeof message && message.fds >> i & 1 && used < count ? received[used++] : -1;
+    for (; used < count; used++)
+        close(received[used]);
+    if (got != sizeof message)
+        return got != 0;
+    if (message.kind == KEEPER_KEEP && fd[KEEPER_MEMFD] != -1) {
+        keep(&message, fd);
+        return true;
+    }
+    close_all(fd);
+    if (message.kind == KEEPER_RELEASE)
+        release(find(message.id));
+    else if (message.kind == KEEPER_ENDED) {
+        struct kept *kept = find(message.id);
+        if (kept)
+            kept->has_ended = 1;
+    } else if (message.kind == KEEPER_DOOR)
+        close_door();
+    else if (message.kind == KEEPER_DONE)
+        _exit(0);
+    return true;
+}
+
+static bool send_message(const struct keeper_message *message, const int fd[KEEPER_FDS])
+{
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(KEEPER_FDS * sizeof(int))];
+    } control = {0};
+    struct iovec iov = {(void *)message, sizeof *message};
+    struct msghdr header = {.msg_iov = &iov, .msg_iovlen = 1};
+    size_t count = 0;
+
+    for (int i = 0; i < KEEPER_FDS; i++)
+        if (message->fds >> i & 1)
+            memcpy(CMSG_DATA(&control.align) + count++ * sizeof(int), &fd[i], sizeof(int));
+    if (count) {
+        control.align.cmsg_level = SOL_SOCKET;
+        control.align.cmsg_type = SCM_RIGHTS;
+        control.align.cmsg_len = CMSG_LEN(count * sizeof(int));
+        header.msg_control = &control;
+        header.msg_controllen = CMSG_SPACE(count * sizeof(int));
+    }
+    return sendmsg(state.control, &header, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof *message;
+}
+
+/* As much as goes into the socket at once. */
+static void tell(void)
+{
+    static const int none[KEEPER_FDS];
+
+    while (state.told < state.count) {
+        const struct kept *kept = &state.kept[state.told];
+        struct keeper_message message = {.kind = KEEPER_KEEP,
+                                         .id = kept->id,
+                                         .pid = kept->pid,
+                                         .uid = kept->uid,
+                                         .has_ended = kept->has_ended};
+        if (kept->blames >= BLAMES_MOST)
+            message.kind = KEEPER_DROPPED;
+        for (int i = 0; i < KEEPER_FDS && message.kind == KEEPER_KEEP; i++)
+            message.fds |= (uint32_t)(kept->fd[i] != -1) << i;
+        if (!send_message(&message, kept->fd))
+            return;
+        state.told++;
+        if (message.kind == KEEPER_DROPPED)
+            release(&state.kept[state.told - 1]);
+    }
+    if (!state.told_all)
+        state.told_all = send_message(&(struct keeper_message){.kind = KEEPER_ALL}, none);
+}
+
+/* In the child. */
+static void become_uploader(int control)
+{
+    static char name[] = "cprof-uploader", serve[] = "serve", keeper[] = "--keeper-fd=3",
+                listener[] = "--listen-fd=4";
+    char *const with_door[] = {name, serve, keeper, listener, NULL}, *const without[] = {name, serve, keeper, NULL};
+    sigset_t none;
+
+    if (control == KEEPER_CONTROL_FD)
+        fcntl(control, F_SETFD, 0);
+    else
+        dup2(control, KEEPER_CONTROL_FD);
+    if (state.is_open)
+        fcntl(KEEPER_LISTEN_FD, F_SETFD, 0);
+    fcntl(KEEPER_BOARD_FD, F_SETFD, 0);
+    for (int sig = 1; sig < NSIG; sig++)
+        signal(sig, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    syscall(SYS_execveat, KEEPER_PROGRAM_FD, "", state.is_open ? with_door : without, environ, AT_EMPTY_PATH);
+    _exit(CANNOT_EXECUTE);
+}
+
+static void start_uploader(void)
+{
+    int pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+        _exit(1);
+    state.uploader = fork();
+    if (!state.uploader)
+        become_uploader(pair[1]);
+    close(pair[1]);
+    state.control = pair[0];
+    state.is_child = true;
+    state.was_stuck = false;
+    state.started_s = now_s();
+    state.told = 0;
+    state.told_all = false;
+    if (state.uploader == -1)
+        state.is_child = false;
+}
+
+/* A crash is blamed on what was read at the time; who kills the uploader from outside says nothing about it. */
+static void blame(int status)
+{
+    uint64_t touched = atomic_load_explicit(&state.board->touched, memory_order_relaxed);
+    struct kept *kept = touched ? find(touched) : NULL;
+
+    if (kept && (state.was_stuck || (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)))
+        kept->blames++;
+    atomic_store_explicit(&state.board->touched, 0, memory_order_relaxed);
+}
+
+static void pause_ms(long ms)
+{
+    struct timespec time = {ms / 1000, ms % 1000 * 1000000};
+    while (nanosleep(&time, &time) && errno == EINTR)
+        ;
+}
+
+static void replace_uploader(void)
+{
+    int status = 0;
+    long delay = DELAY_MS;
+
+    close(state.control);
+    if (state.is_child) {
+        kill(state.uploader, SIGKILL); /* whatever it was about: there is one uploader at a time */
+        while (waitpid(state.uploader, &status, 0) == -1 && errno == EINTR)
+            ;
+    }
+    blame(status);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == CANNOT_EXECUTE)
+        _exit(1);
+    state.quick = now_s() - state.started_s < QUICK_S ? state.quick + 1 : 0;
+    if (state.quick > QUICK_MOST)
+        _exit(1);
+    for (unsigned i = 2; i < state.quick && delay < DELAY_MOST_MS; i++)
+        delay *= 2;
+    if (state.quick > 1)
+        pause_ms(delay < DELAY_MOST_MS ? delay : DELAY_MOST_MS);
+    start_uploader();
+}
+
+/* Counted in looks of our own: where the whole machine, or both of us, stood still, we did not look either. */
+static void look(void)
+{
+    static uint64_t last;
+    static unsigned stuck;
+    uint64_t beats = atomic_load_explicit(&state.board->beats, memory_order_relaxed);
+
+    stuck = beats == last ? stuck + 1 : 0;
+    last = beats;
+    if (stuck < STUCK_LOOKS)
+        return;
+    stuck = 0;
+    state.was_stuck = true;
+    kill(state.uploader, SIGKILL);
+}
+
+static void serve(void)
+{
+    for (;;) {
+        struct pollfd ready = {.fd = state.control, .events = POLLIN};
+        int count;
+
+        if (state.told < state.count || !state.told_all)
+            ready.events |= POLLOUT;
+        count = poll(&ready, 1, LOOK_MS);
+        if (!count)
+            look();
+        if (count > 0 && ready.revents & POLLOUT)
+            tell();
+        if (count > 0 && ready.revents & (POLLIN | POLLHUP | POLLERR) && !receive())
+            replace_uploader();
+    }
+}
+
+int main(void)
+{
+    struct rlimit limit;
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+
+    state.control = KEEPER_CONTROL_FD;
+    fcntl(KEEPER_CONTROL_FD, F_SETFD, FD_CLOEXEC);
+    fcntl(KEEPER_PROGRAM_FD, F_SETFD, FD_CLOEXEC);
+    state.is_open = !fcntl(KEEPER_LISTEN_FD, F_SETFD, FD_CLOEXEC);
+    if (getsockopt(KEEPER_CONTROL_FD, SOL_SOCKET, SO_PEERCRED, &peer, &length))
+        return 2; /* started by somebody else than an uploader */
+    state.board = mmap(NULL, KEEPER_BOARD_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, KEEPER_BOARD_FD, 0);
+    if (state.board == MAP_FAILED)
+        return 2;
+    state.uploader = peer.pid;
+    state.started_s = now_s();
+    state.told_all = true;
+    for (int sig = 1; sig < NSIG; sig++)
+        if (sig != SIGCHLD)
+            signal(sig, SIG_IGN); /* the uploader is told to end, and tells us */
+    if (!getrlimit(RLIMIT_NOFILE, &limit)) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (chdir("/"))
+        return 2;
+    serve();
+}
