@@ -47,7 +47,7 @@
         result = kind##_TRY(lock);                                                                           \
         if (UNLIKELY(kind##_IS_TAKEN(result)))                                                               \
             return name##_waiting arguments;                                                                 \
-        if (contention_is_watched((const void *)lock) && kind##_HAS(result) == CONTENTION_OWNS)            \
+        if (contention_is_watched((const void *)lock) && kind##_HAS(result) == CONTENTION_OWNS)              \
             contention_acquired((const void *)lock);                                                         \
         return result;                                                                                       \
     }
@@ -56,7 +56,7 @@
     int name parameters                                                                                      \
     {                                                                                                        \
         int result = real.name(lock);                                                                        \
-        if (contention_is_watched((const void *)lock) && kind##_HAS(result) == CONTENTION_OWNS)            \
+        if (contention_is_watched((const void *)lock) && kind##_HAS(result) == CONTENTION_OWNS)              \
             contention_acquired((const void *)lock);                                                         \
         return result;                                                                                       \
     }

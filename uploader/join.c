@@ -16,6 +16,7 @@
 #include "../sampler/layout.h"
 #include "clock.h"
 #include "options.h"
+#include "proc_text.h"
 
 enum { BACKLOG = 1024, JOIN_FDS = 2, ROOT = 0, PEERPIDFD = 77 /* SO_PEERPIDFD, which old headers lack */ };
 #define PEER_PATIENCE_NS (2 * SECOND_NS)
@@ -111,18 +112,13 @@ int join_adopt(int fd)
 /* The number of a pidfd's process in our namespace; 0 when it has none (any more), -1: it is no pidfd. */
 static pid_t pidfd_pid(int pidfd)
 {
-    char path[64], line[128];
-    int pid = 0;
-    bool found = false;
-    FILE *file;
+    char path[64], text[512];
+    int pid;
 
     snprintf(path, sizeof path, "/proc/self/fdinfo/%d", pidfd);
-    file = fopen(path, "re");
-    while (file && !found && fgets(line, sizeof line, file))
-        found = sscanf(line, "Pid: %d", &pid) == 1;
-    if (file)
-        fclose(file);
-    return !found ? -1 : pid > 0 ? pid : 0;
+    if (proc_read(path, text, sizeof text) <= 0 || !proc_number_parse(text, "Pid", &pid))
+        return -1;
+    return pid > 0 ? pid : 0;
 }
 
 static int open_pidfd(pid_t pid)

@@ -11,45 +11,24 @@
 #include <unistd.h>
 
 #include "tasks.h"
+#include "proc_text.h"
 #include "utf8.h"
 
 enum { MOST_MAPPINGS = 4096, MOST_REGIONS = 65536, LINE_BYTES = 4096 + 128 };
 
-struct line {
-    uint64_t start, end, offset, inode;
-    dev_t device;
-    char flags[5];
-    const char *path;
-};
-
-static bool line_parse(char *text, struct line *line)
-{
-    unsigned device[2];
-    int at = 0;
-
-    text[strcspn(text, "\n")] = 0;
-    if (sscanf(text, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n", &line->start, &line->end,
-               line->flags, &line->offset, &device[0], &device[1], &line->inode, &at) != 7 ||
-        !at)
-        return false;
-    line->device = makedev(device[0], device[1]);
-    line->path = text + at;
-    return true;
-}
-
 /* The kernel's own module: it is in memory only. */
-static bool is_vdso(const struct line *line)
+static bool is_vdso(const struct proc_mapping *line)
 {
     return !strcmp(line->path, "[vdso]");
 }
 
-static bool is_executable(const struct line *line)
+static bool is_executable(const struct proc_mapping *line)
 {
     return line->flags[2] == 'x';
 }
 
 /* As the process sees its files. */
-static int open_path(const struct maps *maps, const struct line *line)
+static int open_path(const struct maps *maps, const struct proc_mapping *line)
 {
     if (maps->source->root_fd < 0)
         return -1;
@@ -64,7 +43,7 @@ static int open_executable(const struct maps *maps)
 
 /* Takes over fd. NULL: it is not the file that is mapped here, as far as that can be told. Some file systems
    show another device in the list than to stat(): such a file must be what is found in memory, too. */
-static struct image *open_if_mapped(int fd, const struct line *line, const struct image *memory)
+static struct image *open_if_mapped(int fd, const struct proc_mapping *line, const struct image *memory)
 {
     struct image *image;
     struct stat st;
@@ -85,7 +64,7 @@ static struct image *open_if_mapped(int fd, const struct line *line, const struc
 /* The file, or where it is gone what is still open of it, else what the process has of it: head is where its
    beginning is mapped, 0: nowhere. Another file of that name, one that came later, is none of the process's.
  */
-static struct image *open_image(const struct maps *maps, const struct line *line, uint64_t head,
+static struct image *open_image(const struct maps *maps, const struct proc_mapping *line, uint64_t head,
                                 bool *is_there)
 {
     struct image *memory = head ? image_open_memory(maps->tid, head) : NULL, *image;
@@ -107,7 +86,7 @@ static struct image *open_image(const struct maps *maps, const struct line *line
 
 /* As the list has it, cleaned; that a file is gone is no part of its name, and its build id or print says
    which one. */
-static void clean_path(char path[LINE_BYTES], const struct line *line, const struct image *image,
+static void clean_path(char path[LINE_BYTES], const struct proc_mapping *line, const struct image *image,
                        bool is_there)
 {
     static const char mark[] = " (deleted)";
@@ -126,7 +105,7 @@ static bool is_ours(const char *path)
     return name && !strncmp(name + 1, "libcprof.so", strlen("libcprof.so"));
 }
 
-static void region_add(struct maps *maps, const struct line *line)
+static void region_add(struct maps *maps, const struct proc_mapping *line)
 {
     if (maps->regions == maps->region_room) {
         size_t room = 2 * maps->region_room + 64;
@@ -152,7 +131,7 @@ static const struct symbol_module *module_of(const struct maps *maps, const char
     return symbols_module(maps->symbols, path, id, image ? image->build_id_size : 0);
 }
 
-static struct mapping mapping_open(const struct maps *maps, const struct line *line, uint64_t head)
+static struct mapping mapping_open(const struct maps *maps, const struct proc_mapping *line, uint64_t head)
 {
     struct mapping mapping = {.start = line->start,
                               .end = line->end,
@@ -181,7 +160,7 @@ static struct mapping mapping_open(const struct maps *maps, const struct line *l
 }
 
 /* The mapping as it was before, if it still is the same. */
-static const struct mapping *find_old(const struct maps *old, const struct line *line)
+static const struct mapping *find_old(const struct maps *old, const struct proc_mapping *line)
 {
     const struct mapping *mapping = maps_find_code(old, line->start);
     bool same = mapping && mapping->start == line->start && mapping->end == line->end &&
@@ -191,7 +170,8 @@ static const struct mapping *find_old(const struct maps *old, const struct line 
 }
 
 /* Returns whether it is one that old does not have. */
-static bool mapping_add(struct maps *maps, const struct maps *old, const struct line *line, uint64_t head)
+static bool mapping_add(struct maps *maps, const struct maps *old, const struct proc_mapping *line,
+                        uint64_t head)
 {
     struct mapping *grown = realloc(maps->mapping, (maps->count + 1) * sizeof *grown);
     const struct mapping *before = find_old(old, line);
@@ -231,7 +211,7 @@ static bool read_list(struct maps *maps, bool fresh, bool *empty)
     /* Released after the new ones are open, so that files that stay are not read again. */
     const struct maps old = *maps, none = {0};
     char path[64], text[LINE_BYTES];
-    struct line line, head = {0};
+    struct proc_mapping line, head = {0};
     bool changed = fresh;
     FILE *file;
 
@@ -243,7 +223,7 @@ static bool read_list(struct maps *maps, bool fresh, bool *empty)
     maps->mapping = NULL;
     maps->count = maps->regions = 0;
     while (fgets(text, sizeof text, file)) {
-        if (!line_parse(text, &line))
+        if (!proc_mapping_parse(text, &line))
             continue;
         region_add(maps, &line);
         if (!line.offset)

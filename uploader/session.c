@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "proc_text.h"
 
 #define ENDED_BYTES  (INT64_C(64) << 20)
 #define TICK_NS      SECOND_NS
@@ -57,20 +58,11 @@ static struct target *find_target(const struct session *session, pid_t pid)
 
 static pid_t parent_of(pid_t pid)
 {
-    char path[64], line[512];
-    int parent = 0;
-    FILE *file;
+    struct proc_stat stat;
+    char path[64], text[1024];
 
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    file = fopen(path, "re");
-    if (file && fgets(line, sizeof line, file)) {
-        const char *after = strrchr(line, ')'); /* the name before it may hold anything */
-        if (!after || sscanf(after, ") %*c %d", &parent) != 1)
-            parent = 0;
-    }
-    if (file)
-        fclose(file);
-    return parent;
+    return proc_read(path, text, sizeof text) > 0 && proc_stat_parse(text, &stat) ? stat.parent : 0;
 }
 
 /* A worker that gave up root after it was forked: it descends from a target of ours. */

@@ -18,10 +18,12 @@
 #include "clock.h"
 #include "keeper.h"
 #include "options.h"
+#include "proc_text.h"
 #include "tasks.h"
 
 enum {
-    WARM_MS = 50,     /* most time spent on names ahead of a round, per target and second */
+    WARM_MS = 50,         /* most time spent on names ahead of a round, per target and second */
+    STATUS_BYTES = 16384, /* of /proc/PID/status: a line of it lists all groups */
     ADOPT_TICKS = 10, /* seconds after which threads are compared with slots though their numbers are equal */
 };
 
@@ -132,25 +134,15 @@ static void take_start(struct target *target)
         target->program->start_ns = start_ns;
 }
 
-/* Fields 26 and 28 of /proc/PID/stat, which are shown as 0 or 1 to who may not know: the addresses of code
-   and stack, which an exec of the same file changes, too. */
+/* The addresses of code and stack, which an exec of the same file changes, too. */
 static void read_places(pid_t pid, pid_t tid, struct image_id *image)
 {
-    char path[64], line[1024] = "";
-    const char *after;
-    FILE *file;
+    struct proc_stat stat;
 
-    snprintf(path, sizeof path, "/proc/%d/task/%d/stat", (int)pid, (int)tid);
-    file = fopen(path, "re");
-    if (!file)
+    if (task_read_stat(pid, tid, &stat))
         return;
-    after = fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL;
-    if (after && sscanf(after,
-                        ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %*u "
-                        "%*u %*d %*u %" SCNu64 " %*u %" SCNu64,
-                        &image->code, &image->stack) != 2)
-        image->code = image->stack = 0;
-    fclose(file);
+    image->code = stat.code;
+    image->stack = stat.stack;
 }
 
 static struct image_id image_of(pid_t pid)
@@ -338,21 +330,14 @@ static void warm(struct target *target, int64_t now_ns)
 /* A thread id as its own pid namespace numbers it: the last number of NSpid. */
 static int thread_id_inside(const struct target *target, int tid)
 {
-    char path[64], line[256];
+    char path[64], text[STATUS_BYTES];
     int inside = 0;
-    FILE *file;
 
     if (target->segment->header.pid == target->pid)
         return tid;
     snprintf(path, sizeof path, "/proc/%d/task/%d/status", (int)target->pid, tid);
-    file = fopen(path, "re");
-    while (file && fgets(line, sizeof line, file)) {
-        char *last = strncmp(line, "NSpid:", 6) ? NULL : strrchr(line, '\t');
-        if (last)
-            inside = atoi(last + 1);
-    }
-    if (file)
-        fclose(file);
+    if (proc_read(path, text, sizeof text) > 0)
+        proc_number_parse(text, "NSpid", &inside);
     return inside;
 }
 

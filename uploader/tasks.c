@@ -3,13 +3,10 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 /* Calls that threads are blocked in; of others the number is shown. */
 #define CALL(name)                                                                                           \
@@ -91,28 +88,12 @@ static const struct {
              CALL(membarrier)};
 #undef CALL
 
-/* Length, 0 where it is empty, or negative errno. */
-static ssize_t read_path(const char *path, char *text, size_t size)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t length;
-
-    *text = 0;
-    if (fd == -1)
-        return -errno;
-    length = read(fd, text, size - 1);
-    length = length < 0 ? -errno : length;
-    close(fd);
-    text[length > 0 ? length : 0] = 0;
-    return length;
-}
-
 static ssize_t read_file(pid_t pid, pid_t tid, const char *name, char *text, size_t size)
 {
     char path[80];
 
     snprintf(path, sizeof path, "/proc/%d/task/%d/%s", (int)pid, (int)tid, name);
-    return read_path(path, text, size);
+    return proc_read(path, text, size);
 }
 
 static void name_call(struct task *task, long number)
@@ -123,70 +104,51 @@ static void name_call(struct task *task, long number)
             snprintf(task->what, sizeof task->what, "%s", calls[i].name);
 }
 
-/* The last two of what is shown. */
-static void read_registers(const char *text, struct task *task)
-{
-    const char *pc = strrchr(text, ' '), *sp = pc;
-
-    while (sp && sp > text && *--sp != ' ')
-        ;
-    if (!pc || *sp != ' ')
-        return;
-    task->sp = strtoull(sp, NULL, 16);
-    task->pc = strtoull(pc, NULL, 16);
-}
-
-/* "running", or the number of the call it is in and its arguments, or -1; and then stack pointer and program
-   counter. */
 void task_read_call(pid_t pid, pid_t tid, struct task *task)
 {
+    struct proc_call call;
     char text[256];
 
     *task = (struct task){.state = TASK_UNKNOWN};
-    if (read_file(pid, tid, "syscall", text, sizeof text) <= 0)
+    if (read_file(pid, tid, "syscall", text, sizeof text) <= 0 || !proc_call_parse(text, &call))
         return;
-    if (!strncmp(text, "running", 7)) {
+    if (call.running) {
         task->state = TASK_RUNNING;
         return;
     }
-    read_registers(text, task);
+    task->pc = call.pc;
+    task->sp = call.sp;
     /* In no call: it waits for a page, or was stopped, which its state tells. A thread that the kernel made
        has neither calls nor registers, and shows zeros. */
-    if (text[0] == '-' || (!task->pc && !task->sp))
+    if (call.number < 0 || (!task->pc && !task->sp))
         return;
     task->state = TASK_BLOCKED;
-    name_call(task, strtol(text, NULL, 10));
+    name_call(task, call.number);
 }
 
-/* "TID (NAME) LETTER", five numbers, and flags. NAME may hold anything but is followed by the last ')'. */
-int task_read_stat(pid_t pid, pid_t tid, struct task_stat *stat)
+int task_read_stat(pid_t pid, pid_t tid, struct proc_stat *stat)
 {
-    char text[512];
+    char text[1024];
     ssize_t length = read_file(pid, tid, "stat", text, sizeof text);
-    char *name = length > 0 ? strchr(text, '(') : NULL, *after = length > 0 ? strrchr(text, ')') : NULL;
 
-    *stat = (struct task_stat){.letter = 'X'};
+    *stat = (struct proc_stat){.letter = 'X'};
     if (length < 0)
         return (int)length;
-    if (!name || !after || sscanf(after, ") %c %*d %*d %*d %*d %*d %u", &stat->letter, &stat->flags) != 2)
-        return -ESRCH;
-    *after = 0;
-    snprintf(stat->name, sizeof stat->name, "%s", name + 1);
-    return 0;
+    return proc_stat_parse(text, stat) ? 0 : -ESRCH;
 }
 
-bool task_is_kernels(const struct task_stat *stat)
+bool task_is_kernels(const struct proc_stat *stat)
 {
     /* PF_IO_WORKER and PF_KTHREAD, which have had these values since io_uring came. */
     return stat->flags & (0x10 | 0x200000);
 }
 
-static bool is_gone(int error, const struct task_stat *stat)
+static bool is_gone(int error, const struct proc_stat *stat)
 {
     return error ? error == -ENOENT || error == -ESRCH : strchr("XZx", stat->letter) != NULL;
 }
 
-static void take_stat(struct task *task, const struct task_stat *stat)
+static void take_stat(struct task *task, const struct proc_stat *stat)
 {
     if (strchr("Tt", stat->letter)) {
         task->state = TASK_STOPPED;
@@ -208,7 +170,7 @@ static void take_stat(struct task *task, const struct task_stat *stat)
    have found the thread at the end of a call, whose number is shown until it goes on. */
 void task_read(pid_t pid, pid_t tid, struct task *task)
 {
-    struct task_stat stat;
+    struct proc_stat stat;
     int error;
 
     task_read_call(pid, tid, task);
@@ -225,7 +187,7 @@ void task_read(pid_t pid, pid_t tid, struct task *task)
 static bool is_in(const char *path, const char *what)
 {
     char text[256];
-    return read_path(path, text, sizeof text) > 0 && strstr(text, what);
+    return proc_read(path, text, sizeof text) > 0 && strstr(text, what);
 }
 
 /* By the freezer of cgroup v1, where it is mounted as everywhere: such a thread is in state D, in whatever it
@@ -235,7 +197,7 @@ static bool is_in_frozen_group(pid_t pid)
     char path[64], text[4096], *group, *end, file[sizeof text + 64];
 
     snprintf(path, sizeof path, "/proc/%d/cgroup", (int)pid);
-    if (read_path(path, text, sizeof text) <= 0 || !(group = strstr(text, ":freezer:")))
+    if (proc_read(path, text, sizeof text) <= 0 || !(group = strstr(text, ":freezer:")))
         return false;
     group += strlen(":freezer:");
     end = strchr(group, '\n');
@@ -266,7 +228,7 @@ static bool is_frozen_at_signal(pid_t pid, pid_t tid)
 
 enum task_stop task_stop(pid_t pid, pid_t tid)
 {
-    struct task_stat stat;
+    struct proc_stat stat;
 
     if (task_read_stat(pid, tid, &stat))
         return TASK_GOES_ON;
@@ -286,7 +248,7 @@ enum task_stop task_stop(pid_t pid, pid_t tid)
 
 pid_t task_living(pid_t pid, pid_t last)
 {
-    struct task_stat stat;
+    struct proc_stat stat;
     struct dirent *entry;
     char path[64];
     pid_t found = 0;
@@ -311,5 +273,5 @@ bool task_read_times(pid_t pid, pid_t tid, struct task_times *times)
     char text[96];
 
     return read_file(pid, tid, "schedstat", text, sizeof text) > 0 &&
-           sscanf(text, "%" SCNd64 " %" SCNd64, &times->cpu_ns, &times->queued_ns) == 2;
+           proc_schedstat_parse(text, &times->cpu_ns, &times->queued_ns);
 }

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "proc_text.h"
+
 /* UNKNOWN: it cannot be asked at present. */
 enum task_state { TASK_UNKNOWN, TASK_GONE, TASK_RUNNING, TASK_BLOCKED, TASK_STOPPED };
 
@@ -23,16 +25,11 @@ void task_read(pid_t pid, pid_t tid, struct task *task);
 /* Half of it, and of the question: where it is, whether or not it is stopped there. */
 void task_read_call(pid_t pid, pid_t tid, struct task *task);
 
-struct task_stat {
-    char letter;    /* state, as ps shows it: R, S, D, T, t, Z, X, I */
-    unsigned flags; /* the kernel's PF_* */
-    char name[16];
-};
 /* 0, or negative errno: -ENOENT and -ESRCH mean that it is gone. */
-int task_read_stat(pid_t pid, pid_t tid, struct task_stat *stat);
+int task_read_stat(pid_t pid, pid_t tid, struct proc_stat *stat);
 
 /* A thread that the kernel made in the process, for io_uring: it runs no code of the program's. */
-bool task_is_kernels(const struct task_stat *stat);
+bool task_is_kernels(const struct proc_stat *stat);
 
 /* Is it stopped: by a signal or by the freezer of its control group, and all of its process, too, or by a
    debugger, which stops threads one by one? */
