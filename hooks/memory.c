@@ -29,7 +29,9 @@ static long open_own(const char *path)
 
 static bool is_digit(char c, unsigned base, unsigned *digit)
 {
-    *digit = c >= '0' && c <= '9' ? (unsigned)(c - '0') : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10) : 16;
+    *digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
+             : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
+                                    : 16;
     return *digit < base;
 }
 
@@ -116,7 +118,8 @@ static void lock_mapping(struct mapping mapping, void *context)
 static bool may_exceed(uint64_t limit)
 {
     uint64_t size = (limit / LAYOUT_PAGE + 1) * LAYOUT_PAGE;
-    long result, at = sys_call(SYS_mmap, 0, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    long result,
+        at = sys_call(SYS_mmap, 0, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (at <= 0)
         return false;
     result = sys_call(SYS_mlock2, at, size, MLOCK_ONFAULT);

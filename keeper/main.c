@@ -225,7 +225,8 @@ static void become_uploader(int control)
 {
     static char name[] = "cprof-uploader", serve[] = "serve", keeper[] = "--keeper-fd=3",
                 listener[] = "--listen-fd=4";
-    char *const with_door[] = {name, serve, keeper, listener, NULL}, *const without[] = {name, serve, keeper, NULL};
+    char *const with_door[] = {name, serve, keeper, listener, NULL}, *const without[] = {name, serve, keeper,
+                                                                                         NULL};
     sigset_t none;
 
     if (control == KEEPER_CONTROL_FD)
@@ -263,7 +264,8 @@ static void start_uploader(void)
         state.is_child = false;
 }
 
-/* A crash is blamed on what was read at the time; who kills the uploader from outside says nothing about it. */
+/* A crash is blamed on what was read at the time; who kills the uploader from outside says nothing about it.
+ */
 static void blame(int status)
 {
     uint64_t touched = atomic_load_explicit(&state.board->touched, memory_order_relaxed);
@@ -305,7 +307,8 @@ static void replace_uploader(void)
     start_uploader();
 }
 
-/* Counted in looks of our own: where the whole machine, or both of us, stood still, we did not look either. */
+/* Counted in looks of our own: where the whole machine, or both of us, stood still, we did not look either.
+ */
 static void look(void)
 {
     static uint64_t last;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the uploader and its keeper say to each other: fixed messages over a pair of SOCK_SEQPACKET sockets, and
- * a page of memory, the board, that outlives both.
+ * What the uploader and its keeper say to each other: fixed messages over a pair of SOCK_SEQPACKET sockets,
+ * and a page of memory, the board, that outlives both.
  *
- * The keeper holds descriptors. It maps no segment and reads nothing of what it holds, so nothing that a target
- * does can end it.
+ * The keeper holds descriptors. It maps no segment and reads nothing of what it holds, so nothing that a
+ * target does can end it.
  */
 #ifndef CPROF_KEEPER_PROTOCOL_H
 #define CPROF_KEEPER_PROTOCOL_H

@@ -29,7 +29,8 @@ static int board_make(void)
 
     if (fd == -1)
         return -errno;
-    if (!ftruncate(fd, KEEPER_BOARD_SIZE) && !fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+    if (!ftruncate(fd, KEEPER_BOARD_SIZE) &&
+        !fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
         return fd;
     close(fd);
     return -EIO;
@@ -177,7 +178,8 @@ uint64_t keeper_new_id(struct keeper *keeper)
     return atomic_fetch_add_explicit(&keeper->board->last_id, 1, memory_order_relaxed) + 1;
 }
 
-static bool send_message(struct keeper *keeper, const struct keeper_message *message, const int *fd, size_t fds)
+static bool send_message(struct keeper *keeper, const struct keeper_message *message, const int *fd,
+                         size_t fds)
 {
     union {
         struct cmsghdr align;
@@ -206,8 +208,7 @@ bool keeper_keep(struct keeper *keeper, const struct join *join)
         [KEEPER_ROOT] = join->root_fd,
         [KEEPER_EXE] = join->exe_fd,
     };
-    struct keeper_message message = {
-        .kind = KEEPER_KEEP, .id = join->id, .pid = join->pid, .uid = join->uid};
+    struct keeper_message message = {.kind = KEEPER_KEEP, .id = join->id, .pid = join->pid, .uid = join->uid};
     int fd[KEEPER_FDS];
     size_t fds = 0;
 

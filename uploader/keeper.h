@@ -39,8 +39,8 @@ uint64_t keeper_new_id(struct keeper *keeper);
 bool keeper_keep(struct keeper *keeper, const struct join *join);
 void keeper_tell(struct keeper *keeper, enum keeper_kind kind, uint64_t id);
 
-/* The next target of an uploader before us. -EAGAIN: none at present. -ENOMSG: something else came. -EPIPE: the
-   keeper has died. */
+/* The next target of an uploader before us. -EAGAIN: none at present. -ENOMSG: something else came. -EPIPE:
+   the keeper has died. */
 int keeper_next(struct keeper *keeper, struct join *join);
 
 /* Everything is done: it ends, and we wait a moment for that. */

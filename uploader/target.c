@@ -177,7 +177,6 @@ bool target_is_replaced(const struct target *target)
            differs(target->image.code, now.code) || differs(target->image.stack, now.stack);
 }
 
-<<<<<<< HEAD
 /* Of the time namespaces of two processes, by the files that tell. false: not known. */
 static bool same_namespace(pid_t pid, const char *name, const char *other_pid, const char *other)
 {
@@ -230,10 +229,7 @@ static int64_t clock_offset(const struct target *target)
                      (uint64_t)(monotonic_ns() - clock_ns(CLOCK_REALTIME)));
 }
 
-int target_attach(struct programs *programs, struct symbols *symbols, const struct join *join,
-=======
 int target_attach(struct programs *programs, struct symbols *symbols, const struct join *given,
->>>>>>> 06d97a2 (A keeper holds the segments and starts the uploader again: nothing is lost with it)
                   struct target **result)
 {
     struct target *target = calloc(1, sizeof *target);
@@ -255,16 +251,10 @@ int target_attach(struct programs *programs, struct symbols *symbols, const stru
         target_free(target);
         return -EINVAL;
     }
-<<<<<<< HEAD
-    open_source(target);
-    target->clock_offset_ns = clock_offset(target);
-    target->image = image_of(target->pid);
-    target->resumed = target->segment->header.flags & SEGMENT_RESUMED;
-=======
     target->source.pid = target->segment->header.pid;
+    target->clock_offset_ns = clock_offset(target);
     target->image = image_of(join->has_ended ? 0 : target->pid);
     target->resumed = join->was_kept || target->segment->header.flags & SEGMENT_RESUMED;
->>>>>>> 06d97a2 (A keeper holds the segments and starts the uploader again: nothing is lost with it)
     target->stacks = stacks_new(target->segment, symbols, &target->source);
     target->wall = wall_new(target, wall_since(target));
     if (!target->stacks || !target->wall || program_find(target)) {
@@ -484,14 +474,9 @@ static void adopt_tick(struct target *target)
 
 void target_tick(struct target *target, int64_t now_ns)
 {
-<<<<<<< HEAD
+    keeper_touch(target->id);
     atomic_store_explicit(&target->segment->control.heartbeat_ns,
                           (uint64_t)(monotonic_ns() + target->clock_offset_ns), memory_order_relaxed);
-=======
-    keeper_touch(target->id);
-    atomic_store_explicit(&target->segment->control.heartbeat_ns, (uint64_t)monotonic_ns(),
-                          memory_order_relaxed);
->>>>>>> 06d97a2 (A keeper holds the segments and starts the uploader again: nothing is lost with it)
     adopt_tick(target);
     if (!wall_wanted(target)) /* while nothing else looks: it notes that nothing is recorded */
         wall_look(target, now_ns);

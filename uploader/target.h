@@ -29,12 +29,9 @@ struct target {
     int memfd, pidfd;
     struct symbol_source source; /* owns root_fd and exe_fd */
     pid_t pid;                   /* in our namespace */
-<<<<<<< HEAD
     int64_t clock_offset_ns;     /* its CLOCK_MONOTONIC minus ours: of its time namespace */
-=======
     uint64_t id;                 /* by which the keeper knows it */
     bool is_kept;                /* the keeper has it */
->>>>>>> 06d97a2 (A keeper holds the segments and starts the uploader again: nothing is lost with it)
     size_t index;                /* where the session keeps it */
     struct image_id image;       /* of the program that joined */
     struct programs *programs;

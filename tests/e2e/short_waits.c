@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// short_waits [SECONDS]: in two threads, waits of 0.3 ms in one function and of 1.2 ms in another, in turn. How long
-// each waited, by its own clock, and how often.
+// short_waits [SECONDS]: in two threads, waits of 0.3 ms in one function and of 1.2 ms in another, in turn.
+// How long each waited, by its own clock, and how often.
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>

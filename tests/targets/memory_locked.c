@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A daemon with deadlines locks its memory, under a limit that its own needs. What is locked stays some MiB. */
+/* A daemon with deadlines locks its memory, under a limit that its own needs. What is locked stays some MiB.
+ */
 #include <errno.h>
 #include <linux/capability.h>
 #include <stdio.h>
@@ -42,7 +43,9 @@ static void say(const char *what, int result)
 {
     unsigned long kib = locked_kib();
     printf("%s: %d %s, %s\n", what, result, result ? strerror(errno) : "",
-           !kib ? "none locked" : kib < 6144 ? "some MiB locked" : "more locked");
+           !kib         ? "none locked"
+           : kib < 6144 ? "some MiB locked"
+                        : "more locked");
     fflush(stdout);
 }
 
