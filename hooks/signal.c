@@ -6,6 +6,7 @@
 #include <sys/signalfd.h>
 
 #include "../preload/sigprof.h"
+#include "../sampler/clock.h"
 #include "../sampler/threads.h"
 #include "../sampler/wait.h"
 #include "hooks.h"
@@ -20,16 +21,21 @@ static bool is_virtual(int sig)
 int sigaction(int sig, const struct sigaction *action, struct sigaction *old)
 {
     struct sigaction copy;
+    uint64_t lock;
     int result;
 
     if (is_virtual(sig))
         return sigprof_action(action, old);
-    if (action && sig > 0 && sig < NSIG) {
+    if (!action || sig <= 0 || sig >= NSIG) {
+        result = real.sigaction(sig, action, old);
+    } else {
         copy = *action;
         sigprof_hide(SIG_BLOCK, &copy.sa_mask);
-        action = &copy;
+        lock = sigprof_lock();
+        sigprof_mask_handler(copy.sa_flags, &copy.sa_mask);
+        result = real.sigaction(sig, &copy, old);
+        sigprof_unlock(lock);
     }
-    result = real.sigaction(sig, action, old);
     if (!result && old)
         sigprof_show(&old->sa_mask);
     return result;
@@ -118,37 +124,62 @@ int siginterrupt(int sig, int interrupt)
     return sigprof_action(&action, NULL);
 }
 
+int sigaltstack(const stack_t *stack, stack_t *old)
+{
+    int result;
+
+    if (stack)
+        sigprof_note_alternate(stack);
+    result = real.sigaltstack(stack, old);
+    if (stack && !result)
+        thread_set_alternate(stack->ss_sp, stack->ss_flags & SS_DISABLE ? 0 : stack->ss_size);
+    return result;
+}
+
 /* ---- masks */
+
+/* What the kernel writes of a set, and no more. */
+static void give_mask(sigset_t *to, const sigset_t *from)
+{
+    if (to)
+        to->__val[0] = from->__val[0];
+}
 
 int sigprocmask(int how, const sigset_t *set, sigset_t *old)
 {
-    sigset_t copy;
+    sigset_t copy, before;
     int result;
 
     if (set) {
         copy = *set;
-        sigprof_hide(how, &copy);
+        sigprof_hide_mask(how, &copy);
         set = &copy;
     }
-    result = real.sigprocmask(how, set, old);
-    if (!result && old)
-        sigprof_show(old);
+    result = real.sigprocmask(how, set, &before);
+    if (result)
+        return result;
+    sigprof_mend_mask(how, set, &before);
+    sigprof_show(&before);
+    give_mask(old, &before);
     return result;
 }
 
 int pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
 {
-    sigset_t copy;
+    sigset_t copy, before;
     int error;
 
     if (set) {
         copy = *set;
-        sigprof_hide(how, &copy);
+        sigprof_hide_mask(how, &copy);
         set = &copy;
     }
-    error = real.pthread_sigmask(how, set, old);
-    if (!error && old)
-        sigprof_show(old);
+    error = real.pthread_sigmask(how, set, &before);
+    if (error)
+        return error;
+    sigprof_mend_mask(how, set, &before);
+    sigprof_show(&before);
+    give_mask(old, &before);
     return error;
 }
 
@@ -227,17 +258,36 @@ int sigpending(sigset_t *set)
     return result;
 }
 
+/* What is left of a timeout; a wrong one, which the kernel is to refuse, stays as it is. */
+static struct timespec time_left(const struct timespec *timeout, uint64_t since_ns)
+{
+    int64_t passed = (int64_t)(clock_ns(CLOCK_MONOTONIC) - since_ns);
+    struct timespec left = {timeout->tv_sec - passed / 1000000000, timeout->tv_nsec - passed % 1000000000};
+
+    if (left.tv_nsec < 0) {
+        left.tv_sec--;
+        left.tv_nsec += 1000000000;
+    }
+    return left.tv_sec < 0 ? (struct timespec){0, 0} : left;
+}
+
 /* Waits as often as a signal of ours is all that came. */
 static int wait_for_signal(enum wait_kind kind, const sigset_t *set, siginfo_t *info,
                            const struct timespec *timeout)
 {
+    uint64_t start = timeout ? clock_ns(CLOCK_MONOTONIC) : 0;
+    struct timespec left;
     struct wait wait;
     int sig;
 
     wait_enter(&wait, kind);
-    do
-        sig = real.sigtimedwait(set, info, timeout);
-    while (sig == SIGPROF && cpu_signal_is_ours(info));
+    sig = real.sigtimedwait(set, info, timeout);
+    while (sig == SIGPROF && cpu_signal_is_ours(info)) {
+        cpu_carry(info);
+        if (timeout)
+            left = time_left(timeout, start);
+        sig = real.sigtimedwait(set, info, timeout ? &left : NULL);
+    }
     wait_leave(&wait);
     return sig;
 }
@@ -280,6 +330,41 @@ int sigwait(const sigset_t *set, int *sig)
     errno = saved;
     *sig = result;
     return 0;
+}
+
+/* ---- signals that the program sends to the calling thread */
+
+int raise(int sig)
+{
+    if (is_virtual(sig))
+        sigprof_make_way();
+    return real.raise(sig);
+}
+
+int gsignal(int sig)
+{
+    return raise(sig);
+}
+
+int pthread_kill(pthread_t thread, int sig)
+{
+    if (is_virtual(sig) && thread == pthread_self())
+        sigprof_make_way();
+    return real.pthread_kill(thread, sig);
+}
+
+int pthread_sigqueue(pthread_t thread, int sig, const union sigval value)
+{
+    if (is_virtual(sig) && thread == pthread_self())
+        sigprof_make_way();
+    return real.pthread_sigqueue(thread, sig, value);
+}
+
+int tgkill(pid_t process, pid_t thread, int sig)
+{
+    if (is_virtual(sig))
+        sigprof_make_way();
+    return real.tgkill(process, thread, sig);
 }
 
 /* A set of all signals means those that a program expects. Asked for by name, SIGPROF is in, ours included.

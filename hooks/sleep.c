@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sleep, and waiting for any signal. */
-#include "waits.h"
+#include "masked.h"
 
 WAITING(unsigned int, sleep, (unsigned int seconds), (seconds))
 WAITING(int, usleep, (useconds_t microseconds), (microseconds))
@@ -10,4 +10,4 @@ WAITING(int, clock_nanosleep,
         (clock, flags, time, left))
 WAITING(int, thrd_sleep, (const struct timespec *time, struct timespec *left), (time, left))
 WAITING(int, pause, (void), ())
-WAITING(int, sigsuspend, (const sigset_t *mask), (mask))
+MASKED(int, sigsuspend, sigsuspend, (const sigset_t *mask), (mask), mask)

@@ -2,6 +2,7 @@
 /* What a program asks of the kernel by number: futexes, and what it forbids itself. */
 #include <linux/futex.h>
 #include <linux/seccomp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <sys/prctl.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "../preload/sandbox.h"
+#include "../preload/sigprof.h"
 #include "../sampler/clock.h"
 #include "../sampler/contention.h"
 #include "../sampler/seccomp.h"
@@ -85,9 +87,14 @@ int prctl(int option, ...)
 
 typedef long syscall_function(long number, long a, long b, long c, long d, long e, long f);
 
+static long real_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+    return ((syscall_function *)(void *)real.syscall)(number, a, b, c, d, e, f);
+}
+
 static long real_futex(long word, long operation, long value, long d, long e, long f)
 {
-    return ((syscall_function *)(void *)real.syscall)(SYS_futex, word, operation, value, d, e, f);
+    return real_syscall(SYS_futex, word, operation, value, d, e, f);
 }
 
 /* What Rust, Go and everybody else wait in for locks and conditions of their own. */
@@ -183,8 +190,46 @@ static long restrict_by_seccomp(long operation, long flags, long filter)
 {
     struct sandbox sandbox =
         sandbox_enter(seccomp_evaluate((const void *)filter), flags & SECCOMP_FILTER_FLAG_TSYNC);
-    long result = ((syscall_function *)(void *)real.syscall)(SYS_seccomp, operation, flags, filter, 0, 0, 0);
+    long result = real_syscall(SYS_seccomp, operation, flags, filter, 0, 0, 0);
     sandbox_entered(sandbox, !result || (result > 0 && flags & SECCOMP_FILTER_FLAG_NEW_LISTENER));
+    return result;
+}
+
+/* As the kernel takes it: see preload/sigprof.c. */
+struct raw_action {
+    void *handler;
+    unsigned long flags;
+    void *restorer;
+    uint64_t mask;
+};
+
+static long raw_action(long sig, long action, long old, long size)
+{
+    struct raw_action copy;
+    sigset_t mask = {{0}};
+    long result;
+
+    if (action && size == sizeof copy.mask && sig != SIGPROF) {
+        copy = *(const struct raw_action *)action;
+        mask.__val[0] = copy.mask;
+        sigprof_mask_handler((int)copy.flags, &mask);
+        copy.mask = mask.__val[0];
+        action = (long)&copy;
+    }
+    result = real_syscall(SYS_rt_sigaction, sig, action, old, size, 0, 0);
+    if (!result && old) {
+        mask.__val[0] = ((struct raw_action *)old)->mask;
+        sigprof_show(&mask);
+        ((struct raw_action *)old)->mask = mask.__val[0];
+    }
+    return result;
+}
+
+static long masked(long mask, long number, long a, long b, long c, long d, long e, long f)
+{
+    bool opened = sigprof_open((const sigset_t *)mask);
+    long result = real_syscall(number, a, b, c, d, e, f);
+    sigprof_close(opened);
     return result;
 }
 
@@ -193,19 +238,40 @@ static long restrict_by_seccomp(long operation, long flags, long filter)
 HOOK syscall_function hook_syscall __asm__("syscall");
 long hook_syscall(long number, long a, long b, long c, long d, long e, long f)
 {
-    if (UNLIKELY(number == SYS_seccomp && a == SECCOMP_SET_MODE_STRICT))
-        return prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0);
-    if (UNLIKELY(number == SYS_seccomp && a == SECCOMP_SET_MODE_FILTER && c))
-        return restrict_by_seccomp(a, b, c);
-    if (UNLIKELY(number == SYS_prctl))
-        return prctl((int)a, b, c, d, e);
-    if (number == SYS_futex)
+    switch (number) {
+    case SYS_futex:
         return futex(a, b, c, d, e, f);
-    if (UNLIKELY(number == SYS_mlockall))
+    case SYS_mlockall:
         return mlockall((int)a);
-    if (UNLIKELY(number == SYS_execve))
+    case SYS_execve:
         return execve((const char *)a, (char *const *)b, (char *const *)c);
-    if (UNLIKELY(number == SYS_execveat))
+    case SYS_execveat:
         return execveat((int)a, (const char *)b, (char *const *)c, (char *const *)d, (int)e);
-    return ((syscall_function *)(void *)real.syscall)(number, a, b, c, d, e, f);
+    case SYS_prctl:
+        return prctl((int)a, b, c, d, e);
+    case SYS_seccomp:
+        if (a == SECCOMP_SET_MODE_STRICT)
+            return prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0);
+        if (a == SECCOMP_SET_MODE_FILTER && c)
+            return restrict_by_seccomp(a, b, c);
+        break;
+    case SYS_sigaltstack:
+        return sigaltstack((const stack_t *)a, (stack_t *)b);
+    case SYS_rt_sigaction:
+        return raw_action(a, b, c, d);
+    case SYS_rt_sigsuspend:
+        return masked(a, number, a, b, c, d, e, f);
+    case SYS_ppoll:
+        return masked(d, number, a, b, c, d, e, f);
+    case SYS_epoll_pwait:
+    case SYS_epoll_pwait2:
+        return masked(e, number, a, b, c, d, e, f);
+    case SYS_pselect6: /* the mask is in a structure of it and its size */
+        return masked(f ? *(const long *)f : 0, number, a, b, c, d, e, f);
+    case SYS_tgkill:
+        return tgkill((int)a, (int)b, (int)c);
+    default:
+        break;
+    }
+    return real_syscall(number, a, b, c, d, e, f);
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "../preload/machine.h"
+#include "../preload/sigprof.h"
 #include "../sampler/threads.h"
 #include "../sampler/unwind.h"
 #include "../sampler/wait.h"
@@ -13,10 +14,15 @@
 int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg)
 {
     uint32_t slot = thread_prepare(start, arg, attr);
+    bool bared = sigprof_bare_begin();
     int error;
+    if (slot)
+        error = real.pthread_create(thread, attr, thread_main, (void *)(uintptr_t)slot);
+    else
+        error = real.pthread_create(thread, attr, start, arg);
+    sigprof_bare_end(bared);
     if (!slot)
-        return real.pthread_create(thread, attr, start, arg);
-    error = real.pthread_create(thread, attr, thread_main, (void *)(uintptr_t)slot);
+        return error;
     if (error)
         thread_cancel_prepare(slot);
     else
@@ -67,30 +73,36 @@ int pthread_setname_np(pthread_t thread, const char *name)
 
 /* Out of a handler, perhaps, that interrupted a wait. One that jumps within the handler ends the mark of a
    wait that goes on: then the kernel is asked what the thread is blocked in. */
-void longjmp(struct __jmp_buf_tag where[1], int value)
+static void leave_handler(const struct __jmp_buf_tag *where)
 {
     wait_abandon();
+    sigprof_leave_handler(where->__mask_was_saved);
+}
+
+void longjmp(struct __jmp_buf_tag where[1], int value)
+{
+    leave_handler(where);
     real.longjmp(where, value);
     __builtin_unreachable();
 }
 
 void _longjmp(struct __jmp_buf_tag where[1], int value)
 {
-    wait_abandon();
+    leave_handler(where);
     real._longjmp(where, value);
     __builtin_unreachable();
 }
 
 void siglongjmp(struct __jmp_buf_tag where[1], int value)
 {
-    wait_abandon();
+    leave_handler(where);
     real.siglongjmp(where, value);
     __builtin_unreachable();
 }
 
 void __longjmp_chk(struct __jmp_buf_tag where[1], int value)
 {
-    wait_abandon();
+    leave_handler(where);
     real.__longjmp_chk(where, value);
     __builtin_unreachable();
 }

@@ -3,15 +3,18 @@
 
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #include "../sampler/process.h"
 #include "../sampler/seccomp.h"
+#include "../sampler/slots.h"
 #include "../sampler/sys.h"
 #include "../sampler/threads.h"
 #include "real.h"
 
 #define BIT(sig) (UINT64_C(1) << ((sig)-1))
-static const uint64_t prof = BIT(SIGPROF), stand_in = BIT(SIGSTKFLT), all = ~UINT64_C(0);
+static const uint64_t prof = BIT(SIGPROF), stand_in = BIT(SIGSTKFLT), both = prof | stand_in,
+                      all = ~UINT64_C(0);
 
 /* What the kernel's rt_sigaction takes. */
 struct kernel_action {
@@ -27,6 +30,13 @@ static struct sigaction program; /* what it set; under lock */
 static atomic_flag lock = ATOMIC_FLAG_INIT;
 static bool is_virtual;
 static _Atomic unsigned handling; /* threads that deal with a signal of ours */
+
+/* What was seen so far in any thread; once true, it stays. */
+static _Atomic bool blocked_by_name; /* SIGPROF itself, in some mask */
+static _Atomic bool has_alternate;   /* an alternate stack */
+static _Atomic bool has_small;       /* one without room for a sample */
+enum { OWN_USE = 4096 };             /* what a sample needs of the stack */
+static size_t least_frame;           /* what the kernel puts on a stack for a signal, at most */
 
 /* The kernel's part of a sigset_t. */
 static uint64_t *word(sigset_t *set)
@@ -51,7 +61,8 @@ static uint64_t present_mask(void)
 static uint64_t enter(void)
 {
     uint64_t before = change_mask(SIG_SETMASK, all);
-    while (atomic_flag_test_and_set_explicit(&lock, memory_order_acquire))
+    while (seccomp_allows(CALL(rt_sigprocmask)) &&
+           atomic_flag_test_and_set_explicit(&lock, memory_order_acquire))
         if (seccomp_allows(CALL(sched_yield)))
             sys_call(SYS_sched_yield);
     return before;
@@ -68,16 +79,33 @@ static bool is_function(const struct sigaction *action)
     return action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN;
 }
 
+static bool is_seen(_Atomic bool *what)
+{
+    return __builtin_expect(atomic_load_explicit(what, memory_order_relaxed), 0);
+}
+
+static void see(_Atomic bool *what)
+{
+    atomic_store_explicit(what, true, memory_order_relaxed);
+}
+
+__attribute__((always_inline)) static inline bool on_alternate(void)
+{
+    return thread_alternate_left() != 0;
+}
+
 /* A handler of the program's decides whether system calls are restarted and which stack is used: it may rely
  * on it. */
 static void install(void)
 {
-    const int inherited = SA_RESTART | SA_ONSTACK;
+    int inherited = SA_RESTART | SA_ONSTACK;
     if (!seccomp_allows(CALL(rt_sigaction)))
         return;
     ours.flags |= (unsigned long)inherited;
     if (is_function(&program))
         ours.flags &= ~(unsigned long)(inherited & ~program.sa_flags);
+    if (is_seen(&has_small))
+        ours.flags &= ~(unsigned long)SA_ONSTACK;
     sys_call(SYS_rt_sigaction, SIGPROF, &ours, 0, sizeof ours.mask);
 }
 
@@ -149,11 +177,13 @@ static struct sigaction take_action(void)
 
 static void deliver(siginfo_t *info, ucontext_t *context)
 {
-    uint64_t *resumed_mask = word(&context->uc_sigmask), mask;
+    uint64_t *resumed_mask = word(&context->uc_sigmask), mask = *resumed_mask;
     struct sigaction action;
 
     recall(info);
-    if (*resumed_mask & stand_in) {
+    if (mask & prof) { /* and yet it came: the thread waited with another mask */
+        mask = thread_local_state.slot ? slot_private[thread_local_state.slot].temporary_mask : mask & ~both;
+    } else if (mask & stand_in) {
         queue_again(info);
         *resumed_mask |= prof;
         return;
@@ -165,7 +195,9 @@ static void deliver(siginfo_t *info, ucontext_t *context)
         die(resumed_mask);
         return;
     }
-    mask = *resumed_mask | *word(&action.sa_mask) | (action.sa_flags & SA_NODEFER ? 0 : prof);
+    sigprof_hide(SIG_BLOCK, &action.sa_mask);
+    sigprof_mask_handler(action.sa_flags, &action.sa_mask);
+    mask |= *word(&action.sa_mask) | (action.sa_flags & SA_NODEFER ? 0 : both);
     change_mask(SIG_SETMASK, mask);
     action.sa_sigaction(SIGPROF, info,
                         context); /* the kernel passes all three whatever SA_SIGINFO says, too */
@@ -174,8 +206,13 @@ static void deliver(siginfo_t *info, ucontext_t *context)
 static void handle(int sig, siginfo_t *info, void *context)
 {
     (void)sig;
+    const stack_t *alternate = &((const ucontext_t *)context)->uc_stack;
     bool was_ours;
 
+    if (!(alternate->ss_flags & SS_DISABLE)) { /* set by a system call that nobody saw, perhaps */
+        sigprof_note_alternate(alternate);
+        thread_set_alternate(alternate->ss_sp, alternate->ss_size);
+    }
     atomic_fetch_add_explicit(&handling, 1, memory_order_relaxed);
     was_ours = cpu_signal(info, context);
     atomic_fetch_sub_explicit(&handling, 1, memory_order_release); /* sigprof_retire() acquires it */
@@ -199,8 +236,13 @@ void sigprof_start(void)
     ours.mask = all;
     install();
     is_virtual = true;
-    if ((present_mask() & (prof | stand_in)) == (prof | stand_in))
+    least_frame = getauxval(AT_MINSIGSTKSZ);
+    if ((present_mask() & both) == both)
         change_mask(SIG_UNBLOCK, prof);
+    else if (present_mask() & prof) {
+        change_mask(SIG_BLOCK, stand_in);
+        see(&blocked_by_name);
+    }
 }
 
 void sigprof_fork_child(void)
@@ -237,19 +279,65 @@ int sigprof_action(const struct sigaction *action, struct sigaction *old)
 
 void sigprof_hide(int how, sigset_t *set)
 {
-    uint64_t *bits = word(set), both = prof | stand_in;
-    if (!is_virtual || !(*bits & both))
+    uint64_t *bits = word(set), named = *bits & both;
+    if (!is_virtual || !named)
         return;
-    if (how == SIG_UNBLOCK)
-        *bits = *bits & prof ? *bits | both : *bits & ~both;
+    if (how == SIG_UNBLOCK) {
+        *bits = named & prof ? *bits | both : *bits & ~both;
+    } else {
+        *bits = (*bits & ~both) | (named == both ? stand_in : named == prof ? both : 0);
+        if (named == prof)
+            see(&blocked_by_name);
+    }
+}
+
+/* As far as the thread is in a handler on its alternate stack, SIGPROF stays blocked. */
+void sigprof_hide_mask(int how, sigset_t *set)
+{
+    sigprof_hide(how, set);
+    if (!is_seen(&has_alternate) || !on_alternate())
+        return;
+    if (how == SIG_SETMASK)
+        *word(set) |= prof;
+    else if (how == SIG_UNBLOCK)
+        *word(set) &= ~prof;
+}
+
+/* A handler was left in a way that restored no mask. */
+void sigprof_mend_mask(int how, const sigset_t *set, const sigset_t *old)
+{
+    uint64_t mask = *(const uint64_t *)old, change = set ? *(const uint64_t *)set : 0;
+    if (!is_virtual || !is_seen(&has_alternate) || on_alternate())
+        return;
+    if (set && how == SIG_SETMASK)
+        mask = change;
     else
-        *bits &= (*bits & both) == both ? ~prof : ~stand_in;
+        mask = how == SIG_UNBLOCK ? mask & ~change : mask | change;
+    if ((mask & both) == prof)
+        change_mask(SIG_UNBLOCK, prof);
+}
+
+/* Both are blocked where SIGPROF is by name, and after all signals were and one was queued again. What nobody
+   names is blocked with all only. */
+static uint64_t program_view(uint64_t mask)
+{
+    static const uint64_t never_named = BIT(SIGPWR) | BIT(SIGURG);
+    switch (mask & both) {
+    case 0:
+        return mask;
+    case BIT(SIGPROF):
+        return mask & ~prof;
+    case BIT(SIGSTKFLT):
+        return mask | prof;
+    default:
+        return (mask & never_named) == never_named ? mask : mask & ~stand_in;
+    }
 }
 
 void sigprof_show(sigset_t *set)
 {
-    if (is_virtual && *word(set) & stand_in)
-        *word(set) |= prof;
+    if (is_virtual)
+        *word(set) = program_view(*word(set));
 }
 
 /* All are taken out before the program's is put back: one that finds another pending is dropped by the
@@ -262,14 +350,23 @@ bool sigprof_is_pending(void)
     if (!seccomp_allows(CALL(rt_sigtimedwait)))
         return true;
     while (sys_call(SYS_rt_sigtimedwait, &prof, &info, &now, sizeof prof) == SIGPROF) {
-        if (cpu_signal_is_ours(&info))
+        if (cpu_signal_is_ours(&info)) {
+            cpu_carry(&info);
             continue;
+        }
         found = info;
         pending = true;
     }
     if (pending)
         queue_again(&found);
     return pending;
+}
+
+/* No signal of ours is pending in the calling thread, nor comes in its next moments. */
+static void hold_back(void)
+{
+    cpu_put_off();
+    sigprof_is_pending();
 }
 
 /* A thread's own are delivered on its way back from the call that removed its timer, but where they are
@@ -295,14 +392,20 @@ void sigprof_retire(bool of_all)
 
 struct sigprof_exposure sigprof_expose(void)
 {
-    struct sigprof_exposure exposure = {false, false};
+    struct sigprof_exposure exposure = {0, false, false};
+    uint64_t view;
 
     if (!is_virtual || !seccomp_allows(CALL(rt_sigprocmask) | CALL(rt_sigaction)))
         return exposure;
-    exposure.masked = (present_mask() & (prof | stand_in)) == stand_in;
+    exposure.mask = present_mask();
+    view = program_view(exposure.mask);
+    exposure.masked = view != exposure.mask;
     exposure.ignored = program.sa_handler == SIG_IGN;
-    if (exposure.masked)
-        change_mask(SIG_BLOCK, prof);
+    if (exposure.masked) {
+        if (exposure.mask & prof && on_alternate())
+            hold_back();
+        change_mask(SIG_SETMASK, view);
+    }
     if (exposure.ignored)
         sys_call(SYS_rt_sigaction, SIGPROF, &ignore, 0, sizeof ignore.mask);
     return exposure;
@@ -313,5 +416,130 @@ void sigprof_conceal(struct sigprof_exposure exposure)
     if (exposure.ignored)
         sys_call(SYS_rt_sigaction, SIGPROF, &ours, 0, sizeof ours.mask);
     if (exposure.masked)
+        change_mask(SIG_SETMASK, exposure.mask);
+}
+
+/* ---- alternate stacks */
+
+void sigprof_mask_handler(int flags, sigset_t *mask)
+{
+    if (is_virtual && flags & SA_ONSTACK && is_seen(&has_alternate))
+        *word(mask) |= prof;
+}
+
+uint64_t sigprof_lock(void)
+{
+    return is_virtual ? enter() : 0;
+}
+
+void sigprof_unlock(uint64_t state)
+{
+    if (is_virtual)
+        leave(state);
+}
+
+/* Handlers that were installed before. Under lock. */
+static void mask_handlers(void)
+{
+    struct kernel_action action;
+
+    for (int sig = 1; sig <= 64; sig++) {
+        if (sig == SIGPROF || sys_call(SYS_rt_sigaction, sig, 0, &action, sizeof action.mask))
+            continue;
+        if (!(action.flags & SA_ONSTACK) || action.mask & prof || (void *)action.handler == (void *)SIG_DFL ||
+            (void *)action.handler == (void *)SIG_IGN)
+            continue;
+        action.mask |= prof;
+        sys_call(SYS_rt_sigaction, sig, &action, 0, sizeof action.mask);
+    }
+}
+
+/* Once for each of the two facts. */
+void sigprof_note_alternate(const stack_t *stack)
+{
+    bool is_small = stack->ss_size < least_frame + OWN_USE;
+    uint64_t before;
+
+    if (!is_virtual || stack->ss_flags & SS_DISABLE ||
+        (is_seen(&has_alternate) && (!is_small || is_seen(&has_small))) ||
+        !seccomp_allows(CALL(rt_sigaction) | CALL(rt_sigprocmask)) || process_is_vforked())
+        return;
+    before = enter();
+    if (!is_seen(&has_alternate)) {
+        see(&has_alternate);
+        mask_handlers();
+    }
+    if (is_small && !is_seen(&has_small)) {
+        see(&has_small);
+        install();
+    }
+    leave(before | (on_alternate() ? prof : 0));
+}
+
+void sigprof_leave_handler(bool restores)
+{
+    bool alternate = on_alternate();
+
+    if (!is_seen(&has_alternate) || (restores && !alternate))
+        return;
+    if (alternate)
+        hold_back();
+    if ((present_mask() & both) == prof)
+        change_mask(SIG_UNBLOCK, prof);
+}
+
+bool sigprof_bare_begin(void)
+{
+    if (!is_seen(&has_alternate) || (present_mask() & both) != prof)
+        return false;
+    if (on_alternate())
+        hold_back();
+    change_mask(SIG_UNBLOCK, prof);
+    return true;
+}
+
+void sigprof_bare_end(bool changed)
+{
+    if (changed)
+        change_mask(SIG_BLOCK, prof);
+}
+
+/* ---- signals that the program sends, and waits for with another mask */
+
+void sigprof_make_way(void)
+{
+    if (is_virtual)
+        hold_back();
+}
+
+bool sigprof_may_open(const sigset_t *temporary)
+{
+    return is_virtual && temporary &&
+           (is_function(&program) || is_seen(&blocked_by_name) || is_seen(&has_alternate));
+}
+
+/* One of ours that was pending would end the call with EINTR, as it would not bare. */
+bool sigprof_open(const sigset_t *temporary)
+{
+    uint64_t mask;
+
+    if (!sigprof_may_open(temporary))
+        return false;
+    mask = *(const uint64_t *)temporary;
+    slot_private[thread_local_state.slot].temporary_mask = mask;
+    if (mask & prof)
+        return false;
+    mask = present_mask();
+    if (mask & prof)
+        hold_back();
+    if ((mask & both) != stand_in)
+        return false;
+    change_mask(SIG_BLOCK, prof);
+    return true;
+}
+
+void sigprof_close(bool opened)
+{
+    if (opened)
         change_mask(SIG_UNBLOCK, prof);
 }

@@ -11,12 +11,19 @@
  *
  *     program blocks            kernel mask
  *     both (all signals)        SIGSTKFLT
- *     SIGPROF by name           SIGPROF        not sampled while it lasts
+ *     SIGPROF by name           both           not sampled while it lasts
  *     neither                   neither
+ *     neither, in a handler     SIGPROF        not sampled while it lasts: see below
  *     SIGSTKFLT by name         neither        the one thing that is not kept
  *
  * A SIGPROF of the program's own that meets a thread that has it blocked so is queued again with SIGPROF
  * really blocked; from there the kernel's rules hold (pending, other threads, sigwait, unblocking).
+ *
+ * Alternate stacks. The program chose their size for its own handlers: on a processor with AVX-512 one frame
+ * of a signal fills half of 8 KiB. Once a thread has set one, SIGPROF is blocked in every handler with
+ * SA_ONSTACK, by the mask that the kernel applies when it enters it; a sample that is due then is taken when
+ * the handler returns, of what it had interrupted, with the weight of all that came due. Where an alternate
+ * stack has no room for a sample at all, ours is not taken on it either.
  *
  * Signal-safe, thread-safe. Before sigprof_start(), and where it was not called, the functions on sets change
  * nothing.
@@ -26,6 +33,7 @@
 
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Installs the handler. Once, from the constructor. */
 void sigprof_start(void);
@@ -43,11 +51,42 @@ int sigprof_action(const struct sigaction *action, struct sigaction *old);
  * masks. */
 void sigprof_hide(int how, sigset_t *set);
 
+/* The same of a mask of the calling thread, and after the real call, with the kernel's old one, what it did
+   not know. */
+void sigprof_hide_mask(int how, sigset_t *set);
+void sigprof_mend_mask(int how, const sigset_t *set, const sigset_t *old);
+
 /* A mask as the kernel has it, for the program. */
 void sigprof_show(sigset_t *set);
 
-/* A SIGPROF of the program's is pending (one of ours that is found on the way is dropped). */
+/* A SIGPROF of the program's is pending (one of ours that is found on the way is carried over). */
 bool sigprof_is_pending(void);
+
+/* The sa_mask of a handler with these flags, as the kernel is to have it. After sigprof_hide(). */
+void sigprof_mask_handler(int flags, sigset_t *mask);
+
+/* Around the real sigaction() of another signal. */
+uint64_t sigprof_lock(void);
+void sigprof_unlock(uint64_t state);
+
+/* The calling thread is about to have this alternate stack. */
+void sigprof_note_alternate(const stack_t *stack);
+
+/* Before a jump that leaves a handler. restores: it restores a mask itself. */
+void sigprof_leave_handler(bool restores);
+
+/* Around something that takes the mask on: what handlers add to it is left out. */
+bool sigprof_bare_begin(void);
+void sigprof_bare_end(bool changed);
+
+/* Before the program sends itself a SIGPROF: the kernel drops one that finds another pending. */
+void sigprof_make_way(void);
+
+/* Around a call that waits with another mask: a SIGPROF of the program's that this lets through is delivered
+   at once. errno is kept. */
+bool sigprof_may_open(const sigset_t *temporary);
+bool sigprof_open(const sigset_t *temporary);
+void sigprof_close(bool opened);
 
 /* The timers of the calling thread, or of all, are gone, and no handler will be able to return: no signal of
    theirs is left on its way when this returns. */
@@ -55,6 +94,7 @@ void sigprof_retire(bool all);
 
 /* What an exec'd program inherits is real: around execve() and posix_spawn(). Also in a child of vfork(). */
 struct sigprof_exposure {
+    uint64_t mask;
     bool masked, ignored;
 };
 struct sigprof_exposure sigprof_expose(void);

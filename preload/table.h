@@ -78,6 +78,12 @@
     X(SIGNAL, real_handler *, sigset, (int sig, real_handler *handler), NULL)                                \
     X(SIGNAL, int, sigignore, (int sig), NULL)                                                               \
     X(SIGNAL, int, siginterrupt, (int sig, int interrupt), NULL)                                             \
+    X(SIGNAL, int, sigaltstack, (const stack_t *stack, stack_t *old), NULL)                                  \
+    X(SIGNAL, int, raise, (int sig), NULL)                                                                   \
+    X(SIGNAL, int, gsignal, (int sig), NULL)                                                                 \
+    X(SIGNAL, int, pthread_kill, (pthread_t thread, int sig), NULL)                                          \
+    X(SIGNAL, int, pthread_sigqueue, (pthread_t thread, int sig, const union sigval value), NULL)            \
+    X(SIGNAL, int, tgkill, (pid_t process, pid_t thread, int sig), NULL)                                     \
     X(SIGNAL, int, sigprocmask, (int how, const sigset_t *set, sigset_t *old), NULL)                         \
     X(SIGNAL, int, pthread_sigmask, (int how, const sigset_t *set, sigset_t *old), NULL)                     \
     X(SIGNAL, int, sigblock, (int mask), NULL)                                                               \

@@ -53,6 +53,19 @@ static inline void arch_from_signal(struct arch_regs *regs, const void *context)
     regs->context = uc;
 }
 
+/* The kernel may deliver two signals at once: the second one's context is then the first one's handler, with
+   the arguments in their registers and no instruction executed. What that handler is about to interrupt, or
+   NULL. The kernel's frame is a return address, a ucontext of 304 bytes and a siginfo. */
+static inline const ucontext_t *arch_handler_begins(const ucontext_t *uc)
+{
+    enum { KERNEL_UCONTEXT = 304, SIGNALS = 64 };
+    const greg_t *r = uc->uc_mcontext.gregs;
+    if (r[REG_RDX] != r[REG_RSP] + 8 || r[REG_RSI] != r[REG_RDX] + KERNEL_UCONTEXT || r[REG_RAX] != 0 ||
+        r[REG_RDI] < 1 || r[REG_RDI] > SIGNALS)
+        return NULL;
+    return (const ucontext_t *)r[REG_RDX];
+}
+
 /* The place of a DWARF register in enum arch_reg, or -1: it is not kept from frame to frame. */
 static inline int arch_reg_of_dwarf(uint64_t number)
 {

@@ -94,6 +94,7 @@ void cpu_prepare(const struct segment *segment, uint32_t slot)
     own->period_ns = wanted_period(segment);
     own->first_ns = random_first(own->period_ns);
     own->counted = 0;
+    own->carried = 0;
 }
 
 /* After IN_MAKING was set. word: any of the same occupant, who may have ended when the timer is there. */
@@ -265,17 +266,29 @@ static void follow_period(struct segment *segment, uint32_t slot)
     set_period(timer - 1, wanted, wanted, 0);
 }
 
+/* A handler of the program's that has not begun has used no time. */
+static const ucontext_t *interrupted_by(const ucontext_t *context)
+{
+    enum { SIGNALS = 64 };
+    const ucontext_t *outer = arch_handler_begins(context);
+    for (int i = 0; outer && i < SIGNALS; i++) {
+        context = outer;
+        outer = arch_handler_begins(context);
+    }
+    return context;
+}
+
 static void record_cpu(struct segment *segment, uint32_t slot, uint32_t period_ns, uint32_t periods,
                        void *context)
 {
-    const ucontext_t *uc = context;
+    const ucontext_t *uc = context, *interrupted = interrupted_by(uc);
     struct stack_range ranges[STACK_RANGES] = {{slot_private[slot].stack_low, slot_private[slot].stack_high},
                                                {0, 0}};
     struct arch_regs regs;
     struct record record;
     uint32_t stack;
 
-    arch_from_signal(&regs, context);
+    arch_from_signal(&regs, interrupted);
     if (!(uc->uc_stack.ss_flags & SS_DISABLE)) {
         ranges[1].low = (uintptr_t)uc->uc_stack.ss_sp;
         ranges[1].high = ranges[1].low + uc->uc_stack.ss_size;
@@ -295,6 +308,35 @@ bool cpu_signal_is_ours(const siginfo_t *info)
 {
     uint64_t value = (uint64_t)(uintptr_t)info->si_value.sival_ptr;
     return info->si_code == SI_TIMER && (value & ~UINT64_C(0xffffffff)) == cookie;
+}
+
+void cpu_carry(const siginfo_t *info)
+{
+    uint32_t slot = thread_local_state.slot;
+    if (slot && (uint32_t)(uintptr_t)info->si_value.sival_ptr == slot)
+        slot_private[slot].carried += 1 + (info->si_overrun > 0 ? (uint32_t)info->si_overrun : 0);
+}
+
+/* One that is due by then counts as carried, and the timer goes on with the next: put off by a moment each
+   time, it would fall behind the thread's time. */
+void cpu_put_off(void)
+{
+    static const long moment_ns = 200000;
+    struct slot_private *own = &slot_private[thread_local_state.slot];
+    int timer = thread_local_state.slot
+                    ? slot_timer_of(atomic_load_explicit(&own->timer, memory_order_relaxed))
+                    : thread_local_state.timer;
+    struct itimerspec left;
+    uint64_t first_ns;
+
+    if (timer <= 0 || !seccomp_allows(CALL(timer_gettime) | CALL(timer_settime)) ||
+        sys_call(SYS_timer_gettime, timer - 1, &left) || left.it_value.tv_sec || !left.it_value.tv_nsec ||
+        left.it_value.tv_nsec > moment_ns)
+        return;
+    first_ns = (uint64_t)left.it_value.tv_nsec + (uint64_t)left.it_interval.tv_sec * NS_PER_S +
+               (uint64_t)left.it_interval.tv_nsec;
+    set_period(timer - 1, (uint32_t)(first_ns - (uint64_t)left.it_value.tv_nsec), first_ns, 0);
+    own->carried += thread_local_state.slot != 0;
 }
 
 /* Of the calling thread, where it may be less than a tick. */
@@ -330,7 +372,8 @@ bool cpu_signal(const siginfo_t *info, void *context)
         return true;
     }
     period_ns = slot_private[slot].period_ns;
-    periods = 1 + (info->si_overrun > 0 ? (uint32_t)info->si_overrun : 0);
+    periods = 1 + (info->si_overrun > 0 ? (uint32_t)info->si_overrun : 0) + slot_private[slot].carried;
+    slot_private[slot].carried = 0;
     is_first = slot_private[slot].first_ns && !slot_private[slot].counted;
     slot_private[slot].counted += periods;
     if (is_first)

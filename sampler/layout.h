@@ -80,6 +80,7 @@ enum sample_kind {
     X(LOST_MODULE, "modules not recorded: table full")                                                       \
     X(LOST_BUFFER, "samples lost: all frame buffers in use")                                                 \
     X(LOST_ROTATION, "samples lost: tables were being changed")                                              \
+    X(LOST_ROOM, "samples not taken: a signal handler had little left of its alternate stack")               \
     X(FOREIGN_ALLOCATOR, "allocation functions seen inside the program that cannot be interposed")           \
     X(EARLY_ALLOCATIONS, "allocations served before the allocator was known")                                \
     X(MUTEX_SAMPLES, "lock contentions recorded")                                                            \

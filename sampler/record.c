@@ -4,10 +4,11 @@
 #include <string.h>
 
 #include "clock.h"
+#include "threads.h"
 
 #include "poison.h"
 
-enum { BUFFERS = 64, PROBES = 128 };
+enum { LEAST_ROOM = 4096, BUFFERS = 64, PROBES = 128 };
 
 /*
  * Stacks are walked into one of these, not onto the stack: signal handlers run on alternate stacks of 2 KiB.
@@ -47,6 +48,10 @@ bool record_begin(struct record *record, struct segment *segment, uint32_t slot,
     struct seg_thread *thread = &segment->thread[slot];
     uint32_t active, again;
 
+    if (!in_handler && thread_alternate_left() - 1 < LEAST_ROOM - 1) {
+        segment_count(segment, COUNT_LOST_ROOM, 1);
+        return false;
+    }
     record->start_ticks = clock_ticks();
     record->buffer = take_buffer(record->start_ticks);
     if (record->buffer == BUFFERS) {

@@ -17,9 +17,12 @@ struct slot_private {
     void *(*start)(void *);
     void *arg;
     uintptr_t stack_low, stack_high;
-    uint32_t period_ns;     /* of its CPU timer */
-    uint64_t first_ns;      /* CPU time at which that is due first; 0: not known */
-    uint64_t counted;       /* periods in samples */
+    uint32_t period_ns; /* of its CPU timer */
+    uint64_t first_ns;  /* CPU time at which that is due first; 0: not known */
+    uint64_t counted;   /* periods in samples */
+    uint64_t
+        temporary_mask; /* of signals, in the call that the thread waits in with another one; owner only */
+    uint32_t carried;   /* periods that came where no sample could be taken; owner only */
     _Atomic uint64_t timer; /* occupant << 32 | 1 + timer id or enum slot_timer. The occupant's number rises
                                with each slot_take(): who makes a thread's timer may be late for it */
     _Atomic int32_t tid;

@@ -28,6 +28,7 @@ struct thread_local_state {
     uint8_t slots_asked;   /* times that a wait asked for a slot */
     uint8_t ended;         /* 1: nothing is recorded any more: no slot again, or no clock to be read */
     uint64_t waits_since;  /* ticks */
+    uint64_t alternate;    /* the stack of sigaltstack(), as far as it is known: thread_set_alternate() */
 };
 extern __thread struct thread_local_state thread_local_state
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
@@ -83,5 +84,28 @@ bool cpu_signal(const siginfo_t *info, void *context);
 
 /* true: the signal is one of our timers'. */
 bool cpu_signal_is_ours(const siginfo_t *info);
+
+/* One that was taken from the queue in place of being handled: the thread's next sample counts for it. */
+void cpu_carry(const siginfo_t *info);
+
+/* The calling thread gets no signal of ours within its next 200 us of CPU time, but one that is pending. */
+void cpu_put_off(void);
+
+/* The calling thread's alternate stack, size 0: none. Start and size in words of 16 bytes. */
+enum { ALTERNATE_WORD = 16, ALTERNATE_SIZE_BITS = 21, ALTERNATE_MOST = (1 << ALTERNATE_SIZE_BITS) - 1 };
+static inline void thread_set_alternate(const void *start, size_t size)
+{
+    uint64_t words = (size + ALTERNATE_WORD - 1) / ALTERNATE_WORD;
+    words = words < ALTERNATE_MOST ? words : ALTERNATE_MOST;
+    thread_local_state.alternate = (uintptr_t)start / ALTERNATE_WORD << ALTERNATE_SIZE_BITS | words;
+}
+
+/* What is left of the alternate stack below the calling function; 0: the thread is not on it. */
+static inline size_t thread_alternate_left(void)
+{
+    uint64_t stack = thread_local_state.alternate, words = stack & ALTERNATE_MOST;
+    uintptr_t left = (uintptr_t)__builtin_frame_address(0) - (stack >> ALTERNATE_SIZE_BITS) * ALTERNATE_WORD;
+    return __builtin_expect(left < words * ALTERNATE_WORD, 0) ? left : 0;
+}
 
 #endif
