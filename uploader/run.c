@@ -281,6 +281,14 @@ int run_main(int argc, char **argv)
                 options.library ? options.library : "it");
         return USAGE;
     }
+    if (strpbrk(options.library, " :$")) {
+        fprintf(
+            stderr,
+            "cprof: %s cannot be preloaded: LD_PRELOAD takes spaces and colons for separators, and $ for a "
+            "variable. Install cprof in a directory without them\n",
+            options.library);
+        return USAGE;
+    }
     options_export(&options);
     log_open(&options);
     if (preload(options.library))

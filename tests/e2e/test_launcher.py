@@ -7,7 +7,8 @@ import shutil
 import subprocess
 import time
 
-from tests.lib.harness import need_root
+from tests.lib import pprof
+from tests.lib.harness import TREE, near, need_root
 
 
 def test_summary(env):
@@ -83,6 +84,37 @@ def test_set_user_id_program(env):
     shutil.copy("/bin/true", path)
     os.chmod(path, 0o4755)
     refused(env, path, status=126, words=["set-user-id"])
+
+
+def test_library_at_a_path_with_separators(env):
+    """LD_PRELOAD cannot hold it: said before the program starts, instead of by the loader and not at all."""
+    for name in ("my tools", "my:tools", "my$LIB"):
+        tree = os.path.join(env.dir, name)
+        for part, source in (("bin/cprof", os.path.join(TREE, "scripts", "cprof")), ("lib/libcprof.so", env.library),
+                             ("libexec/cprof/cprof-uploader", env.uploader)):
+            os.makedirs(os.path.dirname(os.path.join(tree, part)), exist_ok=True)
+            shutil.copy(source, os.path.join(tree, part))
+        done = env.run(os.path.join(tree, "bin", "cprof"), "/bin/echo", "started", env=env.environ(profiled=False))
+        assert done.status == 2 and not done.stdout and len(done.stderr.splitlines()) == 1, done.stdout + done.stderr
+        assert tree in done.stderr and "spaces and colons" in done.stderr, done.stderr
+
+
+def test_paths_of_any_bytes(env):
+    """Spaces, colons and bytes that are no UTF-8 in the paths of the program, its directory and the output."""
+    directory = os.path.join(env.dir.encode(), b"a b:c\xff'\"<&")
+    os.mkdir(directory)
+    program = os.path.join(directory, b"pro gram\xfe:1")
+    shutil.copy(env.program("shares.c"), program)
+    out = os.path.join(directory, b"o ut\xfd")
+    for command, settings in ((env.command(program, "0.5"), {"profiled": False}), ([program, "0.5"], {})):
+        env.run(*command, cwd=directory, env={**env.environ(**settings), "CPROF_OUT": out, "CPROF_LINGER": "500ms"}).ok()
+        env.uploaders_gone()
+        names = [name for name in os.listdir(out) if os.path.isdir(os.path.join(out, name)) and b"pro" in name]
+        assert len(names) == 1, os.listdir(out)
+        profile = pprof.load(os.path.join(out, names[0], b"cpu.pb.gz"))
+        near(profile.total("cpu"), 5e8, 1e8, "CPU time")
+        assert profile.cumulative("cpu")["work_70"] > 0
+        shutil.rmtree(out)
 
 
 def test_unknown_option(env):
