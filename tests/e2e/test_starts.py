@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a program starts, and what is started for it: each finds the world that it would find without the library."""
+import glob
 import os
 import shutil
 import subprocess
+import time
 
-from tests.lib.harness import TREE, need
+from tests.lib.harness import TREE, Skip, need, need_root, wait_for
 
 WAYS = 13  # of tests/e2e/executes.c
 
@@ -103,3 +105,156 @@ def test_children_that_do_not_find_the_library_start_without_it(env):
     done = env.run("/bin/sh", "-c", f"rm {library}; {child(env)}; exec {child(env)}",
                    env={**env.environ(), "LD_PRELOAD": library, "CPROF_UPLOADER": env.uploader}).ok()
     assert done.stdout == 2 * "LD_PRELOAD=none\n" and not done.stderr, done.stdout + done.stderr
+
+
+# The uploader: who sees it, what it takes along, and what becomes of it where it cannot work
+
+
+def parents(env):
+    """Processes of the test that stand between a program that adopts orphans and its uploader."""
+    found = []
+    for path in glob.glob("/proc/[0-9]*/comm"):
+        try:
+            with open(path, encoding="utf-8") as file:
+                if file.read() == "cprof-parent\n" and os.readlink(path[:-4] + "exe").startswith(env.dir):
+                    found.append(path)
+        except OSError:
+            pass
+    return found
+
+
+def test_wait_meets_children_of_the_program_alone(env):
+    """Of a program that adopts orphans: the first of a pid namespace, and a subreaper."""
+    need_root()
+    program = env.program("reaper.c")
+    for prefix, extra in (([need("unshare:util-linux"), "--pid", "--fork", "--kill-child"], []), ([], ["subreaper"])):
+        for how in ("wait", "wait4", "waitid", "nohang", "number"):
+            bare = env.run(*prefix, program, how, *extra, profiled=False).ok()
+            ours = env.run(*prefix, program, how, *extra).ok()
+            assert ours.stdout == bare.stdout == "reaped 3 and an orphan of 1, 5 signals, No child processes\n", (how, ours.stdout)
+            assert ours.seconds < 5, f"{how}: {ours.seconds:.1f} s"
+    env.uploaders_gone()
+    wait_for(lambda: not parents(env), 5, "the end of the uploaders' parents")
+    assert os.path.exists(env.path("reaper", "memory"))
+
+
+def test_first_child_in_another_pid_namespace_is_the_programs(env):
+    need_root()
+    script = "/bin/true; echo $?"
+    env_of_children = {**env.environ(), "CPROF_FOLLOW": "0"}
+    for command in ([need("unshare:util-linux"), "--pid"], [need("unshare:util-linux"), "--pid", "--mount"]):
+        done = env.run(*command, "/bin/sh", "-c", script, profiled=False).ok()
+        assert done.stdout == "0\n", done
+        done = env.run(*command, "/usr/bin/env", f"LD_PRELOAD={env.library}", "/bin/sh", "-c", script,
+                       env={k: v for k, v in env_of_children.items() if k != "LD_PRELOAD"}).ok()
+        assert done.stdout == "0\n" and not done.stderr, done.stdout + done.stderr
+    assert "another pid namespace" in env.log(), env.log()
+
+
+def test_uploader_takes_nothing_of_the_programs_world(env):
+    """Neither where and when it runs, nor its libraries, locale and limits."""
+    taskset, nice, ionice, prlimit, setarch = need("taskset:util-linux", "nice", "ionice:util-linux", "prlimit:util-linux",
+                                                   "setarch:util-linux")
+    child = env.start(taskset, "-c", "0", nice, "-n", "5", ionice, "-c", "3", prlimit, "--stack=65536:", "--nofile=64:",
+                      setarch, "--addr-no-randomize", "/bin/sh", "-c", "umask 0; exec sleep 30",
+                      env={**env.environ(), "LC_ALL": "de_DE.UTF-8", "LANG": "C", "LD_LIBRARY_PATH": env.dir,
+                           "MALLOC_ARENA_MAX": "1"})
+    uploader = wait_for(env.uploaders, 5, "an uploader")[0]
+    time.sleep(0.3)
+
+    def status(pid, name):
+        with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+            return next(line.split(":")[1].strip() for line in file if line.startswith(name + ":"))
+
+    def one(*command):
+        return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+    assert status(child.pid, "Cpus_allowed_list") == "0"
+    assert status(uploader, "Cpus_allowed_list") == status(os.getpid(), "Cpus_allowed_list")
+    assert int(status(uploader, "Umask"), 8) & 0o022 == 0o022, status(uploader, "Umask")
+    assert "idle" not in one(ionice, "-p", str(uploader))
+    with open(f"/proc/{uploader}/personality", encoding="utf-8") as file:
+        assert int(file.read(), 16) == 0
+    with open(f"/proc/{uploader}/stat", encoding="utf-8") as file:
+        assert os.geteuid() != 0 or file.read().rpartition(")")[2].split()[16] == "0", "nice"
+    assert int(one(prlimit, "--pid", str(uploader), "--stack", "--noheadings", "-o", "SOFT").strip()) >= 8 << 20
+    with open(f"/proc/{uploader}/environ", "rb") as file:
+        names = {variable.partition(b"=")[0] for variable in file.read().split(b"\0")}
+    assert not names & {b"LC_ALL", b"LANG", b"LD_LIBRARY_PATH", b"LD_PRELOAD", b"MALLOC_ARENA_MAX"}, names
+
+
+def test_libraries_of_the_program_are_not_the_uploaders(env):
+    """An LD_LIBRARY_PATH that leads to something else of the same name."""
+    libraries = os.path.join(env.dir, "libraries")
+    os.mkdir(libraries)
+    for name in ("libz.so.1", "libcurl.so.4", "libelf.so.1", "libjemalloc.so.2"):
+        subprocess.run([need("gcc"), "-shared", f"-Wl,-soname,{name}", "-o", os.path.join(libraries, name), "-x", "c", "/dev/null"],
+                       check=True)
+    done = env.run(env.program("shares.c"), "0.3", env={**env.environ(), "LD_LIBRARY_PATH": libraries}).ok()
+    assert not done.stderr, done.stderr
+    assert env.final("shares", "cpu").total("cpu") > 0
+
+
+def test_library_in_every_program(env):
+    """By /etc/ld.so.preload: programs are profiled, ours are not."""
+    need_root()
+    etc = os.path.join(env.dir, "etc")
+    shutil.copytree("/etc", etc, symlinks=True, ignore_dangling_symlinks=True)
+    program = env.program("shares.c")
+    script = f"mount --bind {etc} /etc && echo {env.library} >/etc/ld.so.preload && {program} 0.3 && {env.uploader} --version"
+    environ = {k: v for k, v in env.environ().items() if k != "LD_PRELOAD"}
+    probe = env.run(need("unshare:util-linux"), "-m", "/bin/sh", "-c", f"mount --bind {etc} /etc", profiled=False)
+    if probe.status:
+        raise Skip("mounts cannot be made here")
+    env.run(need("unshare:util-linux"), "-m", "/bin/sh", "-c", script, env={**environ, "CPROF_UPLOADER": env.uploader}).ok()
+    env.uploaders_gone()
+    assert "shares" in os.listdir(env.out) and "cprof-uploader" not in os.listdir(env.out), os.listdir(env.out)
+
+
+def test_uploader_that_hangs(env):
+    """It costs the programs after the first nothing, there is one of it, and it ends by itself."""
+    hang = os.path.join(env.dir, "hang")
+    with open(hang, "w", encoding="utf-8") as file:
+        file.write(f"#!/bin/sh\necho $$ >>{env.dir}/started\nexec sleep 60\n")
+    os.chmod(hang, 0o755)
+    start = time.monotonic()
+    env.run("/bin/sh", "-c", "for i in 1 2 3 4 5 6 7 8; do /bin/true; done 2>/dev/null", uploader=hang).ok()
+    with open(os.path.join(env.dir, "started"), encoding="utf-8") as file:
+        pids = file.read().split()
+    assert len(pids) == 1, f"{len(pids)} were started in {time.monotonic() - start:.1f} s"
+    wait_for(lambda: not os.path.exists(f"/proc/{pids[0]}"), 10, "the end of the one that hangs")
+
+
+def test_uploader_that_cannot_be_executed_is_said_once(env):
+    for uploader, reason in ((os.path.join(env.dir, "nowhere"), "No such file"), ("/etc/passwd", "denied")):
+        done = env.run("/bin/sh", "-c", "/bin/true; /bin/true; echo end", uploader=uploader)
+        lines = done.stderr.splitlines()
+        assert done.status == 0 and done.stdout == "end\n", done.stdout
+        assert len(lines) == 1 and lines[0].startswith("cprof: ") and uploader in lines[0] and reason in lines[0], lines
+
+
+def test_uploader_without_a_library_of_its_own_is_said(env):
+    """What its loader says reaches the program's stderr, as one line."""
+    broken = os.path.join(env.dir, "cprof-uploader")
+    subprocess.run([need("gcc"), "-shared", "-Wl,-soname,libmissing.so.7", "-o", f"{env.dir}/libmissing.so.7", "-x", "c", "/dev/null"],
+                   check=True)
+    subprocess.run([need("gcc"), "-o", broken, "-x", "c", "-", "-x", "none", "-Wl,--no-as-needed", f"{env.dir}/libmissing.so.7"],
+                   input="int main(void) { return 0; }", text=True, check=True)
+    os.remove(f"{env.dir}/libmissing.so.7")
+    done = env.run("/bin/true", uploader=broken).ok()
+    assert len(done.stderr.splitlines()) == 1 and "libmissing.so.7" in done.stderr, done.stderr
+
+
+def test_root_as_working_directory(env):
+    """A daemon's: what is said about the output is what is done."""
+    need_root()
+    if os.path.exists("/cprof.out"):
+        raise Skip("/cprof.out is there")
+    environ = {k: v for k, v in env.environ(linger="100ms").items() if k != "CPROF_OUT"}
+    try:
+        done = env.run(env.program("shares.c"), "0.3", cwd="/", env=environ).ok()
+        wait_for(lambda: os.path.exists("/cprof.out/shares"), 5, "/cprof.out/shares")
+        assert not done.stderr, done.stderr
+        env.uploaders_gone()
+    finally:
+        shutil.rmtree("/cprof.out", ignore_errors=True)
