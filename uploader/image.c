@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "../sampler/layout.h"
+#include "owner.h"
 
 enum { PAGE = 4096, PAGES = 256, MOST_HEADERS = 64, NOTES_MOST = 4096 };
 
@@ -32,7 +33,7 @@ static ssize_t raw_read(const struct image *image, uint64_t at, void *to, size_t
 
     if (image->fd != -1)
         return pread(image->fd, to, size, (off_t)at);
-    return process_vm_readv(image->pid, &local, 1, &remote, 1, 0);
+    return owner_copy(image->owner, image->pid, &local, &remote, 1);
 }
 
 static const uint8_t *page_read(const struct image *image, uint64_t offset)
@@ -293,9 +294,9 @@ struct image *image_open(int fd)
                      0);
 }
 
-struct image *image_open_memory(pid_t pid, uint64_t head)
+struct image *image_open_memory(pid_t pid, const struct owner *owner, uint64_t head)
 {
-    return image_new(&(struct image){.fd = -1, .pid = pid}, head);
+    return image_new(&(struct image){.fd = -1, .pid = pid, .owner = owner}, head);
 }
 
 bool image_same(const struct image *image, const struct image *other)

@@ -14,6 +14,8 @@
 #include <sys/types.h>
 #include <time.h>
 
+struct owner;
+
 enum { IMAGE_LOADS = 16, IMAGE_BUILD_ID = 32 };
 
 /* Addresses are ELF virtual addresses. */
@@ -32,10 +34,11 @@ struct image {
     uint64_t print; /* layout_print() of it */
     /* private */
     uint64_t device, inode, size;
-    struct timespec changed; /* its file, when it was opened: who writes over it makes it another one */
-    int fd;                  /* -1: read from */
-    pid_t pid;               /* this process's memory, where */
-    uint64_t bias;           /* this is to be added to addresses */
+    struct timespec changed;   /* its file, when it was opened: who writes over it makes it another one */
+    int fd;                    /* -1: read from */
+    pid_t pid;                 /* this process's memory, */
+    const struct owner *owner; /* who owns it (borrowed), where */
+    uint64_t bias;             /* this is to be added to addresses */
     unsigned users;
     struct image *next;
 };
@@ -45,7 +48,7 @@ struct image *image_open(int fd);
 
 /* From the memory of a process that maps the file's beginning at this address. NULL: no such file, it cannot
    be read, or no memory. */
-struct image *image_open_memory(pid_t pid, uint64_t head);
+struct image *image_open_memory(pid_t pid, const struct owner *owner, uint64_t head);
 
 /* The one that is open and has this inode, retained, or NULL: its file may be gone meanwhile. */
 struct image *image_find(dev_t device, uint64_t inode);

@@ -10,6 +10,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "owner.h"
 #include "tasks.h"
 #include "proc_text.h"
 #include "utf8.h"
@@ -30,9 +31,9 @@ static bool is_executable(const struct proc_mapping *line)
 /* As the process sees its files. */
 static int open_path(const struct maps *maps, const struct proc_mapping *line)
 {
-    if (maps->source->root_fd < 0)
-        return -1;
-    return openat(maps->source->root_fd, line->path + 1, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd =
+        maps->source->root_fd < 0 ? -1 : owner_open(maps->source->owner, maps->source->root_fd, line->path);
+    return fd < 0 ? -1 : fd;
 }
 
 /* The executable is there also where its path is gone. */
@@ -67,7 +68,7 @@ static struct image *open_if_mapped(int fd, const struct proc_mapping *line, con
 static struct image *open_image(const struct maps *maps, const struct proc_mapping *line, uint64_t head,
                                 bool *is_there)
 {
-    struct image *memory = head ? image_open_memory(maps->tid, head) : NULL, *image;
+    struct image *memory = head ? image_open_memory(maps->tid, maps->source->owner, head) : NULL, *image;
 
     *is_there = false;
     if (is_vdso(line))

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "symbols_file.h"
+#include "owner.h"
 
 enum {
     MAP_MOST = 256 * 1024 * 1024, /* bytes of a file */
@@ -167,10 +167,10 @@ static void map_read(struct perfmap *map, off_t size)
 }
 
 /* May we believe what this file says? */
-static bool is_trusted(const struct stat *stat)
+static bool is_trusted(const struct stat *stat, const struct owner *owner)
 {
-    const uid_t self = geteuid();
-    return S_ISREG(stat->st_mode) && (stat->st_uid == 0 || self == 0 || stat->st_uid == self);
+    const uid_t user = owner && !owner->trusted ? owner->uid : geteuid();
+    return S_ISREG(stat->st_mode) && (stat->st_uid == 0 || stat->st_uid == user);
 }
 
 /* Takes fd over: it is the file that is being read, or replaces it. */
@@ -188,15 +188,15 @@ static void map_use(struct perfmap *map, int fd, const struct stat *stat)
     map->generation += !same;
 }
 
-int perfmap_refresh(struct perfmap *map, int root_fd, int pid)
+int perfmap_refresh(struct perfmap *map, const struct owner *owner, int root_fd, int pid)
 {
     char path[48];
     struct stat stat;
     snprintf(path, sizeof path, "/tmp/perf-%d.map", pid);
-    const int fd = file_open_in(root_fd, path);
+    const int fd = owner_open(owner, root_fd, path);
     if (fd < 0)
         return map->fd >= 0 ? 0 : fd; /* removed at exit: what was read still holds */
-    if (fstat(fd, &stat) < 0 || !is_trusted(&stat)) {
+    if (fstat(fd, &stat) < 0 || !is_trusted(&stat, owner)) {
         close(fd);
         return -EPERM;
     }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct owner;
 struct perfmap;
 
 /* root_fd: of the target, borrowed for the call; -1: the uploader's own root. NULL without memory. */
@@ -16,9 +17,10 @@ struct perfmap *perfmap_new(void);
 void perfmap_free(struct perfmap *map);
 
 /* Reads what was appended since the last call, or all of another file. 0, or negative errno when there is no
-   map that can be trusted: it must be a regular file of root's or of our own user (a privileged uploader
-   takes any owner's: it serves many users). Of a map larger than the ceiling, the first part is used. */
-int perfmap_refresh(struct perfmap *map, int root_fd, int pid);
+   map that can be trusted: it must be a regular file of root's or of the process's user
+   (NULL: ours), which that user may read: a link to another file would show its lines as names. Of a map
+   larger than the ceiling, the first part is used. */
+int perfmap_refresh(struct perfmap *map, const struct owner *owner, int root_fd, int pid);
 
 /* The name that was given last to the code at the address. Returns its length, cut to size - 1, or 0. */
 size_t perfmap_find(const struct perfmap *map, uint64_t address, char *name, size_t size);

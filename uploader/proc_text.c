@@ -28,8 +28,8 @@ ssize_t proc_read(const char *path, char *text, size_t size)
 
 enum { STAT_PARENT = 4, STAT_FLAGS = 9, STAT_CODE = 26, STAT_STACK = 28 };
 
-/* "PID (NAME) LETTER PARENT ...". NAME may hold anything, ")" and newlines too; the last ")" ends it. Fields are
-   counted from 1. */
+/* "PID (NAME) LETTER PARENT ...". NAME may hold anything, ")" and newlines too; the last ")" ends it. Fields
+   are counted from 1. */
 bool proc_stat_parse(const char *text, struct proc_stat *stat)
 {
     const char *name = strchr(text, '('), *after = strrchr(text, ')');
@@ -126,8 +126,8 @@ bool proc_mapping_parse(char *line, struct proc_mapping *mapping)
     int at = 0;
 
     line[strcspn(line, "\n")] = 0;
-    if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n", &parsed.start, &parsed.end,
-               parsed.flags, &parsed.offset, &device[0], &device[1], &parsed.inode, &at) != 7 ||
+    if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64 " %n", &parsed.start,
+               &parsed.end, parsed.flags, &parsed.offset, &device[0], &device[1], &parsed.inode, &at) != 7 ||
         !at || strlen(parsed.flags) != 4)
         return false;
     parsed.device = makedev(device[0], device[1]);

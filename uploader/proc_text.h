@@ -13,10 +13,10 @@
 
 /* /proc/PID/stat, and a thread's. */
 struct proc_stat {
-    char letter;    /* state, as ps shows it: R, S, D, T, t, Z, X, I */
-    char name[16];  /* as it is, whatever the bytes */
+    char letter;   /* state, as ps shows it: R, S, D, T, t, Z, X, I */
+    char name[16]; /* as it is, whatever the bytes */
     pid_t parent;
-    unsigned flags; /* the kernel's PF_* */
+    unsigned flags;       /* the kernel's PF_* */
     uint64_t code, stack; /* addresses of the program's code and first stack; 0 or 1 to who may not know */
 };
 bool proc_stat_parse(const char *text, struct proc_stat *stat);
@@ -45,8 +45,8 @@ struct proc_mapping {
 };
 bool proc_mapping_parse(char *line, struct proc_mapping *mapping);
 
-/* Reads a file of /proc as text, as far as it fits. Its length, or negative errno; the text is terminated, and
-   empty after an error. */
+/* Reads a file of /proc as text, as far as it fits. Its length, or negative errno; the text is terminated,
+   and empty after an error. */
 ssize_t proc_read(const char *path, char *text, size_t size);
 
 #endif

@@ -397,7 +397,7 @@ static unsigned process_locate(struct symbols *symbols, struct process *process,
 {
     char name[NAME_MOST];
     process->used = ++symbols->clock;
-    if (!process->map || perfmap_refresh(process->map, source->root_fd, source->pid) < 0)
+    if (!process->map || perfmap_refresh(process->map, source->owner, source->root_fd, source->pid) < 0)
         return 0;
     const unsigned generation = perfmap_generation(process->map);
     if (process->generation && process->generation != generation)

@@ -15,11 +15,13 @@
 #include <stdint.h>
 
 struct symbols;
+struct owner;
 
 /* Where a process's files are looked for. root_fd: O_PATH descriptor of /proc/PID/root taken while it lived,
    or -1; exe_fd: its executable, or -1. Borrowed. pid: in its own namespace, for /tmp/perf-PID.map. */
 struct symbol_source {
     int root_fd, exe_fd, pid;
+    const struct owner *owner; /* borrowed; NULL: trusted */
 };
 
 /* One ELF file (interned by build id, else by path). name: last part of the path. */

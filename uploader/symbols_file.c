@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,29 +17,10 @@
 #include <zlib.h>
 
 #include "image.h"
+#include "owner.h"
 
 static const off_t file_most = (off_t)8 << 30;
 static const char vdso_name[] = "linux-vdso.so.1";
-
-int file_open_in(int root_fd, const char *path)
-{
-    /* Without O_NONBLOCK a FIFO of that name would hold us for ever. */
-    const int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-    const struct open_how how = {.flags = flags, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-    long fd = -1;
-    if (root_fd < 0) {
-        fd = open(path, flags);
-        return fd < 0 ? -errno : (int)fd;
-    }
-    for (int attempt = 0; attempt < 4; attempt++) {
-        fd = syscall(SYS_openat2, root_fd, path, &how, sizeof how);
-        if (fd >= 0 || errno != EAGAIN) /* EAGAIN: something was renamed while ".." was being resolved */
-            break;
-    }
-    if (fd < 0 && (errno == ENOSYS || errno == EPERM)) /* before 5.6, or behind an old container filter */
-        fd = openat(root_fd, path + strspn(path, "/"), flags | O_NOFOLLOW);
-    return fd < 0 ? -errno : (int)fd;
-}
 
 static int elf_check(struct elf_file *file)
 {
@@ -147,10 +127,10 @@ static bool has_print(const uint8_t *id)
 }
 
 /* Opens path in the root; with a build id or a print, only that build will do. */
-static int open_verified(struct elf_file *file, int root_fd, const char *path, const uint8_t *id,
-                         size_t id_size)
+static int open_verified(struct elf_file *file, const struct owner *owner, int root_fd, const char *path,
+                         const uint8_t *id, size_t id_size)
 {
-    int error = elf_file_open(file, file_open_in(root_fd, path));
+    int error = elf_file_open(file, owner_open(owner, root_fd, path));
     if (error < 0)
         return error;
     file->path = strdup(path);
@@ -183,7 +163,7 @@ static int open_executable(struct elf_file *file, const struct symbol_source *so
     if (source->exe_fd < 0 || (!module->build_id_size && !has_print(module->build_id)))
         return -ENOENT;
     snprintf(path, sizeof path, "/proc/self/fd/%d", source->exe_fd);
-    return open_verified(file, -1, path, module->build_id, module->build_id_size);
+    return open_verified(file, NULL, -1, path, module->build_id, module->build_id_size);
 }
 
 /* A file that is gone may still be open for the walks of waiting threads. */
@@ -204,10 +184,12 @@ int elf_file_find(struct elf_file *file, const struct symbol_source *source,
         return open_vdso(file, module);
     int error = -ENOENT;
     if (module->path[0] == '/') {
-        error = open_verified(file, source->root_fd, module->path, module->build_id, module->build_id_size);
+        error = open_verified(file, source->owner, source->root_fd, module->path, module->build_id,
+                              module->build_id_size);
         /* A root that is gone finds nothing; with a build id there is no danger in looking at our own. */
         if (error < 0 && source->root_fd >= 0 && module->build_id_size &&
-            open_verified(file, -1, module->path, module->build_id, module->build_id_size) == 0)
+            open_verified(file, source->owner, -1, module->path, module->build_id, module->build_id_size) ==
+                0)
             error = 0;
     }
     if (error < 0 && (open_executable(file, source, module) == 0 || open_known(file, module) == 0))
@@ -221,9 +203,9 @@ static int open_in_roots(struct elf_file *file, const struct file_search *search
 {
     int error = -ENOENT;
     if (search->root_fd >= 0)
-        error = open_verified(file, search->root_fd, path, id->byte, id->size);
+        error = open_verified(file, search->owner, search->root_fd, path, id->byte, id->size);
     if (error < 0)
-        error = open_verified(file, -1, path, id->byte, id->size);
+        error = open_verified(file, search->owner, -1, path, id->byte, id->size);
     return error;
 }
 

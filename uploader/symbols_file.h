@@ -29,16 +29,13 @@ struct elf_file {
 struct file_search {
     int root_fd; /* -1: our own root only */
     const char *debug_path;
+    const struct owner *owner; /* who must be allowed to read what is found; NULL: we */
 };
 
 struct build_id {
     uint8_t byte[32];
     size_t size; /* 0: none */
 };
-
-/* Opens for reading with the target's root as "/" for symbolic links, too; root_fd -1: ours. Never blocks,
-   never follows /proc's magic links. Descriptor or negative errno. */
-int file_open_in(int root_fd, const char *path);
 
 /* Takes fd over, also on error. Only regular 64-bit ELF files below a size ceiling. 0 or negative errno. */
 int elf_file_open(struct elf_file *file, int fd);

@@ -111,7 +111,7 @@ static bool has_section(const struct elf_file *file, const char *name)
 int object_open(struct object **result, const struct symbol_source *source,
                 const struct symbol_module *module, const char *debug_path)
 {
-    const struct file_search search = {source->root_fd, debug_path};
+    const struct file_search search = {source->root_fd, debug_path, source->owner};
     struct object *object = object_new();
     if (!object)
         return -ENOMEM;
@@ -130,7 +130,7 @@ int object_open(struct object **result, const struct symbol_source *source,
 
 int object_open_memory(struct object **result, void *image, size_t size)
 {
-    const struct file_search search = {-1, ""};
+    const struct file_search search = {-1, "", NULL};
     struct object *object = object_new();
     if (!object)
         return -ENOMEM;

@@ -56,19 +56,41 @@ static const char *segment_map(struct target *target)
     return NULL;
 }
 
+static pid_t living(const struct target *target)
+{
+    return target->pid ? task_living(target->pid, target->pid) : 0;
+}
+
+/* The file may lie where the process's user answers who opens it: that is for owner.c. */
+static int open_executable(const struct owner *owner, const char *path)
+{
+    int place, fd;
+
+    if (owner->trusted)
+        return open(path, O_RDONLY | O_CLOEXEC);
+    place = open(path, O_PATH | O_CLOEXEC);
+    fd = place == -1 ? -1 : owner_open(owner, place, "");
+    if (place != -1)
+        close(place);
+    return fd < 0 ? -1 : fd;
+}
+
 /* Kept open: the process's own view of its files outlives the process. */
 void target_open_files(struct join *join)
 {
     pid_t tid = join->pid && !join->has_files ? task_living(join->pid, join->pid) : 0;
+    struct owner owner;
     char path[64];
 
     if (join->has_files)
         return;
     join->has_files = true;
+    owner_begin(&owner, join->uid);
+    owner_read(&owner, join->pid, tid);
     snprintf(path, sizeof path, "/proc/%d/task/%d/root", (int)join->pid, (int)tid);
     join->root_fd = tid ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
     snprintf(path, sizeof path, "/proc/%d/task/%d/exe", (int)join->pid, (int)tid);
-    join->exe_fd = tid ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    join->exe_fd = tid ? open_executable(&owner, path) : -1;
 }
 
 /* A copy that the target cannot change any more, NUL-terminated wherever the original is not. */
@@ -149,15 +171,16 @@ static struct image_id image_of(pid_t pid)
 {
     struct image_id image = {0};
     pid_t tid = pid ? task_living(pid, pid) : 0;
-    struct stat st;
+    struct statx st;
     char path[64];
 
     if (!tid)
         return image;
     snprintf(path, sizeof path, "/proc/%d/task/%d/exe", (int)pid, (int)tid);
-    if (!stat(path, &st)) {
-        image.device = st.st_dev;
-        image.inode = st.st_ino;
+    /* Without asking the file system, which may be one that hangs. */
+    if (!statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_INO, &st)) {
+        image.device = (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor;
+        image.inode = st.stx_ino;
     }
     read_places(pid, tid, &image);
     return image;
@@ -244,7 +267,9 @@ int target_attach(struct programs *programs, struct symbols *symbols, const stru
     }
     *target = (struct target){
         .memfd = join->memfd, .pidfd = join->pidfd, .pid = join->pid, .id = join->id, .programs = programs};
-    target->source = (struct symbol_source){join->root_fd, join->exe_fd, 0};
+    target->source = (struct symbol_source){join->root_fd, join->exe_fd, 0, &target->owner};
+    owner_begin(&target->owner, join->uid);
+    owner_read(&target->owner, join->has_ended ? 0 : target->pid, living(target));
     refusal = segment_map(target);
     if (refusal) {
         log_warn("process %d is not profiled: %s", (int)join->pid, refusal);
@@ -477,6 +502,7 @@ void target_tick(struct target *target, int64_t now_ns)
     keeper_touch(target->id);
     atomic_store_explicit(&target->segment->control.heartbeat_ns,
                           (uint64_t)(monotonic_ns() + target->clock_offset_ns), memory_order_relaxed);
+    owner_read(&target->owner, target->pid, living(target)); /* it may have given up root */
     adopt_tick(target);
     if (!wall_wanted(target)) /* while nothing else looks: it notes that nothing is recorded */
         wall_look(target, now_ns);

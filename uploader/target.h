@@ -12,6 +12,7 @@
 
 #include "../sampler/layout.h"
 #include "join.h"
+#include "owner.h"
 #include "programs.h"
 #include "stacks.h"
 #include "symbols.h"
@@ -28,12 +29,13 @@ struct target {
     struct segment *segment;
     int memfd, pidfd;
     struct symbol_source source; /* owns root_fd and exe_fd */
-    pid_t pid;                   /* in our namespace */
-    int64_t clock_offset_ns;     /* its CLOCK_MONOTONIC minus ours: of its time namespace */
-    uint64_t id;                 /* by which the keeper knows it */
-    bool is_kept;                /* the keeper has it */
-    size_t index;                /* where the session keeps it */
-    struct image_id image;       /* of the program that joined */
+    struct owner owner;
+    pid_t pid;               /* in our namespace */
+    int64_t clock_offset_ns; /* its CLOCK_MONOTONIC minus ours: of its time namespace */
+    uint64_t id;             /* by which the keeper knows it */
+    bool is_kept;            /* the keeper has it */
+    size_t index;            /* where the session keeps it */
+    struct image_id image;   /* of the program that joined */
     struct programs *programs;
     struct program *program;
     struct stacks *stacks;

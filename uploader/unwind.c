@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "owner.h"
+
 enum {
     COPY_STEP = 16 * 1024, /* what a walk that needs more adds at a time */
     COPY_MOST = 1024 * 1024,
@@ -57,15 +59,15 @@ struct unwinder {
 extern int SEARCH_TABLE(unw_addr_space_t space, unw_word_t ip, unw_dyn_info_t *table, unw_proc_info_t *info,
                         int need_info, void *context);
 
-/* As process_vm_readv(), but negative errno. */
 static ssize_t read_vector(struct unwinder *unwinder, const struct iovec *local, const struct iovec *remote,
                            unsigned count)
 {
-    ssize_t got = process_vm_readv(unwinder->maps.tid, local, count, remote, count, 0);
+    const struct owner *owner = unwinder->maps.source->owner;
+    ssize_t got = owner_copy(owner, unwinder->maps.tid, local, remote, count);
 
-    if (got < 0 && errno == ESRCH && maps_take_living(&unwinder->maps))
-        got = process_vm_readv(unwinder->maps.tid, local, count, remote, count, 0);
-    return got < 0 ? -errno : got;
+    if (got == -ESRCH && maps_take_living(&unwinder->maps))
+        got = owner_copy(owner, unwinder->maps.tid, local, remote, count);
+    return got;
 }
 
 static ssize_t read_process(struct unwinder *unwinder, uint64_t from, void *to, size_t size)

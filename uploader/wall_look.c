@@ -121,7 +121,7 @@ static struct wait_stack *unwind_wait(struct target *target, struct seg_thread *
     else
         unwinder_copy(wall->unwinder, &copy, 1);
     rc = copy.error;
-    if (rc == -EPERM || rc == -ENOSYS)
+    if (rc == -EPERM || rc == -ENOSYS || rc == -ETIMEDOUT)
         note_unreadable(target, rc);
     /* Its memory is gone with it: a wait at the same call is taken for the one that was seen before. */
     if (rc == -ESRCH && last && last->leaf == wall->leaf[kind] && last->frames &&
@@ -218,7 +218,7 @@ static struct wait_stack *unwind_blocked(struct target *target, const struct seg
     }
     copy.size = copy_size(last);
     unwinder_copy(wall->unwinder, &copy, 1);
-    if (copy.error == -EPERM || copy.error == -ENOSYS)
+    if (copy.error == -EPERM || copy.error == -ENOSYS || copy.error == -ETIMEDOUT)
         note_unreadable(target, copy.error);
     if (copy.error)
         return waits_intern(wall->waits, leaf, NULL);

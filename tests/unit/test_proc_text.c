@@ -54,8 +54,17 @@ static void stat_of_ourselves(void **state)
 
 static void what_is_no_stat_is_refused(void **state)
 {
-    static const char *const texts[] = {"", "42", "42 (a", "42 (a)", "42 (a) ", "42 (a) S", "42 (a) S ", "42 )a( S 1 2 3 4 5 6",
-                                        "42 (a) SS 1 2 3 4 5 6", "42 (a) S 1 2 3 4 5", "42 (a) S x"};
+    static const char *const texts[] = {"",
+                                        "42",
+                                        "42 (a",
+                                        "42 (a)",
+                                        "42 (a) ",
+                                        "42 (a) S",
+                                        "42 (a) S ",
+                                        "42 )a( S 1 2 3 4 5 6",
+                                        "42 (a) SS 1 2 3 4 5 6",
+                                        "42 (a) S 1 2 3 4 5",
+                                        "42 (a) S x"};
     struct proc_stat stat = {.letter = 'q'};
 
     (void)state;
@@ -118,7 +127,8 @@ static void mappings(void **state)
 {
     char line[] = "7f00-7f80 r-xp 00001000 fe:01 1234                       /lib/a b (deleted)\n";
     char anonymous[] = "10-20 rw-p 00000000 00:00 0 \n", path_of_spaces[] = "10-20 rw-p 0 00:00 0   /  x";
-    static const char *const wrong[] = {"", "7f00", "7f00-7f80", "7f00-7f80 r-x 0 0:0 0 /x", "g-h r-xp 0 0:0 0 /x", "7f00-7f80 r-xp 0 0:0"};
+    static const char *const wrong[] = {
+        "", "7f00", "7f00-7f80", "7f00-7f80 r-x 0 0:0 0 /x", "g-h r-xp 0 0:0 0 /x", "7f00-7f80 r-xp 0 0:0"};
     struct proc_mapping mapping;
 
     (void)state;
@@ -144,9 +154,12 @@ static void mappings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(stat_takes_any_name), cmocka_unit_test(stat_of_ourselves),
-        cmocka_unit_test(what_is_no_stat_is_refused), cmocka_unit_test(calls),
-        cmocka_unit_test(numbers),  cmocka_unit_test(mappings),
+        cmocka_unit_test(stat_takes_any_name),
+        cmocka_unit_test(stat_of_ourselves),
+        cmocka_unit_test(what_is_no_stat_is_refused),
+        cmocka_unit_test(calls),
+        cmocka_unit_test(numbers),
+        cmocka_unit_test(mappings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,6 +20,7 @@
 
 #include "uploader/demangle.h"
 #include "uploader/perfmap.h"
+#include "uploader/rooted.h"
 #include "uploader/symbols.h"
 #include "uploader/symbols_file.h"
 
@@ -107,7 +108,7 @@ static FILE *file_open(const char *name)
 static struct build_id build_id_of(const char *path)
 {
     struct elf_file file;
-    assert_int_equal(elf_file_open(&file, file_open_in(root_fd, path)), 0);
+    assert_int_equal(elf_file_open(&file, rooted_open(root_fd, path)), 0);
     const struct build_id id = elf_file_build_id(&file);
     elf_file_close(&file);
     return id;
@@ -419,7 +420,7 @@ static void replaced_file_is_not_believed(void **state)
     assert_non_null(strstr(location->lines[0].function, "prog+0x"));
 
     from.pid = 2;
-    from.exe_fd = file_open_in(root_fd, "/kept");
+    from.exe_fd = rooted_open(root_fd, "/kept");
     location = symbols_locate(symbols, &from, module, address);
     assert_string_equal(location->lines[location->line_count - 1].function, "outer");
     close(from.exe_fd);
@@ -430,11 +431,11 @@ static void links_stay_inside_the_root(void **state)
 {
     (void)state;
     assert_int_equal(shell("gcc -O2 -g a.c -o prog && mkdir -p lib && ln -sf /prog lib/link"), 0);
-    const int fd = file_open_in(root_fd, "/lib/link");
+    const int fd = rooted_open(root_fd, "/lib/link");
     assert_true(fd >= 0);
     close(fd);
     assert_int_equal(shell("ln -sf ../../../../../../../../etc/passwd lib/out"), 0);
-    assert_int_equal(file_open_in(root_fd, "/lib/out"), -ENOENT);
+    assert_int_equal(rooted_open(root_fd, "/lib/out"), -ENOENT);
 }
 
 static void what_is_no_file_is_refused_at_once(void **state)
@@ -442,11 +443,11 @@ static void what_is_no_file_is_refused_at_once(void **state)
     struct elf_file file;
     (void)state;
     assert_int_equal(shell("mkfifo fifo; mkdir -p directory; printf garbage > garbage; : > empty"), 0);
-    assert_int_equal(elf_file_open(&file, file_open_in(root_fd, "/fifo")), -EINVAL);
-    assert_int_equal(elf_file_open(&file, file_open_in(root_fd, "/directory")), -EINVAL);
-    assert_true(elf_file_open(&file, file_open_in(root_fd, "/garbage")) < 0);
-    assert_true(elf_file_open(&file, file_open_in(root_fd, "/empty")) < 0);
-    assert_true(elf_file_open(&file, file_open_in(root_fd, "/missing")) < 0);
+    assert_int_equal(elf_file_open(&file, rooted_open(root_fd, "/fifo")), -EINVAL);
+    assert_int_equal(elf_file_open(&file, rooted_open(root_fd, "/directory")), -EINVAL);
+    assert_true(elf_file_open(&file, rooted_open(root_fd, "/garbage")) < 0);
+    assert_true(elf_file_open(&file, rooted_open(root_fd, "/empty")) < 0);
+    assert_true(elf_file_open(&file, rooted_open(root_fd, "/missing")) < 0);
 }
 
 /* Every prefix of a file must give an answer, of whatever kind. */
@@ -623,8 +624,8 @@ static void perf_map_must_be_a_file_that_can_be_trusted(void **state)
     struct perfmap *map = perfmap_new();
     (void)state;
     assert_int_equal(shell("mkdir -p tmp && rm -f tmp/perf-*; mkfifo tmp/perf-44.map"), 0);
-    assert_int_equal(perfmap_refresh(map, root_fd, 44), -EPERM);
-    assert_int_equal(perfmap_refresh(map, root_fd, 45), -ENOENT);
+    assert_int_equal(perfmap_refresh(map, NULL, root_fd, 44), -EINVAL);
+    assert_int_equal(perfmap_refresh(map, NULL, root_fd, 45), -ENOENT);
     perfmap_free(map);
 }
 
