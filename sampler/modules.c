@@ -52,6 +52,12 @@ static _Atomic uint64_t unloads;
 static _Atomic uint64_t memo[MEMO];
 static _Atomic uint32_t memo_generation;
 
+/* What the files of modules begin with. check ^ hash is the module's key: what is torn between two writers is
+   no module's. */
+static struct {
+    _Atomic uint64_t check, hash;
+} beginning[MEMO];
+
 /* A path in two parts, joined by a slash where there is a directory. */
 struct split_path {
     const char *directory, *name;
@@ -400,6 +406,27 @@ bool module_record(struct segment *segment, struct peek *peek, char room[MODULE_
     }
     if (module_is_steady(module))
         atomic_store_explicit(known, wanted_memo, memory_order_relaxed);
+    return true;
+}
+
+/* Headers and, as linkers lay it out, the build id. */
+enum { BEGINNING = 1024 };
+
+bool module_is_same_file(const struct module *module, char *room)
+{
+    _Static_assert((int)BEGINNING <= (int)MODULE_ROOM, "it fits");
+    size_t place = module->key >> 58;
+    if (module->stays || !net_read(room, module->start, BEGINNING))
+        return true;
+    uint64_t now = layout_print(1, room, BEGINNING);
+    uint64_t hash = atomic_load_explicit(&beginning[place].hash, memory_order_relaxed);
+    uint64_t check = atomic_load_explicit(&beginning[place].check, memory_order_relaxed);
+    if ((check ^ hash) == module->key && hash != now) {
+        atomic_fetch_add(&unloads, UNLOADS_UNDER_WAY + 1);
+        return false;
+    }
+    atomic_store_explicit(&beginning[place].check, module->key ^ now, memory_order_relaxed);
+    atomic_store_explicit(&beginning[place].hash, now, memory_order_relaxed);
     return true;
 }
 

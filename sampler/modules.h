@@ -54,6 +54,11 @@ bool module_is_after_call(struct peek *peek, uintptr_t address);
 enum { MODULE_ROOM = 2048 };
 bool module_record(struct segment *segment, struct peek *peek, char room[MODULE_ROOM]);
 
+/* Where the file of a module begins otherwise than when it was looked at last, it was unloaded by ways that
+   no hook sees (libc's own dlclose(), another namespace's): notes that, and returns false. room: of
+   MODULE_ROOM. */
+bool module_is_same_file(const struct module *module, char *room);
+
 /* Around each dlclose(). */
 void modules_unload_begin(void);
 void modules_unload_end(void);

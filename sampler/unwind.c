@@ -172,14 +172,6 @@ static void row_keep(struct walk *w, uintptr_t address, uint64_t row)
         cache_store(address, module->key, row);
 }
 
-__attribute__((noinline)) static uint64_t row_find(struct walk *w, uintptr_t address)
-{
-    w->room->peek.failed = false;
-    uint64_t row = row_read(&w->room->peek, address);
-    row_keep(w, address, row);
-    return row;
-}
-
 /* Makes the module of an address that of the walk, and records it. false: it is in none. */
 __attribute__((noinline)) static bool enter_module(struct walk *w, uintptr_t address)
 {
@@ -193,6 +185,19 @@ __attribute__((noinline)) static bool enter_module(struct walk *w, uintptr_t add
     if (w->segment && module_record(w->segment, &w->room->peek, w->room->path))
         w->chunk = 0; /* the path's room is the stack's */
     return true;
+}
+
+/* What is not known of a module yet is where another one in its place is found out. */
+__attribute__((noinline)) static uint64_t row_find(struct walk *w, uintptr_t address)
+{
+    struct peek *peek = &w->room->peek;
+    w->chunk = 0; /* the room is used below */
+    if (!module_is_same_file(&peek->module, w->room->path) && !enter_module(w, address))
+        return ROW_NOWHERE;
+    peek->failed = false;
+    uint64_t row = row_read(peek, address);
+    row_keep(w, address, row);
+    return row;
 }
 
 static inline uint64_t row_of(struct walk *w, uintptr_t address)
