@@ -336,9 +336,10 @@ int sigwait(const sigset_t *set, int *sig)
 
 int raise(int sig)
 {
-    if (is_virtual(sig))
-        sigprof_make_way();
-    return real.raise(sig);
+    bool bared = is_virtual(sig) && sigprof_make_way();
+    int result = real.raise(sig);
+    sigprof_bare_end(bared);
+    return result;
 }
 
 int gsignal(int sig)
@@ -348,23 +349,26 @@ int gsignal(int sig)
 
 int pthread_kill(pthread_t thread, int sig)
 {
-    if (is_virtual(sig) && thread == pthread_self())
-        sigprof_make_way();
-    return real.pthread_kill(thread, sig);
+    bool bared = is_virtual(sig) && thread == pthread_self() && sigprof_make_way();
+    int error = real.pthread_kill(thread, sig);
+    sigprof_bare_end(bared);
+    return error;
 }
 
 int pthread_sigqueue(pthread_t thread, int sig, const union sigval value)
 {
-    if (is_virtual(sig) && thread == pthread_self())
-        sigprof_make_way();
-    return real.pthread_sigqueue(thread, sig, value);
+    bool bared = is_virtual(sig) && thread == pthread_self() && sigprof_make_way();
+    int error = real.pthread_sigqueue(thread, sig, value);
+    sigprof_bare_end(bared);
+    return error;
 }
 
 int tgkill(pid_t process, pid_t thread, int sig)
 {
-    if (is_virtual(sig))
-        sigprof_make_way();
-    return real.tgkill(process, thread, sig);
+    bool bared = is_virtual(sig) && sigprof_make_way();
+    int result = real.tgkill(process, thread, sig);
+    sigprof_bare_end(bared);
+    return result;
 }
 
 /* A set of all signals means those that a program expects. Asked for by name, SIGPROF is in, ours included.

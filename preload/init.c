@@ -13,10 +13,12 @@
 
 #include "../sampler/clock.h"
 #include "../sampler/process.h"
+#include "../sampler/seccomp.h"
 #include "../sampler/threads.h"
 #include "../sampler/unwind.h"
 #include "arena.h"
 #include "config.h"
+#include "inherited.h"
 #include "elf.h"
 #include "follow.h"
 #include "real.h"
@@ -87,6 +89,10 @@ __attribute__((constructor(101))) static void start(void)
     real_start();
     if (getauxval(AT_SECURE) || real_is_second() || real_is_own_program())
         return;
+    if (inherited_filter_may_kill(environ)) {
+        seccomp_forbid(CALL_EVERY);
+        return;
+    }
     config_read(environ, real_library_path());
     if (config.enabled)
         start_sampling(environ);

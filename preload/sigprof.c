@@ -506,10 +506,10 @@ void sigprof_bare_end(bool changed)
 
 /* ---- signals that the program sends, and waits for with another mask */
 
-void sigprof_make_way(void)
+bool sigprof_make_way(void)
 {
-    if (is_virtual)
-        hold_back();
+    hold_back();
+    return sigprof_bare_begin();
 }
 
 bool sigprof_may_open(const sigset_t *temporary)

@@ -79,8 +79,9 @@ void sigprof_leave_handler(bool restores);
 bool sigprof_bare_begin(void);
 void sigprof_bare_end(bool changed);
 
-/* Before the program sends itself a SIGPROF: the kernel drops one that finds another pending. */
-void sigprof_make_way(void);
+/* Before the program sends itself a SIGPROF: the kernel drops one that finds another pending. To
+   sigprof_bare_end(). */
+bool sigprof_make_way(void);
 
 /* Around a call that waits with another mask: a SIGPROF of the program's that this lets through is delivered
    at once. errno is kept. */

@@ -77,6 +77,8 @@ static const struct call_row rows[] = {
     {CALL_map, SYS_mremap, K3, {0, 0, 0, MREMAP_MAYMOVE}},
     {CALL_map, SYS_mremap, K3, {0, 0, 0, MREMAP_MAYMOVE | MREMAP_FIXED}},
     {CALL_unmap, SYS_munmap, 0, {0}},
+    {CALL_munlock, SYS_munlock, 0, {0}},
+    {CALL_mremap, SYS_mremap, K3, {0, 0, 0, MREMAP_MAYMOVE}},
     {CALL_madvise, SYS_madvise, K2, {0, 0, MADV_DONTDUMP}},
     {CALL_madvise, SYS_madvise, K2, {0, 0, MADV_DONTNEED}},
     {CALL_close_fd, SYS_close, 0, {0}},

@@ -54,6 +54,8 @@
     X(fcntl)                                                                                                 \
     X(map)                                                                                                   \
     X(unmap)                                                                                                 \
+    X(munlock)                                                                                               \
+    X(mremap)                                                                                                \
     X(madvise)                                                                                               \
     X(close_fd)                                                                                              \
     X(socket)                                                                                                \
@@ -82,7 +84,7 @@ _Static_assert(CALLS <= 64, "a bit each");
      CALL(rt_tgsigqueueinfo) | CALL(kill) | CALL(tgkill) | CALL(sched_yield) | CALL(getpid) | CALL(gettid))
 #define CALLS_SEGMENT                                                                                        \
     (CALL(prlimit64) | CALL(memfd_create) | CALL(ftruncate) | CALL(fcntl) | CALL(map) | CALL(unmap) |        \
-     CALL(madvise) | CALL(close_fd) | CALL(getpid) | CALL(getppid))
+     CALL(munlock) | CALL(mremap) | CALL(madvise) | CALL(close_fd) | CALL(getpid) | CALL(getppid))
 #define CALLS_SESSION                                                                                        \
     (CALL(socket) | CALL(connect) | CALL(getsockopt) | CALL(sendmsg) | CALL(nanosleep) | CALL(close_fd) |    \
      CALL(prctl_ptracer))
