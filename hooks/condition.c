@@ -59,7 +59,7 @@ SIGNALLING(pthread_cond_broadcast, true, pthread_cond_t)
 SIGNALLING(cnd_signal, false, cnd_t)
 SIGNALLING(cnd_broadcast, true, cnd_t)
 
-#define AWAITING(name, parameters, arguments)                                                                \
+#define AWAITING(name, parameters, arguments, missed)                                                        \
     int name parameters                                                                                      \
     {                                                                                                        \
         struct wait wait;                                                                                    \
@@ -68,14 +68,16 @@ SIGNALLING(cnd_broadcast, true, cnd_t)
         condition_enter(cond, mutex);                                                                        \
         wait_enter(&wait, WAIT_##name);                                                                      \
         error = real.name arguments;                                                                         \
-        wait_leave_at(&wait, condition_leave(mutex));                                                        \
+        wait_leave_at(&wait, condition_leave(mutex, missed));                                                \
         return error;                                                                                        \
     }
-AWAITING(pthread_cond_wait, (pthread_cond_t * cond, pthread_mutex_t *mutex), (cond, mutex))
+AWAITING(pthread_cond_wait, (pthread_cond_t * cond, pthread_mutex_t *mutex), (cond, mutex), NULL)
 AWAITING(pthread_cond_timedwait,
-         (pthread_cond_t * cond, pthread_mutex_t *mutex, const struct timespec *until), (cond, mutex, until))
+         (pthread_cond_t * cond, pthread_mutex_t *mutex, const struct timespec *until), (cond, mutex, until),
+         error == ETIMEDOUT ? until : NULL)
 AWAITING(pthread_cond_clockwait,
          (pthread_cond_t * cond, pthread_mutex_t *mutex, clockid_t clock, const struct timespec *until),
-         (cond, mutex, clock, until))
-AWAITING(cnd_wait, (cnd_t * cond, mtx_t *mutex), (cond, mutex))
-AWAITING(cnd_timedwait, (cnd_t * cond, mtx_t *mutex, const struct timespec *until), (cond, mutex, until))
+         (cond, mutex, clock, until), error == ETIMEDOUT ? until : NULL)
+AWAITING(cnd_wait, (cnd_t * cond, mtx_t *mutex), (cond, mutex), NULL)
+AWAITING(cnd_timedwait, (cnd_t * cond, mtx_t *mutex, const struct timespec *until), (cond, mutex, until),
+         error == thrd_timedout ? until : NULL)

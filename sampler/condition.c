@@ -24,6 +24,9 @@ struct entry {
     _Atomic uint32_t waiters; /* woken ones among them */
     _Atomic uint32_t at;      /* where the woken ones are waiters of the mutex */
     _Atomic uint32_t freely;  /* woken, and the mutex was free; not among `woken` */
+    _Atomic uint32_t wanted;  /* contention_expect()'s of the mutex */
+    _Atomic uint64_t
+        uncertain; /* ticks: somebody may have been woken then while another thread had the mutex */
 };
 
 static struct entry entries[ENTRIES] __attribute__((aligned(LAYOUT_PAGE)));
@@ -79,6 +82,8 @@ void condition_enter(const void *cond, const void *mutex)
     atomic_store_explicit(&entry->mutex, (uintptr_t)mutex, memory_order_relaxed);
     atomic_fetch_add_explicit(&entry->waiters, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(filter((uintptr_t)cond), 1, memory_order_relaxed);
+    atomic_store_explicit(&entry->wanted, contention_expect(mutex), memory_order_relaxed);
+    thread_local_state.waits_since = clock_ticks();
     thread_local_state.waits_at = (uint16_t)(WAITS_AT_CONDITION + (entry - entries));
 }
 
@@ -126,37 +131,73 @@ static void wake(struct entry *entry, uint32_t count, uint64_t now)
 }
 
 /* A signal may have been meant for one that came back by itself, by a timeout: no more are woken than wait.
- */
-static void leave(struct entry *entry, bool has_mutex, uint64_t now)
+   true: it was known to wait for the mutex, or to be woken while that was free. */
+static bool leave(struct entry *entry, bool has_mutex, uint64_t now)
 {
+    bool was_known = false;
     uint32_t waiters = atomic_fetch_sub_explicit(&entry->waiters, 1, memory_order_relaxed) - 1;
     uint32_t freely = atomic_load_explicit(&entry->freely, memory_order_relaxed);
 
     atomic_fetch_sub_explicit(filter(atomic_load_explicit(&entry->cond, memory_order_relaxed)), 1,
                               memory_order_relaxed);
-    if (has_mutex && !withdraw_one(entry, now) && freely)
+    if (has_mutex)
+        was_known = withdraw_one(entry, now);
+    if (has_mutex && !was_known && freely) {
         limit_freely(entry, freely - 1);
+        was_known = true;
+    }
     while (contention_count(atomic_load_explicit(&entry->woken, memory_order_relaxed)) > waiters)
         withdraw_one(entry, now);
     if (!freely)
-        return;
+        return was_known;
     limit_freely(entry, waiters);
     if (has_mutex)
         freely = atomic_exchange_explicit(&entry->freely, 0, memory_order_relaxed);
     if (has_mutex && freely)
         wake(entry, freely, now);
+    return was_known;
 }
 
-uint64_t condition_leave(const void *mutex)
+static uint64_t ns_after(clockid_t clock, const struct timespec *time)
 {
-    uint32_t at = thread_local_state.waits_at;
+    uint64_t now = clock_ns(clock), then = (uint64_t)time->tv_sec * 1000000000 + (uint64_t)time->tv_nsec;
+    return now > then ? now - then : 0;
+}
+
+/*
+ * For how long one that was not known to wait for the mutex may have done so: from the time on that its wait
+ * was to end at, by whichever clock that is near; else from the last signal on that may have been meant for
+ * it.
+ */
+static uint64_t wanted_for(struct entry *entry, const struct timespec *missed, uint64_t now)
+{
+    const uint64_t far_ns = UINT64_C(100) * 86400 * 1000000000;
+    uint64_t since = thread_local_state.waits_since, waited = clock_ns_of(now - since), late;
+    uint64_t uncertain = atomic_load_explicit(&entry->uncertain, memory_order_relaxed);
+
+    if (!missed)
+        return uncertain > since && uncertain < now ? clock_ns_of(now - uncertain) : 0;
+    late = ns_after(CLOCK_REALTIME, missed);
+    if (late > far_ns)
+        late = ns_after(CLOCK_MONOTONIC, missed);
+    return late < waited ? late : waited;
+}
+
+uint64_t condition_leave(const void *mutex, const struct timespec *missed)
+{
+    uint32_t at = thread_local_state.waits_at, wanted;
+    struct entry *entry;
     uint64_t now;
 
     if (at < WAITS_AT_CONDITION)
         return 0;
     now = clock_ticks();
+    entry = &entries[at - WAITS_AT_CONDITION];
+    wanted = atomic_load_explicit(&entry->wanted, memory_order_relaxed);
     thread_local_state.waits_at = 0;
-    leave(&entries[at - WAITS_AT_CONDITION], true, contention_units(now));
+    if (!leave(entry, true, contention_units(now)))
+        contention_charge_late(wanted, wanted_for(entry, missed, now), now);
+    contention_expect_no_more(wanted, mutex);
     if (contention_is_waited_for(mutex))
         contention_acquired(mutex);
     return now;
@@ -177,6 +218,7 @@ void condition_signal(const void *cond, bool all, enum condition_mutex (*state)(
     if (!mutex || woken >= waiters)
         return;
     count = all ? waiters - woken : 1;
+    atomic_store_explicit(&entry->uncertain, 0, memory_order_relaxed);
     switch (state(mutex)) {
     case CONDITION_MUTEX_OWN:
         wake(entry, count, contention_units(clock_ticks()));
@@ -185,13 +227,19 @@ void condition_signal(const void *cond, bool all, enum condition_mutex (*state)(
         atomic_fetch_add_explicit(&entry->freely, count, memory_order_relaxed);
         break;
     case CONDITION_MUTEX_TAKEN:
-        break; /* by one, perhaps, who is counted, but only about to wait */
+        /* By one, perhaps, who is counted, but only about to wait. */
+        atomic_store_explicit(&entry->uncertain, clock_ticks(), memory_order_relaxed);
+        break;
     }
 }
 
 void condition_abandon(uint32_t at)
 {
-    leave(&entries[at - WAITS_AT_CONDITION], false, contention_units(clock_ticks()));
+    struct entry *entry = &entries[at - WAITS_AT_CONDITION];
+
+    leave(entry, false, contention_units(clock_ticks()));
+    contention_expect_no_more(atomic_load_explicit(&entry->wanted, memory_order_relaxed),
+                              (const void *)atomic_load_explicit(&entry->mutex, memory_order_relaxed));
 }
 
 void condition_forget(void)

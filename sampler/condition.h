@@ -27,8 +27,10 @@ static inline bool condition_is_waited_for(const void *cond)
 /* The calling thread, which holds mutex, is about to wait for cond. Nothing while mutex profiles are off. */
 void condition_enter(const void *cond, const void *mutex);
 
-/* It has come back, with the mutex. When that was, in ticks; 0 where condition_enter() did nothing. */
-uint64_t condition_leave(const void *mutex);
+/* It has come back, with the mutex, and did not before this time (NULL: whenever), at which its wait was to
+   end. When that was, in ticks; 0 where condition_enter() did nothing. */
+struct timespec;
+uint64_t condition_leave(const void *mutex, const struct timespec *missed);
 
 /* The calling thread is about to wake one of those who wait, or all. state(mutex) tells who has the mutex. */
 enum condition_mutex { CONDITION_MUTEX_FREE, CONDITION_MUTEX_OWN, CONDITION_MUTEX_TAKEN };

@@ -51,6 +51,7 @@ struct entry {
     _Atomic uintptr_t lock; /* 0: never used. Stays when nobody waits, until another lock needs the place */
     _Atomic uint64_t state; /* waiters and sum of starts */
     _Atomic uint64_t departed; /* what those have waited who wait no more */
+    _Atomic uint32_t expected; /* waiters for conditions, who will want this mutex */
     _Atomic uint8_t foreign;   /* 1: a thread of another process was seen to own it */
     _Atomic uint8_t proven;    /* 1: contention_prove() */
 
@@ -60,10 +61,12 @@ struct entry {
     _Atomic uint64_t charged;           /* of the integral */
     _Atomic uint64_t mass;              /* MEAN_OF usual charges, without what was added to them */
     _Atomic uint64_t last;              /* of those charges */
-    _Atomic uint32_t releases;          /* that were charged */
-    _Atomic uint32_t recorded;          /* the last of them that is done with recording; if it did, with */
-    _Atomic uint64_t events;            /* struct contention_charge's and */
-    _Atomic uint64_t event;             /* event_record()'s */
+    _Atomic uint64_t released;          /* ticks: when the last */
+    _Atomic uint32_t releases; /* that were charged, or are to be charged by those who were expected */
+    _Atomic uint32_t recorded; /* the last of them that is recorded, as */
+    _Atomic uint64_t event;    /* event_record()'s */
+    _Atomic uint64_t events;   /* struct contention_charge's, of the last release */
+    _Atomic uint64_t late_events, late_ns; /* to be added when that is recorded */
 };
 
 static struct entry entries[ENTRIES] __attribute__((aligned(LAYOUT_PAGE)));
@@ -99,6 +102,12 @@ static uint64_t integral(struct entry *entry, uint64_t now)
     return departed + contention_elapsed(atomic_load_explicit(&entry->state, memory_order_relaxed), now);
 }
 
+static bool is_used(struct entry *entry)
+{
+    return contention_count(atomic_load_explicit(&entry->state, memory_order_relaxed)) ||
+           atomic_load_explicit(&entry->expected, memory_order_relaxed);
+}
+
 /* A place that was never used, else one that nobody waits at. A thread that registers there in this moment
    has its wait charged to the other lock: seldom, and of no consequence. */
 static struct entry *claim(uintptr_t lock, bool take_idle)
@@ -106,8 +115,7 @@ static struct entry *claim(uintptr_t lock, bool take_idle)
     for (unsigned i = 0; i < WAYS; i++) {
         struct entry *entry = way(lock, i);
         uintptr_t old = atomic_load_explicit(&entry->lock, memory_order_relaxed);
-        if (old && old != lock &&
-            (!take_idle || atomic_load_explicit(&entry->state, memory_order_relaxed) >> CONTENTION_SUM_BITS))
+        if (old && old != lock && (!take_idle || is_used(entry)))
             continue;
         if (old != lock && atomic_compare_exchange_strong_explicit(
                                &entry->lock, &old, lock, memory_order_relaxed, memory_order_relaxed)) {
@@ -173,6 +181,58 @@ void contention_remove(uint32_t at, const void *lock, uint32_t count, uint64_t s
     change_waiters(entry, -(int)count, count * start);
 }
 
+uint32_t contention_expect(const void *lock)
+{
+    uint32_t at = contention_add(lock, 0, 0);
+
+    if (at) {
+        atomic_fetch_add_explicit(&entries[at - 1].expected, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(filter(lock), 1, memory_order_relaxed);
+    }
+    return at;
+}
+
+void contention_expect_no_more(uint32_t at, const void *lock)
+{
+    if (at) {
+        atomic_fetch_sub_explicit(&entries[at - 1].expected, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(filter(lock), 1, memory_order_relaxed);
+    }
+}
+
+static void add_late(struct entry *entry, uint64_t event)
+{
+    uint64_t events = atomic_exchange_explicit(&entry->late_events, 0, memory_order_seq_cst);
+    uint64_t ns = atomic_exchange_explicit(&entry->late_ns, 0, memory_order_seq_cst);
+    if (events || ns)
+        event_add(event, events, ns);
+}
+
+/* Adds to the last release, which stands for so many as it says. Who released may be recording it still, or
+   have been preempted by the very thread that it woke: then it does that itself, when it comes to it. */
+static void charge_last(struct entry *entry, uint32_t release, uint64_t events, uint64_t ns)
+{
+    uint64_t weight = atomic_load_explicit(&entry->events, memory_order_relaxed) >> WEIGHT_SHIFT;
+
+    if (!weight)
+        return;
+    /* Sequentially consistent, with contention_record(): it stores `recorded`, then takes these; we add to
+       these, then load `recorded`. One of us sees the other. */
+    atomic_fetch_add_explicit(&entry->late_events, events * weight, memory_order_seq_cst);
+    atomic_fetch_add_explicit(&entry->late_ns, ns * weight, memory_order_seq_cst);
+    if (atomic_load_explicit(&entry->recorded, memory_order_seq_cst) == release)
+        add_late(entry, atomic_load_explicit(&entry->event, memory_order_relaxed));
+}
+
+void contention_charge_late(uint32_t at, uint64_t ns, uint64_t now)
+{
+    struct entry *entry = &entries[at - 1];
+    uint32_t release = at ? atomic_load_explicit(&entry->releases, memory_order_relaxed) : 0;
+
+    if (release && clock_ns_of(now - atomic_load_explicit(&entry->released, memory_order_relaxed)) < ns)
+        charge_last(entry, release, UINT64_C(1) << WEIGHT_SHIFT, ns);
+}
+
 void contention_begin(struct contention *contention, const void *lock)
 {
     struct thread_local_state *self = &thread_local_state;
@@ -229,25 +289,19 @@ static uint64_t positive(uint64_t later, uint64_t earlier)
 }
 
 /* The calling thread has got the lock, and nobody else waits for it: what the waits took from the last
-   release on is charged to that, with its weight. Left to later ones where that is being recorded still. */
+   release on is charged to that. */
 static void settle(struct entry *entry, uint64_t reached)
 {
     uint64_t charged = atomic_load_explicit(&entry->charged, memory_order_relaxed);
     uint64_t left = positive(reached, charged), part;
     uint32_t release = atomic_load_explicit(&entry->releases, memory_order_relaxed);
-    uint64_t events;
 
-    /* Acquire: pairs with contention_record()'s release. */
-    if (!left || !release || atomic_load_explicit(&entry->recorded, memory_order_acquire) != release)
+    if (!left || !release)
         return;
     part = added(entry, atomic_load_explicit(&entry->last, memory_order_relaxed), left);
-    if (!atomic_compare_exchange_strong_explicit(&entry->charged, &charged, charged + part,
-                                                 memory_order_relaxed, memory_order_relaxed))
-        return; /* another reader is as far */
-    events = atomic_load_explicit(&entry->events, memory_order_relaxed);
-    if (events)
-        event_add(atomic_load_explicit(&entry->event, memory_order_relaxed),
-                  clock_ns_of(part << CONTENTION_UNIT_SHIFT) * (events >> WEIGHT_SHIFT));
+    if (atomic_compare_exchange_strong_explicit(&entry->charged, &charged, charged + part,
+                                                memory_order_relaxed, memory_order_relaxed))
+        charge_last(entry, release, 0, clock_ns_of(part << CONTENTION_UNIT_SHIFT));
 }
 
 /* The calling thread has had the lock since then. */
@@ -299,17 +353,20 @@ void contention_acquired(const void *lock)
         atomic_store_explicit(&entry->mark, integral(entry, contention_units(now)), memory_order_relaxed);
 }
 
-/* The calling thread is releasing the lock: whether its next holding is looked at, too. */
-static void watch_next(const void *lock, uint64_t now)
+/* The calling thread is releasing the lock. Its next holding is looked at, too, unless the last ones were
+   brief: true, this one is known to be. */
+static bool watch_next(const void *lock, uint64_t now)
 {
     struct thread_local_state *self = &thread_local_state;
     uint16_t held = (uint16_t)((now >> WATCH_SHIFT) - self->watched_from);
+    bool is_brief = self->watched == lock && clock_ns_of((uint64_t)held << WATCH_SHIFT) < long_ns;
 
-    if (self->watched != lock || clock_ns_of((uint64_t)held << WATCH_SHIFT) >= long_ns)
+    if (!is_brief)
         self->looks = LOOKS;
     else if (self->looks)
         self->looks--;
     self->watched = self->looks ? lock : NULL;
+    return is_brief;
 }
 
 static bool is_own_thread(const struct segment *segment, int tid)
@@ -372,14 +429,12 @@ static uint64_t take_charge(struct entry *entry, uint64_t reached, bool is_share
     uint64_t charge =
         positive(reached, atomic_exchange_explicit(&entry->mark, reached, memory_order_relaxed));
     uint64_t mass = atomic_load_explicit(&entry->mass, memory_order_relaxed), left;
-    uint32_t count = atomic_load_explicit(&entry->releases, memory_order_relaxed);
 
     if (!charge)
         return 0;
-    mass = count ? mass - mass / MEAN_OF + charge : charge * MEAN_OF;
+    mass = mass ? mass - mass / MEAN_OF + charge : charge * MEAN_OF;
     atomic_store_explicit(&entry->mass, mass, memory_order_relaxed);
     atomic_store_explicit(&entry->last, charge, memory_order_relaxed);
-    atomic_store_explicit(&entry->releases, count + 1 + (count == UINT32_MAX), memory_order_relaxed);
     left = positive(reached, atomic_load_explicit(&entry->charged, memory_order_relaxed) + charge);
     if (is_shared || atomic_load_explicit(&entry->foreign, memory_order_relaxed)) {
         atomic_store_explicit(&entry->charged, reached, memory_order_relaxed);
@@ -390,30 +445,43 @@ static uint64_t take_charge(struct entry *entry, uint64_t reached, bool is_share
     return charge;
 }
 
+/* This release's number. It stands for so many; 0: it is not recorded. */
+static uint32_t note_release(struct entry *entry, uint64_t events, uint64_t now)
+{
+    uint32_t number = atomic_load_explicit(&entry->releases, memory_order_relaxed) + 1;
+
+    number += !number;
+    atomic_store_explicit(&entry->releases, number, memory_order_relaxed);
+    atomic_store_explicit(&entry->released, now, memory_order_relaxed);
+    atomic_store_explicit(&entry->events, events, memory_order_relaxed);
+    return events ? number : 0;
+}
+
 void contention_charge(struct contention_charge *charge, const void *lock, bool is_shared)
 {
     struct entry *entry = thread_local_state.ended ? NULL : find((uintptr_t)lock);
     struct segment *segment = process_attached();
-    uint64_t now = clock_ticks(), units, waiters, fraction;
+    uint64_t now = clock_ticks(), units, waiters, fraction, one = UINT64_C(1) << WEIGHT_SHIFT;
+    bool is_brief;
 
-    charge->events = 0;
+    charge->release = 0;
     if (!entry || !segment)
         return;
-    watch_next(lock, now);
+    is_brief = watch_next(lock, now);
+    charge->entry = (uint32_t)(entry - entries);
+    charge->ns = charge->events = 0;
     units = take_charge(entry, integral(entry, contention_units(now)), is_shared);
-    if (!units)
-        return;
-    waiters = contention_count(atomic_load_explicit(&entry->state, memory_order_relaxed));
     fraction = atomic_load_explicit(&segment->control.mutex_fraction, memory_order_relaxed);
     fraction = fraction < UINT32_MAX ? fraction : UINT32_MAX;
-    charge->ns = clock_ns_of(units << CONTENTION_UNIT_SHIFT);
-    charge->events = draw(fraction, charge->ns, waiters + !waiters);
-    charge->ns *= charge->events >> WEIGHT_SHIFT;
-    charge->entry = (uint32_t)(entry - entries);
-    charge->release = atomic_load_explicit(&entry->releases, memory_order_relaxed);
-    atomic_store_explicit(&entry->events, charge->events, memory_order_relaxed);
-    if (!charge->events)
-        atomic_store_explicit(&entry->recorded, charge->release, memory_order_release);
+    if (units) {
+        waiters = contention_count(atomic_load_explicit(&entry->state, memory_order_relaxed));
+        charge->ns = clock_ns_of(units << CONTENTION_UNIT_SHIFT);
+        charge->events = draw(fraction, charge->ns, waiters + !waiters);
+        charge->ns *= charge->events >> WEIGHT_SHIFT;
+        charge->release = note_release(entry, charge->events, now);
+    } else if (fraction && !is_brief && atomic_load_explicit(&entry->expected, memory_order_relaxed)) {
+        charge->release = note_release(entry, one, now);
+    }
 }
 
 __attribute__((noinline)) void contention_record(const struct contention_charge *charge,
@@ -422,14 +490,15 @@ __attribute__((noinline)) void contention_record(const struct contention_charge 
     struct entry *entry = &entries[charge->entry];
     uint64_t event;
 
-    if (!charge->events)
+    if (!charge->release)
         return;
     event = event_record(KIND_MUTEX, function, charge->events, charge->ns);
-    if (atomic_load_explicit(&entry->releases, memory_order_relaxed) != charge->release)
-        return;
-    atomic_store_explicit(&entry->event, event, memory_order_relaxed);
-    /* Release: pairs with settle()'s acquire. */
-    atomic_store_explicit(&entry->recorded, charge->release, memory_order_release);
+    if (atomic_load_explicit(&entry->releases, memory_order_relaxed) == charge->release) {
+        atomic_store_explicit(&entry->event, event, memory_order_relaxed);
+        atomic_store_explicit(&entry->recorded, charge->release,
+                              memory_order_seq_cst); /* see charge_last() */
+    }
+    add_late(entry, event);
 }
 
 void contention_clear(void *table, size_t size)

@@ -93,6 +93,12 @@ uint32_t contention_add(const void *lock, uint32_t count, uint64_t now);
 void contention_remove(uint32_t at, const void *lock, uint32_t count, uint64_t start, uint64_t end);
 const void *contention_lock(uint32_t at);
 
+/* For condition.h, too: a thread waits for something else, but will want the lock then. If that was released
+   within the last ns before now (ticks), that release is charged with so many. at: contention_expect()'s. */
+uint32_t contention_expect(const void *lock);
+void contention_expect_no_more(uint32_t at, const void *lock);
+void contention_charge_late(uint32_t at, uint64_t ns, uint64_t now);
+
 static inline uint64_t contention_units(uint64_t ticks)
 {
     return ticks >> CONTENTION_UNIT_SHIFT;

@@ -55,13 +55,13 @@ __attribute__((noinline)) uint64_t event_record(enum sample_kind kind, enum wait
     stack = enter_stack(&record, slot, function);
     if (stack)
         sample = record_add(&record, stack, kind, events, ns);
-    segment_count(segment, kind == KIND_MUTEX ? COUNT_MUTEX_SAMPLES : COUNT_BLOCK_SAMPLES, 1);
+    segment_count(segment, kind == KIND_MUTEX ? COUNT_MUTEX_SAMPLES : COUNT_BLOCK_SAMPLES, events != 0);
     record_end(&record, false);
     process_check_uploader(segment);
     return sample ? (uint64_t)sample << 32 | record.generation : 0;
 }
 
-void event_add(uint64_t event, uint64_t ns)
+void event_add(uint64_t event, uint64_t events, uint64_t ns)
 {
     struct segment *segment = process_segment();
     uint32_t slot = segment && event ? own_slot() : 0;
@@ -70,7 +70,7 @@ void event_add(uint64_t event, uint64_t ns)
     if (!slot || !record_begin(&record, segment, slot, false))
         return;
     if (record.generation == (uint32_t)event)
-        record_add_to(&record, (uint32_t)(event >> 32), ns);
+        record_add_to(&record, (uint32_t)(event >> 32), events, ns);
     record_end(&record, false);
 }
 

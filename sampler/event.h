@@ -8,12 +8,12 @@
 #include "layout.h"
 
 /* Walks the stack and adds. function: the leaf; events: how many this one stands for, times 2^WEIGHT_SHIFT;
-   ns: of all of them. A thread without a slot gets one, a forked child its segment. Returns what event_add()
-   finds it by; 0: nothing. Signal-safe, errno untouched. */
+   ns: of all of them; both 0: event_add() may follow. A thread without a slot gets one, a forked child its
+   segment. Returns what event_add() finds it by; 0: nothing. Signal-safe, errno untouched. */
 uint64_t event_record(enum sample_kind kind, enum wait_kind function, uint64_t events, uint64_t ns);
 
-/* Adds ns to what event_record() of any thread recorded, as long as its bank is in use. */
-void event_add(uint64_t event, uint64_t ns);
+/* Adds to what event_record() of any thread recorded, as long as its bank is in use. */
+void event_add(uint64_t event, uint64_t events, uint64_t ns);
 
 /* The calling thread's stack in the bank of *generation, without a sample of it; 0: none. */
 uint32_t event_stack(struct segment *segment, uint32_t *generation);

@@ -260,22 +260,26 @@ static struct seg_sample *find_sample(struct seg_bank *bank, uint64_t key)
     return NULL;
 }
 
+void record_add_to(struct record *record, uint32_t sample, uint64_t a, uint64_t b)
+{
+    struct seg_sample *at = &record->bank->sample[sample - 1];
+    atomic_fetch_add_explicit(&at->value[1], a, memory_order_relaxed);
+    atomic_fetch_add_explicit(&at->value[2], b, memory_order_relaxed);
+}
+
 uint32_t record_add(struct record *record, uint32_t stack, enum sample_kind kind, uint64_t a, uint64_t b)
 {
-    uint32_t name = atomic_load_explicit(&record->thread->name, memory_order_relaxed);
+    uint32_t name = atomic_load_explicit(&record->thread->name, memory_order_relaxed), number;
     struct seg_sample *sample = find_sample(record->bank, sample_key(stack, name, kind));
 
     if (!sample) {
         segment_count(record->segment, COUNT_LOST_SAMPLE_TABLE, 1);
         return 0;
     }
+    number = 1 + (uint32_t)(sample - record->bank->sample);
+    if (!a && !b)
+        return number;
     atomic_fetch_add_explicit(&sample->value[0], 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&sample->value[1], a, memory_order_relaxed);
-    atomic_fetch_add_explicit(&sample->value[2], b, memory_order_relaxed);
-    return 1 + (uint32_t)(sample - record->bank->sample);
-}
-
-void record_add_to(struct record *record, uint32_t sample, uint64_t b)
-{
-    atomic_fetch_add_explicit(&record->bank->sample[sample - 1].value[2], b, memory_order_relaxed);
+    record_add_to(record, number, a, b);
+    return number;
 }

@@ -32,10 +32,11 @@ void record_end(struct record *record, bool in_handler);
 uint32_t record_stack(struct record *record, enum wait_kind leaf, const struct arch_regs *regs,
                       const struct stack_range *ranges);
 
-/* Adds 1, a and b to the three values of (stack, the thread's name, kind). Returns its number in the bank; 0:
-   it is full. record_add_to() adds to the third value of one with that number. */
+/* Adds 1, a and b to the three values of (stack, the thread's name, kind), unless both are 0: then it only
+   has a place. Returns its number in the bank; 0: that is full. record_add_to() adds to the one with that
+   number. */
 uint32_t record_add(struct record *record, uint32_t stack, enum sample_kind kind, uint64_t a, uint64_t b);
-void record_add_to(struct record *record, uint32_t sample, uint64_t b);
+void record_add_to(struct record *record, uint32_t sample, uint64_t a, uint64_t b);
 
 void segment_count(struct segment *segment, enum counter counter, uint64_t n);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One thread holds a lock most of the time and never waits for it; another waits for it again and again.
-// Prints "waited NS". argv[1]: seconds.
+// Prints "waited NS". argv[1]: seconds; argv[2]: microseconds that it is held while the other waits.
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -11,6 +11,7 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static atomic_int held, asked, over;
+static int64_t hold_ns = 10000000;
 
 __attribute__((noinline)) static void hold(void)
 {
@@ -18,7 +19,7 @@ __attribute__((noinline)) static void hold(void)
     held = 1;
     while (!asked && !over)
         rest(100000);
-    rest(10000000);
+    rest(hold_ns);
     held = 0;
     pthread_mutex_unlock(&lock);
 }
@@ -49,6 +50,8 @@ int main(int argc, char **argv)
     int64_t end_ns = now_ns(CLOCK_MONOTONIC) + (int64_t)(atof(argc > 1 ? argv[1] : "2") * 1e9), waited = 0;
     pthread_t thread;
 
+    if (argc > 2)
+        hold_ns = atoll(argv[2]) * 1000;
     pthread_create(&thread, NULL, holder, NULL);
     while (now_ns(CLOCK_MONOTONIC) < end_ns) {
         while (!held)

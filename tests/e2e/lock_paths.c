@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Three paths share a lock and hold it 70, 20 and 10 % of the time; four threads take them in turns, so that
 // three of them always wait. argv[1]: seconds; argv[2]: microseconds of the three together; argv[3]: "spin"
-// holds on the CPU, "rest" asleep; built with OWN_LOCK the lock is not libc's. Prints "waited NS", what the
-// threads waited by their own clocks, and "path_70 NS" etc., how much of it passed while the lock was held
-// there.
+// holds on the CPU, "rest" asleep; argv[4]: so many threads; built with OWN_LOCK the lock is not libc's.
+// Prints "waited NS", what the threads waited by their own clocks, and "path_70 NS" etc., how much of it
+// passed while the lock was held there.
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -14,7 +14,8 @@
 
 #include "waits.h"
 
-enum { THREADS = 4, PATHS = 3 };
+enum { THREADS = 400, PATHS = 3 };
+static int thread_count = 4;
 #ifdef OWN_LOCK
 #include "own_lock.h"
 static struct own_lock lock;
@@ -45,7 +46,7 @@ static void take(struct self *self)
 static void charge(int path)
 {
     int64_t now = now_ns(CLOCK_MONOTONIC);
-    for (int i = 0; i < THREADS; i++) {
+    for (int i = 0; i < thread_count; i++) {
         int64_t since = threads[i].waits_since;
         if (since && since < now)
             charged[path] += now - (since > held_since ? since : held_since);
@@ -92,17 +93,19 @@ int main(int argc, char **argv)
     int64_t sum = 0;
     pthread_t thread[THREADS];
 
-    if (argc != 4)
+    if (argc > 4)
+        thread_count = atoi(argv[4]);
+    if (argc < 4 || thread_count < 1 || thread_count > THREADS)
         return 2;
     round_ns = atoll(argv[2]) * 1000;
     spins = !strcmp(argv[3], "spin");
-    pthread_barrier_init(&start, NULL, THREADS);
+    pthread_barrier_init(&start, NULL, (unsigned)thread_count);
     end_ns = now_ns(CLOCK_MONOTONIC) + (int64_t)(atof(argv[1]) * 1e9);
-    for (int i = 0; i < THREADS; i++)
+    for (int i = 0; i < thread_count; i++)
         pthread_create(&thread[i], NULL, work, &threads[i]);
-    for (int i = 0; i < THREADS; i++)
+    for (int i = 0; i < thread_count; i++)
         pthread_join(thread[i], NULL);
-    for (int i = 0; i < THREADS; i++)
+    for (int i = 0; i < thread_count; i++)
         sum += threads[i].waited;
     printf("waited %" PRId64 "\npath_70 %" PRId64 "\npath_20 %" PRId64 "\npath_10 %" PRId64 "\n", sum,
            charged[0], charged[1], charged[2]);

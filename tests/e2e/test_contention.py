@@ -117,6 +117,49 @@ def test_woken_while_nobody_had_the_lock(env):
     near(mutex.under("delay", "wait_for_turns"), waited, 0.05 * waited, "charged to each of them but the last")
 
 
+def overdue(env, how, **settings):
+    waited = env.run(env.program("overdue.c"), how, **settings).ok().figures()["waited"]
+    mutex = env.final("overdue", "mutex")
+    near(mutex.under("delay", "hold"), waited, 0.03 * waited, "waited for the mutex, by who released it")
+    near(mutex.total("contentions"), 20, 2, "times")
+
+
+@alone
+def test_condition_that_times_out_while_the_lock_is_held(env):
+    overdue(env, "timeout")
+
+
+@alone
+def test_condition_that_is_signalled_without_the_lock_while_it_is_held(env):
+    overdue(env, "signal")
+
+
+def test_signal_before_the_wait(env):
+    """A thread that is about to wait holds the mutex, and does not wait for it when somebody signals."""
+    slow = env.program("on_its_way.c", "-DSLOW", "-shared", "-fPIC", name="slow_waits.so")
+    program = env.program("on_its_way.c")
+    env.run(program, env=env.environ(preload=[slow], mutex_fraction=1)).ok()
+    env.uploaders_gone()
+    assert os.path.exists(env.path("on_its_way", "block"))
+    if os.path.exists(env.path("on_its_way", "mutex")):
+        delay = env.profile("on_its_way", "mutex").total("delay")
+        assert delay < 50e6, delay
+
+
+@alone
+def test_200_waiters(env):
+    waited = env.run(env.program("lock_paths.c"), "3", "500", "spin", "200", mutex_fraction=1, block_rate=1).ok().figures()
+    check_paths(env, waited, env.final("lock_paths", "mutex"), env.profile("lock_paths", "block"), 0.02)
+
+
+@alone
+def test_lock_that_is_seldom_waited_for(env):
+    """Each wait is a fourth longer than the holding: who waited has to wake up, and no later release tells of that."""
+    waited = env.run(env.program("holder.c"), "1", "200").ok().figures()["waited"]
+    mutex = env.final("holder", "mutex")
+    near(mutex.under("delay", "hold"), waited, 0.03 * waited, "charged to the holder")
+
+
 @alone
 def test_long_holdings_of_a_hot_lock(env):
     """Each is charged once, however short the others are; and a waiter that jumped away waits no longer."""
