@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../sampler/modules.h"
 #include "arena.h"
 #include "elf.h"
 #include "machine.h"
@@ -260,12 +261,15 @@ static iterate *find_iterate(void)
 
 void real_start(void)
 {
+    static iterate *libcs;
     struct walk walk = {0, false};
     int saved = errno;
 
+    if (!libcs) /* the first time, while nobody unloads what the loader's list names */
+        libcs = find_iterate();
     foreign = 0;
     resolving = true;
-    find_iterate()(visit, &walk);
+    libcs(visit, &walk);
     resolving = false;
     /* What is not there now may come with dlopen(): the C++ library, or libpthread where that is one of its
      * own. */
@@ -285,10 +289,13 @@ void *real_resolve(unsigned index)
     return is_resolved(index) ? *slot(index) : stand_in(index);
 }
 
+/* Not what cannot be unloaded: to look it up again would read tables of all modules. */
 void real_forget_operators(void)
 {
+    struct module module;
     for (unsigned i = 0; i < REALS; i++)
-        if (rows[i].family == OPERATOR)
+        if (rows[i].family == OPERATOR && is_resolved(i) &&
+            !(module_find((uintptr_t)*slot(i), &module) && module.stays))
             __atomic_store_n(slot(i), (void *)first[i], __ATOMIC_RELEASE);
 }
 

@@ -63,11 +63,11 @@ struct walk {
     struct unwind_room *room;
     const struct stack_range *ranges;
     unsigned crossings;
-    bool exact;      /* pc is no return address */
-    bool guessed;    /* some step was no table's */
-    bool direct;     /* [low, high) may be loaded: the thread runs on it, and only tables led up to here */
-    uintptr_t chunk; /* where room->stack was read from; 0: nowhere yet */
-    uintptr_t page;  /* of a stack that is not known, the page that is resident */
+    bool exact;       /* pc is no return address */
+    bool guessed;     /* some step was no table's */
+    uintptr_t direct; /* what is below it may be loaded, from low on; 0: nothing */
+    uintptr_t chunk;  /* where room->stack was read from; 0: nowhere yet */
+    uintptr_t page;   /* of a stack that is not known, the page that is resident */
 };
 
 /* Stacks hold anything, and wild stack pointers are not even aligned. */
@@ -240,18 +240,31 @@ static void enter_stack(struct walk *w)
     }
 }
 
+/* The thread runs on the stack, so that it is mapped where tables lead. */
 static void allow_loads(struct walk *w)
 {
-    w->direct = w->high - w->low >= 2 * RED_ZONE;
-    w->fast_low = w->direct ? w->low + 8 * (PACK_SAVED_MOST + 1) : UINTPTR_MAX;
-    w->fast_size = w->direct ? w->high - w->fast_low : 0;
+    bool is_small = w->high - w->low < 2 * RED_ZONE;
+    w->direct = is_small ? 0 : w->high;
+    w->fast_low = is_small ? UINTPTR_MAX : w->low + 8 * (PACK_SAVED_MOST + 1);
+    w->fast_size = is_small ? 0 : w->high - w->fast_low;
 }
 
 static void forbid_loads(struct walk *w)
 {
-    w->direct = false;
+    w->direct = 0;
     w->fast_low = UINTPTR_MAX;
     w->fast_size = 0;
+}
+
+/* From here on addresses are guesses. Without a net, the rest of the page that the word below the stack
+   pointer was read from, or that the thread uses, is there. */
+static void begin_to_guess(struct walk *w)
+{
+    uintptr_t page = (w->regs.r[ARCH_SP] - 1) & ~(uintptr_t)(LAYOUT_PAGE - 1);
+    uintptr_t end = page + LAYOUT_PAGE < w->direct ? page + LAYOUT_PAGE : w->direct;
+    forbid_loads(w);
+    if (!net_is_there())
+        w->direct = end;
 }
 
 /* What is not in memory is not waited for, since whoever provides it may wait for this thread: but for the
@@ -275,7 +288,7 @@ __attribute__((no_sanitize_address)) static bool load_word(void *context, uintpt
     struct walk *w = context;
     if (w->high != 0 && address > w->high - 8)
         return false;
-    if (w->direct && address >= w->low) {
+    if (address >= w->low && address < w->direct && w->direct - address >= 8) {
         *value = ((const struct stack_word *)address)->value;
         return true;
     }
@@ -313,7 +326,7 @@ __attribute__((always_inline, no_sanitize_address)) static inline bool step_pack
 static const ucontext_t *interrupted_context(const struct walk *w)
 {
     uintptr_t sp = w->regs.r[ARCH_SP];
-    if (!w->direct || sp < w->low || sp > w->high || w->high - sp < sizeof(ucontext_t))
+    if (sp < w->low || sp > w->direct || w->direct - sp < sizeof(ucontext_t))
         return NULL;
     return (const ucontext_t *)sp;
 }
@@ -444,8 +457,7 @@ __attribute__((noinline)) static enum step step_bare(struct walk *w, uintptr_t a
     if (!w->exact && in_module &&
         (is_made_up(w, address + 1) || (!w->guessed && !is_after_call(w, address + 1))))
         return STEP_END;
-    if (net_is_there())
-        forbid_loads(w); /* from here on addresses are guesses */
+    begin_to_guess(w);
     if (in_module && !is_called_by_bare(w) && step_by_search(w) == STEP_ON)
         return STEP_ON;
     if (fp >= sp && fp % 8 == 0 && load_word(w, fp + 8, &caller) && load_word(w, fp, &caller_fp) &&

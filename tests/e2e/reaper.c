@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * reaper HOW [subreaper]: starts three children and leaves an orphan, then waits until there is nobody left. It adopts
- * orphans, as the first process of a pid namespace, or since it asked for that before it executed itself.
+ * reaper HOW [subreaper]: starts three children and leaves an orphan, then waits until there is nobody left.
+ * It adopts orphans, as the first process of a pid namespace, or since it asked for that before it executed
+ * itself.
  */
 #include <errno.h>
 #include <signal.h>
@@ -78,6 +79,7 @@ int main(int argc, char **argv)
             known |= pid == started[i];
         known ? reaped++ : strangers++;
     }
-    printf("reaped %d and an orphan of %d, %d signals, %s\n", reaped, strangers, (int)signals, strerror(errno));
+    printf("reaped %d and an orphan of %d, %d signals, %s\n", reaped, strangers, (int)signals,
+           strerror(errno));
     return 0;
 }

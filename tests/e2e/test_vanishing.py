@@ -51,6 +51,15 @@ def test_stacks_shrink_and_have_holes(env):
     survives(env, "hole-unmapped")
 
 
+def test_without_reads_by_the_kernel(env):
+    """A seccomp filter kills for them: what cannot be read is cut off."""
+    program = env.program("vanishing.c")
+    for case in ("unload", "turns", "truncated", "tables-unmapped", "code-unmapped", "coroutine", "hole-protected", "hole-unmapped"):
+        plugins = [plugin(env, "first", 64), plugin(env, "second", 20000)]
+        done = env.run(program, case + "+", "1", *plugins, cpu_hz=1000, memory_rate=1)
+        assert (done.status, done.stdout) == (0, "fine\n"), f"{case}: status {done.status}\n{done.stdout}{done.stderr}"
+
+
 def right_stacks(env, case, caller):
     """The share of the samples in the plug-ins that lead on to who called them, for each of the two."""
     plugins = [plugin(env, "first", 64), plugin(env, "second", 20000)]

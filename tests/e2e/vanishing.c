@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// vanishing CASE SECONDS [PLUGIN ...]: takes memory away that a walk of a thread's stack may come to, and prints "fine".
-// Built with -DPLUGIN=NAME -DROOM=BYTES it is a plug-in, whose function NAME has such a frame.
+// vanishing CASE SECONDS [PLUGIN ...]: takes memory away that a walk of a thread's stack may come to, and
+// prints "fine". CASE+ forbids process_vm_readv() first, on pain of death. Built with -DPLUGIN=NAME
+// -DROOM=BYTES it is a plug-in, whose function NAME has such a frame.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <link.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -67,14 +73,15 @@ static plugin_work *work;
 void bare(void *fill);
 void bare_near(void *fill);
 void on_stack(void *top, void (*function)(void *), void *argument);
-__asm__(".text\n"
-        "bare:\n\tpush %rbx\n\tpush %r12\n\tsub $200, %rsp\n\tmov %rdi, %rax\n\tlea 8(%rsp), %rdx\n\t"
-        "mov $20, %ecx\n1:\tmov %rax, (%rdx)\n\tadd $8, %rdx\n\tdec %ecx\n\tjne 1b\n\tmov $24, %edi\n\t"
-        "call malloc@PLT\n\tmov %rax, %rdi\n\tcall free@PLT\n\tadd $200, %rsp\n\tpop %r12\n\tpop %rbx\n\tret\n"
-        "bare_near:\n\tpush %rbx\n\txor %ebx, %ebx\n\tmov $24, %edi\n\tcall malloc@PLT\n\tmov %rax, %rdi\n\t"
-        "call free@PLT\n\tpop %rbx\n\tret\n"
-        "on_stack:\n\tpush %rbp\n\tmov %rsp, %rbp\n\tmov %rdi, %rsp\n\tmov %rdx, %rdi\n\tcall *%rsi\n\t"
-        "mov %rbp, %rsp\n\tpop %rbp\n\tret\n");
+__asm__(
+    ".text\n"
+    "bare:\n\tpush %rbx\n\tpush %r12\n\tsub $200, %rsp\n\tmov %rdi, %rax\n\tlea 8(%rsp), %rdx\n\t"
+    "mov $20, %ecx\n1:\tmov %rax, (%rdx)\n\tadd $8, %rdx\n\tdec %ecx\n\tjne 1b\n\tmov $24, %edi\n\t"
+    "call malloc@PLT\n\tmov %rax, %rdi\n\tcall free@PLT\n\tadd $200, %rsp\n\tpop %r12\n\tpop %rbx\n\tret\n"
+    "bare_near:\n\tpush %rbx\n\txor %ebx, %ebx\n\tmov $24, %edi\n\tcall malloc@PLT\n\tmov %rax, %rdi\n\t"
+    "call free@PLT\n\tpop %rbx\n\tret\n"
+    "on_stack:\n\tpush %rbp\n\tmov %rsp, %rbp\n\tmov %rdi, %rsp\n\tmov %rdx, %rdi\n\tcall *%rsi\n\t"
+    "mov %rbp, %rsp\n\tpop %rbp\n\tret\n");
 
 static void *load(const char *name)
 {
@@ -316,7 +323,8 @@ static void drop_generated_code(void)
     bare_for_a_while(NULL);
 }
 
-/* Not by the hook: as libc unloads what it has loaded itself. The second plug-in lies where the first one did. */
+/* Not by the hook: as libc unloads what it has loaded itself. The second plug-in lies where the first one
+ * did. */
 static void unload_unseen(void)
 {
     int (*unload_by_libc)(void *) = (int (*)(void *))dlsym(load("libc.so.6"), "dlclose");
@@ -337,11 +345,31 @@ static void unload_unseen(void)
         function(&once, allocate);
 }
 
+static void forbid_reads(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_vm_readv, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) {
+        perror("seccomp");
+        exit(1);
+    }
+}
+
 int main(int argc, char **argv)
 {
+    char name[32] = "";
     if (argc < 3)
         return 2;
-    const char *name = argv[1];
+    strncpy(name, argv[1], sizeof(name) - 1);
+    if (strchr(name, '+')) {
+        *strchr(name, '+') = 0;
+        forbid_reads();
+    }
     end = time(NULL) + atoi(argv[2]);
     plugins = argv + 3;
     if (!strcmp(name, "unload"))
