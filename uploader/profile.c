@@ -89,8 +89,8 @@ const struct profile_kind profile_kinds[KIND_IDS] = {
 enum {
     /* A session may have hundreds of programs with a handful of stacks each: the first of everything is
        small. */
-    BLOCK_SAMPLES = 32,
-    ARENA_FIRST = 1024, /* bytes; each chunk is twice as large as the one before */
+    BLOCK_SAMPLES = 8,
+    ARENA_FIRST = 512, /* bytes; each chunk is twice as large as the one before */
     ARENA_BYTES = 64 * 1024,
     FIRST_BUCKETS = 32,
     OVERFLOW_PIDS = 256, /* overflow samples beyond the ceiling, one per process */
@@ -112,7 +112,7 @@ struct profile {
     const struct profile_kind *kind;
     size_t most_stacks;
     struct entry **block;
-    size_t samples, blocks;
+    size_t samples, blocks, block_room;
     uint32_t *by_sample; /* open addressing, 1 + index of the sample, by stack, pid and thread */
     uint32_t *by_stack;  /* likewise the first sample of each stack */
     size_t buckets;      /* of both; a power of two above twice the samples */
@@ -210,13 +210,16 @@ static int grow_buckets(struct profile *profile)
 
 static int grow_blocks(struct profile *profile)
 {
-    struct entry **block = realloc(profile->block, (profile->blocks + 1) * sizeof(*block));
-
-    if (!block)
-        return -ENOMEM;
-    profile->block = block;
-    block[profile->blocks] = malloc(BLOCK_SAMPLES * sizeof(struct entry));
-    if (!block[profile->blocks])
+    if (profile->blocks == profile->block_room) {
+        size_t room = profile->block_room ? 2 * profile->block_room : 1;
+        struct entry **block = realloc(profile->block, room * sizeof(*block));
+        if (!block)
+            return -ENOMEM;
+        profile->block = block;
+        profile->block_room = room;
+    }
+    profile->block[profile->blocks] = malloc(BLOCK_SAMPLES * sizeof(struct entry));
+    if (!profile->block[profile->blocks])
         return -ENOMEM;
     profile->blocks++;
     return 0;

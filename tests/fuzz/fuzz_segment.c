@@ -36,7 +36,12 @@ static const struct {
     {offsetof(struct segment, bank[1].sample), 4 * sizeof(struct seg_sample)},
     {offsetof(struct segment, bank[1].stack_word), 64 * sizeof(uint64_t)},
 };
-enum { REGIONS = sizeof regions / sizeof regions[0], MOST_INPUT = 4096, ROUND_NS = 100 * 1000 * 1000 };
+enum {
+    REGIONS = sizeof regions / sizeof regions[0],
+    MOST_INPUT = 4096,
+    SYMBOLS_USES = 4096,
+    ROUND_NS = 100 * 1000 * 1000
+};
 
 static struct segment *segment;
 static int memfd = -1;
@@ -141,9 +146,23 @@ static const uint8_t *patch(const uint8_t *data, const uint8_t *end)
     return data;
 }
 
+/* Names are a session's, not a segment's: to read those of libc anew for each input would take most of the
+ * time. */
+static struct symbols *get_symbols(void)
+{
+    static struct symbols *symbols;
+    static unsigned uses;
+
+    if (uses++ % SYMBOLS_USES == 0) {
+        symbols_free(symbols);
+        symbols = symbols_new("", 4 << 20);
+    }
+    return symbols;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct symbols *symbols = symbols_new("", 1 << 20);
+    struct symbols *symbols = get_symbols();
     struct programs programs;
     struct join join = {.memfd = -1, .pidfd = -1};
     int64_t now_ns = monotonic_ns();
@@ -171,6 +190,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         target_free(target);
     }
     programs_free(&programs);
-    symbols_free(symbols);
     return 0;
 }

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Names that a program chooses, on their way out: three strings, each ended by a NUL, are a program, a
+   service and labels, and a function, a file and a thread. Directories, pprof, the report, thread dumps,
+   series and mangled names are made of them. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "uploader/demangle.h"
+#include "uploader/names.h"
+#include "uploader/pairs.h"
+#include "uploader/profile.pb-c.h"
+#include "uploader/report.h"
+#include "uploader/series.h"
+#include "uploader/threads_text.h"
+#include "uploader/utf8.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { MOST_TEXT = 1024 };
+
+static void check(bool right)
+{
+    if (!right)
+        abort();
+}
+
+/* Two ids of the same bytes, divided in another place. */
+static void check_directories(const struct program_id *id)
+{
+    char text[ID_TEXT_BYTES], other_text[ID_TEXT_BYTES], name[DIRECTORY_NAME_BYTES], moved[MOST_TEXT + 2];
+    struct program_id other = *id;
+
+    snprintf(moved, sizeof moved, "%s,", id->service);
+    other.service = moved;
+    id_text(id, text);
+    id_text(&other, other_text);
+    check(strcmp(text, other_text) != 0);
+    check(utf8_is_valid(text));
+    for (unsigned n = 0; n < 3; n++) {
+        directory_name(id, n, name);
+        check(*name && *name != '.' && !strchr(name, '/') && strlen(name) < DIRECTORY_NAME_BYTES &&
+              utf8_is_valid(name));
+        for (const char *c = name; *c; c++)
+            check((unsigned char)*c >= 0x20 && *c != 0x7f);
+    }
+}
+
+static void check_pprof(const struct profile *profile, const struct profile_meta *meta)
+{
+    Cprof__Profile *back;
+    uint8_t *encoded;
+    size_t length;
+
+    check(!profile_encode(profile, meta, false, &encoded, &length));
+    back = cprof__profile__unpack(NULL, length, encoded);
+    check(back && back->n_sample == 1);
+    for (size_t i = 0; i < back->n_string_table; i++)
+        check(utf8_is_valid(back->string_table[i]));
+    cprof__profile__free_unpacked(back, NULL);
+    free(encoded);
+}
+
+static void check_report(const struct upload *upload)
+{
+    struct report *report = report_new();
+    char *page, *json;
+    size_t length;
+    FILE *out = open_memstream(&page, &length);
+
+    check(report && out && !report_update(report, upload, upload->program));
+    check(!report_write(report, out));
+    fclose(out);
+    json = strstr(page, "{\"version\"");
+    check(json != NULL);
+    *strstr(json, "</script>") = 0;
+    check(utf8_is_valid(json) && !strpbrk(json, "<>"));
+    report_free(report);
+    free(page);
+}
+
+static void add_label(void *context, const char *name, const char *value)
+{
+    series_add(context, name, value, false);
+}
+
+static void add_nothing(void *context, const char *name, const char *value)
+{
+    (void)context;
+    check(name && value);
+}
+
+static void check_series(const struct program_id *id, const struct profile_kind *kind)
+{
+    struct series series = {.kind = kind};
+    struct series_request request;
+
+    series_add(&series, "service_name", id->service, true);
+    pairs_read(id->labels, false, add_label, &series);
+    pairs_read(id->labels, true, add_label, &series);
+    check(!series_push_request(&series, (const uint8_t *)"x", 1, &request));
+    free(request.path), free(request.content_type), free(request.body);
+    check(!series_ingest_request(&series, 0, 1, (const uint8_t *)"x", 1, &request));
+    for (const char *c = request.path; *c; c++)
+        check((unsigned char)*c > 0x20 && (unsigned char)*c < 0x7f);
+    free(request.path), free(request.content_type), free(request.body);
+    series_free(&series);
+}
+
+static void check_profiles(const struct program_id *id)
+{
+    struct symbol_module module = {.path = id->labels, .name = id->labels, .id = 1};
+    struct symbol_line line = {
+        .function = id->program, .linkage = id->service, .file = id->labels, .line = 1};
+    struct symbol_location location = {&module, 1, 1, 1, &line};
+    const struct symbol_location *const frame[] = {&location};
+    const struct profile_meta meta = {.program = id->program, .with_labels = true};
+    struct profile *profile = profile_new(&profile_kinds[KIND_ID_THREADS], 10);
+    struct profile_sample sample = {
+        .pid = 1,
+        .frames = 1,
+        .thread = id->service,
+        .frame = frame,
+        .value = {1},
+        .about = {
+            .tid = 2, .state = id->program, .wait = id->labels, .holder = 3, .holder_name = id->service}};
+    const struct upload upload = {.id = id,
+                                  .program = id->program,
+                                  .service = id->service,
+                                  .labels = id->labels,
+                                  .merged = {[KIND_ID_THREADS] = profile},
+                                  .final = true};
+    char *text;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+
+    check(profile && out && !profile_add_thread(profile, &sample, NULL));
+    check_pprof(profile, &meta);
+    check_report(&upload);
+    threads_text_write(out, profile, THREADS_GROUPED);
+    threads_text_write(out, profile, THREADS_EACH);
+    fclose(out);
+    free(text);
+    profile_free(profile);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static char text[3][MOST_TEXT + 1];
+    const struct program_id id = {text[0], text[1], text[2]};
+    const uint8_t *end = data + size;
+    char name[DEMANGLE_MOST];
+
+    for (int i = 0; i < 3; i++) {
+        size_t length = strnlen((const char *)data, (size_t)(end - data));
+        size_t taken = length < MOST_TEXT ? length : MOST_TEXT;
+        memcpy(text[i], data, taken);
+        text[i][taken] = 0;
+        data += length + (length < (size_t)(end - data));
+    }
+    check_directories(&id);
+    check_profiles(&id);
+    check_series(&id, &profile_kinds[KIND_ID_CPU]);
+    check(demangle(text[0], name) == strlen(name));
+    demangle_is_mangled(text[0]);
+    pairs_read_json(text[2], add_nothing, NULL);
+    return 0;
+}
