@@ -10,6 +10,7 @@
 #include "target.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -60,12 +61,14 @@ struct sample_copy {
 };
 
 enum sample_state { SAMPLE_SAME, SAMPLE_NEW, SAMPLE_ABSURD };
-static enum sample_state sample_read(struct seg_sample *sample, struct sample_copy *copy)
+/* drained: what of it was read before, where that is not acknowledged yet; or NULL. */
+static enum sample_state sample_read(struct seg_sample *sample, const uint64_t *drained,
+                                     struct sample_copy *copy)
 {
     enum sample_state state = SAMPLE_SAME;
     for (int i = 0; i < LAYOUT_VALUES; i++) {
         copy->value[i] = atomic_load_explicit(&sample->value[i], memory_order_relaxed);
-        copy->acked[i] = atomic_load_explicit(&sample->acked[i], memory_order_relaxed);
+        copy->acked[i] = drained ? drained[i] : atomic_load_explicit(&sample->acked[i], memory_order_relaxed);
         copy->large |= copy->value[i] >> LARGE_SHIFT != 0;
         if (copy->value[i] == copy->acked[i])
             continue;
@@ -78,10 +81,10 @@ static enum sample_state sample_read(struct seg_sample *sample, struct sample_co
 }
 
 /* Only we write acked: no other order is needed than the program's own. */
-static void sample_ack(struct seg_sample *sample, const struct sample_copy *copy)
+static void sample_ack(struct seg_sample *sample, const uint64_t value[LAYOUT_VALUES])
 {
     for (int i = 0; i < LAYOUT_VALUES; i++)
-        atomic_store_explicit(&sample->acked[i], copy->value[i], memory_order_relaxed);
+        atomic_store_explicit(&sample->acked[i], value[i], memory_order_relaxed);
 }
 
 static int64_t rounded(uint64_t value, unsigned shift)
@@ -129,13 +132,14 @@ static int sample_add(struct target *target, uint32_t generation, uint64_t key,
     return rc;
 }
 
-static void sample_drain(struct target *target, uint32_t generation, struct seg_sample *sample)
+static void sample_drain(struct target *target, uint32_t generation, struct seg_sample *sample,
+                         uint64_t *drained)
 {
     static const uint64_t nothing[LAYOUT_VALUES];
     /* Pairs with the release of the target's insertion: the stack is complete. */
     uint64_t key = atomic_load_explicit(&sample->key, memory_order_acquire);
     struct sample_copy copy = {0};
-    enum sample_state state = key ? sample_read(sample, &copy) : SAMPLE_SAME;
+    enum sample_state state = key ? sample_read(sample, drained, &copy) : SAMPLE_SAME;
     int rc;
 
     /* The uploader before us had these in its merged profiles; it pushed them, and they are gone with it. */
@@ -151,7 +155,46 @@ static void sample_drain(struct target *target, uint32_t generation, struct seg_
         return; /* not acknowledged: the next round tries again */
     if (rc)
         program_count_malformed(target->program);
-    sample_ack(sample, &copy);
+    if (drained)
+        memcpy(drained, copy.value, sizeof copy.value);
+    else
+        sample_ack(sample, copy.value);
+}
+
+/* Room for so many samples. Without memory what is read is acknowledged at once. */
+static void drained_cover(struct drained *drained, struct seg_bank *bank, uint32_t samples)
+{
+    uint64_t(*grown)[LAYOUT_VALUES];
+
+    if (samples <= drained->count)
+        return;
+    grown = realloc(drained->value, samples * sizeof *grown);
+    if (!grown)
+        return;
+    drained->value = grown;
+    for (uint32_t i = drained->count; i < samples; i++)
+        for (int v = 0; v < LAYOUT_VALUES; v++)
+            grown[i][v] = atomic_load_explicit(&bank->sample[i].acked[v], memory_order_relaxed);
+    drained->count = samples;
+}
+
+void drain_forget(struct target *target, unsigned index)
+{
+    free(target->drained[index].value);
+    target->drained[index] = (struct drained){0};
+}
+
+void drain_commit(struct target *target, unsigned index)
+{
+    struct seg_bank *bank = &target->segment->bank[index];
+    const struct drained *drained = &target->drained[index];
+
+    if (!drained->count)
+        return;
+    for (uint32_t i = 0; i < drained->count; i++)
+        sample_ack(&bank->sample[i], drained->value[i]);
+    drain_forget(target, index);
+    madvise(bank, sizeof *bank, MADV_DONTNEED);
 }
 
 void drain_bank(struct target *target, unsigned index)
@@ -162,8 +205,10 @@ void drain_bank(struct target *target, unsigned index)
 
     if (samples > LAYOUT_SAMPLES)
         samples = LAYOUT_SAMPLES;
+    drained_cover(&target->drained[index], bank, samples);
     for (uint32_t i = 0; i < samples; i++)
-        sample_drain(target, generation, &bank->sample[i]);
+        sample_drain(target, generation, &bank->sample[i],
+                     i < target->drained[index].count ? target->drained[index].value[i] : NULL);
     /* What was read stays in the memfd and only leaves our resident set. */
     madvise(bank, sizeof *bank, MADV_DONTNEED);
 }

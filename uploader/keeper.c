@@ -18,7 +18,7 @@
 #include "options.h"
 
 enum { FIRST_FREE_FD = 10, END_MS = 200 };
-#define RETRY_NS (2 * SECOND_NS)
+#define RETRY_NS (SECOND_NS / 5)
 
 static struct keeper_board nowhere;
 static struct keeper_board *touched_board = &nowhere;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "names.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -117,4 +118,34 @@ void id_text(const struct program_id *id, char text[ID_TEXT_BYTES])
         put_escaped(&writer, lines[i].value, "%");
     }
     put(&writer, "\n", 1);
+}
+
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* One line, without its head. */
+static const char *read_line(const char *text, const char *head, char value[ID_TEXT_BYTES])
+{
+    size_t used = 0;
+
+    if (strncmp(text, head, strlen(head)) != 0)
+        return NULL;
+    for (text += strlen(head); *text && *text != '\n' && used + 1 < ID_TEXT_BYTES; text++) {
+        int high = *text == '%' ? hex_digit(text[1]) : -1, low = high < 0 ? -1 : hex_digit(text[2]);
+        value[used++] = low < 0 ? *text : (char)(high << 4 | low);
+        text += low < 0 ? 0 : 2;
+    }
+    value[used] = 0;
+    return *text == '\n' ? text + 1 : NULL;
+}
+
+int id_read(const char *text, char program[ID_TEXT_BYTES], char service[ID_TEXT_BYTES],
+            char labels[ID_TEXT_BYTES])
+{
+    text = read_line(text, "program ", program);
+    text = text ? read_line(text, "service ", service) : NULL;
+    text = text ? read_line(text, "labels ", labels) : NULL;
+    return text && !*text ? 0 : -EINVAL;
 }

@@ -26,6 +26,10 @@ enum {
    number, should another program have both. */
 void directory_name(const struct program_id *id, unsigned n, char name[DIRECTORY_NAME_BYTES]);
 
+/* Reads such a text back. 0 or -EINVAL. */
+int id_read(const char *text, char program[ID_TEXT_BYTES], char service[ID_TEXT_BYTES],
+            char labels[ID_TEXT_BYTES]);
+
 /* The id as lines of text, different for each. */
 void id_text(const struct program_id *id, char text[ID_TEXT_BYTES]);
 

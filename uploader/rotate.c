@@ -83,6 +83,7 @@ static void bank_empty(struct target *target, unsigned bank)
     drain_each_live(target, want_stack, &keep);
     want_created(target, keep);
     stacks_forget(target->stacks, keep);
+    drain_forget(target, bank);
     target->warmed[bank] = 0;
     target->has_large = false;
     if (fallocate(target->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, start,

@@ -14,13 +14,15 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "restore.h"
 #include "proc_text.h"
 
+#define TELL_MOST_NS (5 * SECOND_NS)
 #define ENDED_BYTES  (INT64_C(64) << 20)
 #define TICK_NS      SECOND_NS
 #define SEND_TICK_NS (200 * MS_NS) /* while uploads wait for the network */
 #define HURRY_NS     (100 * MS_NS) /* while a target waits for us, or may, or fills its tables */
-enum { EVENTS = 64, ACCEPTS = 256, ANCESTORS = 16, LOOK_SHARE = 64, LOOKS_AVERAGED = 8 };
+enum { TELL_MS = 100, EVENTS = 64, ACCEPTS = 256, ANCESTORS = 16, LOOK_SHARE = 64, LOOKS_AVERAGED = 8 };
 #define SYMBOLS_MEMORY (12u << 20)
 
 static int watch(struct session *session, int fd, void *what)
@@ -112,8 +114,13 @@ static int open_keeper(struct session *session)
         return rc;
     session->keeper.keeps_stderr = session->options->keeps_stderr;
     options_stay(session->options);
-    if (session->options->keeper_fd != -1)
+    if (session->options->keeper_fd != -1) {
+        session->is_restoring = true;
+        session->told_until_ns = monotonic_ns() + TELL_MOST_NS;
         return watch(session, session->keeper.control, &session->keeper);
+    }
+    session->is_first = true;
+    atomic_store_explicit(&session->keeper.board->start_ns, clock_ns(CLOCK_REALTIME), memory_order_relaxed);
     start_keeper(session);
     return 0;
 }
@@ -216,6 +223,13 @@ static void release_written(struct session *session)
 {
     size_t left = 0;
 
+    for (size_t i = 0; i < session->targets; i++) {
+        struct target *target = session->target[i];
+        if (target->committed_ns != target->program->interval_done_ns)
+            target_commit(target);
+        target->committed_ns = target->program->interval_done_ns;
+    }
+
     for (size_t i = 0; i < session->endeds; i++) {
         const struct session_ended *ended = &session->ended[i];
         if ((ended->program->merged_done_ns > ended->ended_ns &&
@@ -302,6 +316,23 @@ static void keep_all(struct session *session)
     }
 }
 
+/* What is left of processes that had ended before the uploader before us did, or, where its keeper died with
+   it, before a process of its session came to us with a copy of its segment: whose files those are that were
+   written since that process began. */
+static void restore(struct session *session, int64_t since_ns, bool without_living)
+{
+    const struct restore_without without = {&session->kept_pids, without_living};
+
+    session->is_restoring = false;
+    for (size_t i = 0; i < session->sinks; i++) {
+        int directory = sink_files_directory(session->sink[i]);
+        if (directory >= 0)
+            restore_programs(&session->programs, directory, since_ns, &without);
+    }
+    table_free(&session->kept_pids);
+    session->kept_pids = (struct table){0};
+}
+
 static void refuse(struct session *session, const struct join *join)
 {
     keeper_tell(&session->keeper, KEEPER_RELEASE, join->id);
@@ -324,6 +355,9 @@ void session_join(struct session *session, const struct join *given)
         return;
     }
     target->is_kept = is_kept;
+    target->committed_ns = target->program->interval_done_ns;
+    if (join->was_kept && join->pid && target->resumed)
+        table_put(&session->kept_pids, (uint64_t)join->pid, session);
     if (!join->has_ended)
         replace_target(session, target);
     if (add_target(session, target)) {
@@ -333,6 +367,9 @@ void session_join(struct session *session, const struct join *given)
         return;
     }
     session->joined++;
+    if (session->is_first && target->segment->header.flags & SEGMENT_RESUMED)
+        restore(session, (int64_t)(target->segment->header.start_realtime_ns & INT64_MAX), true);
+    session->is_first = false;
     log_info("%s[%d] %s", target->program->name, (int)target->pid, join->was_kept ? "kept" : "joined");
     /* Without a pidfd the process is gone, or out of our sight: what it has recorded so far is all we can be
      * sure of. */
@@ -356,6 +393,17 @@ static void join_kept(struct session *session, const struct join *join)
         target_free(old);
     }
     keeper_tell(&session->keeper, KEEPER_RELEASE, join->id);
+}
+
+/* No profile is written before all is there that belongs to it. */
+static bool is_telling(struct session *session)
+{
+    if (session->keeper.is_telling && monotonic_ns() >= session->told_until_ns)
+        session->keeper.is_telling = false;
+    if (!session->keeper.is_telling && session->is_restoring) {
+        restore(session, atomic_load_explicit(&session->keeper.board->start_ns, memory_order_relaxed), false);
+    }
+    return session->keeper.is_telling;
 }
 
 static void keeper_ready(struct session *session)
@@ -415,6 +463,7 @@ static void round_all(struct session *session)
         target_drain(session->target[i]);
     keeper_touch(0);
     programs_upload_all(&session->programs, session->sink, session->sinks);
+    release_written(session);
     session->next_round_ns = monotonic_ns() + session->interval_ns;
 }
 
@@ -547,8 +596,8 @@ void session_run(struct session *session)
 {
     struct epoll_event event[EVENTS];
 
-    while (session->keeper.is_telling || !session->ops->is_over(session, monotonic_ns())) {
-        int timeout_ms = work(session), count;
+    while (is_telling(session) || !session->ops->is_over(session, monotonic_ns())) {
+        int timeout_ms = session->keeper.is_telling ? TELL_MS : work(session), count;
         keeper_touch(0);
         atomic_fetch_add_explicit(&session->keeper.board->beats, 1, memory_order_relaxed);
         count = epoll_wait(session->epoll_fd, event, EVENTS, timeout_ms);
@@ -597,6 +646,7 @@ static void close_if_open(int fd)
 void session_close(struct session *session)
 {
     door_close(&session->door);
+    table_free(&session->kept_pids);
     keeper_done(&session->keeper);
     keeper_close(&session->keeper);
     close_if_open(session->listen_fd);

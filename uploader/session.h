@@ -52,6 +52,10 @@ struct session {
     size_t endeds;
     int64_t ended_bytes;
     bool is_finishing;
+    bool is_first;          /* no target has joined the session's first uploader */
+    bool is_restoring;      /* what files have of an uploader before us is still to be read */
+    int64_t told_until_ns;  /* no longer is waited for the keeper */
+    struct table kept_pids; /* of processes that an uploader before us had */
     struct target **target;
     size_t targets, capacity;
     struct table by_pid, by_address; /* the same targets; of those without a pid, by_pid has the last one */

@@ -51,4 +51,7 @@ struct sink {
 struct sink *sink_files_new(const struct options *options);
 struct sink *sink_pyroscope_new(const struct options *options);
 
+/* Where a sink for files writes to, borrowed; -1: it is none. */
+int sink_files_directory(const struct sink *sink);
+
 #endif

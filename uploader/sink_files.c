@@ -393,6 +393,11 @@ static void files_free(struct sink *sink)
 
 static const struct sink_ops files_ops = {"files", files_take, files_work, files_free};
 
+int sink_files_directory(const struct sink *sink)
+{
+    return sink->ops == &files_ops ? ((const struct sink_files *)sink)->directory : -1;
+}
+
 struct sink *sink_files_new(const struct options *options)
 {
     struct sink_files *files;

@@ -536,6 +536,22 @@ const struct symbol_location *symbols_locate(struct symbols *symbols, const stru
     return slot_fill(symbols, slot, module, 0, address, line, count, start);
 }
 
+const struct symbol_location *symbols_restore(struct symbols *symbols, const struct symbol_module *module,
+                                              uint64_t address, const struct symbol_line *line,
+                                              unsigned count)
+{
+    if (!locations_grow(symbols))
+        return &symbols->no_memory;
+    struct location_slot *slot = location_slot(symbols, module, 0, address);
+    if (slot->location)
+        return slot->location;
+    if (is_full(symbols))
+        return no_room(symbols);
+    symbols->slots_used++;
+    *slot = (struct location_slot){location_new(symbols, module, address, line, count), 0, true};
+    return slot->location;
+}
+
 const struct symbol_location *symbols_special(struct symbols *symbols, const char *name)
 {
     const char *text = symbols_intern(symbols, name);

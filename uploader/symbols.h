@@ -66,6 +66,11 @@ const struct symbol_module *symbols_module(struct symbols *symbols, const char *
 const struct symbol_location *symbols_locate(struct symbols *symbols, const struct symbol_source *source,
                                              const struct symbol_module *module, uint64_t address);
 
+/* An address whose names are known already: those that were found before count. */
+const struct symbol_location *symbols_restore(struct symbols *symbols, const struct symbol_module *module,
+                                              uint64_t address, const struct symbol_line *line,
+                                              unsigned count);
+
 /* A made-up frame such as "[truncated]" or "[stacks beyond the ceiling]". */
 const struct symbol_location *symbols_special(struct symbols *symbols, const char *name);
 

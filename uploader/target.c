@@ -252,6 +252,21 @@ static int64_t clock_offset(const struct target *target)
                      (uint64_t)(monotonic_ns() - clock_ns(CLOCK_REALTIME)));
 }
 
+/* What an uploader before us acknowledged is in its segment; but for what stood in tables that were emptied,
+   which is in that uploader's files alone (restore.c). */
+static bool is_resumed(const struct target *target, const struct join *join)
+{
+    uint32_t generation = 0;
+
+    if (!join->was_kept)
+        return target->segment->header.flags & SEGMENT_RESUMED;
+    for (unsigned b = 0; b < LAYOUT_BANKS; b++) {
+        uint32_t of_bank = atomic_load_explicit(&target->segment->bank[b].generation, memory_order_relaxed);
+        generation = of_bank > generation ? of_bank : generation;
+    }
+    return generation < 2;
+}
+
 int target_attach(struct programs *programs, struct symbols *symbols, const struct join *given,
                   struct target **result)
 {
@@ -279,7 +294,7 @@ int target_attach(struct programs *programs, struct symbols *symbols, const stru
     target->source.pid = target->segment->header.pid;
     target->clock_offset_ns = clock_offset(target);
     target->image = image_of(join->has_ended ? 0 : target->pid);
-    target->resumed = join->was_kept || target->segment->header.flags & SEGMENT_RESUMED;
+    target->resumed = is_resumed(target, join);
     target->stacks = stacks_new(target->segment, symbols, &target->source);
     target->wall = wall_new(target, wall_since(target));
     if (!target->stacks || !target->wall || program_find(target)) {
@@ -305,6 +320,8 @@ void target_free(struct target *target)
 {
     if (target->program)
         program_leave(target->program, target->pid, target->wall ? wall_until(target->wall) : monotonic_ns());
+    for (unsigned b = 0; b < LAYOUT_BANKS; b++)
+        drain_forget(target, b);
     wall_free(target->wall);
     stacks_free(target->stacks);
     symbols_process_ended(target->programs->symbols, &target->source);
@@ -573,10 +590,18 @@ static void account_times(struct target *target)
 {
     take_periods(target); /* they may have been changed meanwhile */
     wall_drain(target);
-    atomic_store_explicit(&target->segment->control.wall_acked_ns,
-                          (uint64_t)(wall_until(target->wall) + target->clock_offset_ns),
-                          memory_order_relaxed);
+    target->wall_drained_ns = (uint64_t)(wall_until(target->wall) + target->clock_offset_ns);
     target->resumed = false;
+}
+
+void target_commit(struct target *target)
+{
+    for (unsigned b = 0; b < LAYOUT_BANKS; b++)
+        drain_commit(target, b);
+    if (target->wall_drained_ns)
+        atomic_store_explicit(&target->segment->control.wall_acked_ns, target->wall_drained_ns,
+                              memory_order_relaxed);
+    target->wall_drained_ns = 0;
 }
 
 void target_drain_times(struct target *target)
@@ -633,6 +658,7 @@ void target_resume(struct target *target, struct target *old)
 {
     /* Without another look: its slots stand still since the copy was made, and the process goes on. */
     target_drain_times(old);
+    target_commit(old);
     for (unsigned b = 0; b < LAYOUT_BANKS; b++)
         acked_copy(&target->segment->bank[b], &old->segment->bank[b]);
     memcpy(target->counter, old->counter, sizeof target->counter);

@@ -25,6 +25,12 @@ struct image_id {
     uint64_t code, stack;
 };
 
+/* What was read of a bank's samples and is not in the sinks yet: acked will be that. */
+struct drained {
+    uint64_t (*value)[LAYOUT_VALUES];
+    uint32_t count;
+};
+
 struct target {
     struct segment *segment;
     int memfd, pidfd;
@@ -43,6 +49,9 @@ struct target {
     const char *name[LAYOUT_NAMES]; /* interned; NULL: not read yet */
     uint64_t counter[COUNTERS];     /* as of the last round */
     uint32_t warmed[LAYOUT_BANKS];  /* samples whose stacks are named already */
+    struct drained drained[LAYOUT_BANKS];
+    uint64_t wall_drained_ns; /* the same for wall_acked_ns; 0: nothing */
+    int64_t committed_ns;     /* interval_done_ns of the program when it was */
     uint32_t adopt_ticks;
     int64_t warm_ns, warm_gap_ns; /* when new ones are named next, and the pause after that */
     bool has_state;               /* its live allocations or threads are in the program's profiles */
@@ -72,6 +81,10 @@ void target_drain(struct target *target);
 /* Between rounds: samples, and the times that go with them. */
 void target_drain_times(struct target *target);
 
+/* After an upload: what was read since the last one is acknowledged in the segment. Whoever kills us before
+   then makes our successor read it again. */
+void target_commit(struct target *target);
+
 /* Asked once a second: its process has executed another program, which did not join. */
 bool target_is_replaced(const struct target *target);
 
@@ -97,6 +110,8 @@ int64_t target_time(const struct target *target, uint64_t its_ns);
 
 /* drain.c: the parts of a round. */
 void drain_bank(struct target *target, unsigned bank);
+void drain_commit(struct target *target, unsigned bank);
+void drain_forget(struct target *target, unsigned bank); /* the bank was emptied */
 void drain_live(struct target *target);
 void drain_created(struct target *target);
 void drain_counters(struct target *target);

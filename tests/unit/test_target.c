@@ -157,6 +157,8 @@ static void test_differences(void **state)
     target_drain(f->target);
     assert_int_equal(total(f, false, KIND_ID_CPU, 0), 5);
     assert_int_equal(total(f, false, KIND_ID_CPU, 1), 50000000);
+    assert_int_equal(sample->acked[2], 0); /* nobody has it but us */
+    target_commit(f->target);
     assert_int_equal(sample->acked[2], 50000000);
     next_interval(f);
     sample->value[1] += 2;

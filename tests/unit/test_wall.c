@@ -109,6 +109,7 @@ static void test_after_another_uploader(void **state)
     assert_int_equal(profile_total(f->programs.program[0]->merged[KIND_ID_CPU], 1), 9 * SECOND_NS);
     assert_int_equal(profile_total(f->programs.program[0]->merged[KIND_ID_WALL], 1), 30 * SECOND_NS);
     assert_int_equal(profile_total(f->programs.program[0]->merged[KIND_ID_OFF_CPU], 1), 21 * SECOND_NS);
+    target_commit(f->target);
     assert_int_equal(f->segment->control.wall_acked_ns, now_ns + 10 * SECOND_NS);
 }
 
@@ -170,6 +171,7 @@ static int64_t begin_again(struct fixture *f, int64_t ago_ns)
     struct join join = {.pid = getpid(), .memfd = dup(f->memfd), .pidfd = -1};
     int64_t now_ns = monotonic_ns();
 
+    target_commit(f->target);
     f->segment->header.flags |= SEGMENT_NS_TICKS;
     f->segment->header.start_monotonic_ns = f->segment->header.start_ticks = (uint64_t)(now_ns - ago_ns);
     f->segment->control.wall_acked_ns = 0;
