@@ -18,7 +18,7 @@
 #include "launch.h"
 
 static const struct timespec moment = {0, 1000000};
-static const uint64_t long_silence_ns = UINT64_C(15000000000);
+static const uint64_t long_silence_ns = UINT64_C(5000000000);
 static bool is_first, may_speak;
 static const char *tried_path; /* the uploader that could not be started */
 
@@ -178,9 +178,9 @@ static int hand_over(int memfd, const struct segment *segment)
     return result;
 }
 
-/* A pid of 0: the one that answers is in a namespace that we cannot see, so it cannot be compared. Another
-   one has got, or is just getting, our segment from its keeper: only where that never happens it is given a
-   copy. */
+/* A peer's pid of 0: the one that answers is in a namespace that we cannot see, so it cannot be compared.
+   Another one than ours has got, or is just getting, our segment from its keeper: only where that never
+   happens it is given a copy. Without one of ours, whoever received our segment died of it. */
 static bool uploader_alive(int uploader_pid, uint64_t silent_ns)
 {
     struct ucred peer;
@@ -192,7 +192,7 @@ static bool uploader_alive(int uploader_pid, uint64_t silent_ns)
     alive = !check_peer(fd, &peer);
     if (alive && peer.pid && peer.pid != uploader_pid) {
         let_it_read(peer.pid);
-        alive = silent_ns < long_silence_ns;
+        alive = uploader_pid && silent_ns < long_silence_ns;
     }
     sys_call(SYS_close, fd);
     return alive;

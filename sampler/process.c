@@ -375,7 +375,7 @@ static void check_at_exit(struct segment *segment)
         !atomic_compare_exchange_strong_explicit(&joining, &idle, 1, memory_order_acquire,
                                                  memory_order_relaxed))
         return;
-    ask_uploader(segment, now - heartbeat);
+    ask_uploader(segment, UINT64_MAX);
     atomic_store_explicit(&joining, 0, memory_order_release);
 }
 

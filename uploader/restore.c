@@ -86,7 +86,8 @@ static const struct symbol_module *module_of(const struct restoring *restoring, 
                           size ? build_id : NULL, size);
 }
 
-static const struct symbol_location *location_of(const struct restoring *restoring, const Cprof__Location *from)
+static const struct symbol_location *location_of(const struct restoring *restoring,
+                                                 const Cprof__Location *from)
 {
     struct symbols *symbols = restoring->programs->symbols;
     const struct symbol_module *module = module_of(restoring, from->mapping_id);
@@ -120,8 +121,8 @@ static bool is_without(const struct restore_without *without, pid_t pid)
     return table_get(without->pids, (uint64_t)pid) || (without->alive && (!kill(pid, 0) || errno == EPERM));
 }
 
-static int restore_sample(const struct restoring *restoring, struct profile *into, const Cprof__Sample *sample,
-                          const struct restore_without *without)
+static int restore_sample(const struct restoring *restoring, struct profile *into,
+                          const Cprof__Sample *sample, const struct restore_without *without)
 {
     const struct symbol_location *frame[FRAMES_MOST];
     const unsigned values = profile_get_kind(into)->values;
@@ -146,8 +147,9 @@ static int restore_sample(const struct restoring *restoring, struct profile *int
     if (!frames)
         return 0;
     memcpy(value, sample->value, values * sizeof value[0]);
-    return profile_add(into, frame, frames, (uint32_t)pid, symbols_intern(restoring->programs->symbols, thread),
-                       value, restoring->programs->overflow);
+    return profile_add(into, frame, frames, (uint32_t)pid,
+                       symbols_intern(restoring->programs->symbols, thread), value,
+                       restoring->programs->overflow);
 }
 
 int restore_profile(struct programs *programs, struct profile *into, const uint8_t *data, size_t size,
@@ -216,8 +218,8 @@ static void restore_kind(struct programs *programs, struct program *program, int
         rc = restore_profile(programs, program->merged[kind], data, size, without, &time_ns);
     free(data);
     if (rc && rc != -ENOENT)
-        log_warn("the %s profile that an earlier uploader wrote for %s cannot be read: %s", profile_kinds[kind].name,
-                 program->name, strerror(-rc));
+        log_warn("the %s profile that an earlier uploader wrote for %s cannot be read: %s",
+                 profile_kinds[kind].name, program->name, strerror(-rc));
     start_ns = time_ns - clock_ns(CLOCK_REALTIME) + monotonic_ns();
     if (!rc && time_ns > 0 && start_ns < program->start_ns)
         program->start_ns = start_ns;
@@ -243,7 +245,8 @@ static void restore_program(struct programs *programs, int directory, int64_t si
             restore_kind(programs, program, directory, since_ns, (enum profile_kind_id)kind, without);
 }
 
-void restore_programs(struct programs *programs, int directory, int64_t since_ns, const struct restore_without *without)
+void restore_programs(struct programs *programs, int directory, int64_t since_ns,
+                      const struct restore_without *without)
 {
     DIR *list = fdopendir(openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 

@@ -24,8 +24,9 @@ struct restore_without {
 int restore_profile(struct programs *programs, struct profile *into, const uint8_t *data, size_t size,
                     const struct restore_without *without, int64_t *time_ns);
 
-/* The same for all programs that have files in the directory, written since then (CLOCK_REALTIME). Threads are
-   shown of live processes only, and are left out. */
-void restore_programs(struct programs *programs, int directory, int64_t since_ns, const struct restore_without *without);
+/* The same for all programs that have files in the directory, written since then (CLOCK_REALTIME). Threads
+   are shown of live processes only, and are left out. */
+void restore_programs(struct programs *programs, int directory, int64_t since_ns,
+                      const struct restore_without *without);
 
 #endif

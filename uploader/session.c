@@ -406,28 +406,6 @@ static bool is_telling(struct session *session)
     return session->keeper.is_telling;
 }
 
-static void keeper_ready(struct session *session)
-{
-    struct join join;
-
-    for (int i = 0; i < ACCEPTS; i++) {
-        int rc = keeper_next(&session->keeper, &join);
-        if (rc == -EAGAIN)
-            return;
-        if (!rc)
-            join_kept(session, &join);
-        if (rc != -EPIPE)
-            continue;
-        log_info("the keeper has died");
-        close(session->keeper.control);
-        session->keeper.control = -1;
-        session->keeper.is_telling = false;
-        start_keeper(session);
-        keep_all(session);
-        return;
-    }
-}
-
 void session_accept_all(struct session *session)
 {
     struct join join;
@@ -465,6 +443,38 @@ static void round_all(struct session *session)
     programs_upload_all(&session->programs, session->sink, session->sinks);
     release_written(session);
     session->next_round_ns = monotonic_ns() + session->interval_ns;
+}
+
+/* What it held of processes that have ended nobody can give to the next one: it is written now. */
+static void replace_keeper(struct session *session)
+{
+    bool held_ended = session->endeds;
+
+    log_info("the keeper has died");
+    close(session->keeper.control);
+    session->keeper.control = -1;
+    session->keeper.is_telling = false;
+    start_keeper(session);
+    keep_all(session);
+    if (held_ended)
+        round_all(session);
+}
+
+static void keeper_ready(struct session *session)
+{
+    struct join join;
+
+    for (int i = 0; i < ACCEPTS; i++) {
+        int rc = keeper_next(&session->keeper, &join);
+        if (rc == -EAGAIN)
+            return;
+        if (!rc)
+            join_kept(session, &join);
+        if (rc != -EPIPE)
+            continue;
+        replace_keeper(session);
+        return;
+    }
 }
 
 static void send_queued(struct session *session, unsigned wait_ms)

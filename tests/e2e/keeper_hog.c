@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Allocates for argv[1] seconds, a little at a time. At every moment its output says "bytes N", what was allocated so
-// far: it may be killed.
+// Allocates for argv[1] seconds, a little at a time. At every moment its output says "bytes N", what was
+// allocated so far: it may be killed.
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>

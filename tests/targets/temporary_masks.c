@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A SIGPROF of the program's own, sent while it is blocked, is handled in the first call that waits with a mask
-// without it, whether the thread blocks all signals or SIGPROF alone, and before or after the handler was set.
-// Nothing else ends such a call, nor a wait for SIGPROF: not after the thread has used CPU time either.
+// A SIGPROF of the program's own, sent while it is blocked, is handled in the first call that waits with a
+// mask without it, whether the thread blocks all signals or SIGPROF alone, and before or after the handler
+// was set. Nothing else ends such a call, nor a wait for SIGPROF: not after the thread has used CPU time
+// either.
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -61,7 +62,8 @@ static int by_sigsuspend(const struct timespec *time)
 }
 
 typedef int call(const struct timespec *time);
-static call *const calls[] = {by_ppoll, by_pselect, by_epoll_pwait, by_epoll_pwait2, by_number, by_sigsuspend};
+static call *const calls[] = {by_ppoll,        by_pselect, by_epoll_pwait,
+                              by_epoll_pwait2, by_number,  by_sigsuspend};
 
 static void *wait_in_each(void *mask)
 {
