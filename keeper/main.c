@@ -26,7 +26,8 @@
 enum {
     LOOK_MS = 5000,   /* between two looks whether the uploader moves */
     STUCK_LOOKS = 12, /* after which it is taken for dead */
-    QUICK_S = 10,     /* an uploader that dies sooner was started in vain */
+    QUICK_S = 2,      /* an uploader that dies sooner was started in vain */
+    QUICK_FREE = 3,   /* so many are replaced at once */
     QUICK_MOST = 20,
     BLAMES_MOST = 3, /* deaths while it was read, after which a target is given up */
     DELAY_MS = 100,
@@ -300,9 +301,9 @@ static void replace_uploader(void)
     state.quick = now_s() - state.started_s < QUICK_S ? state.quick + 1 : 0;
     if (state.quick > QUICK_MOST)
         _exit(1);
-    for (unsigned i = 2; i < state.quick && delay < DELAY_MOST_MS; i++)
+    for (unsigned i = QUICK_FREE + 1; i < state.quick && delay < DELAY_MOST_MS; i++)
         delay *= 2;
-    if (state.quick > 1)
+    if (state.quick > QUICK_FREE)
         pause_ms(delay < DELAY_MOST_MS ? delay : DELAY_MOST_MS);
     start_uploader();
 }

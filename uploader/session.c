@@ -395,17 +395,6 @@ static void join_kept(struct session *session, const struct join *join)
     keeper_tell(&session->keeper, KEEPER_RELEASE, join->id);
 }
 
-/* No profile is written before all is there that belongs to it. */
-static bool is_telling(struct session *session)
-{
-    if (session->keeper.is_telling && monotonic_ns() >= session->told_until_ns)
-        session->keeper.is_telling = false;
-    if (!session->keeper.is_telling && session->is_restoring) {
-        restore(session, atomic_load_explicit(&session->keeper.board->start_ns, memory_order_relaxed), false);
-    }
-    return session->keeper.is_telling;
-}
-
 void session_accept_all(struct session *session)
 {
     struct join join;
@@ -445,6 +434,17 @@ static void round_all(struct session *session)
     session->next_round_ns = monotonic_ns() + session->interval_ns;
 }
 
+/* No profile is written before all is there that belongs to it. */
+static bool is_telling(struct session *session)
+{
+    if (session->keeper.is_telling && monotonic_ns() >= session->told_until_ns)
+        session->keeper.is_telling = false;
+    if (!session->keeper.is_telling && session->is_restoring) {
+        restore(session, atomic_load_explicit(&session->keeper.board->start_ns, memory_order_relaxed), false);
+    }
+    return session->keeper.is_telling;
+}
+
 /* What it held of processes that have ended nobody can give to the next one: it is written now. */
 static void replace_keeper(struct session *session)
 {
@@ -456,7 +456,7 @@ static void replace_keeper(struct session *session)
     session->keeper.is_telling = false;
     start_keeper(session);
     keep_all(session);
-    if (held_ended)
+    if (!is_telling(session) && held_ended)
         round_all(session);
 }
 

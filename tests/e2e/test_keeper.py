@@ -103,7 +103,8 @@ def test_killed_again_and_again(env):
     children = [hog(env, 3, "first"), hog(env, 14, "second")]
     end = time.monotonic() + 12
     while time.monotonic() < end:
-        time.sleep(random.uniform(0.2, 1.5))
+        wait_for(lambda: ours(env, "cprof-uploader") and ours(env, "cprof-keeper"), 5, "uploader and keeper")
+        time.sleep(random.uniform(0.3, 1.5))
         for pid in ours(env, random.choice(["cprof-uploader", "cprof-keeper"])):
             os.kill(pid, signal.SIGKILL)
     for child in children:
