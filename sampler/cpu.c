@@ -248,7 +248,7 @@ void cpu_serve_adoptions(struct segment *segment)
     for (uint32_t i = 0; i < count && i < LAYOUT_ADOPT; i++) {
         int tid = atomic_load_explicit(&segment->control.adopt[i], memory_order_relaxed);
         if (tid > 0)
-            thread_adopt_other(segment, tid);
+            thread_adopt_other(segment, tid, segment->control.adopt_name[i]);
         else if (tid < 0)
             thread_bury(segment, -tid);
     }

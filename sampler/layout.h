@@ -140,6 +140,7 @@ struct seg_control {
     _Atomic uint32_t adopt_count;        /* [U] */
     _Atomic int32_t adopt[LAYOUT_ADOPT]; /* [U] thread ids, as the target sees them: positive ones have no
                                             slot, negative ones have one but ended without a hook's notice */
+    char adopt_name[LAYOUT_ADOPT][16];   /* [U] their names, as the kernel has them */
     _Atomic uint64_t wall_acked_ns; /* [U] CLOCK_MONOTONIC until which threads' times were handed on, together
                                        with the CPU time that is acknowledged; 0: none were */
 };

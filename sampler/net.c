@@ -10,8 +10,9 @@
 
 #include "poison.h"
 
-static _Atomic int own_pid;     /* 0: not asked yet */
-static _Atomic bool is_missing; /* the kernel was built without the call, or somebody forbids it */
+static _Atomic int own_pid;         /* 0: not asked yet */
+static _Atomic bool main_has_ended; /* the kernel shows no memory by the process's number any more */
+static _Atomic bool is_missing;     /* the kernel was built without the call, or somebody forbids it */
 
 bool net_is_there(void)
 {
@@ -21,6 +22,8 @@ bool net_is_there(void)
 
 static int process_number(void)
 {
+    if (__builtin_expect(atomic_load_explicit(&main_has_ended, memory_order_relaxed), 0))
+        return (int)sys_call(SYS_gettid);
     int pid = atomic_load_explicit(&own_pid, memory_order_relaxed);
     if (__builtin_expect(pid == 0, 0)) {
         pid = (int)sys_call(SYS_getpid);
@@ -35,6 +38,10 @@ bool net_read(void *to, uintptr_t from, size_t size)
     if (!net_is_there())
         return false;
     long result = sys_call(SYS_process_vm_readv, process_number(), &local, 1, &remote, 1, 0);
+    if (__builtin_expect(result == -3 /* ESRCH */, 0) && seccomp_allows(CALL(gettid))) {
+        atomic_store_explicit(&main_has_ended, true, memory_order_relaxed);
+        result = sys_call(SYS_process_vm_readv, process_number(), &local, 1, &remote, 1, 0);
+    }
     if (result == -38 /* ENOSYS */ || result == -1 /* EPERM */)
         atomic_store_explicit(&is_missing, true, memory_order_relaxed);
     return result == (long)size;
@@ -51,4 +58,5 @@ bool net_is_resident(uintptr_t address)
 void net_forget(void)
 {
     atomic_store_explicit(&own_pid, 0, memory_order_relaxed);
+    atomic_store_explicit(&main_has_ended, false, memory_order_relaxed);
 }

@@ -299,14 +299,15 @@ static void release(struct segment *segment, uint32_t slot, int tid)
     slot_give_back(segment, slot);
 }
 
-void thread_adopt_other(struct segment *segment, int tid)
+void thread_adopt_other(struct segment *segment, int tid, const char name[16])
 {
-    static const char unnamed[16] = "";
+    char copy[16] = {0};
     uint32_t slot = find_slot(segment, tid) ? 0 : slot_take(segment);
     if (!slot)
         return;
+    memcpy(copy, name, sizeof copy - 1);
     slot_private[slot].stack_low = slot_private[slot].stack_high = 0;
-    if (occupy(segment, slot, tid, 0, unnamed) == -22) /* EINVAL: it ended since the uploader saw it */
+    if (occupy(segment, slot, tid, 0, copy) == -22) /* EINVAL: it ended since the uploader saw it */
         release(segment, slot, tid);
 }
 

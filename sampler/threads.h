@@ -69,7 +69,7 @@ void thread_renamed(pthread_t handle, const char *name);
 /* Of a CPU signal's handler: gives a thread that no hook saw a slot and a timer; frees those of one that has
  * ended. */
 struct segment;
-void thread_adopt_other(struct segment *segment, int tid);
+void thread_adopt_other(struct segment *segment, int tid, const char name[16]);
 void thread_bury(struct segment *segment, int tid);
 
 /* Of a CPU signal's handler: the calling thread was adopted with this slot, and has come by itself since. */

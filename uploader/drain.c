@@ -41,10 +41,10 @@ const char *target_thread_name(struct target *target, uint32_t index)
     struct seg_name *name;
     char raw[sizeof name->text + 1] = "", text[sizeof raw];
 
+    if (index < TARGET_NAMES && target->name[index])
+        return target->name[index];
     if (index >= LAYOUT_NAMES)
         return "";
-    if (target->name[index])
-        return target->name[index];
     name = &target->segment->name[index];
     /* Pairs with the release in the target's name table: the text is complete. */
     if (atomic_load_explicit(&name->state, memory_order_acquire) != 2)
@@ -53,6 +53,25 @@ const char *target_thread_name(struct target *target, uint32_t index)
     utf8_clean(text, sizeof text, raw, true);
     target->name[index] = programs_thread_name(target->programs, text);
     return target->name[index] ? target->name[index] : "";
+}
+
+uint32_t target_own_name(struct target *target, const char text[16])
+{
+    char clean[17];
+    const char *name;
+    uint32_t index = 1;
+
+    utf8_clean(clean, sizeof clean, text, true);
+    name = programs_thread_name(target->programs, clean);
+    for (; name && index < TARGET_NAMES; index++) {
+        if (target_thread_name(target, index) == name)
+            return index;
+        if (index >= LAYOUT_NAMES && !target->name[index]) {
+            target->name[index] = name;
+            return index;
+        }
+    }
+    return 0;
 }
 
 struct sample_copy {

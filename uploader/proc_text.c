@@ -26,7 +26,7 @@ ssize_t proc_read(const char *path, char *text, size_t size)
     return length;
 }
 
-enum { STAT_PARENT = 4, STAT_FLAGS = 9, STAT_CODE = 26, STAT_STACK = 28 };
+enum { STAT_PARENT = 4, STAT_FLAGS = 9, STAT_START = 22, STAT_CODE = 26, STAT_STACK = 28 };
 
 /* "PID (NAME) LETTER PARENT ...". NAME may hold anything, ")" and newlines too; the last ")" ends it. Fields
    are counted from 1. */
@@ -50,6 +50,8 @@ bool proc_stat_parse(const char *text, struct proc_stat *stat)
             parsed.parent = value <= INT_MAX ? (pid_t)value : 0;
         else if (field == STAT_FLAGS)
             parsed.flags = (unsigned)value;
+        else if (field == STAT_START)
+            parsed.start = value;
         else if (field == STAT_CODE)
             parsed.code = value;
         else if (field == STAT_STACK)

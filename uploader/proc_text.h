@@ -17,6 +17,7 @@ struct proc_stat {
     char name[16]; /* as it is, whatever the bytes */
     pid_t parent;
     unsigned flags;       /* the kernel's PF_* */
+    uint64_t start;       /* in the kernel's ticks (sysconf(_SC_CLK_TCK)) of CLOCK_BOOTTIME */
     uint64_t code, stack; /* addresses of the program's code and first stack; 0 or 1 to who may not know */
 };
 bool proc_stat_parse(const char *text, struct proc_stat *stat);

@@ -24,6 +24,7 @@
 enum {
     WARM_MS = 50,         /* most time spent on names ahead of a round, per target and second */
     STATUS_BYTES = 16384, /* of /proc/PID/status: a line of it lists all groups */
+    DIFFERENCE = 256, /* threads without a slot, and slots without a thread, that are looked at in a second */
     ADOPT_TICKS = 10, /* seconds after which threads are compared with slots though their numbers are equal */
 };
 
@@ -446,15 +447,15 @@ static struct ids ids_of_slots(const struct target *target)
     return ids;
 }
 
-/* What stands in one of the two only: threads without a slot, and slots whose thread has ended. */
-static uint32_t adopt_list(struct seg_control *control, const struct ids *tasks, const struct ids *slots)
+/* What stands in one of the two only: threads without a slot, and (negative) slots whose thread has ended. */
+static unsigned list_difference(int id[DIFFERENCE], const struct ids *tasks, const struct ids *slots)
 {
-    uint32_t count = 0;
-    for (size_t t = 0, s = 0; count < LAYOUT_ADOPT && (t < tasks->count || s < slots->count);) {
+    unsigned count = 0;
+    for (size_t t = 0, s = 0; count < DIFFERENCE && (t < tasks->count || s < slots->count);) {
         int task = t < tasks->count ? tasks->id[t] : INT_MAX,
             slot = s < slots->count ? slots->id[s] : INT_MAX;
         if (task != slot)
-            atomic_store_explicit(&control->adopt[count++], task < slot ? task : -slot, memory_order_relaxed);
+            id[count++] = task < slot ? task : -slot;
         t += task <= slot;
         for (; s < slots->count && slots->id[s] <= task && slots->id[s] == slot; s++)
             ;
@@ -462,33 +463,60 @@ static uint32_t adopt_list(struct seg_control *control, const struct ids *tasks,
     return count;
 }
 
-/* Until the process adopts them, which it does with its next CPU sample: an idle one has none. What we have
-   written stands in the segment, so it is bounded once more where it is used. */
-static void set_strays(struct target *target, uint32_t count)
-{
-    int tid[LAYOUT_ADOPT];
-    uint32_t strays = 0;
+/* Of the process's thread; the kernel's own, for io_uring, run none of its code. */
+struct found {
+    struct stray stray[WALL_STRAYS];
+    uint32_t strays, wanted;
+};
 
-    for (uint32_t i = 0; i < count && target->segment->header.pid == target->pid; i++) {
-        int id = atomic_load_explicit(&target->segment->control.adopt[i], memory_order_relaxed);
-        if (id > 0)
-            tid[strays++] = id;
-    }
-    wall_set_strays(target, tid, strays);
+static int64_t start_of(const struct proc_stat *stat)
+{
+    double tick_ns = (double)SECOND_NS / (double)sysconf(_SC_CLK_TCK);
+    double age_ns = (double)clock_ns(CLOCK_BOOTTIME) - (double)stat->start * tick_ns;
+
+    return age_ns > 0 && age_ns < 1e18 ? monotonic_ns() - (int64_t)age_ns : monotonic_ns();
 }
 
+static void find_out(struct target *target, int id, struct found *found)
+{
+    bool is_known = id > 0 && target->segment->header.pid == target->pid;
+    struct seg_control *control = &target->segment->control;
+    struct proc_stat stat = {0};
+
+    if (is_known && task_read_stat(target->pid, id, &stat))
+        return; /* it has ended */
+    if (is_known && strchr("XZx", stat.letter))
+        return;
+    if (is_known && found->strays < WALL_STRAYS) {
+        struct stray *stray = &found->stray[found->strays++];
+        stray->tid = id;
+        memcpy(stray->name, stat.name, sizeof stray->name);
+        stray->start_ns = start_of(&stat);
+    }
+    if (found->wanted == LAYOUT_ADOPT || (is_known && task_is_kernels(&stat)))
+        return;
+    memcpy(control->adopt_name[found->wanted], stat.name, sizeof control->adopt_name[0]);
+    atomic_store_explicit(&control->adopt[found->wanted++], id, memory_order_relaxed);
+}
+
+/* Until the process adopts them, which it does with its next CPU sample, we look at threads without a slot by
+   their numbers: an idle process has none, and the kernel's threads are never adopted. */
 static void adopt_difference(struct target *target, DIR *directory)
 {
     struct seg_control *control = &target->segment->control;
     struct ids slots = ids_of_slots(target), tasks = ids_of_tasks(target, directory);
-    uint32_t count = adopt_list(control, &tasks, &slots);
+    struct found found = {0};
+    int id[DIFFERENCE];
+    unsigned count = list_difference(id, &tasks, &slots);
 
-    set_strays(target, count);
+    for (unsigned i = 0; i < count; i++)
+        find_out(target, id[i], &found);
+    wall_set_strays(target, found.stray, found.strays);
     free(slots.id);
     free(tasks.id);
-    if (!count)
+    if (!found.wanted)
         return;
-    atomic_store_explicit(&control->adopt_count, count, memory_order_relaxed);
+    atomic_store_explicit(&control->adopt_count, found.wanted, memory_order_relaxed);
     /* Pairs with the target's acquire: whoever sees the new sequence sees the list. */
     atomic_fetch_add_explicit(&control->adopt_sequence, 1, memory_order_release);
 }
@@ -502,7 +530,9 @@ static void adopt_tick(struct target *target)
     struct stat st;
     DIR *tasks;
 
-    if (!(atomic_load_explicit(&target->segment->control.profiles, memory_order_relaxed) >> PROFILE_CPU & 1))
+    if (!(atomic_load_explicit(&target->segment->control.profiles, memory_order_relaxed) >> PROFILE_CPU &
+          1) &&
+        !wall_wanted(target))
         return;
     snprintf(path, sizeof path, "/proc/%d/task", (int)target->pid);
     if (stat(path, &st) || (st.st_nlink == slots_taken(target) + 2 && ++target->adopt_ticks % ADOPT_TICKS))

@@ -31,6 +31,9 @@ struct drained {
     uint32_t count;
 };
 
+/* Thread names: the segment's, and some more of threads that have no slot. */
+enum { TARGET_NAMES = LAYOUT_NAMES + 32 };
+
 struct target {
     struct segment *segment;
     int memfd, pidfd;
@@ -46,7 +49,7 @@ struct target {
     struct program *program;
     struct stacks *stacks;
     struct wall *wall;
-    const char *name[LAYOUT_NAMES]; /* interned; NULL: not read yet */
+    const char *name[TARGET_NAMES]; /* interned; NULL: not read yet, or not given */
     uint64_t counter[COUNTERS];     /* as of the last round */
     uint32_t warmed[LAYOUT_BANKS];  /* samples whose stacks are named already */
     struct drained drained[LAYOUT_BANKS];
@@ -116,6 +119,8 @@ void drain_live(struct target *target);
 void drain_created(struct target *target);
 void drain_counters(struct target *target);
 const char *target_thread_name(struct target *target, uint32_t index);
+/* The index of a name that the kernel has told; 0: there are too many. */
+uint32_t target_own_name(struct target *target, const char text[16]);
 /* Calls each() with a consistent copy of every live allocation. */
 void drain_each_live(struct target *target, void (*each)(struct target *, const struct seg_live *, void *),
                      void *context);

@@ -49,6 +49,7 @@ static const struct {
              CALL(wait4),
              CALL(waitid),
              CALL(pause),
+             CALL(restart_syscall),
              CALL(rt_sigsuspend),
              CALL(rt_sigtimedwait),
              CALL(io_uring_enter),
@@ -183,32 +184,44 @@ void task_read(pid_t pid, pid_t tid, struct task *task)
         take_stat(task, &stat);
 }
 
-/* Does the file hold this, and what follows it? */
-static bool is_in(const char *path, const char *what)
+/* Where the control groups with this controller are mounted, "": of version 2, as far as we see it. */
+static bool find_groups(const char *controller, char path[256])
 {
-    char text[256];
-    return proc_read(path, text, sizeof text) > 0 && strstr(text, what);
+    const char *type = *controller ? " - cgroup " : " - cgroup2 ";
+    char line[2048];
+    bool found = false;
+    FILE *file = fopen("/proc/self/mountinfo", "re");
+
+    while (file && !found && fgets(line, sizeof line, file)) {
+        const char *rest = strstr(line, type);
+        found = rest && strstr(rest, controller) && sscanf(line, "%*d %*d %*s %*s %255s", path) == 1;
+    }
+    if (file)
+        fclose(file);
+    return found;
 }
 
-/* By the freezer of cgroup v1, where it is mounted as everywhere: such a thread is in state D, in whatever it
-   slept in. */
-static bool is_in_frozen_group(pid_t pid)
+/* A file of the group that a process is in; mark begins its line in /proc/PID/cgroup. */
+static bool group_says(pid_t pid, const char *mark, const char *controller, const char *name,
+                       const char *what)
 {
-    char path[64], text[4096], *group, *end, file[sizeof text + 64];
+    char path[64], text[4096], mount[256], *group, file[sizeof text + sizeof mount + 64];
 
     snprintf(path, sizeof path, "/proc/%d/cgroup", (int)pid);
-    if (proc_read(path, text, sizeof text) <= 0 || !(group = strstr(text, ":freezer:")))
+    if (proc_read(path, text, sizeof text) <= 0 || !(group = strstr(text, mark)))
         return false;
-    group += strlen(":freezer:");
-    end = strchr(group, '\n');
-    if (!end)
+    group += strlen(mark);
+    group[strcspn(group, "\n")] = 0;
+    if (strstr(group, "/..") || !find_groups(controller, mount)) /* above what we see, or not seen at all */
         return false;
-    *end = 0;
-    /* The name of a group is not the program's to choose, unless it may write there. */
-    if (strstr(group, "/.."))
-        return false;
-    snprintf(file, sizeof file, "/sys/fs/cgroup/freezer%s/freezer.state", group);
-    return is_in(file, "FROZEN");
+    snprintf(file, sizeof file, "%s%s/%s", mount, group, name);
+    return proc_read(file, text, sizeof text) > 0 && strstr(text, what);
+}
+
+/* By the freezer of cgroup v1: such a thread is in state D, in whatever it slept in. */
+static bool is_in_frozen_group(pid_t pid)
+{
+    return group_says(pid, ":freezer:", "freezer", "freezer.state", "FROZEN");
 }
 
 /* By cgroup v2: it sleeps, to be woken by nothing but a signal to die, in the function that takes signals,
@@ -218,8 +231,8 @@ static bool is_frozen_at_signal(pid_t pid, pid_t tid)
     static const char *const places[] = {"get_signal", "do_freezer_trap", "__refrigerator"};
     char text[64];
 
-    if (read_file(pid, tid, "wchan", text, sizeof text) <= 0)
-        return false;
+    if (read_file(pid, tid, "wchan", text, sizeof text) <= 0 || !strcmp(text, "0")) /* not told */
+        return group_says(pid, "0::", "", "cgroup.events", "frozen 1");
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
         if (!strncmp(text, places[i], strlen(places[i])))
             return true;

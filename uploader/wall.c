@@ -54,7 +54,7 @@ void wall_free(struct wall *wall)
 {
     if (!wall)
         return;
-    for (int i = 0; i < LAYOUT_NAMES; i++)
+    for (int i = 0; i < TARGET_NAMES; i++)
         free(wall->sums[i].newest);
     waits_free(wall->waits);
     unwinder_free(wall->unwinder);
@@ -194,7 +194,7 @@ const struct stack *wall_special_stack(struct target *target, const char *text)
    what it was, but without it the session's profile would be of CPU time alone as far as it goes back. */
 static void settle_before(struct target *target)
 {
-    for (uint32_t i = 0; i < LAYOUT_NAMES; i++) {
+    for (uint32_t i = 0; i < TARGET_NAMES; i++) {
         struct sums *sums = &target->wall->sums[i];
         if (sums->lived_ns > sums->before_ns)
             add_time_in(target, PROGRAM_MERGED, wall_special_stack(target, "[seen by an earlier uploader]"),
@@ -263,12 +263,12 @@ static void sums_reset(struct sums *sums, int64_t most_ns)
 static void reset_all(struct target *target)
 {
     struct wall *wall = target->wall;
-    int64_t threads[LAYOUT_NAMES] = {0};
+    int64_t threads[TARGET_NAMES] = {0};
 
     for (uint32_t i = 0; i < wall->room; i++)
         if (wall->watched[i].tid)
-            threads[wall->watched[i].name % LAYOUT_NAMES]++;
-    for (uint32_t i = 0; i < LAYOUT_NAMES; i++)
+            threads[wall->watched[i].name % TARGET_NAMES]++;
+    for (uint32_t i = 0; i < TARGET_NAMES; i++)
         sums_reset(&wall->sums[i], LATE_SAMPLES * (threads[i] + 1) * cpu_period(target));
 }
 
@@ -293,12 +293,12 @@ static void take_all_times(struct target *target)
 void wall_drain(struct target *target)
 {
     struct wall *wall = target->wall;
-    double scale[LAYOUT_NAMES];
+    double scale[TARGET_NAMES];
 
     if (target->resumed)
         settle_before(target);
     take_all_times(target);
-    for (uint32_t i = 0; i < LAYOUT_NAMES; i++)
+    for (uint32_t i = 0; i < TARGET_NAMES; i++)
         scale[i] = times_total(&wall->sums[i].times) || wall->sums[i].times.cpu_ns ? settle(target, i) : 1;
     for (uint32_t n = 0; n < wall->keys.used; n++) {
         uint32_t name = (uint32_t)wall->keys.key[2 * n + 1];
@@ -328,7 +328,7 @@ int64_t wall_until(const struct wall *wall)
 void wall_resume(struct wall *wall, const struct wall *old)
 {
     wall->since_ns = wall->last_ns = old->last_ns;
-    for (uint32_t i = 0; i < LAYOUT_NAMES; i++)
+    for (uint32_t i = 0; i < TARGET_NAMES; i++)
         if (old->sums[i].times.cpu_ns)
             wall->sums[i].times.cpu_ns = old->sums[i].times.cpu_ns;
 }

@@ -37,7 +37,13 @@ void wall_look(struct target *target, int64_t now_ns);
 void wall_look_all(struct target *const *target, size_t targets, size_t first);
 
 /* Threads of the process that have no slot, by their ids: the kernel is asked for them as for the others. */
-void wall_set_strays(struct target *target, const int *tid, uint32_t count);
+enum { WALL_STRAYS = 64 };
+struct stray {
+    int tid;
+    char name[16];    /* as the kernel has it */
+    int64_t start_ns; /* CLOCK_MONOTONIC */
+};
+void wall_set_strays(struct target *target, const struct stray *strays, uint32_t count);
 
 /* The last look, at a process that has ended: of what its threads did since the one before only what the
    segment says is known. */

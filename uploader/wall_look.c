@@ -530,21 +530,37 @@ static void look_at_those(struct target *target, uint32_t slots, enum need need,
     }
 }
 
-void wall_set_strays(struct target *target, const int *tid, uint32_t count)
+/* Its time counts from its start, or from where ours begins; what was before is given to what is seen first.
+ */
+static struct watched stray_begin(const struct wall *wall, const struct stray *stray)
+{
+    int64_t start_ns = stray->start_ns < wall->since_ns  ? wall->since_ns
+                       : stray->start_ns > wall->last_ns ? wall->last_ns
+                                                         : stray->start_ns;
+
+    return (struct watched){.tid = stray->tid,
+                            .start_ns = start_ns,
+                            .until_ns = start_ns,
+                            .since_ns = start_ns,
+                            .has_times = stray->start_ns >= wall->since_ns};
+}
+
+void wall_set_strays(struct target *target, const struct stray *strays, uint32_t count)
 {
     struct wall *wall = target->wall;
-    struct watched stray[LAYOUT_ADOPT] = {0};
+    struct watched stray[WALL_STRAYS] = {0};
 
-    count = count < LAYOUT_ADOPT ? count : LAYOUT_ADOPT;
+    count = count < WALL_STRAYS ? count : WALL_STRAYS;
     for (uint32_t i = 0; i < count; i++) {
-        /* Since when it is there nobody knows: it counts from here. */
-        stray[i] = (struct watched){.tid = tid[i], .until_ns = wall->last_ns, .since_ns = wall->last_ns};
+        stray[i] = stray_begin(wall, &strays[i]);
         for (uint32_t n = 0; n < wall->strays; n++) {
-            if (wall->stray[n].tid == tid[i]) {
+            if (wall->stray[n].tid == strays[i].tid) {
                 stray[i] = wall->stray[n];
                 wall->stray[n].tid = 0;
             }
         }
+        if (!stray[i].name)
+            stray[i].name = target_own_name(target, strays[i].name);
     }
     for (uint32_t n = 0; n < wall->strays; n++)
         if (wall->stray[n].tid)

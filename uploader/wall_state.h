@@ -76,7 +76,7 @@ struct wall {
     struct unwinder *unwinder;
     struct unwound unwound;
     struct watched *watched;
-    struct watched stray[LAYOUT_ADOPT]; /* threads without a slot: no hook saw them */
+    struct watched stray[WALL_STRAYS]; /* threads without a slot: no hook saw them */
     uint32_t strays;
     uint32_t room;
     uint32_t looks;
@@ -97,12 +97,12 @@ struct wall {
     uint32_t epoch, modules, unloads;  /* of the segment, when the mappings were read */
     uint32_t changes;                  /* after which an address may be in another module than before */
     const char *leaf[WAITS], *stopped; /* interned: functions, "[stopped]" */
-    struct sums sums[LAYOUT_NAMES];
+    struct sums sums[TARGET_NAMES];
 };
 
 static inline struct sums *sums_of(struct wall *wall, uint32_t name)
 {
-    return &wall->sums[name < LAYOUT_NAMES ? name : 0];
+    return &wall->sums[name < TARGET_NAMES ? name : 0];
 }
 
 /* The profiles that looks are made for, as bits. */

@@ -77,7 +77,7 @@ void wall_drain_threads(struct target *target)
 {
     struct wall *wall = target->wall;
 
-    for (int i = 0; i < LAYOUT_NAMES; i++)
+    for (int i = 0; i < TARGET_NAMES; i++)
         wall->sums[i].running = 0;
     for (uint32_t i = 0; i < wall->room; i++)
         if (wall->watched[i].tid && wall->watched[i].activity == ACTIVE_RUNNING)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Processes that somebody stops, and such whose main thread has ended."""
+"""Processes that somebody stops, such whose main thread has ended, and threads that nobody made by a function."""
 import contextlib
 import ctypes
 import os
@@ -130,6 +130,7 @@ def leaderless(env, *args):
     lived = [int(child.stdout.readline().split()[1]) for _ in range(2)]
     assert child.wait(30) == 0
     off, wall = env.final("leaderless", "off_cpu"), env.profile("leaderless", "wall")
+    assert not [s for s in env.profile("leaderless", "cpu").stacks() if "unknown" in s or "truncated" in s]
     near(wall.total("wall") / 1e9, sum(lived) / 1e9, 0.25, "wall")
     near(off.cumulative("off_cpu")["sleep_here"] / 1e9, 6.0, 0.4, "asleep")
     near(off.cumulative("off_cpu")["wait_there"] / 1e9, 2.5, 0.3, "asleep in code that was loaded later")
@@ -144,3 +145,32 @@ def test_main_thread_has_ended(env):
 @alone
 def test_main_thread_has_ended_without_notice(env):
     leaderless(env, "exit")
+
+
+def strays(env, **settings):
+    """Names, times and ages of threads without a slot."""
+    child = env.start(env.program("strays.c"), "5", interval="1s", **settings)
+    time.sleep(3.5)
+    if child.poll() == 77:
+        raise Skip("no io_uring here")
+    with open(os.path.join(env.out, "strays", "threads-each.txt"), encoding="utf-8") as file:
+        text = file.read()
+    assert child.wait(30) == 0
+    wall = env.final("strays", "wall")
+    names = {f"iou-sqp-{child.pid}": "kernel's own thread", "bare-one": "nanosleep"}
+    for name, what in names.items():
+        took = sum(s.values[1] for s in wall.samples if s.labels.get("thread") == name)
+        near(took / 1e9, 5, 0.4, name)
+        age = re.search(rf'^thread \d+ "{name}" of process {child.pid} \[blocked: {what}, ([\d.]+) s\]', text, re.M)
+        assert age, text
+        near(float(age.group(1)), 2.6, 1.2, "age of " + name)
+
+
+@alone
+def test_threads_that_no_hook_sees(env):
+    strays(env)
+
+
+@alone
+def test_threads_that_no_hook_sees_without_cpu_profile(env):
+    strays(env, profiles="wall,off_cpu,threads")

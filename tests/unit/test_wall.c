@@ -340,12 +340,12 @@ static void test_more_waits_than_time(void **state)
 static void test_threads_without_a_slot(void **state)
 {
     struct fixture *f = *state;
-    const int tid[] = {getpid()};
+    const struct stray stray = {getpid(), "test", f->start_ns};
     char stack[1024];
 
-    wall_set_strays(f->target, tid, 1);
+    wall_set_strays(f->target, &stray, 1);
     wall_look(f->target, f->start_ns + SECOND_NS);
-    wall_set_strays(f->target, tid, 1);
+    wall_set_strays(f->target, &stray, 1);
     wall_look(f->target, f->start_ns + 2 * SECOND_NS);
     /* It has one now. */
     put_thread(f, WAITER, getpid())->start_monotonic_ns = (uint64_t)f->start_ns + 2 * SECOND_NS;
