@@ -69,8 +69,13 @@ static bool read_status(const char *path, struct status *status)
     return true;
 }
 
-static bool is_container(char *const *environment)
+/* The filter is the one that all of a container is under, its first process included. */
+static bool is_containers(const struct status *status, char *const *environment)
 {
+    struct status first;
+    if (status->filters > CONTAINER_FILTERS || !read_status("/proc/1/status", &first) ||
+        first.mode != MODE_FILTER || first.filters != status->filters)
+        return false;
     return settings_getenv(environment, "KUBERNETES_SERVICE_HOST") || exists("/.dockerenv") ||
            exists("/run/.containerenv");
 }
@@ -132,7 +137,7 @@ bool inherited_filter_may_kill(char *const *environment)
     settings_read(&settings, environment, NULL, NULL);
     if (settings.value[SETTING_SECCOMP].variable)
         return !settings.value[SETTING_SECCOMP].number;
-    if (status.filters <= CONTAINER_FILTERS && is_container(environment))
+    if (is_containers(&status, environment))
         return false;
     if (settings.value[SETTING_ENABLED].number && !parent_has_said_it(status.parent))
         sys_call(SYS_write, STDERR_FILENO, line, sizeof line - 1);

@@ -89,7 +89,7 @@ enum { PROFILES_READY = 0 CPROF_PROFILES(X) };
     X(SECCOMP, "CPROF_SECCOMP", "", FLAG, "0", LOCAL,                                                        \
       "1: profile also under a seccomp filter that the program inherits, which is known to return errors "   \
       "and "                                                                                                 \
-      "not to kill; 0: do not; not set: in a container with one filter only")                                \
+      "not to kill; 0: do not; not set: under the one filter of a container")                                \
     X(FOLLOW, "CPROF_FOLLOW", "", FLAG, "1", LOCAL, "profile the programs that this one starts, too")        \
     X(ENABLED, "CPROF_ENABLED", "PROFILING_ENABLED", FLAG, "1", LOCAL, "0: do nothing at all")               \
     X(LOG, "CPROF_LOG", "", TEXT, "", SESSION, "file that the uploader writes what it does to")
