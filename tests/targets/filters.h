@@ -16,8 +16,7 @@ static inline long install_filter(const int *calls, unsigned listed, unsigned ot
 
     code[0] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
     for (; *calls >= 0 && program.len < 2 * MOST_CALLS; calls++) {
-        code[program.len++] =
-            (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)*calls, 0, 1);
+        code[program.len++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)*calls, 0, 1);
         code[program.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, listed);
     }
     code[program.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, other);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Under a filter that does not let a signal's handler return, and gives SIGSYS for all but five calls, a process
-// that has used CPU time before goes on to use some and ends as it likes: by prctl() or seccomp(), one thread or
-// all of them, and in a child of one that is restricted.
+// Under a filter that does not let a signal's handler return, and gives SIGSYS for all but five calls, a
+// process that has used CPU time before goes on to use some and ends as it likes: by prctl() or seccomp(),
+// one thread or all of them, and in a child of one that is restricted.
 #include <pthread.h>
 #include <sys/mman.h>
 #include "expect.h"
@@ -49,8 +49,8 @@ static void all_restricted(void)
 /* The child's first moments are under the filter. */
 static void restricted_parent(void)
 {
-    static const int more[] = {SYS_read, SYS_write, SYS_clone, SYS_set_robust_list, SYS_wait4,
-                               SYS_exit, SYS_exit_group, -1};
+    static const int more[] = {SYS_read,  SYS_write, SYS_clone,      SYS_set_robust_list,
+                               SYS_wait4, SYS_exit,  SYS_exit_group, -1};
     pid_t child;
 
     burn(20);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a filter lets through goes on: under one that forbids a call of the program's own, or that the kernel did
-// not take, threads are sampled as before (as many timers are there for a new one); under one that makes timers
-// fail or kills for them, the timers that are there stay and threads go without.
+// What a filter lets through goes on: under one that forbids a call of the program's own, or that the kernel
+// did not take, threads are sampled as before (as many timers are there for a new one); under one that makes
+// timers fail or kills for them, the timers that are there stay and threads go without.
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A thread whose system calls are signals, but those from one place (as emulators of other systems have it), gets
-// none that it did not make.
+// A thread whose system calls are signals, but those from one place (as emulators of other systems have it),
+// gets none that it did not make.
 #include <errno.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
