@@ -264,7 +264,11 @@ static int find_fde(const struct cfi_memory *memory, const uint8_t *frame_hdr, u
         if (c.failed || count > cursor_left(&c) / 8)
             return -EINVAL;
         struct table table = {.memory = memory, .start = (uintptr_t)c.at, .count = count};
+        if (memory->peek)
+            memory->peek->widely = true;
         int error = search_table(&table, frame_hdr, pc, &entry);
+        if (memory->peek)
+            memory->peek->widely = false;
         return error ? error : search_entries(memory, &entry, 1, pc, cie, program, start, fde);
     }
     if (c.failed || !cursor_at(&entry, memory, frame))

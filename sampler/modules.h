@@ -51,7 +51,7 @@ bool module_is_after_call(struct peek *peek, uintptr_t address);
 /* Makes sure that the module is in segment->module[] for the present epoch, raising header.epoch when it
    takes over addresses of another one. Counts COUNT_LOST_MODULE when the table is full. true: room is now
    that of a path. Signal-safe. */
-enum { MODULE_ROOM = 2048 };
+enum { MODULE_ROOM = 4096 };
 bool module_record(struct segment *segment, struct peek *peek, char room[MODULE_ROOM]);
 
 /* Where the file of a module begins otherwise than when it was looked at last, it was unloaded by ways that

@@ -32,11 +32,11 @@ static int process_number(void)
     return pid;
 }
 
-bool net_read(void *to, uintptr_t from, size_t size)
+size_t net_copy(void *to, uintptr_t from, size_t size)
 {
     struct iovec local = {to, size}, remote = {(void *)from, size};
     if (!net_is_there())
-        return false;
+        return 0;
     long result = sys_call(SYS_process_vm_readv, process_number(), &local, 1, &remote, 1, 0);
     if (__builtin_expect(result == -3 /* ESRCH */, 0) && seccomp_allows(CALL(gettid))) {
         atomic_store_explicit(&main_has_ended, true, memory_order_relaxed);
@@ -44,7 +44,7 @@ bool net_read(void *to, uintptr_t from, size_t size)
     }
     if (result == -38 /* ENOSYS */ || result == -1 /* EPERM */)
         atomic_store_explicit(&is_missing, true, memory_order_relaxed);
-    return result == (long)size;
+    return result > 0 ? (size_t)result : 0;
 }
 
 bool net_is_resident(uintptr_t address)

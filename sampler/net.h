@@ -14,8 +14,14 @@
 /* false: this process must not or cannot make that call, and net_read() always fails. */
 bool net_is_there(void);
 
+/* Copies size bytes, or what can be read up to the first page that cannot. Returns how many. */
+size_t net_copy(void *to, uintptr_t from, size_t size);
+
 /* Copies size bytes. false: not all of them could be read. */
-bool net_read(void *to, uintptr_t from, size_t size);
+static inline bool net_read(void *to, uintptr_t from, size_t size)
+{
+    return net_copy(to, from, size) == size;
+}
 
 /* The page that an address is in has its contents in memory. A page of a userfaultfd or of a file that has
    not, and a read of it would wait for whoever provides it. */

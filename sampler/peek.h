@@ -25,6 +25,7 @@ struct peek {
     uintptr_t start; /* bytes[] are from here on */
     unsigned size;
     bool failed; /* something inside of the module could not be read */
+    bool widely; /* a table is searched that many others will be looked for in: whole pages are kept */
     uint8_t bytes[PEEK_WINDOW];
 };
 
@@ -32,7 +33,7 @@ static inline void peek_begin(struct peek *peek, const struct module *module)
 {
     peek->module = *module;
     peek->size = 0;
-    peek->failed = false;
+    peek->failed = peek->widely = false;
 }
 
 const uint8_t *peek_load(struct peek *peek, uintptr_t address, size_t size);

@@ -18,7 +18,6 @@
 enum {
     CACHE_BITS = 14,     /* 256 KiB, of which only touched pages exist */
     RED_ZONE = 128,      /* what a function may use below its stack pointer */
-    CHUNK = MODULE_ROOM, /* bytes that one system call reads of a stack; divides a page */
     SEARCHED_WORDS = 32, /* of the frame of code without call frame information */
 };
 
@@ -66,8 +65,9 @@ struct walk {
     bool exact;       /* pc is no return address */
     bool guessed;     /* some step was no table's */
     uintptr_t direct; /* what is below it may be loaded, from low on; 0: nothing */
-    uintptr_t chunk;  /* where room->stack was read from; 0: nowhere yet */
-    uintptr_t page;   /* of a stack that is not known, the page that is resident */
+    uintptr_t copy;   /* of so many bytes at this address is room->stack */
+    size_t copied;
+    uintptr_t page; /* of a stack that is not known, the page that is resident */
 };
 
 /* Stacks hold anything, and wild stack pointers are not even aligned. */
@@ -183,7 +183,7 @@ __attribute__((noinline)) static bool enter_module(struct walk *w, uintptr_t add
     w->module_start = module.start;
     w->module_size = module.end - module.start;
     if (w->segment && module_record(w->segment, &w->room->peek, w->room->path))
-        w->chunk = 0; /* the path's room is the stack's */
+        w->copied = 0; /* the path's room is the stack's */
     return true;
 }
 
@@ -191,9 +191,11 @@ __attribute__((noinline)) static bool enter_module(struct walk *w, uintptr_t add
 __attribute__((noinline)) static uint64_t row_find(struct walk *w, uintptr_t address)
 {
     struct peek *peek = &w->room->peek;
-    w->chunk = 0; /* the room is used below */
-    if (!module_is_same_file(&peek->module, w->room->path) && !enter_module(w, address))
-        return ROW_NOWHERE;
+    if (!peek->module.stays) {
+        w->copied = 0; /* its room is used */
+        if (!module_is_same_file(&peek->module, w->room->path) && !enter_module(w, address))
+            return ROW_NOWHERE;
+    }
     peek->failed = false;
     uint64_t row = row_read(peek, address);
     row_keep(w, address, row);
@@ -267,19 +269,28 @@ static void begin_to_guess(struct walk *w)
         w->direct = end;
 }
 
-/* What is not in memory is not waited for, since whoever provides it may wait for this thread: but for the
-   thread's own stack, and the page that it uses. */
-static bool load_chunk(struct walk *w, uintptr_t chunk)
+/*
+ * Copies what is around and above an address, which walks meet next. Of a stack that is not known, one page,
+ * and only if it is in memory, but for the page that the stack pointer was in: who provides it may wait for
+ * this thread.
+ */
+static bool load_stack(struct walk *w, uintptr_t address)
 {
-    uintptr_t page = chunk & ~(uintptr_t)(LAYOUT_PAGE - 1);
-    w->chunk = 0;
-    if (w->high == 0 && page != w->page && !net_is_resident(page))
-        return false;
-    w->page = page;
-    if (!net_read(w->room->stack, chunk, CHUNK))
-        return false;
-    w->chunk = chunk;
-    return true;
+    uintptr_t page = address & ~(uintptr_t)(LAYOUT_PAGE - 1), sp = w->regs.r[ARCH_SP] & ~(uintptr_t)7;
+    size_t size = sizeof(w->room->stack);
+    w->copied = 0;
+    if (w->high == 0) {
+        if (page != w->page && !net_is_resident(page))
+            return false;
+        w->page = w->copy = page;
+        size = LAYOUT_PAGE;
+    } else {
+        w->copy = address - sp < size / 2 ? sp : address - 8;
+        if (w->high - w->copy < size)
+            size = w->high - w->copy;
+    }
+    w->copied = net_copy(w->room->stack, w->copy, size) & ~(size_t)7;
+    return address - w->copy < w->copied;
 }
 
 /* A cfi_load. */
@@ -292,10 +303,11 @@ __attribute__((no_sanitize_address)) static bool load_word(void *context, uintpt
         *value = ((const struct stack_word *)address)->value;
         return true;
     }
-    uintptr_t chunk = address & ~(uintptr_t)(CHUNK - 1);
-    if (address % 8 != 0 || (chunk != w->chunk && !load_chunk(w, chunk)))
+    if (address % 8 != 0)
         return false;
-    *value = w->room->stack[address % CHUNK / 8];
+    if (address - w->copy >= w->copied && !load_stack(w, address))
+        return false;
+    *value = w->room->stack[(address - w->copy) / 8];
     return true;
 }
 
@@ -525,7 +537,7 @@ static void walk_begin(struct walk *w, struct segment *segment, const struct arc
     w->crossings = 0;
     w->exact = true;
     w->guessed = false;
-    w->chunk = 0;
+    w->copied = 0;
     w->page = regs->r[ARCH_SP] & ~(uintptr_t)(LAYOUT_PAGE - 1);
     enter_stack(w);
     allow_loads(w);

@@ -34,7 +34,7 @@ enum { STACK_RANGES = 2 };
 struct unwind_room {
     struct peek peek;
     union {
-        uint64_t stack[MODULE_ROOM / 8];
+        uint64_t stack[2 * MODULE_ROOM / 8];
         char path[MODULE_ROOM];
     };
 };
