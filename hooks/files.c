@@ -2,9 +2,10 @@
 /* Files that others have locked, and those that go to the disk now. */
 #include "waits.h"
 
-WAITING(int, flock, (int fd, int operation), (fd, operation))
-WAITING(int, lockf, (int fd, int command, off_t size), (fd, command, size))
-WAITING_AS(int, lockf64, lockf, (int fd, int command, off64_t size), (fd, command, size))
+WAITING_BRIEFLY(int, flock, flock, operation &(LOCK_NB | LOCK_UN), (int fd, int operation), (fd, operation))
+WAITING_BRIEFLY(int, lockf, lockf, command != F_LOCK, (int fd, int command, off_t size), (fd, command, size))
+WAITING_BRIEFLY(int, lockf64, lockf, command != F_LOCK, (int fd, int command, off64_t size),
+                (fd, command, size))
 
 /* Variadic for its callers; the one argument there may be is a register's worth, and goes on as it came. */
 typedef int fcntl_function(int fd, int command, long argument);

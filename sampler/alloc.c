@@ -11,9 +11,13 @@
 
 /* With memory profiles off, each thread looks again after so many bytes whether they were turned on. */
 static const uint64_t off_gap = UINT64_C(64) << 20;
+static const uint64_t unattached_gap = UINT64_C(1) << 20;
 
+/* segment NULL: of a child that has not joined yet, and joins with its first sample. */
 static uint64_t wanted_rate(const struct segment *segment)
 {
+    if (!segment)
+        return process_memory_rate();
     if (!(atomic_load_explicit(&segment->control.profiles, memory_order_relaxed) & 1u << PROFILE_MEMORY))
         return 0;
     return atomic_load_explicit(&segment->control.memory_rate, memory_order_relaxed);
@@ -57,18 +61,23 @@ __attribute__((noinline)) void alloc_sampled(void *block, size_t size)
 
     if (!block)
         return; /* nothing was allocated: the gap stays as it is */
-    segment = process_segment();
-    if (!segment) {
-        draw_gap(0);
-        thread_local_state.alloc_gap = 1 << 20;
-        return;
-    }
+    segment = process_attached();
     if (!thread_local_state.alloc_rate) {
         /* The thread's first allocation, or the first after "off": there was no gap that could have been used
          * up. */
         draw_gap(wanted_rate(segment));
-        if (alloc_due(size) == false || !thread_local_state.alloc_rate)
+        if (alloc_due(size) == false || !thread_local_state.alloc_rate) {
+            if (!segment && !thread_local_state.alloc_rate)
+                thread_local_state.alloc_gap = unattached_gap;
             return;
+        }
+    }
+    if (!segment)
+        segment = process_segment();
+    if (!segment) {
+        draw_gap(0);
+        thread_local_state.alloc_gap = unattached_gap;
+        return;
     }
     drawn_with = thread_local_state.alloc_rate;
     draw_gap(wanted_rate(segment));
@@ -82,13 +91,13 @@ __attribute__((noinline)) void alloc_sampled(void *block, size_t size)
 
 bool alloc_untrack(const void *block, struct alloc_saved *saved)
 {
-    struct segment *segment = process_segment();
+    struct segment *segment = process_attached();
     return segment && live_remove(segment, (uintptr_t)block, saved);
 }
 
 void alloc_retrack(const void *block, const struct alloc_saved *saved)
 {
-    struct segment *segment = process_segment();
+    struct segment *segment = process_attached();
     if (segment)
         live_insert(segment, (uintptr_t)block, saved);
 }

@@ -188,12 +188,17 @@ static void resume(struct segment *segment, uint32_t slot)
     cpu_start(segment, slot, atomic_load_explicit(&slot_private[slot].tid, memory_order_relaxed));
 }
 
-void cpu_suspend(bool all)
+void cpu_stop_unattached(void)
 {
     int timer = thread_local_state.timer;
     thread_local_state.timer = 0;
     if (timer && seccomp_allows(CALL(timer_delete)))
         sys_call(SYS_timer_delete, timer - 1);
+}
+
+void cpu_suspend(bool all)
+{
+    cpu_stop_unattached();
     each_timer(all, suspend);
 }
 

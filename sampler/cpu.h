@@ -39,6 +39,7 @@ void cpu_resume(bool all);
 
 /* In a forked child that has no segment yet: a timer whose first signal makes it join. period 0: off. */
 void cpu_start_unattached(uint32_t period_ns);
+void cpu_stop_unattached(void);
 
 /* Gives threads that the uploader found without a slot one, and frees those of threads that are gone, as it
    has asked for. By a CPU sample or a wait of any thread. */

@@ -225,6 +225,7 @@ static void become_child(void)
     contention_forget();
     owed_forget();
     slots_forget();
+    threads_forget();
     unwind_forget();
     weights_seed(clock_ticks() ^ (uint64_t)own_pid << 32);
     thread_local_state.slot = 0;
@@ -257,6 +258,11 @@ struct segment *process_segment(void)
     return segment;
 }
 
+uint64_t process_memory_rate(void)
+{
+    return settings.profiles & 1u << PROFILE_MEMORY ? settings.memory_rate : 0;
+}
+
 uint64_t process_forked_ticks(void)
 {
     return forked_ticks;
@@ -268,14 +274,19 @@ bool process_is_vforked(void)
            seccomp_allows(CALL(getpid)) && own_pid != sys_call(SYS_getpid);
 }
 
+void process_start_unattached(void)
+{
+    cpu_start_unattached(
+        settings.cpu_hz && (settings.profiles & 1u << PROFILE_CPU) ? NS_PER_S / settings.cpu_hz : 0);
+}
+
 void process_fork_child(void)
 {
     if (!process_mark)
         return;
     if (atomic_load_explicit(&process_mark->state, memory_order_acquire) == FORKED)
         become_child();
-    cpu_start_unattached(
-        settings.cpu_hz && (settings.profiles & 1u << PROFILE_CPU) ? NS_PER_S / settings.cpu_hz : 0);
+    process_start_unattached();
 }
 
 /* Pages that hold nothing are left out: written, they would take memory in the new segment. */

@@ -83,6 +83,9 @@ static inline uint32_t process_wanted(void)
    another one. Signal-safe. */
 void process_check_uploader(struct segment *segment);
 
+/* What the settings say for a process that has no segment; 0: allocations are not sampled, or not yet. */
+uint64_t process_memory_rate(void);
+
 /* When this process was forked from a profiled one, as far as it has noticed; 0: it was not. */
 uint64_t process_forked_ticks(void);
 
@@ -93,6 +96,9 @@ bool process_is_vforked(void);
    threads, gives the calling thread a slot-less start and a CPU timer. Cheap: the join is left to the first
    sample. */
 void process_fork_child(void);
+
+/* Gives the calling thread a CPU timer where there is no segment yet: it joins with its first sample. */
+void process_start_unattached(void);
 
 /* At exit, after the program's own exit handlers: looks for the uploader as above, and marks the end; where
    the process is pid 1 of its namespace, waits up to 10 s for the uploader's last push. */

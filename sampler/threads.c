@@ -22,6 +22,8 @@ __thread struct thread_local_state thread_local_state;
 
 static pthread_key_t end_key;
 static _Atomic uint32_t end_key_made;
+/* The stack of a thread that was made before the process had a segment: for when it gets a slot. */
+static __thread struct stack_range early_stack;
 static size_t
     main_stack; /* bytes that the kernel kept free for the main thread's stack when the program started */
 static uintptr_t main_stack_high;
@@ -51,8 +53,10 @@ static void thread_end(void *rounds_left)
     contention_abandon(); /* cancelled while it waited for a lock */
     thread_local_state.slot = 0;
     thread_local_state.ended = 1;
-    if (!slot)
+    if (!slot) {
+        cpu_stop_unattached();
         return;
+    }
     segment = process_attached();
     if (segment)
         cpu_settle(segment, slot);
@@ -131,14 +135,52 @@ static size_t stack_size(const pthread_attr_t *attr)
     return size;
 }
 
+/*
+ * A forked child that has no segment yet gets none by making a thread. What the new thread is to run waits
+ * here until it has started; it gets a timer by which it joins. Numbers that are no slots stand for these.
+ */
+enum { EARLY = 64 };
+static struct early {
+    _Atomic uint32_t taken;
+    void *(*start)(void *);
+    void *arg;
+    size_t stack_size;
+} early[EARLY];
+
+static uint32_t prepare_early(void *(*start)(void *), void *arg, const pthread_attr_t *attr)
+{
+    for (uint32_t i = 0; i < EARLY; i++) {
+        uint32_t idle = 0;
+        if (!atomic_compare_exchange_strong_explicit(&early[i].taken, &idle, 1, memory_order_acquire,
+                                                     memory_order_relaxed))
+            continue;
+        early[i].start = start;
+        early[i].arg = arg;
+        early[i].stack_size = stack_size(attr);
+        return LAYOUT_THREADS + i;
+    }
+    return 0;
+}
+
+static void free_early(uint32_t number)
+{
+    /* Release: what was read of it is read before it is taken again. Pairs with the acquire above. */
+    atomic_store_explicit(&early[number - LAYOUT_THREADS].taken, 0, memory_order_release);
+}
+
 uint32_t thread_prepare(void *(*start)(void *), void *arg, const pthread_attr_t *attr)
 {
-    struct segment *segment = process_segment();
-    uint32_t slot = segment ? slot_take(segment) : 0;
-    struct slot_private *own = &slot_private[slot], *maker;
+    struct segment *segment = process_attached();
+    struct slot_private *own, *maker;
+    uint32_t slot = !segment && process_forked_ticks() ? prepare_early(start, arg, attr) : 0;
 
+    if (slot)
+        return slot;
+    segment = process_segment();
+    slot = segment ? slot_take(segment) : 0;
     if (!slot)
         return 0;
+    own = &slot_private[slot];
     if (!thread_local_state.slot)
         thread_adopt_self(0);
     note_creator(segment, &segment->thread[slot]);
@@ -182,8 +224,18 @@ uintptr_t thread_await(pthread_t handle)
     return (uintptr_t)handle;
 }
 
+void threads_forget(void)
+{
+    for (uint32_t i = 0; i < EARLY; i++)
+        atomic_store_explicit(&early[i].taken, 0, memory_order_relaxed);
+}
+
 void thread_cancel_prepare(uint32_t slot)
 {
+    if (slot >= LAYOUT_THREADS) {
+        free_early(slot);
+        return;
+    }
     struct segment *segment = process_attached();
     if (segment && slot)
         slot_give_back(segment, slot);
@@ -195,30 +247,58 @@ void thread_cancel_prepare(uint32_t slot)
  * thread-local storage): a walk that starts below it is merely slower, one that read outside would crash the
  * program.
  */
-static void find_bounds(struct slot_private *own)
+static struct stack_range find_bounds(size_t size)
 {
-    size_t size = own->stack_low;
     size_t margin = LAYOUT_PAGE + (size / 4 < 65536 ? size / 4 : 65536);
-    own->stack_high = (uintptr_t)pthread_self();
-    own->stack_low =
-        size > margin && size < own->stack_high ? own->stack_high - size + margin : own->stack_high;
+    uintptr_t high = (uintptr_t)pthread_self();
+    return (struct stack_range){size > margin && size < high ? high - size + margin : high, high};
+}
+
+static void notice_end(void)
+{
+    if (atomic_load_explicit(&end_key_made, memory_order_acquire))
+        pthread_setspecific(end_key, (void *)(uintptr_t)PTHREAD_DESTRUCTOR_ITERATIONS);
+}
+
+static void begin(uint32_t slot)
+{
+    struct slot_private *own = &slot_private[slot];
+    struct segment *segment = process_segment();
+    struct stack_range stack;
+
+    if (!segment)
+        return;
+    stack = find_bounds(own->stack_low);
+    own->stack_low = stack.low;
+    own->stack_high = stack.high;
+    /* libc has it from the kernel; in a child of a raw fork it would be the parent's. */
+    occupy_self(segment, slot, cpu_thread_of(pthread_self()));
+    notice_end();
+}
+
+static void begin_early(uint32_t number)
+{
+    early_stack = find_bounds(early[number - LAYOUT_THREADS].stack_size);
+    free_early(number);
+    if (process_attached()) {
+        thread_adopt_self(0); /* somebody has joined meanwhile */
+    } else {
+        process_start_unattached();
+        notice_end();
+    }
 }
 
 void *thread_main(void *argument)
 {
     uint32_t slot = (uint32_t)(uintptr_t)argument;
-    struct slot_private *own = &slot_private[slot];
-    void *(*start)(void *) = own->start;
-    void *arg = own->arg, *result;
-    struct segment *segment = process_segment();
+    bool is_early = slot >= LAYOUT_THREADS;
+    void *(*start)(void *) = is_early ? early[slot - LAYOUT_THREADS].start : slot_private[slot].start;
+    void *arg = is_early ? early[slot - LAYOUT_THREADS].arg : slot_private[slot].arg, *result;
 
-    if (segment) {
-        find_bounds(own);
-        /* libc has it from the kernel; in a child of a raw fork it would be the parent's. */
-        occupy_self(segment, slot, cpu_thread_of(pthread_self()));
-        if (atomic_load_explicit(&end_key_made, memory_order_acquire))
-            pthread_setspecific(end_key, (void *)(uintptr_t)PTHREAD_DESTRUCTOR_ITERATIONS);
-    }
+    if (is_early)
+        begin_early(slot);
+    else
+        begin(slot);
     result = start(arg);
     if (!atomic_load_explicit(&end_key_made, memory_order_acquire))
         thread_end(NULL); /* ends by pthread_exit() are found by the uploader then */
@@ -248,8 +328,7 @@ static bool take_over(struct segment *segment)
     atomic_store_explicit(&thread->name, name_index(segment, name), memory_order_relaxed);
     atomic_fetch_and_explicit(&thread->flags, ~(uint32_t)THREAD_ADOPTED, memory_order_relaxed);
     thread_local_state.slot = slot;
-    if (atomic_load_explicit(&end_key_made, memory_order_acquire))
-        pthread_setspecific(end_key, (void *)(uintptr_t)PTHREAD_DESTRUCTOR_ITERATIONS);
+    notice_end();
     return true;
 }
 
@@ -278,15 +357,13 @@ void thread_adopt_self(uintptr_t stack_high)
         slot_private[slot].stack_high = main_stack_high;
         slot_private[slot].stack_low = main_stack_high - main_stack;
     } else {
-        slot_private[slot].stack_high = slot_private[slot].stack_low = 0;
+        slot_private[slot].stack_high = early_stack.high;
+        slot_private[slot].stack_low = early_stack.low;
     }
-    if (thread_local_state.timer) {
-        sys_call(SYS_timer_delete, thread_local_state.timer - 1);
-        thread_local_state.timer = 0;
-    }
+    cpu_stop_unattached();
     occupy_self(segment, slot, tid);
-    if (!is_main && atomic_load_explicit(&end_key_made, memory_order_acquire))
-        pthread_setspecific(end_key, (void *)(uintptr_t)PTHREAD_DESTRUCTOR_ITERATIONS);
+    if (!is_main)
+        notice_end();
 }
 
 /* Two may want to: whoever takes the tid out of it does. */

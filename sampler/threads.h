@@ -37,8 +37,9 @@ enum { WAITS_AT_CONDITION = 0x8000 };
 
 /*
  * Thread creation. thread_prepare() is called by the creating thread; it claims a slot and keeps start and
- * arg in it. attr (may be NULL) tells the size of the stack. Returns the slot, or 0 when there is none (the
- * thread then runs without us). The caller passes thread_main as the start routine and (void
+ * arg in it, or claims a place for those in a process that has no segment yet. attr (may be NULL) tells the
+ * size of the stack. Returns the slot, or 0 when there is none (the thread then runs without us). The caller
+ * passes thread_main as the start routine and (void
  * *)(uintptr_t)slot as its argument, and calls thread_cancel_prepare() if creation failed.
  */
 uint32_t thread_prepare(void *(*start)(void *), void *arg, const pthread_attr_t *attr);
@@ -53,6 +54,9 @@ uintptr_t thread_await(pthread_t handle);
 /* Once, before any of the above, from process_start()'s caller. */
 typedef int thread_key_function(pthread_key_t *key, void (*destructor)(void *));
 void threads_start(thread_key_function *create_key);
+
+/* In a forked child: its parent's other threads will not start in it. */
+void threads_forget(void);
 
 /* The program has used up all keys for thread-specific data but the one by which a thread's end is noticed:
    that one is the program's now. false: it was already. */

@@ -16,25 +16,20 @@
    long. */
 static const uint64_t join_at_age_ns = 20000000, join_after_ns = 50000000;
 
+/* Input, output and children: most such calls are over at once, whatever the child does next. */
 static bool is_of_brief_lives(enum wait_kind kind)
 {
     switch (kind) {
-    case WAIT_read:
-    case WAIT_write:
-    case WAIT_recv:
-    case WAIT_recvmsg:
-    case WAIT_send:
-    case WAIT_sendmsg:
-    case WAIT_connect:
-    case WAIT_wait:
-    case WAIT_waitpid:
-    case WAIT_wait3:
-    case WAIT_wait4:
-    case WAIT_waitid:
+    case WAIT_accept:
+    case WAIT_accept4:
+    case WAIT_mq_receive:
+    case WAIT_mq_timedreceive:
+    case WAIT_msgrcv:
+        return false;
     case WAIT_fcntl:
         return true;
     default:
-        return false;
+        return kind >= WAIT_read && kind <= WAIT_waitid;
     }
 }
 

@@ -71,6 +71,13 @@ static inline bool wait_at_locks_is_wanted(void)
     return process_wanted() & (WAIT_PROFILES | 1u << PROFILE_MUTEX);
 }
 
+/* false: a child, most likely, that has not joined yet, and joins by a wait that may be a longer one alone.
+ */
+static inline bool wait_has_segment(void)
+{
+    return atomic_load_explicit(&process_current, memory_order_relaxed) && !process_is_fresh_child();
+}
+
 /* Where there is more to do than to mark: the thread has no slot yet, is in a wait already, or in a child
    that has not noticed. Its slot, if it is in a segment of this process; NULL: it is not. */
 struct seg_thread *wait_begin(struct wait *wait);

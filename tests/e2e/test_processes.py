@@ -71,6 +71,13 @@ def test_vfork_before_the_first_sample(env):
     near(child["work_child"], 5e8, 1e8, "CPU time of the forked child")
 
 
+def test_threads_of_a_child_that_has_not_joined_yet(env):
+    """To make a thread is no reason to join; what the thread does is."""
+    env.run(env.program("child_threads.c"), cpu_hz=1000).ok()
+    cpu = env.final("child_threads", "cpu").cumulative("cpu")
+    near(cpu["work_in_child"], 1.5e9, 0.1e9, "CPU time of threads that a forked child made")
+
+
 def test_follow_0_stops_at_the_first_program(env):
     family(env, ("follow", "0"))
     assert env.final("family", "cpu").cumulative("cpu")["work_forked"] > 0
