@@ -22,8 +22,6 @@ __thread struct thread_local_state thread_local_state;
 
 static pthread_key_t end_key;
 static _Atomic uint32_t end_key_made;
-/* The stack of a thread that was made before the process had a segment: for when it gets a slot. */
-static __thread struct stack_range early_stack;
 static size_t
     main_stack; /* bytes that the kernel kept free for the main thread's stack when the program started */
 static uintptr_t main_stack_high;
@@ -278,7 +276,9 @@ static void begin(uint32_t slot)
 
 static void begin_early(uint32_t number)
 {
-    early_stack = find_bounds(early[number - LAYOUT_THREADS].stack_size);
+    size_t size = early[number - LAYOUT_THREADS].stack_size;
+
+    thread_local_state.early_stack = size ? (uint8_t)(63 - __builtin_clzll(size)) & 63 : 0;
     free_early(number);
     if (process_attached()) {
         thread_adopt_self(0); /* somebody has joined meanwhile */
@@ -357,8 +357,11 @@ void thread_adopt_self(uintptr_t stack_high)
         slot_private[slot].stack_high = main_stack_high;
         slot_private[slot].stack_low = main_stack_high - main_stack;
     } else {
-        slot_private[slot].stack_high = early_stack.high;
-        slot_private[slot].stack_low = early_stack.low;
+        struct stack_range stack = thread_local_state.early_stack
+                                       ? find_bounds((size_t)1 << thread_local_state.early_stack)
+                                       : (struct stack_range){0, 0};
+        slot_private[slot].stack_high = stack.high;
+        slot_private[slot].stack_low = stack.low;
     }
     cpu_stop_unattached();
     occupy_self(segment, slot, tid);

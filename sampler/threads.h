@@ -26,9 +26,12 @@ struct thread_local_state {
     uint8_t looks;         /* so many more holdings of that lock are looked at, unless they are long */
     uint8_t abandons;      /* waits for locks that were left by a jump */
     uint8_t slots_asked;   /* times that a wait asked for a slot */
-    uint8_t ended;         /* 1: nothing is recorded any more: no slot again, or no clock to be read */
-    uint64_t waits_since;  /* ticks */
-    uint64_t alternate;    /* the stack of sigaltstack(), as far as it is known: thread_set_alternate() */
+    uint8_t ended : 1;     /* 1: nothing is recorded any more: no slot again, or no clock to be read */
+    /* Of a thread that was made before the process had a segment: its stack has 2 to that power of bytes or
+       more. */
+    uint8_t early_stack : 6;
+    uint64_t waits_since; /* ticks */
+    uint64_t alternate;   /* the stack of sigaltstack(), as far as it is known: thread_set_alternate() */
 };
 extern __thread struct thread_local_state thread_local_state
     __attribute__((tls_model("initial-exec"), visibility("hidden")));

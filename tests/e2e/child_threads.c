@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A forked child that makes threads at once: 0.5 s of CPU time in each of three, of which one ends by itself, one by
-// pthread_exit() and one is cancelled. The child's main thread waits for them.
+// A forked child that makes threads at once: 0.5 s of CPU time in each of three, of which one ends by itself,
+// one by pthread_exit() and one is cancelled. The child's main thread waits for them.
 #include <pthread.h>
 #include <stdint.h>
 #include <sys/wait.h>
