@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads that no hook sees, while the others sleep for argv[1] s: one made by clone() itself, "bare-one", and
-// the kernel's own of an io_uring that polls, "iou-sqp-PID". Exit status 77: there is no io_uring.
+// Threads that no hook sees, while the others sleep for argv[1] s: one made by clone() itself, "bare-one",
+// and the kernel's own of an io_uring that polls, "iou-sqp-PID". Exit status 77: there is no io_uring.
 #include <errno.h>
 #include <linux/io_uring.h>
 #include <sched.h>
@@ -35,8 +35,8 @@ int main(int argc, char **argv)
 
     if (syscall(SYS_io_uring_setup, 4, &params) < 0)
         return errno == ENOSYS || errno == EPERM ? 77 : 1;
-    if (clone(bare, stack + STACK, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM,
-              name) < 0)
+    if (clone(bare, stack + STACK,
+              CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM, name) < 0)
         return 1;
     sleep(argc > 1 ? (unsigned)atoi(argv[1]) : 4);
     _exit(0);

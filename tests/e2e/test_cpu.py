@@ -108,3 +108,21 @@ def test_go_tool_pprof_reads_it(env):
         assert "work_70" in done.stdout, f"{view}: {done.stdout}{done.stderr}"
     done = env.run(go, "tool", "pprof", "-top", path, env=environ)
     assert re.search(r"Type: cpu", done.stdout) and re.search(r"Duration: ", done.stdout), done.stdout
+
+
+def test_handler_that_has_not_begun(env):
+    """A sample that is due when another signal's handler is about to run is the interrupted code's."""
+    env.run(env.program("at_entry.c")).ok()
+    profile = env.final("at_entry", "cpu")
+    flat, total = profile.flat("cpu"), profile.total("cpu")
+    assert total > 1.6e9, total
+    assert flat["on_first"] + flat["on_second"] < 0.02 * total, flat
+
+
+def test_time_of_handlers_on_alternate_stacks_is_counted(env):
+    """No sample is taken there; what comes due is one of what the handler interrupted."""
+    env.run(env.program("on_alternate.c"), "returns").ok()
+    profile = env.final("on_alternate", "cpu")
+    near(profile.total("cpu"), 1.01e9, 0.05e9, "CPU time")
+    assert profile.flat("cpu")["work"] == 0, profile.flat("cpu")
+    assert profile.cumulative("cpu")["call_here"] > 0.9e9, profile.cumulative("cpu")
