@@ -8,12 +8,17 @@
 
 #include "waits.h"
 
+static void spend(int64_t ns)
+{
+    for (int64_t end = now_ns(CLOCK_MONOTONIC) + ns; now_ns(CLOCK_MONOTONIC) < end;)
+        ;
+}
+
 #ifdef SLOW
 int pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
 {
     int (*real)(pthread_cond_t *, pthread_mutex_t *) = dlsym(RTLD_NEXT, "pthread_cond_wait");
-    for (int64_t end = now_ns(CLOCK_MONOTONIC) + 100000; now_ns(CLOCK_MONOTONIC) < end;)
-        ;
+    spend(100000);
     return real(cond, mutex);
 }
 #else
@@ -42,6 +47,7 @@ int main(void)
     for (int i = 0; i < TIMES; i++) {
         while (asked <= i)
             ;
+        spend(30000);
         pthread_cond_signal(&turned);
         rest(20000000);
         pthread_mutex_lock(&mutex);

@@ -14,22 +14,29 @@
 enum { TIMES = 20, WAIT_NS = 10000000, HOLD_NS = 50000000 };
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t never = PTHREAD_COND_INITIALIZER;
-static atomic_int waiting;
+static atomic_int waiting, held, signalled; /* so many times */
 static _Atomic int64_t woken;
+
+static void await(atomic_int *count, int times)
+{
+    while (*count < times)
+        rest(500000);
+}
 
 static int64_t wait_for_it(int times_out)
 {
-    int64_t until = now_ns(CLOCK_REALTIME) + WAIT_NS, now;
-    struct timespec time = {until / 1000000000, until % 1000000000};
+    int64_t until, now;
+    struct timespec time;
 
     pthread_mutex_lock(&mutex);
-    waiting = 1;
+    until = now_ns(CLOCK_REALTIME) + WAIT_NS;
+    time = (struct timespec){until / 1000000000, until % 1000000000};
+    waiting++;
     if (times_out)
         while (pthread_cond_timedwait(&never, &mutex, &time) != ETIMEDOUT)
             ;
     else
         pthread_cond_wait(&never, &mutex);
-    waiting = 0;
     now = times_out ? now_ns(CLOCK_REALTIME) - until : now_ns(CLOCK_MONOTONIC) - woken;
     pthread_mutex_unlock(&mutex);
     return now;
@@ -44,12 +51,10 @@ __attribute__((noinline)) static void hold(void)
 
 static void *holder(void *arg)
 {
-    for (int i = 0; i < TIMES; i++) {
-        while (!waiting)
-            rest(1000000);
+    for (int i = 1; i <= TIMES; i++) {
+        await(&waiting, i);
         hold();
-        while (waiting)
-            rest(1000000);
+        held++;
     }
     return arg;
 }
@@ -57,14 +62,12 @@ static void *holder(void *arg)
 /* In the middle of a holding. */
 static void *signaller(void *arg)
 {
-    for (int i = 0; i < TIMES; i++) {
-        while (!waiting)
-            rest(1000000);
+    for (int i = 1; i <= TIMES; i++) {
+        await(&waiting, i);
         rest(WAIT_NS);
         woken = now_ns(CLOCK_MONOTONIC);
         pthread_cond_signal(&never);
-        while (waiting)
-            rest(1000000);
+        signalled++;
     }
     return arg;
 }
@@ -78,9 +81,11 @@ int main(int argc, char **argv)
     pthread_create(&thread[0], NULL, holder, NULL);
     if (!times_out)
         pthread_create(&thread[1], NULL, signaller, NULL);
-    for (int i = 0; i < TIMES; i++) {
+    for (int i = 1; i <= TIMES; i++) {
         waited += wait_for_it(times_out);
-        rest(5000000);
+        await(&held, i);
+        if (!times_out)
+            await(&signalled, i);
     }
     pthread_join(thread[0], NULL);
     if (!times_out)
