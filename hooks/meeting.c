@@ -35,13 +35,13 @@ WAITING(int, semop, (int set, struct sembuf *operations, size_t count), (set, op
 WAITING(int, semtimedop, (int set, struct sembuf *operations, size_t count, const struct timespec *timeout),
         (set, operations, count, timeout))
 WAITING(int, pthread_barrier_wait, (pthread_barrier_t * barrier), (barrier))
-WAITING_FOR(int, pthread_join, thread_await(thread), (pthread_t thread, void **result), (thread, result))
+WAITING_FOR(int, pthread_join, (uintptr_t)thread, (pthread_t thread, void **result), (thread, result))
 WAITING_FOR(int, pthread_timedjoin_np, (uintptr_t)thread,
             (pthread_t thread, void **result, const struct timespec *until), (thread, result, until))
 WAITING_FOR(int, pthread_clockjoin_np, (uintptr_t)thread,
             (pthread_t thread, void **result, clockid_t clock, const struct timespec *until),
             (thread, result, clock, until))
-WAITING_FOR(int, thrd_join, thread_await(thread), (thrd_t thread, int *value), (thread, value))
+WAITING_FOR(int, thrd_join, (uintptr_t)thread, (thrd_t thread, int *value), (thread, value))
 
 /* glibc's once: 0 at first, an odd number while a thread initializes, 2 from then on. Whoever finds it 0 runs
    the program's code and does not wait. */

@@ -25,8 +25,6 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)
         return error;
     if (error)
         thread_cancel_prepare(slot);
-    else
-        thread_note_made(slot, thread);
     return error;
 }
 
@@ -41,8 +39,6 @@ int thrd_create(thrd_t *thread, thrd_start_t start, void *arg)
     error = real.thrd_create(thread, (thrd_start_t)(void *)thread_main, (void *)(uintptr_t)slot);
     if (error != thrd_success)
         thread_cancel_prepare(slot);
-    else
-        thread_note_made(slot, thread);
     return error;
 }
 

@@ -97,65 +97,37 @@ void cpu_prepare(const struct segment *segment, uint32_t slot)
     own->carried = 0;
 }
 
-/* After IN_MAKING was set. word: any of the same occupant, who may have ended when the timer is there. */
-static int make_and_note(struct segment *segment, uint32_t slot, int tid, uint64_t word)
+int cpu_start(struct segment *segment, uint32_t slot, int tid)
 {
     struct slot_private *own = &slot_private[slot];
-    uint64_t in_making = slot_timer_word(word, SLOT_TIMER_IN_MAKING);
+    int32_t expected = SLOT_TIMER_NOT_YET;
     int timer;
 
+    if (!seccomp_allows(CALLS_TIMER) ||
+        atomic_load_explicit(&own->timer, memory_order_relaxed) != SLOT_TIMER_NOT_YET)
+        return 0;
     if (!own->first_ns)
         own->period_ns = wanted_period(segment);
     timer = make_timer(tid, slot, own->period_ns, own->first_ns);
     if (timer < 0 && timer != NO_SUCH_THREAD)
         segment_count(segment, COUNT_LOST_TIMER, 1);
-    if (!atomic_compare_exchange_strong_explicit(&own->timer, &in_making,
-                                                 slot_timer_word(word, timer > 0 ? timer : SLOT_TIMER_NONE),
-                                                 memory_order_relaxed, memory_order_relaxed) &&
-        timer > 0)
-        sys_call(SYS_timer_delete, timer - 1);
-    return timer < 0 ? timer : 0;
-}
-
-int cpu_start(struct segment *segment, uint32_t slot, int tid)
-{
-    struct slot_private *own = &slot_private[slot];
-    uint64_t word = atomic_load_explicit(&own->timer, memory_order_relaxed);
-    int result = 0;
-
-    if (!seccomp_allows(CALLS_TIMER))
+    /* An adopted thread may have ended meanwhile, and its slot be another one's; or timers are not wanted any
+       more (cpu_suspend). */
+    if (atomic_load_explicit(&own->tid, memory_order_relaxed) != tid ||
+        !atomic_compare_exchange_strong_explicit(&own->timer, &expected, timer > 0 ? timer : SLOT_TIMER_NONE,
+                                                 memory_order_relaxed, memory_order_relaxed)) {
+        if (timer > 0)
+            sys_call(SYS_timer_delete, timer - 1);
         return 0;
-    if (slot_timer_of(word) == SLOT_TIMER_NOT_YET &&
-        atomic_compare_exchange_strong_explicit(&own->timer, &word,
-                                                slot_timer_word(word, SLOT_TIMER_IN_MAKING),
-                                                memory_order_relaxed, memory_order_relaxed))
-        result = make_and_note(segment, slot, tid, word);
-    else if (slot_timer_of(word) == SLOT_TIMER_NONE)
-        return 0;
-    if (!result)
+    }
+    if (timer > 0)
         atomic_fetch_or_explicit(&segment->thread[slot].flags, THREAD_HAS_TIMER, memory_order_relaxed);
-    return result;
-}
-
-/* A thread whose end comes first finds nothing to delete; whoever makes the timer then does, as the slot is
-   not the thread's any more. */
-void cpu_start_early(struct segment *segment, uint32_t slot, uint32_t occupant, int tid)
-{
-    uint64_t word = (uint64_t)occupant << 32;
-
-    if (atomic_compare_exchange_strong_explicit(&slot_private[slot].timer, &word,
-                                                slot_timer_word(word, SLOT_TIMER_IN_MAKING),
-                                                memory_order_relaxed, memory_order_relaxed) &&
-        make_and_note(segment, slot, tid, word))
-        atomic_fetch_and_explicit(&segment->thread[slot].flags, ~(uint32_t)THREAD_HAS_TIMER,
-                                  memory_order_relaxed);
+    return timer < 0 ? timer : 0;
 }
 
 void cpu_stop(uint32_t slot)
 {
-    uint64_t word = atomic_load_explicit(&slot_private[slot].timer, memory_order_relaxed);
-    int timer = slot_timer_of(atomic_exchange_explicit(
-        &slot_private[slot].timer, slot_timer_word(word, SLOT_TIMER_NONE), memory_order_relaxed));
+    int timer = atomic_exchange_explicit(&slot_private[slot].timer, SLOT_TIMER_NONE, memory_order_relaxed);
     if (timer > 0 && seccomp_allows(CALL(timer_delete)))
         sys_call(SYS_timer_delete, timer - 1);
 }
@@ -179,12 +151,10 @@ static void suspend(struct segment *segment, uint32_t slot)
 
 static void resume(struct segment *segment, uint32_t slot)
 {
-    uint64_t word = atomic_load_explicit(&slot_private[slot].timer, memory_order_relaxed);
-    if (slot_timer_of(word) != SLOT_TIMER_NONE)
+    if (atomic_load_explicit(&slot_private[slot].timer, memory_order_relaxed) != SLOT_TIMER_NONE)
         return;
     slot_private[slot].first_ns = 0;
-    atomic_store_explicit(&slot_private[slot].timer, slot_timer_word(word, SLOT_TIMER_NOT_YET),
-                          memory_order_relaxed);
+    atomic_store_explicit(&slot_private[slot].timer, SLOT_TIMER_NOT_YET, memory_order_relaxed);
     cpu_start(segment, slot, atomic_load_explicit(&slot_private[slot].tid, memory_order_relaxed));
 }
 
@@ -263,7 +233,7 @@ static void follow_period(struct segment *segment, uint32_t slot)
 {
     struct slot_private *own = &slot_private[slot];
     uint32_t wanted = wanted_period(segment);
-    int timer = slot_timer_of(atomic_load_explicit(&own->timer, memory_order_relaxed));
+    int timer = atomic_load_explicit(&own->timer, memory_order_relaxed);
     if (__builtin_expect(own->period_ns == wanted || timer <= 0, 1) || !seccomp_allows(CALL(timer_settime)))
         return;
     own->period_ns = wanted;
@@ -328,9 +298,8 @@ void cpu_put_off(void)
 {
     static const long moment_ns = 200000;
     struct slot_private *own = &slot_private[thread_local_state.slot];
-    int timer = thread_local_state.slot
-                    ? slot_timer_of(atomic_load_explicit(&own->timer, memory_order_relaxed))
-                    : thread_local_state.timer;
+    int timer = thread_local_state.slot ? atomic_load_explicit(&own->timer, memory_order_relaxed)
+                                        : thread_local_state.timer;
     struct itimerspec left;
     uint64_t first_ns;
 
@@ -368,7 +337,6 @@ bool cpu_signal(const siginfo_t *info, void *context)
             thread_adopt_self(0);
         slot = thread_local_state.slot;
     }
-    /* One that another thread has made the timer of may not have come to its slot yet. */
     if (!slot || slot >= LAYOUT_THREADS ||
         !atomic_load_explicit(&slot_private[slot].tid, memory_order_relaxed))
         return true;

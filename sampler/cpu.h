@@ -25,10 +25,6 @@ void cpu_settle(const struct segment *segment, uint32_t slot);
 int cpu_start(struct segment *segment, uint32_t slot, int tid);
 void cpu_stop(uint32_t slot);
 
-/* The same of a thread that has not come to cpu_start() by itself, by another one that knows it by the number
-   of the slot's occupant. Does nothing where it has, or has ended. */
-void cpu_start_early(struct segment *segment, uint32_t slot, uint32_t occupant, int tid);
-
 /* The thread id of a thread that libc made and nobody has joined, without a system call; 0: it has ended. */
 int cpu_thread_of(pthread_t handle);
 

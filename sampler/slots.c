@@ -75,9 +75,8 @@ uint32_t slot_take(struct segment *segment)
         if (!claim(slot))
             continue;
         /* What stands there may be of the parent process, whose slots these were before a fork. */
-        slot_private[slot].timer = slot_timer_word(slot_private[slot].timer, 0) + (UINT64_C(1) << 32);
+        slot_private[slot].timer = SLOT_TIMER_NOT_YET;
         slot_private[slot].tid = 0;
-        slot_private[slot].made_slot = 0;
         slot_private[slot].first_ns = 0;
         slot_private[slot].waited = 0;
         slot_private[slot].is_fresh = true;

@@ -21,33 +21,19 @@ struct slot_private {
     uint64_t first_ns;  /* CPU time at which that is due first; 0: not known */
     uint64_t counted;   /* periods in samples */
     uint64_t
-        temporary_mask; /* of signals, in the call that the thread waits in with another one; owner only */
-    uint32_t carried;   /* periods that came where no sample could be taken; owner only */
-    _Atomic uint64_t timer; /* occupant << 32 | 1 + timer id or enum slot_timer. The occupant's number rises
-                               with each slot_take(): who makes a thread's timer may be late for it */
+        temporary_mask;    /* of signals, in the call that the thread waits in with another one; owner only */
+    uint32_t carried;      /* periods that came where no sample could be taken; owner only */
+    _Atomic int32_t timer; /* 1 + its id, or enum slot_timer */
     _Atomic int32_t tid;
     _Atomic uint32_t taken; /* in this life of the process (slots_forget()); slots.c only */
     struct strata strata;   /* over the time that the owner waits: block samples */
     uint64_t waited;        /* resched_counts.waited when the owner looked at it last, which was */
     bool is_fresh;          /* after the last of its calls that may have blocked */
     uint8_t doubts;         /* so many of its next such calls are looked at: wait.c */
-    pthread_t made;         /* the last thread that the slot's owner made; 0: not known. Its */
-    uint32_t made_slot;     /* slot, 0: it was awaited already, and */
-    uint32_t made_occupant; /* the number of that slot's occupant */
 };
 
-/* The timer is made by whoever turns NOT_YET into IN_MAKING. NONE: it cannot be had, or the thread ends. */
-enum slot_timer { SLOT_TIMER_NOT_YET = 0, SLOT_TIMER_IN_MAKING = -1, SLOT_TIMER_NONE = -2 };
-
-static inline int slot_timer_of(uint64_t word)
-{
-    return (int)(uint32_t)word;
-}
-
-static inline uint64_t slot_timer_word(uint64_t of_same_occupant, int timer)
-{
-    return (of_same_occupant & ~UINT64_C(0xffffffff)) | (uint32_t)timer;
-}
+/* NONE: it cannot be had, or the thread ends. */
+enum slot_timer { SLOT_TIMER_NOT_YET = 0, SLOT_TIMER_NONE = -1 };
 
 extern struct slot_private slot_private[LAYOUT_THREADS] __attribute__((visibility("hidden")));
 

@@ -169,7 +169,7 @@ static void free_early(uint32_t number)
 uint32_t thread_prepare(void *(*start)(void *), void *arg, const pthread_attr_t *attr)
 {
     struct segment *segment = process_attached();
-    struct slot_private *own, *maker;
+    struct slot_private *own;
     uint32_t slot = !segment && process_forked_ticks() ? prepare_early(start, arg, attr) : 0;
 
     if (slot)
@@ -186,40 +186,7 @@ uint32_t thread_prepare(void *(*start)(void *), void *arg, const pthread_attr_t 
     own->arg = arg;
     own->stack_low = stack_size(attr); /* turned into an address by thread_main() */
     cpu_prepare(segment, slot);
-    maker = &slot_private[thread_local_state.slot];
-    maker->made = 0;
-    maker->made_slot = slot;
-    maker->made_occupant = (uint32_t)(atomic_load_explicit(&own->timer, memory_order_relaxed) >> 32);
     return slot;
-}
-
-/* Elsewhere than on the maker's stack, the thread may by now have given back the memory that its handle is
- * in. */
-void thread_note_made(uint32_t slot, const pthread_t *handle)
-{
-    struct slot_private *maker = &slot_private[thread_local_state.slot];
-    uintptr_t frame = (uintptr_t)__builtin_frame_address(0);
-
-    if (maker->made_slot == slot && frame >= maker->stack_low && (uintptr_t)handle > frame &&
-        (uintptr_t)handle < maker->stack_high)
-        maker->made = *handle;
-}
-
-uintptr_t thread_await(pthread_t handle)
-{
-    struct segment *segment = process_attached();
-    struct slot_private *maker = &slot_private[thread_local_state.slot];
-    uint32_t slot = maker->made_slot;
-    int tid;
-
-    if (!segment || !thread_local_state.slot || !slot || maker->made != handle ||
-        !seccomp_allows(CALLS_TIMER | CALL(timer_delete)))
-        return (uintptr_t)handle;
-    maker->made_slot = 0;
-    tid = cpu_thread_of(handle);
-    if (tid)
-        cpu_start_early(segment, slot, maker->made_occupant, tid);
-    return (uintptr_t)handle;
 }
 
 void threads_forget(void)
@@ -403,7 +370,7 @@ bool thread_has_other(uint32_t slot)
 /* Whoever adopts the thread at this moment may not have noted its timer yet: then with the next signal. */
 void thread_drop(struct segment *segment, uint32_t slot)
 {
-    if (slot_timer_of(atomic_load_explicit(&slot_private[slot].timer, memory_order_relaxed)) > 0)
+    if (atomic_load_explicit(&slot_private[slot].timer, memory_order_relaxed) > 0)
         release(segment, slot, atomic_load_explicit(&slot_private[slot].tid, memory_order_relaxed));
 }
 

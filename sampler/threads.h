@@ -47,12 +47,7 @@ enum { WAITS_AT_CONDITION = 0x8000 };
  */
 uint32_t thread_prepare(void *(*start)(void *), void *arg, const pthread_attr_t *attr);
 void thread_cancel_prepare(uint32_t slot);
-void thread_note_made(uint32_t slot, const pthread_t *handle); /* after the creation */
 void *thread_main(void *slot);
-
-/* Before the calling thread waits for that one's end. If that is the last one it made, and has not come to
-   its timer yet, makes it meanwhile: it would only sleep. Returns the handle. */
-uintptr_t thread_await(pthread_t handle);
 
 /* Once, before any of the above, from process_start()'s caller. */
 typedef int thread_key_function(pthread_key_t *key, void (*destructor)(void *));

@@ -7,24 +7,13 @@
 #include "expect.h"
 #include "timers.h"
 
-enum { ROUNDS = 200, PATIENCE_MS = 5000 };
+enum { ROUNDS = 200 };
 static int others; // timers before any thread was made: one when profiled
 static pthread_t elsewhere;
 
-// Whoever joins the thread may be about to make its timer.
-static bool come_to(int timers)
-{
-    for (int waited = 0; count_timers() != timers; waited++) {
-        if (waited == PATIENCE_MS)
-            return false;
-        usleep(1000);
-    }
-    return true;
-}
-
 static void *alone(void *arg)
 {
-    EXPECT(come_to(2 * others));
+    EXPECT(count_timers() == 2 * others);
     return arg;
 }
 
@@ -36,7 +25,7 @@ static void *brief(void *arg)
 static int c11(void *arg)
 {
     (void)arg;
-    return come_to(2 * others);
+    return count_timers() == 2 * others;
 }
 
 static void two_threads(void)
