@@ -15,6 +15,7 @@ enum extra {
     EXTRA_KEEPER_FD,
     EXTRA_PID,
     EXTRA_LIBRARY,
+    EXTRA_PRELOADED,
     EXTRA_QUIET,
     EXTRA_HELP,
     EXTRA_VERSION,
@@ -24,13 +25,10 @@ static const struct {
     const char *name;
     bool has_value; /* else it is a switch */
 } extras[EXTRAS] = {
-    [EXTRA_SEGMENT_FD] = {"segment-fd", true},
-    [EXTRA_LISTEN_FD] = {"listen-fd", true},
-    [EXTRA_KEEPER_FD] = {"keeper-fd", true},
-    [EXTRA_PID] = {"pid", true},
-    [EXTRA_LIBRARY] = {"library", true},
-    [EXTRA_QUIET] = {"quiet", false},
-    [EXTRA_HELP] = {"help", false},
+    [EXTRA_SEGMENT_FD] = {"segment-fd", true}, [EXTRA_LISTEN_FD] = {"listen-fd", true},
+    [EXTRA_KEEPER_FD] = {"keeper-fd", true},   [EXTRA_PID] = {"pid", true},
+    [EXTRA_LIBRARY] = {"library", true},       [EXTRA_PRELOADED] = {"preloaded", true},
+    [EXTRA_QUIET] = {"quiet", false},          [EXTRA_HELP] = {"help", false},
     [EXTRA_VERSION] = {"version", false},
 };
 
@@ -87,6 +85,9 @@ static int extra_apply(struct options *options, enum extra extra, const char *va
         return parse_number(extras[extra].name, value ? value : "", &options->segment_pid);
     case EXTRA_LIBRARY:
         options->library = value;
+        return 0;
+    case EXTRA_PRELOADED:
+        options->preloaded = value;
         return 0;
     case EXTRA_QUIET:
         options->quiet = true;

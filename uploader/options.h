@@ -25,6 +25,8 @@ struct options {
     bool quiet;               /* the launcher prints no summary */
     bool help, version;       /* asked for */
     const char *library;      /* what the launcher preloads, or NULL */
+    const char
+        *preloaded; /* the program's own LD_PRELOAD, which is not for us; NULL: as the environment says */
 };
 
 /*

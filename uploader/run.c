@@ -114,9 +114,9 @@ static void make_socket_name(void)
     setenv("CPROF_SOCKET", name, 1);
 }
 
-static int preload(const char *library)
+static int preload(const char *library, const char *preloaded)
 {
-    const char *others = getenv("LD_PRELOAD");
+    const char *others = preloaded ? preloaded : getenv("LD_PRELOAD");
     char *value;
     int rc;
 
@@ -291,7 +291,7 @@ int run_main(int argc, char **argv)
     }
     options_export(&options);
     log_open(&options);
-    if (preload(options.library))
+    if (preload(options.library, options.preloaded))
         return USAGE;
     return run_session(&options, argv + first, path);
 }

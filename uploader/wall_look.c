@@ -21,7 +21,8 @@ enum {
     STILL_MOST = 3,      /* one that goes on standing still is asked at each 8th look */
     WALKS_PER_LOOK = 8,  /* stacks that are unwound however long it takes, and as many as time allows */
 };
-#define LATE_NS (5 * MS_NS)
+#define LATE_NS   (5 * MS_NS)
+#define SELDOM_NS (200 * MS_NS) /* between looks: one that moved may have been stopped for long since */
 
 static bool moved_on(struct seg_thread *thread, uint32_t sequence)
 {
@@ -299,6 +300,12 @@ static void set_task(struct target *target, const struct seg_thread *thread, str
     watched->gone = task->state == TASK_GONE;
 }
 
+static void set_stop(struct wall *wall, enum task_stop stop)
+{
+    wall->stops += wall->stop != stop;
+    wall->stop = stop;
+}
+
 /* A thread of a process that is stopped is, too, whatever it was doing. */
 static void ask_task(struct target *target, const struct watched *watched, struct task *task)
 {
@@ -310,6 +317,8 @@ static void ask_task(struct target *target, const struct watched *watched, struc
         *task->what = 0;
     }
     target->wall->one_stopped |= task->state == TASK_STOPPED;
+    if (task->whole)
+        set_stop(target->wall, TASK_STOPPED_WHOLE);
 }
 
 /* Blocked in the same, again and again, and in no hooked call since: it is asked seldom, and then for all the
@@ -686,12 +695,6 @@ static void revisit(struct target *target, uint32_t slots)
     revisits_end(wall, &revisits);
 }
 
-static void set_stop(struct wall *wall, enum task_stop stop)
-{
-    wall->stops += wall->stop != stop;
-    wall->stop = stop;
-}
-
 /* A number that changes with whatever the process does, as far as the segment shows it; and one of the
    threads, another one each time. */
 static uint64_t motion_of(const struct target *target, uint32_t slots, int32_t *tid)
@@ -716,7 +719,7 @@ static uint64_t motion_of(const struct target *target, uint32_t slots, int32_t *
 
 /* A process in which something has moved since the last look is not stopped, at least not as a whole. One
    that stands still is asked, by one of its threads. */
-static void look_for_stop(struct target *target, uint32_t slots)
+static void look_for_stop(struct target *target, uint32_t slots, int64_t now_ns)
 {
     struct wall *wall = target->wall;
     enum task_stop stop;
@@ -735,7 +738,8 @@ static void look_for_stop(struct target *target, uint32_t slots)
         wall->stop_at = wall->looks;
         if (wall->stop == TASK_STOPPED_WHOLE)
             set_stop(wall, TASK_GOES_ON);
-        return;
+        if (now_ns - wall->last_ns < SELDOM_NS)
+            return;
     }
     if (!tid || !wall->budget->stops ||
         (wall->stop != TASK_STOPPED_WHOLE && (int32_t)(wall->looks - wall->stop_at) < 0))
@@ -763,7 +767,7 @@ static void look(struct target *target, struct budget *budget, int64_t now_ns)
         return;
     wall->looks++;
     wall->budget = budget;
-    look_for_stop(target, slots);
+    look_for_stop(target, slots, now_ns);
     unwinder_look(wall->unwinder);
     revisit(target, slots);
     look_at_those(target, slots, NEED_FIRST, false, now_ns);
