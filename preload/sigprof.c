@@ -476,14 +476,36 @@ void sigprof_note_alternate(const stack_t *stack)
     leave(before | (on_alternate() ? prof : 0));
 }
 
+/* A handler that is left by a jump is never returned from, so what came due in it is its own. The stack that
+   is left may be too small for a sample. All signals are blocked: the kernel would take a handler's frame on
+   the alternate stack for the first one there. */
+static void record_carried(void)
+{
+    static char spare[4 * OWN_USE] __attribute__((aligned(16)));
+    static atomic_flag taken = ATOMIC_FLAG_INIT;
+    struct arch_regs regs;
+    uint64_t before;
+
+    if (!cpu_carries() || !seccomp_allows(CALL(rt_sigprocmask)) ||
+        atomic_flag_test_and_set_explicit(&taken, memory_order_acquire))
+        return;
+    before = change_mask(SIG_SETMASK, all);
+    arch_capture(&regs);
+    arch_call_on(spare + sizeof spare, cpu_record_carried, &regs);
+    change_mask(SIG_SETMASK, before);
+    atomic_flag_clear_explicit(&taken, memory_order_release); /* the next one's stores come after ours */
+}
+
 void sigprof_leave_handler(bool restores)
 {
     bool alternate = on_alternate();
 
     if (!is_seen(&has_alternate) || (restores && !alternate))
         return;
-    if (alternate)
+    if (alternate) {
         hold_back();
+        record_carried();
+    }
     if ((present_mask() & both) == prof)
         change_mask(SIG_UNBLOCK, prof);
 }

@@ -42,6 +42,21 @@ __attribute__((always_inline)) static inline void arch_capture(struct arch_regs 
     regs->context = NULL;
 }
 
+/* Calls function(argument) on another stack, of which top is the upper end, a multiple of 16. No signal may
+   be delivered meanwhile that looks where the stack pointer is. */
+static inline void arch_call_on(void *top, void (*function)(void *), void *argument)
+{
+    __asm__ volatile("movq %%rsp, %%rbx\n\t"
+                     "movq %%rsi, %%rsp\n\t"
+                     "call *%%rax\n\t"
+                     "movq %%rbx, %%rsp"
+                     : "+D"(argument), "+S"(top), "+a"(function)
+                     :
+                     : "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4",
+                       "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
+                       "xmm15", "cc", "memory");
+}
+
 /* The interrupted registers, from a handler's third argument. */
 static inline void arch_from_signal(struct arch_regs *regs, const void *context)
 {

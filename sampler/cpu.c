@@ -253,30 +253,54 @@ static const ucontext_t *interrupted_by(const ucontext_t *context)
     return context;
 }
 
-static void record_cpu(struct segment *segment, uint32_t slot, uint32_t period_ns, uint32_t periods,
-                       void *context)
+static void record_at(uint32_t slot, uint32_t periods, const struct arch_regs *regs,
+                      const struct stack_range ranges[STACK_RANGES])
 {
-    const ucontext_t *uc = context, *interrupted = interrupted_by(uc);
-    struct stack_range ranges[STACK_RANGES] = {{slot_private[slot].stack_low, slot_private[slot].stack_high},
-                                               {0, 0}};
-    struct arch_regs regs;
+    struct segment *segment = process_segment();
     struct record record;
     uint32_t stack;
 
-    arch_from_signal(&regs, interrupted);
-    if (!(uc->uc_stack.ss_flags & SS_DISABLE)) {
-        ranges[1].low = (uintptr_t)uc->uc_stack.ss_sp;
-        ranges[1].high = ranges[1].low + uc->uc_stack.ss_size;
-    }
-    if (!record_begin(&record, segment, slot, true))
+    if (!segment || !record_begin(&record, segment, slot, true))
         return;
-    stack = record_stack(&record, WAIT_NONE, &regs, ranges);
+    stack = record_stack(&record, WAIT_NONE, regs, ranges);
     if (stack)
-        record_add(&record, stack, KIND_CPU, periods, (uint64_t)periods * period_ns);
+        record_add(&record, stack, KIND_CPU, periods, (uint64_t)periods * slot_private[slot].period_ns);
     segment_count(segment, COUNT_CPU_SAMPLES, 1);
     if (periods > 1)
         segment_count(segment, COUNT_CPU_OVERRUNS, periods - 1);
     record_end(&record, true);
+}
+
+static void record_cpu(uint32_t slot, uint32_t periods, const ucontext_t *uc)
+{
+    struct stack_range ranges[STACK_RANGES] = {{slot_private[slot].stack_low, slot_private[slot].stack_high},
+                                               {0, 0}};
+    struct arch_regs regs;
+
+    arch_from_signal(&regs, interrupted_by(uc));
+    if (!(uc->uc_stack.ss_flags & SS_DISABLE)) {
+        ranges[1].low = (uintptr_t)uc->uc_stack.ss_sp;
+        ranges[1].high = ranges[1].low + uc->uc_stack.ss_size;
+    }
+    record_at(slot, periods, &regs, ranges);
+}
+
+bool cpu_carries(void)
+{
+    return slot_private[thread_local_state.slot].carried && process_attached() && is_on(process_attached());
+}
+
+void cpu_record_carried(void *regs)
+{
+    uint32_t slot = thread_local_state.slot, periods = slot_private[slot].carried;
+    uint64_t words = thread_local_state.alternate & ALTERNATE_MOST;
+    uintptr_t low = (thread_local_state.alternate >> ALTERNATE_SIZE_BITS) * ALTERNATE_WORD;
+    const struct stack_range ranges[STACK_RANGES] = {
+        {slot_private[slot].stack_low, slot_private[slot].stack_high}, {low, low + words * ALTERNATE_WORD}};
+
+    slot_private[slot].carried = 0;
+    slot_private[slot].counted += periods;
+    record_at(slot, periods, regs, ranges);
 }
 
 bool cpu_signal_is_ours(const siginfo_t *info)
@@ -323,7 +347,7 @@ static uint64_t cpu_time_of_young(uint32_t slot)
 bool cpu_signal(const siginfo_t *info, void *context)
 {
     struct segment *segment;
-    uint32_t slot, period_ns, periods;
+    uint32_t slot, periods;
     bool is_first;
 
     if (!cpu_signal_is_ours(info))
@@ -344,7 +368,6 @@ bool cpu_signal(const siginfo_t *info, void *context)
         thread_drop(segment, slot);
         return true;
     }
-    period_ns = slot_private[slot].period_ns;
     periods = 1 + (info->si_overrun > 0 ? (uint32_t)info->si_overrun : 0) + slot_private[slot].carried;
     slot_private[slot].carried = 0;
     is_first = slot_private[slot].first_ns && !slot_private[slot].counted;
@@ -352,7 +375,7 @@ bool cpu_signal(const siginfo_t *info, void *context)
     if (is_first)
         periods = owed_take(owed_kin(segment, slot), periods, cpu_time_of_young(slot));
     if (is_on(segment))
-        record_cpu(segment, slot, period_ns, periods, context);
+        record_cpu(slot, periods, context);
     follow_period(segment, slot);
     cpu_serve_adoptions(segment);
     process_check_uploader(segment);

@@ -90,6 +90,11 @@ bool cpu_signal_is_ours(const siginfo_t *info);
 /* One that was taken from the queue in place of being handled: the thread's next sample counts for it. */
 void cpu_carry(const siginfo_t *info);
 
+/* Is there any? Takes that sample now, of these registers (struct arch_regs) in a frame on the thread's
+   alternate stack. */
+bool cpu_carries(void);
+void cpu_record_carried(void *regs);
+
 /* The calling thread gets no signal of ours within its next 200 us of CPU time, but one that is pending. */
 void cpu_put_off(void);
 

@@ -126,3 +126,12 @@ def test_time_of_handlers_on_alternate_stacks_is_counted(env):
     near(profile.total("cpu"), 1.01e9, 0.05e9, "CPU time")
     assert profile.flat("cpu")["work"] == 0, profile.flat("cpu")
     assert profile.cumulative("cpu")["call_here"] > 0.9e9, profile.cumulative("cpu")
+
+
+def test_time_of_handlers_that_jump_off_alternate_stacks_is_counted(env):
+    """They are never returned from: what comes due in one is its own."""
+    env.run(env.program("on_alternate.c"), "jumps").ok()
+    profile = env.final("on_alternate", "cpu")
+    near(profile.total("cpu"), 1.01e9, 0.05e9, "CPU time")
+    assert profile.cumulative("cpu")["work"] > 0.9e9, profile.cumulative("cpu")
+    assert profile.cumulative("cpu")["main"] > 0.9e9, profile.cumulative("cpu")
