@@ -402,6 +402,7 @@ void programs_each_ceiling(const struct programs *programs, loss_line *line, voi
     } ceilings[] = {
         {programs->other ? programs->other->processes : 0,
          "processes in \"[other programs]\": too many programs to tell apart"},
+        {programs->processes_beyond, "processes not profiled: too many at one time"},
         {programs->threads_beyond, "threads in \"[other threads]\": too many names to tell apart"},
         {symbols_beyond(programs->symbols),
          "look-ups of addresses without a name: too many names or modules to keep"},

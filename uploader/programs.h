@@ -71,10 +71,11 @@ struct programs {
     int64_t look_ns; /* between two looks at waiting threads, at present; 0: one a round */
     struct program **program;
     size_t count;
-    struct text_map ids;   /* number + 1 of each, by id_text() */
-    struct program *other; /* once there is one more than PROGRAMS_MOST */
-    size_t samples;        /* in all profiles */
-    size_t fold_at;        /* samples of merged profiles */
+    struct text_map ids;       /* number + 1 of each, by id_text() */
+    struct program *other;     /* once there is one more than PROGRAMS_MOST */
+    size_t samples;            /* in all profiles */
+    size_t fold_at;            /* samples of merged profiles */
+    uint64_t processes_beyond; /* that were not let in */
     struct text_map threads;
     uint64_t threads_beyond; /* names of threads that are not told apart */
 };

@@ -345,6 +345,13 @@ void session_join(struct session *session, const struct join *given)
     struct target *target;
     bool is_kept;
 
+    if (session->targets >= SESSION_TARGETS && !join->was_kept && !find_target(session, join->pid)) {
+        log_warn("process %d is not profiled: more than %d at one time", (int)join->pid, SESSION_TARGETS);
+        join_close(join);
+        session->programs.processes_beyond++;
+        session->refused++;
+        return;
+    }
     /* In safe hands before it is looked at. */
     target_open_files(join);
     if (!join->was_kept)

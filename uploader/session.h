@@ -22,7 +22,7 @@
 #include "table.h"
 #include "target.h"
 
-enum { SESSION_SINKS = 4, SESSION_ENDED = 64 };
+enum { SESSION_SINKS = 4, SESSION_ENDED = 64, SESSION_TARGETS = 4096 /* processes at one time */ };
 
 /* A target that has ended, and is in the keeper's hands until the sinks have all of it. */
 struct session_ended {

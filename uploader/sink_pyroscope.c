@@ -45,6 +45,7 @@ struct item {
     struct series series;
     uint8_t *profile;
     size_t size;
+    size_t weight;            /* what it takes in the queue, labels included */
     int64_t start_ns, end_ns; /* CLOCK_REALTIME */
     int64_t began_ns;         /* CLOCK_MONOTONIC of start_ns */
     int64_t due_ns;           /* CLOCK_MONOTONIC */
@@ -83,7 +84,7 @@ static void queue_remove(struct sink_pyroscope *sink, struct item *item)
     *link = item->next;
     if (sink->last == &item->next)
         sink->last = link;
-    sink->bytes -= item->size;
+    sink->bytes -= item->weight;
     sink->count--;
     item_free(item);
 }
@@ -104,7 +105,7 @@ static void queue_add(struct sink_pyroscope *sink, struct item *item)
     item->next = NULL;
     *sink->last = item;
     sink->last = &item->next;
-    sink->bytes += item->size;
+    sink->bytes += item->weight;
     sink->count++;
     while (sink->bytes > QUEUE_BYTES && (oldest = oldest_idle(sink))) {
         queue_remove(sink, oldest);
@@ -427,6 +428,15 @@ struct pushing {
     const struct profile_kind *kind;
 };
 
+static size_t weigh(const struct item *item)
+{
+    size_t weight = sizeof(*item) + item->size;
+
+    for (unsigned i = 0; i < item->series.labels; i++)
+        weight += strlen(item->series.label[i].name) + strlen(item->series.label[i].value) + 2;
+    return weight;
+}
+
 static int queue_piece(void *context, uint8_t *data, size_t size)
 {
     const struct pushing *pushing = context;
@@ -444,6 +454,7 @@ static int queue_piece(void *context, uint8_t *data, size_t size)
     item->end_ns = pushing->upload->end_ns;
     item->began_ns = monotonic_ns() - (clock_ns(CLOCK_REALTIME) - item->start_ns);
     make_series(pushing->sink, pushing->upload, pushing->kind, &item->series);
+    item->weight = weigh(item);
     queue_add(pushing->sink, item);
     return 0;
 }
