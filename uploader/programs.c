@@ -369,7 +369,7 @@ static void fold_if_large(struct programs *programs)
     for (size_t i = 0; i < programs->count; i++)
         for (int k = 0; k < KIND_IDS; k++)
             fold(programs, programs->program[i], (enum profile_kind_id)k);
-    programs->fold_at = 2 * count_samples(programs);
+    programs->fold_at = count_samples(programs) * 3 / 2;
     if (programs->fold_at < PROGRAMS_FOLD_SAMPLES)
         programs->fold_at = PROGRAMS_FOLD_SAMPLES;
 }

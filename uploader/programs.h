@@ -21,16 +21,17 @@
 #include "stacks.h"
 #include "table.h"
 
+/* Ceilings. What goes over one is one entry that says so. A sample with a stack of 30 frames takes 0.4 KiB
+ * here. */
 enum {
-    PROGRAMS_MOST = 256, /* told apart in a session; all others are one, "[other programs]" */
-    /* Ceilings of one profile; more stacks go to one frame that says so. A stack of 30 frames takes 0.4 KiB
-       here. */
-    PROGRAM_STACKS = 40000,
-    PROGRAM_INTERVAL_STACKS = 16000, /* and a server takes no more in one profile */
-    PROGRAMS_SAMPLES = 160000,       /* in all profiles; 50 MB */
-    PROGRAMS_THREAD_NAMES = 4096,    /* told apart in a session; all others are one, "[other threads]" */
-    PROGRAMS_FOLD_SAMPLES = 16000,   /* merged profiles of all programs beyond this, in all, or beyond twice
-                                        what   is left then, give up telling apart processes that ended */
+    PROGRAMS_MOST = 256,             /* told apart in a session; all others are "[other programs]" */
+    PROGRAMS_THREAD_NAMES = 4096,    /* likewise; all others are "[other threads]" */
+    PROGRAMS_SAMPLES = 100000,       /* in all profiles of a session */
+    PROGRAM_STACKS = 40000,          /* in a merged profile */
+    PROGRAM_INTERVAL_STACKS = 16000, /* in an interval's, and a server takes no more */
+    /* Merged profiles of all programs beyond this, in all, give up telling apart processes that ended; and
+       again when they are half as large again as they were then. */
+    PROGRAMS_FOLD_SAMPLES = 8000,
 };
 
 /* Counted since the interval, or the session, began. */
