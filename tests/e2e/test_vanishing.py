@@ -45,6 +45,10 @@ def test_code_is_unmapped(env):
     survives(env, "generated")
 
 
+def test_memory_that_is_never_provided(env):
+    survives(env, "userfaultfd")
+
+
 def test_stacks_shrink_and_have_holes(env):
     survives(env, "coroutine")
     survives(env, "hole-protected")

@@ -7,12 +7,14 @@
 #include <link.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -288,6 +290,20 @@ static void shrink_coroutine(void)
     on_stack(stack + SMALL - 32, near_for_a_while, NULL);
 }
 
+/* What lies above a stack is a userfaultfd's, which nobody serves: who reads there waits for ever. */
+static void end_at_userfaultfd(void)
+{
+    enum { SIZE = 16 * PAGE, SMALL = 4 * PAGE };
+    char *stack = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct uffdio_api api = {.api = UFFD_API};
+    struct uffdio_register range = {.range = {(uintptr_t)stack + SMALL, SIZE - SMALL},
+                                    .mode = UFFDIO_REGISTER_MODE_MISSING};
+    int server = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+    if (server < 0 || ioctl(server, UFFDIO_API, &api) || ioctl(server, UFFDIO_REGISTER, &range))
+        return; /* not for this user */
+    on_stack(stack + SMALL - 32, near_for_a_while, NULL);
+}
+
 /* The thread goes on in a lower part of its stack, and the page between goes. */
 static void *dig_hole(void *how)
 {
@@ -386,6 +402,8 @@ int main(int argc, char **argv)
         shrink_coroutine();
     else if (!strcmp(name, "hole-protected") || !strcmp(name, "hole-unmapped"))
         hole(name + 5);
+    else if (!strcmp(name, "userfaultfd"))
+        end_at_userfaultfd();
     else if (!strcmp(name, "generated"))
         drop_generated_code();
     else if (!strcmp(name, "unseen"))
