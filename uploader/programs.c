@@ -89,7 +89,7 @@ static struct program *program_new(struct programs *programs, const struct progr
 }
 
 /* Its id has no service, which no other one is without. */
-static struct program *get_other(struct programs *programs)
+struct program *programs_get_other(struct programs *programs)
 {
     static const struct program_id id = {"other programs", "", ""};
 
@@ -117,7 +117,7 @@ struct program *programs_get(struct programs *programs, const char *name, const 
     if (number)
         return programs->program[number - 1];
     if (programs->count >= PROGRAMS_MOST)
-        return get_other(programs);
+        return programs_get_other(programs);
     program = program_new(programs, &id);
     if (!program)
         return NULL;

@@ -88,6 +88,9 @@ void programs_free(struct programs *programs);
 struct program *programs_get(struct programs *programs, const char *name, const char *service,
                              const char *labels);
 
+/* The one that stands for all beyond the ceiling. NULL: no memory. */
+struct program *programs_get_other(struct programs *programs);
+
 /* The name of a thread, interned and clean. */
 const char *programs_thread_name(struct programs *programs, const char *name);
 

@@ -147,9 +147,8 @@ static int restore_sample(const struct restoring *restoring, struct profile *int
     if (!frames)
         return 0;
     memcpy(value, sample->value, values * sizeof value[0]);
-    return profile_add(into, frame, frames, (uint32_t)pid,
-                       symbols_intern(restoring->programs->symbols, thread), value,
-                       restoring->programs->overflow);
+    return profile_add(into, frame, frames, (uint32_t)pid, programs_thread_name(restoring->programs, thread),
+                       value, restoring->programs->overflow);
 }
 
 int restore_profile(struct programs *programs, struct profile *into, const uint8_t *data, size_t size,
@@ -214,8 +213,11 @@ static void restore_kind(struct programs *programs, struct program *program, int
     rc = read_file(directory, name, since_ns, &data, &size);
     if (!rc && !program->merged[kind])
         program->merged[kind] = profile_new(&profile_kinds[kind], PROGRAM_STACKS);
-    if (!rc && program->merged[kind])
+    if (!rc && program->merged[kind]) {
+        size_t before = profile_size(program->merged[kind]);
         rc = restore_profile(programs, program->merged[kind], data, size, without, &time_ns);
+        programs->samples += profile_size(program->merged[kind]) - before;
+    }
     free(data);
     if (rc && rc != -ENOENT)
         log_warn("the %s profile that an earlier uploader wrote for %s cannot be read: %s",
@@ -238,7 +240,7 @@ static void restore_program(struct programs *programs, int directory, int64_t si
         id_read((const char *)mark, text[0], text[1], text[2]))
         program = NULL;
     else
-        program = programs_get(programs, text[0], text[1], text[2]);
+        program = *text[1] ? programs_get(programs, text[0], text[1], text[2]) : programs_get_other(programs);
     free(mark);
     for (int kind = 0; program && kind < KIND_IDS; kind++)
         if (kind != KIND_ID_THREADS && kind != KIND_ID_THREADCREATE)

@@ -17,6 +17,7 @@
 enum {
     MODULE_BUCKETS = 4096,
     MODULES_MOST = 16384,   /* told apart; further ones are one, "[other modules]" */
+    SPECIALS_MOST = 16384,  /* names that are made up, or restored, with no module */
     NAMES_MOST = 64 << 20,  /* bytes of names and locations; further addresses share one location */
     FIRST_LOCATIONS = 4096, /* slots; a power of two */
     ATTEMPTS_MOST = 8,      /* processes whose root is searched for a module before it is given up */
@@ -558,6 +559,8 @@ const struct symbol_location *symbols_special(struct symbols *symbols, const cha
     struct symbol_location *location = table_get(&symbols->special, (uintptr_t)text);
     if (location)
         return location;
+    if (symbols->special.used >= SPECIALS_MOST)
+        return no_room(symbols);
     const struct symbol_line line = {.function = text, .linkage = text, .file = ""};
     location = location_new(symbols, NULL, 0, &line, 1);
     if (location != &symbols->no_memory && table_put(&symbols->special, (uintptr_t)text, location))

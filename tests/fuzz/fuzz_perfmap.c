@@ -66,9 +66,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return perfmap_free(map), 0;
     cut = 1 + (size - 1) * data[0] / 256;
     append(data + 1, cut - 1, O_TRUNC);
-    perfmap_refresh(map, root_fd, 1);
+    perfmap_refresh(map, NULL, root_fd, 1);
     append(data + cut, size - cut, O_APPEND);
-    perfmap_refresh(map, root_fd, 1);
+    perfmap_refresh(map, NULL, root_fd, 1);
     for (uint64_t address = 0; address < 64; address++)
         find(map, address << (address % 8));
     for (size_t i = 1; i < size; i++) {
