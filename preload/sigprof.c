@@ -441,7 +441,7 @@ void sigprof_unlock(uint64_t state)
 /* Handlers that were installed before. Under lock. */
 static void mask_handlers(void)
 {
-    struct kernel_action action;
+    struct kernel_action action = {.flags = 0};
 
     for (int sig = 1; sig <= 64; sig++) {
         if (sig == SIGPROF || sys_call(SYS_rt_sigaction, sig, 0, &action, sizeof action.mask))

@@ -324,7 +324,7 @@ void cpu_put_off(void)
     struct slot_private *own = &slot_private[thread_local_state.slot];
     int timer = thread_local_state.slot ? atomic_load_explicit(&own->timer, memory_order_relaxed)
                                         : thread_local_state.timer;
-    struct itimerspec left;
+    struct itimerspec left = {{0, 0}, {0, 0}};
     uint64_t first_ns;
 
     if (timer <= 0 || !seccomp_allows(CALL(timer_gettime) | CALL(timer_settime)) ||

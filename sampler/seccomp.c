@@ -124,7 +124,7 @@ uint64_t seccomp_evaluate(const void *filter)
 {
     struct bpf_program program = {.copy = read_softly};
     struct bpf_call call;
-    struct sock_fprog given;
+    struct sock_fprog given = {0, NULL};
     uint64_t forbidden = CALL(launch);
 
     if (!read_softly((uintptr_t)filter, &given, sizeof given) || !given.len || given.len > BPF_MAXINSNS)
