@@ -178,6 +178,7 @@ void config_read(char *const *environment, const char *library_path)
     config.uid = (unsigned)sys_call(SYS_geteuid);
     config.may_start = !*settings.value[SETTING_SOCKET].text;
     settings_socket_name(&settings, config.uid, directory, config.socket);
+    config.secrets = config.may_start ? settings_secrets(&settings) : 0;
     if (settings_out(&settings, directory, out, sizeof out))
         *out = 0;
     if (*settings.value[SETTING_UPLOADER].text)

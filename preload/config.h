@@ -19,6 +19,7 @@ struct config {
     bool may_start;       /* an uploader, where none answers: not where CPROF_SOCKET names one */
     unsigned uid;         /* effective, at the start: it may change, the session's name does not */
     char socket[108];     /* the session's; '@' first: abstract */
+    uint64_t secrets;     /* what its name does not tell; see struct hello */
     const char *uploader; /* CPROF_UPLOADER, or NULL: beside the library */
     const char *library;  /* directory of libcprof.so, absolute */
     const char *log;      /* CPROF_LOG, or NULL */

@@ -72,7 +72,8 @@ static int check_peer(int fd, struct ucred *peer)
 
 static int send_segment(int fd, int memfd, const struct segment *segment)
 {
-    struct hello hello = {HELLO_MAGIC, LAYOUT_VERSION, 0, segment->header.pid, sizeof(struct segment)};
+    struct hello hello = {HELLO_MAGIC,         LAYOUT_VERSION,         0,
+                          segment->header.pid, sizeof(struct segment), config.secrets};
     struct iovec part = {&hello, sizeof hello};
     union {
         struct cmsghdr head;
@@ -198,7 +199,24 @@ static bool uploader_alive(int uploader_pid, uint64_t silent_ns)
     return alive;
 }
 
-const struct process_ops session_ops = {hand_over, uploader_alive};
+/* "@cprof-..." and "@cprof-....1" to "....9": sessions that differ in what their names must not tell. */
+static bool next_session(void)
+{
+    size_t length = strlen(config.socket);
+
+    if (!config.may_start || length + 3 > sizeof config.socket)
+        return false;
+    if (length < 2 || config.socket[length - 2] != '.') {
+        memcpy(config.socket + length, ".1", 3);
+        return true;
+    }
+    if (config.socket[length - 1] == '9')
+        return false;
+    config.socket[length - 1]++;
+    return true;
+}
+
+const struct process_ops session_ops = {hand_over, uploader_alive, next_session};
 
 void session_may_speak(bool may)
 {

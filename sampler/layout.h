@@ -143,6 +143,7 @@ struct seg_control {
     char adopt_name[LAYOUT_ADOPT][16];   /* [U] their names, as the kernel has them */
     _Atomic uint64_t wall_acked_ns; /* [U] CLOCK_MONOTONIC until which threads' times were handed on, together
                                        with the CPU time that is acknowledged; 0: none were */
+    _Atomic uint32_t wrong_session; /* [U] 1: this uploader pushes with other credentials than hello's */
 };
 
 struct seg_name {
@@ -327,10 +328,11 @@ struct hello {
     uint32_t flags;   /* enum hello_flag */
     int32_t pid;      /* for messages only */
     uint64_t size;    /* sizeof(struct segment) */
+    uint64_t secrets; /* settings_secrets(): what the session's name must not tell. 0: any uploader will do */
 };
 enum hello_flag { HELLO_FORWARDED = 1 };
 
-_Static_assert(sizeof(struct hello) == 24, "hello is the same for every compiler");
+_Static_assert(sizeof(struct hello) == 32, "hello is the same for every compiler");
 _Static_assert(sizeof(struct seg_header) <= LAYOUT_PAGE, "header fits its page");
 _Static_assert(sizeof(struct seg_control) <= LAYOUT_PAGE, "control fits its page");
 _Static_assert(COUNTERS * sizeof(uint64_t) <= LAYOUT_PAGE, "counters fit their page");

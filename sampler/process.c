@@ -317,6 +317,7 @@ static void copy_segment(struct segment *to, const struct segment *from)
     }
     to->header.flags |= SEGMENT_RESUMED;
     to->control.uploader_pid = 0;
+    to->control.wrong_session = 0;
     to->control.heartbeat_ns = clock_ns(CLOCK_MONOTONIC);
 }
 
@@ -348,10 +349,20 @@ static int resume(struct segment *segment)
     return moved > 0 ? result : (int)moved;
 }
 
+/* One load, of the line that the heartbeat is in. */
+static bool is_refused(const struct segment *segment)
+{
+    return __builtin_expect(atomic_load_explicit(&segment->control.wrong_session, memory_order_relaxed) != 0,
+                            0);
+}
+
 /* While its keeper lives the name has a listener, and it is the keeper's business to replace it. */
 static int ask_uploader(struct segment *segment, uint64_t silent_ns)
 {
     int pid = atomic_load_explicit(&segment->control.uploader_pid, memory_order_relaxed);
+
+    if (is_refused(segment))
+        return ops->next_session() ? resume(segment) : -1;
     return ops->uploader_alive(pid, silent_ns) ? 0 : resume(segment);
 }
 
@@ -361,7 +372,7 @@ void process_check_uploader(struct segment *segment)
     uint64_t heartbeat = atomic_load_explicit(&segment->control.heartbeat_ns, memory_order_relaxed);
     uint32_t idle = 0;
 
-    if (__builtin_expect(now < heartbeat + uploader_silent_ns, 1) ||
+    if (__builtin_expect(now < heartbeat + uploader_silent_ns && !is_refused(segment), 1) ||
         !seccomp_allows(CALLS_SEGMENT | CALLS_SESSION))
         return;
     if (now < atomic_load_explicit(&next_ask_ns, memory_order_relaxed) || is_borrowed() ||
@@ -381,8 +392,8 @@ static void check_at_exit(struct segment *segment)
     uint64_t heartbeat = atomic_load_explicit(&segment->control.heartbeat_ns, memory_order_relaxed);
     uint32_t idle = 0;
 
-    if (now < heartbeat + silent_at_exit_ns || !seccomp_allows(CALLS_SEGMENT | CALLS_SESSION) ||
-        is_borrowed() ||
+    if ((now < heartbeat + silent_at_exit_ns && !is_refused(segment)) ||
+        !seccomp_allows(CALLS_SEGMENT | CALLS_SESSION) || is_borrowed() ||
         !atomic_compare_exchange_strong_explicit(&joining, &idle, 1, memory_order_acquire,
                                                  memory_order_relaxed))
         return;

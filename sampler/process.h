@@ -23,6 +23,9 @@ struct process_ops {
     /* false: nobody answers at the session's name, or another uploader than the one named in the segment's
        control.uploader_pid, which has been silent for so long. Same rules. */
     bool (*uploader_alive)(int uploader_pid, uint64_t silent_ns);
+    /* After control.wrong_session: hand_over() is to try another session. false: there is none. Same rules.
+     */
+    bool (*next_session)(void);
 };
 
 /* The settings every segment starts with. Copied from at each join; immutable after process_start(). */

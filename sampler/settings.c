@@ -372,3 +372,18 @@ void settings_socket_name(const struct settings *settings, unsigned uid, const c
     put(&w, "-");
     put_number(&w, hash, 16);
 }
+
+uint64_t settings_secrets(const struct settings *settings)
+{
+    const char *server = settings->value[SETTING_SERVER].text;
+    uint64_t hash = hash_text(UINT64_C(14695981039346656037), server);
+    bool any = strchr(server, '@') || strchr(server, '?');
+
+    for (int i = 0; i < SETTINGS; i++) {
+        if (setting_rows[i].side != SIDE_SECRET)
+            continue;
+        hash = hash_text(hash, settings->value[i].text);
+        any |= *settings->value[i].text != 0;
+    }
+    return !any ? 0 : hash ? hash : 1;
+}

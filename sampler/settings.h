@@ -155,6 +155,10 @@ const char *settings_getenv(char *const *envp, const char *name);
 void settings_socket_name(const struct settings *settings, unsigned uid, const char *directory,
                           char name[108]);
 
+/* A number for the settings that are in no name: two processes of a session have the same. It is told to our
+   own user and root only, after they were asked for. 0: none is set. */
+uint64_t settings_secrets(const struct settings *settings);
+
 /* The absolute output directory, or "" where profiles go to a server only. -ENAMETOOLONG where it does not
  * fit. */
 int settings_out(const struct settings *settings, const char *directory, char *path, size_t size);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -222,14 +223,42 @@ static int take(const struct door_peer *peer, struct join *join, const struct he
     return join->pid < 0 ? -EPROTO : 0;
 }
 
+/* It would push under another name than its owner's. It finds that here, and goes to another uploader. */
+static void send_elsewhere(int memfd)
+{
+    const int seals = F_SEAL_SHRINK | F_SEAL_GROW;
+    const off_t at = offsetof(struct segment, control) / LAYOUT_PAGE * LAYOUT_PAGE;
+    int present = fcntl(memfd, F_GET_SEALS);
+    struct stat st;
+    uint8_t *page;
+
+    if (present == -1 || (present & seals) != seals || fstat(memfd, &st) ||
+        st.st_size != sizeof(struct segment))
+        return;
+    page = mmap(NULL, LAYOUT_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, at);
+    if (page == MAP_FAILED)
+        return;
+    atomic_store_explicit(
+        &((struct seg_control *)(void *)(page + offsetof(struct segment, control) - at))->wrong_session, 1,
+        memory_order_relaxed);
+    munmap(page, LAYOUT_PAGE);
+}
+
 /* -EAGAIN: the message has not come yet. */
-static int peer_receive(const struct door_peer *peer, struct join *join)
+static int peer_receive(const struct door *door, const struct door_peer *peer, struct join *join)
 {
     struct hello hello = {0};
     int fds[JOIN_FDS], rc = receive(peer->fd, &hello, fds);
 
     if (rc == -EAGAIN)
         return rc;
+    if (!rc && hello.secrets && hello.secrets != door->secrets) {
+        send_elsewhere(fds[0]);
+        close_fds(fds);
+        *join = JOIN_NONE;
+        log_info("process %d has other credentials for the server: it gets another uploader", peer->pid);
+        return -ENOMSG;
+    }
     if (!rc)
         rc = take(peer, join, &hello, fds);
     if (!rc)
@@ -281,7 +310,7 @@ static int peer_accept(struct door *door, struct join *join)
         peer.uid = credentials.uid;
         peer.until_ns = monotonic_ns() + PEER_PATIENCE_NS;
         if (is_own_or_root(peer.uid) || door->trusted(peer.pid, door->context))
-            rc = peer_receive(&peer, join);
+            rc = peer_receive(door, &peer, join);
         else
             log_refusal(rc, peer.pid, NULL);
     }
@@ -333,7 +362,7 @@ int door_next(struct door *door, struct join *join)
     for (unsigned i = 0; i < door->peers; i++) {
         if (door->peer[i].fd != event.data.fd)
             continue;
-        rc = peer_receive(&door->peer[i], join);
+        rc = peer_receive(door, &door->peer[i], join);
         if (rc == -EAGAIN)
             return -ENOMSG;
         peer_drop(door, i);
@@ -366,9 +395,10 @@ void join_direct(struct join *join, pid_t pid, int memfd)
         .pid = pid, .uid = geteuid(), .memfd = memfd, .pidfd = open_pidfd(pid), .root_fd = -1, .exe_fd = -1};
 }
 
-int join_forward(const char *name, const struct join *join)
+int join_forward(const char *name, const struct join *join, uint64_t secrets)
 {
-    struct hello hello = {HELLO_MAGIC, LAYOUT_VERSION, HELLO_FORWARDED, join->pid, sizeof(struct segment)};
+    struct hello hello = {HELLO_MAGIC, LAYOUT_VERSION,         HELLO_FORWARDED,
+                          join->pid,   sizeof(struct segment), secrets};
     size_t fds = join->pidfd == -1 ? 1 : 2;
     union {
         struct cmsghdr align;

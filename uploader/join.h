@@ -47,7 +47,8 @@ struct door {
     void *context;
     struct door_peer peer[DOOR_PEERS]; /* oldest first */
     unsigned peers;
-    bool is_paused; /* there was no descriptor left */
+    bool is_paused;   /* there was no descriptor left */
+    uint64_t secrets; /* who has others, and has any, is sent elsewhere */
 };
 
 int door_open(struct door *door, int listener, bool (*trusted)(pid_t pid, void *context), void *context);
@@ -67,7 +68,7 @@ void join_direct(struct join *join, pid_t pid, int memfd);
 
 /* Hands the target on to the uploader that has the name. 0 or negative errno; -ECONNREFUSED: there is none;
    -EPERM: it is another user's. */
-int join_forward(const char *name, const struct join *join);
+int join_forward(const char *name, const struct join *join, uint64_t secrets);
 
 void join_close(struct join *join);
 

@@ -171,6 +171,7 @@ static int settings_apply(struct options *options, settings_complain *complaint)
         return -ENAMETOOLONG;
     }
     settings_socket_name(&options->settings, geteuid(), directory, options->socket);
+    options->secrets = settings_secrets(&options->settings);
     return 0;
 }
 

@@ -17,6 +17,7 @@ struct options {
     char socket[108];         /* the session's name; '@' first: abstract */
     int segment_fd;           /* -1, or a segment handed over by the program that started us */
     int listen_fd;            /* -1, or the session's socket, which that program has bound */
+    uint64_t secrets;         /* settings_secrets() */
     pid_t segment_pid;        /* its process */
     int keeper_fd;            /* -1, or the keeper that started us */
     bool foreground;          /* under the launcher: messages go to stderr, too */

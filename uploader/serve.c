@@ -66,7 +66,7 @@ static int open_or_forward(struct session *session, const struct options *option
             return rc;
         if (join->memfd == -1)
             break;
-        if (!join_forward(options->socket, join))
+        if (!join_forward(options->socket, join, options->secrets))
             return 1;
         usleep(20000);
     }

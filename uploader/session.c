@@ -80,6 +80,8 @@ static bool is_descendant(pid_t pid, void *context)
 
 static int open_loop(struct session *session)
 {
+    int rc;
+
     session->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     session->signal_fd = signalfd(-1, &session->ops->signals, SFD_CLOEXEC | SFD_NONBLOCK);
     if (session->epoll_fd == -1 || session->signal_fd == -1)
@@ -88,10 +90,9 @@ static int open_loop(struct session *session)
         return -errno;
     if (session->listen_fd == -1) /* an uploader before us closed the door */
         return 0;
-    if (door_open(&session->door, session->listen_fd, is_descendant, session) ||
-        watch(session, session->door.epoll_fd, &session->door))
-        return -errno;
-    return 0;
+    rc = door_open(&session->door, session->listen_fd, is_descendant, session);
+    session->door.secrets = session->options->secrets;
+    return rc ? rc : watch(session, session->door.epoll_fd, &session->door);
 }
 
 static void start_keeper(struct session *session)

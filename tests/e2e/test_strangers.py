@@ -73,7 +73,7 @@ def test_stranger_cannot_speak_for_a_target(env):
 
     def inject():
         memfd, pidfd = os.memfd_create("x", os.MFD_ALLOW_SEALING), os.pidfd_open(target.pid)
-        hello = struct.pack("<IIIiQ", HELLO_MAGIC, layout_version(), FORWARDED, target.pid, 1 << 20)
+        hello = struct.pack("<IIIiQQ", HELLO_MAGIC, layout_version(), FORWARDED, target.pid, 1 << 20, 0)
         peer = connect(name)
         with contextlib.suppress(OSError):  # refused before it has been said
             peer.sendmsg([hello], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [memfd, pidfd]))])
@@ -174,3 +174,16 @@ def test_secrets_are_in_no_name(env):
         names |= set(re.findall(r"session (@\S+):", env.log()))
     assert len(names) == 1, names
     assert token not in env.log()
+
+
+def test_other_credentials_are_another_session(env):
+    """At one time, from one directory: each program's profiles are pushed with its own token."""
+    from tests.e2e.test_uploader import server
+    with server(lambda n: 200) as (url, requests):
+        children = [env.start(env.program("shares.c"), "1.5", server=url, auth_token="token-" + name, name="shop-" + name, out="None",
+                              interval="1s", cpu_hz="1000") for name in ("one", "two")]
+        for child in children:
+            child.wait(timeout=60)
+        env.uploaders_gone()
+    pushed = {(headers.get("Authorization"), name) for _, headers, body in requests for name in ("shop-one", "shop-two") if name.encode() in body}
+    assert pushed == {("Bearer token-one", "shop-one"), ("Bearer token-two", "shop-two")}, pushed

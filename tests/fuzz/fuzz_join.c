@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What comes to the session's socket: messages of any bytes and sizes, none, one or two of them, with any number
- * of descriptors in any number of control messages. Afterwards as many descriptors are open as before.
+ * What comes to the session's socket: messages of any bytes and sizes, none, one or two of them, with any
+ * number of descriptors in any number of control messages. Afterwards as many descriptors are open as before.
  *
  * The first bytes say how: descriptors (up to 15), control messages (1 to 4), whether it begins as a real
  * message, how many are sent, whether the peer stays.

@@ -112,7 +112,7 @@ static void test_forwarded(void **state)
     (void)state;
     assert_true(listener >= 0);
     assert_int_equal(accept_one(listener, &got), -EAGAIN);
-    assert_int_equal(join_forward(name, &sent), 0);
+    assert_int_equal(join_forward(name, &sent, 0), 0);
     assert_int_equal(accept_one(listener, &got), 0);
     assert_int_equal(got.pid, getpid());
     assert_int_equal(fcntl(got.memfd, F_GETFD), FD_CLOEXEC);
@@ -121,7 +121,7 @@ static void test_forwarded(void **state)
     join_close(&got);
     close(listener);
     sent = our_own();
-    assert_int_equal(join_forward(name, &sent), -ECONNREFUSED);
+    assert_int_equal(join_forward(name, &sent, 0), -ECONNREFUSED);
     join_close(&sent);
 }
 
@@ -212,7 +212,7 @@ static void test_silent_peers_hold_nobody_up(void **state)
         assert_int_equal(door_next(&door, &got), -ENOMSG);
     assert_int_equal(door_next(&door, &got), -EAGAIN);
     assert_int_equal(open_descriptors(), before + DOOR_PEERS);
-    assert_int_equal(join_forward(name, &sent), 0);
+    assert_int_equal(join_forward(name, &sent, 0), 0);
     assert_int_equal(door_next(&door, &got), 0);
     join_close(&got);
     send_descriptors(silent[SILENT - 1], &hello, sizeof hello, sent.memfd, 1, 1);
@@ -288,7 +288,7 @@ static void test_strangers(void **state)
     close(ready[1]);
     assert_int_equal(read(ready[0], &byte, 1), 1);
     close(ready[0]);
-    assert_int_equal(join_forward(name, &sent), -EPERM);
+    assert_int_equal(join_forward(name, &sent, 0), -EPERM);
     assert_int_equal(join_listen(name), -EADDRINUSE);
     join_close(&sent);
     while (wait(NULL) > 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The keeper against an uploader that behaves badly: this program, executed again by the keeper in the place of
- * one. How its n-th life ends is the n-th letter of $PLAN; what it was handed goes to the file $REPORT.
+ * The keeper against an uploader that behaves badly: this program, executed again by the keeper in the place
+ * of one. How its n-th life ends is the n-th letter of $PLAN; what it was handed goes to the file $REPORT.
  */
 #include <setjmp.h>
 #include <stdarg.h>
