@@ -47,6 +47,8 @@ enum {
     LAYOUT_SAMPLE_BUCKETS = 65536,    /* power of two, twice LAYOUT_SAMPLES */
     LAYOUT_STACK_WORDS = 1024 * 1024, /* 64-bit words of stack records of one bank */
     LAYOUT_FRAMES = 512,              /* frames of one stack; deeper ones are cut and marked */
+    LAYOUT_WALKS = 200 * LAYOUT_PAGE, /* room for stacks that are being walked */
+    LAYOUT_PEEKS = 194 * LAYOUT_PAGE, /* bytes of modules that walks have read */
     LAYOUT_ADOPT = 32,                /* threads the uploader asks the target to give a timer, at one time */
     LAYOUT_VALUES = 3,                /* counters of one sample */
 };
@@ -272,6 +274,10 @@ struct segment {
     struct seg_thread thread[LAYOUT_THREADS];
     struct seg_live live[LAYOUT_LIVE];
     struct seg_bank bank[LAYOUT_BANKS];
+    /* [T] Room for walks (record.c) and for bytes of modules (peek.c), which nobody else reads. Here it does
+       not count against the program's RLIMIT_DATA, as the library's own data does. */
+    uint8_t walks[LAYOUT_WALKS];
+    uint8_t peeks[LAYOUT_PEEKS];
 };
 
 /* What tells a module without a build id from another build at the same path: made of its program headers,

@@ -23,13 +23,17 @@ enum {
 
 /* key: of module and address, 0 of nothing. A walk that is left by a jump out of a handler, at the moment
    that it reads a block, leaves that block unused for good. */
-static struct wide {
-    _Alignas(64) uint8_t bytes[WIDE];
-} wide_bytes[1 << WIDE_BITS];
-static struct narrow {
-    _Alignas(64) uint8_t bytes[NARROW];
-} narrow_bytes[1 << NARROW_BITS];
-static _Atomic uint64_t wide_key[1 << WIDE_BITS], narrow_key[1 << NARROW_BITS];
+static struct kept {
+    uint8_t wide[1 << WIDE_BITS][WIDE], narrow[1 << NARROW_BITS][NARROW];
+    _Atomic uint64_t wide_key[1 << WIDE_BITS], narrow_key[1 << NARROW_BITS];
+} * _Atomic kept;
+_Static_assert(sizeof(struct kept) <= LAYOUT_PEEKS, "the segment has room for it");
+
+void peek_keep(struct segment *segment)
+{
+    /* Release: pairs with the acquire in read_part(). */
+    atomic_store_explicit(&kept, segment ? (struct kept *)segment->peeks : NULL, memory_order_release);
+}
 
 /* Where a block is kept, if it is. */
 struct block {
@@ -40,7 +44,7 @@ struct block {
     uint8_t *bytes;
 };
 
-static struct block block_of(const struct peek *peek, uintptr_t address)
+static struct block block_of(struct kept *in, const struct peek *peek, uintptr_t address)
 {
     size_t size = peek->widely ? WIDE : NARROW;
     uintptr_t start = address & ~(uintptr_t)(size - 1);
@@ -49,8 +53,8 @@ static struct block block_of(const struct peek *peek, uintptr_t address)
     /* Pages that follow each other are not in each other's way. */
     size_t wide = (start / WIDE + peek->module.key) % (1 << WIDE_BITS), narrow = hash >> (64 - NARROW_BITS);
     if (peek->widely)
-        return (struct block){start, size, hash, &wide_key[wide], wide_bytes[wide].bytes};
-    return (struct block){start, size, hash, &narrow_key[narrow], narrow_bytes[narrow].bytes};
+        return (struct block){start, size, hash, &in->wide_key[wide], in->wide[wide]};
+    return (struct block){start, size, hash, &in->narrow_key[narrow], in->narrow[narrow]};
 }
 
 /* Another thread may fill the block meanwhile: then the copy is not used. */
@@ -88,7 +92,10 @@ fill(const struct block *block, const struct module *module, uintptr_t from, voi
 /* Up to size bytes, as many as there are in one block. Returns how many; 0: it cannot be read. */
 static size_t read_part(const struct peek *peek, uintptr_t from, void *to, size_t size)
 {
-    struct block block = block_of(peek, from);
+    struct kept *in = atomic_load_explicit(&kept, memory_order_acquire);
+    if (!in)
+        return net_read(to, from, size) ? size : 0;
+    struct block block = block_of(in, peek, from);
     size_t left = block.start + block.size - from;
     size = size < left ? size : left;
     if (module_is_steady(&peek->module) &&

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "layout.h"
 #include "modules.h"
 
 enum { PEEK_WINDOW = 256 };
@@ -35,6 +36,9 @@ static inline void peek_begin(struct peek *peek, const struct module *module)
     peek->size = 0;
     peek->failed = peek->widely = false;
 }
+
+/* From here on blocks are kept in this segment; NULL: nowhere. */
+void peek_keep(struct segment *segment);
 
 const uint8_t *peek_load(struct peek *peek, uintptr_t address, size_t size);
 

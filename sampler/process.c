@@ -169,6 +169,7 @@ static int join(void)
         sys_call(SYS_munmap, at, sizeof(struct segment));
         return result;
     }
+    peek_keep(segment);
     atomic_store_explicit(&process_current, segment, memory_order_release);
     atomic_store_explicit(&process_profiles, &segment->control.profiles, memory_order_relaxed);
     return 0;
@@ -209,6 +210,7 @@ static void become_child(void)
 
     parents = segment ? segment : parents;
     atomic_store_explicit(&process_current, NULL, memory_order_relaxed);
+    peek_keep(NULL);
     atomic_store_explicit(&process_profiles, &profiles_unattached, memory_order_relaxed);
     atomic_store_explicit(&joining, 0, memory_order_relaxed);
     atomic_store_explicit(&next_try_ns, 0, memory_order_relaxed);

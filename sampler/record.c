@@ -15,10 +15,11 @@ enum { LEAST_ROOM = 4096, BUFFERS = 64, PROBES = 128 };
  * A sample holds one for 2 us; one that is held for much longer was left behind by a longjmp out of a signal
  * handler that had interrupted a sample, and is taken over.
  */
-static struct buffer {
+struct buffer {
     uint64_t frames[LAYOUT_FRAMES];
     struct unwind_room room;
-} buffers[BUFFERS];
+};
+_Static_assert(sizeof(struct buffer[BUFFERS]) <= LAYOUT_WALKS, "the segment has room for all");
 static _Atomic uint64_t buffer_taken[BUFFERS];              /* ticks when it was taken, 0: free */
 static const int64_t buffer_stale_ticks = INT64_C(1) << 36; /* 10 s or more on every machine */
 
@@ -26,6 +27,11 @@ void segment_count(struct segment *segment, enum counter counter, uint64_t n)
 {
     if (segment)
         atomic_fetch_add_explicit(&segment->counter[counter], n, memory_order_relaxed);
+}
+
+static struct buffer *buffer_of(const struct record *record)
+{
+    return (struct buffer *)record->segment->walks + record->buffer;
 }
 
 /* The index of a free buffer, or BUFFERS. */
@@ -58,8 +64,8 @@ bool record_begin(struct record *record, struct segment *segment, uint32_t slot,
         segment_count(segment, COUNT_LOST_BUFFER, 1);
         return false;
     }
-    record->frames = buffers[record->buffer].frames;
     record->segment = segment;
+    record->frames = buffer_of(record)->frames;
     record->thread = thread;
     record->outer = in_handler ? atomic_load_explicit(&thread->bank_in_use, memory_order_relaxed) : 0;
 
@@ -198,7 +204,7 @@ static struct unwound walk_below(const struct record *record, enum wait_kind lea
                                  const struct arch_regs *regs, const struct stack_range *ranges)
 {
     unsigned first = leaf != WAIT_NONE;
-    struct unwound walk = unwind_stack(record->segment, regs, ranges, &buffers[record->buffer].room,
+    struct unwound walk = unwind_stack(record->segment, regs, ranges, &buffer_of(record)->room,
                                        record->frames + first, LAYOUT_FRAMES - first);
 
     if (!walk.frames) {

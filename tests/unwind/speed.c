@@ -86,6 +86,8 @@ int main(void)
 {
     double frame[ROUNDS], first[ROUNDS];
     unsigned shallow = 0, deep = 0;
+    static struct segment segment;
+    peek_keep(&segment);
     modules_start(); /* not unwind_start(): it would take this whole program for the library */
     ranges[0].high = (uintptr_t)__builtin_frame_address(0) + 4096;
     ranges[0].low = ranges[0].high - (1 << 20);

@@ -438,6 +438,7 @@ int main(void)
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (segment == MAP_FAILED)
         return 1;
+    peek_keep(segment);
     modules_start(); /* not unwind_start(): it would take this whole program for the library */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
