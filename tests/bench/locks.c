@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nanoseconds, the median of slices. locks pair: one uncontended lock and unlock; read: one byte of a full
 // pipe, by how much longer than libc's own read() in slices between; hot [ns]: four threads at one lock, held
-// so long, per acquisition; pingpong: two threads and a condition, per turn.
+// so long, per acquisition; pingpong: two threads and a condition, per turn. hot ns cpu: their CPU time, per
+// acquisition; hot ns sleeps: how often they went to sleep, per 1,000 acquisitions of all slices.
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +24,20 @@ static uint64_t now(void)
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+static uint64_t cpu(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+static double sleeps(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)usage.ru_nvcsw;
 }
 
 static void pair(void)
@@ -126,9 +142,25 @@ static int reads(void)
     return 0;
 }
 
+/* Of each slice, in ns, by this clock; the number of sleeps per 1,000 rounds of all of them. */
+static void measure(void (*run)(void), uint64_t (*clock)(void), double slice[SLICES], double *slept)
+{
+    in_threads(1, hold); /* from here on libc knows of threads */
+    *slept = -sleeps();
+    for (int s = 0; s < SLICES; s++) {
+        uint64_t start = clock();
+        run();
+        slice[s] = (double)(clock() - start) / rounds;
+    }
+    *slept = (*slept + sleeps()) * 1000 / SLICES / rounds;
+    qsort(slice, SLICES, sizeof *slice, compare);
+}
+
 int main(int argc, char **argv)
 {
-    double slice[SLICES];
+    double slice[SLICES], slept;
+    const char *what = argc > 3 ? argv[3] : "";
+
     if (argc > 2)
         hold_ns = strtoull(argv[2], NULL, 10);
     if (argc < 2)
@@ -139,14 +171,8 @@ int main(int argc, char **argv)
         if (strcmp(works[i].name, argv[1]) != 0)
             continue;
         rounds = works[i].rounds / (hold_ns ? 40 : 1);
-        in_threads(1, hold); /* from here on libc knows of threads */
-        for (int s = 0; s < SLICES; s++) {
-            uint64_t start = now();
-            works[i].run();
-            slice[s] = (double)(now() - start) / rounds;
-        }
-        qsort(slice, SLICES, sizeof *slice, compare);
-        printf("%.3f\n", slice[SLICES / 2]);
+        measure(works[i].run, !strcmp(what, "cpu") ? cpu : now, slice, &slept);
+        printf("%.5f\n", !strcmp(what, "sleeps") ? slept : slice[SLICES / 2]);
         return 0;
     }
     return 2;
