@@ -80,7 +80,7 @@ def test_root_follows_no_link_of_another_user(env):
 
 @alone
 def test_intervals_up_to_a_size(env):
-    env.run(env.program("shares.c"), "6", "2", cpu_hz=1000, interval="100ms", keep="1h,128KiB").ok()
+    env.run(env.program("shares.c"), "3", "2", cpu_hz=1000, interval="100ms", keep="1h,128KiB").ok()
     env.uploaders_gone()
     files = glob.glob(env.out + "/shares/intervals/*")
     size = sum(max(os.stat(path).st_blocks * 512, os.stat(path).st_size) for path in files)
@@ -88,7 +88,7 @@ def test_intervals_up_to_a_size(env):
     newest = max(os.path.getmtime(path) for path in files)
     assert newest > os.path.getmtime(env.path("shares", "cpu")) - 2, "the newest are not there"
     # A later session counts them and goes on.
-    env.run(env.program("shares.c"), "2", "2", cpu_hz=1000, interval="100ms", keep="1s,1GiB").ok()
+    env.run(env.program("shares.c"), "1.5", "2", cpu_hz=1000, interval="100ms", keep="1s,1GiB").ok()
     env.uploaders_gone()
     assert not set(files) & set(glob.glob(env.out + "/shares/intervals/*")), "older than a second, and still there"
 
