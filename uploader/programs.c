@@ -382,7 +382,7 @@ static const char *const counter_texts[COUNTERS] = {LAYOUT_COUNTERS(X)};
 static const bool is_event[COUNTERS] = {
     [COUNT_CPU_SAMPLES] = true,   [COUNT_CPU_OVERRUNS] = true,      [COUNT_ALLOC_SAMPLES] = true,
     [COUNT_OWN_TICKS] = true,     [COUNT_EARLY_ALLOCATIONS] = true, [COUNT_MUTEX_SAMPLES] = true,
-    [COUNT_BLOCK_SAMPLES] = true,
+    [COUNT_BLOCK_SAMPLES] = true, [COUNT_WAITS_BY_MARK] = true,     [COUNT_WAITS_BY_COUNT] = true,
 };
 
 void program_each_loss(const struct program_counts *counts, loss_line *line, void *context)
