@@ -198,7 +198,8 @@ static bool become(const struct owner *owner)
 {
     return !syscall(SYS_setgroups, owner->groups, owner->group) && syscall(SYS_setfsgid, owner->gid) >= 0 &&
            syscall(SYS_setfsuid, owner->uid) >= 0 && syscall(SYS_setfsuid, -1) == (long)owner->uid &&
-           syscall(SYS_setfsgid, -1) == (long)owner->gid;
+           syscall(SYS_setfsgid, -1) == (long)owner->gid &&
+           !prctl(PR_SET_PDEATHSIG, SIGKILL); /* which a change of the user takes back */
 }
 
 static int64_t serve_open(const struct request *request, int root_fd, int *fd)
