@@ -42,6 +42,7 @@ enum {
     MEAN_OF = 16,
     SPREAD_AFTER = 16,
     SPREAD_MOST = 16,
+    SETTLE_MOST = 8,
     LOOKS = 4,
     WATCH_SHIFT = 10
 };
@@ -294,11 +295,15 @@ static void settle(struct entry *entry, uint64_t reached)
 {
     uint64_t charged = atomic_load_explicit(&entry->charged, memory_order_relaxed);
     uint64_t left = positive(reached, charged), part;
+    uint64_t last = atomic_load_explicit(&entry->last, memory_order_relaxed);
     uint32_t release = atomic_load_explicit(&entry->releases, memory_order_relaxed);
 
     if (!left || !release)
         return;
-    part = added(entry, atomic_load_explicit(&entry->last, memory_order_relaxed), left);
+    /* That was drawn by its own length, and may stand for many: much more would make the sum scatter. */
+    part = added(entry, last, left);
+    if (part > last * SETTLE_MOST)
+        part = last * SETTLE_MOST;
     if (atomic_compare_exchange_strong_explicit(&entry->charged, &charged, charged + part,
                                                 memory_order_relaxed, memory_order_relaxed))
         charge_last(entry, release, 0, clock_ns_of(part << CONTENTION_UNIT_SHIFT));

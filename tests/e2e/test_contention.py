@@ -84,14 +84,12 @@ def test_robust_mutex(env):
 
 
 @alone
-def test_waits_that_end_by_spinning(env):
-    """Shorter than it takes to register a waiter: one in 16 stands for all."""
+def test_short_waits(env):
+    """Shorter than it takes to go to sleep."""
     waited, contended, mutex = handoffs(env, "2", "300", "300")
     if contended < 100000:
         raise Skip(f"{contended} contentions in 2 s: its two threads hardly ever ran at once; give it two CPUs")
     near(mutex.total("delay"), waited, 0.3 * waited, "waited, by who released")
-    # Of those that the program found taken, some were free by its call of pthread_mutex_lock().
-    assert 0.4 * contended < mutex.total("contentions") < 1.3 * contended, (mutex.total("contentions"), contended)
 
 
 @alone
