@@ -408,7 +408,6 @@ void process_exit(int status)
     static const struct timespec pause = {0, 20000000};
     struct segment *segment =
         process_mark ? atomic_load_explicit(&process_current, memory_order_acquire) : NULL;
-    int uploader;
 
     if (!segment || atomic_load_explicit(&process_mark->state, memory_order_acquire) == FORKED)
         return;
@@ -416,12 +415,14 @@ void process_exit(int status)
     atomic_store_explicit(&segment->header.ended, 1 + (uint32_t)(status & 0xff), memory_order_release);
     if (!(segment->header.flags & SEGMENT_PID1) || !seccomp_allows(CALLS_SESSION))
         return;
-    uploader = atomic_load_explicit(&segment->control.uploader_pid, memory_order_relaxed);
-    if (uploader && !ops->uploader_alive(uploader, 0))
-        return;
-    /* The end of pid 1 ends the container and the uploader in it: let it send the last profiles, for 10 s. */
-    for (int i = 0; i < 500 && !atomic_load_explicit(&segment->control.finished, memory_order_acquire); i++)
+    /* The end of pid 1 ends the container and the uploader in it: let it send the last profiles, for 10 s, as
+       long as there is one. One that has not begun is there as long as its socket listens. */
+    for (int i = 0; i < 500 && !atomic_load_explicit(&segment->control.finished, memory_order_acquire); i++) {
+        int uploader = atomic_load_explicit(&segment->control.uploader_pid, memory_order_relaxed);
+        if (i % 10 == 0 && !ops->uploader_alive(uploader ? uploader : ANY_UPLOADER, 0))
+            return;
         sys_call(SYS_nanosleep, &pause, 0);
+    }
 }
 
 void process_count(enum counter counter, uint64_t n)

@@ -15,13 +15,15 @@
 
 #include "layout.h"
 
+enum { ANY_UPLOADER = -1 };
+
 /* How the segment gets to the uploader; the preload layer provides it. */
 struct process_ops {
     /* Hands the memfd to the session's uploader, starting one if need be; closes nothing. 0 or negative
        errno. Called outside and inside signal handlers: raw system calls only. */
     int (*hand_over)(int memfd, const struct segment *segment);
     /* false: nobody answers at the session's name, or another uploader than the one named in the segment's
-       control.uploader_pid, which has been silent for so long. Same rules. */
+       control.uploader_pid (ANY_UPLOADER: whoever it is), which has been silent for so long. Same rules. */
     bool (*uploader_alive)(int uploader_pid, uint64_t silent_ns);
     /* After control.wrong_session: hand_over() is to try another session. false: there is none. Same rules.
      */

@@ -225,6 +225,15 @@ def test_uploader_that_hangs(env):
     wait_for(lambda: not os.path.exists(f"/proc/{pids[0]}"), 10, "the end of the one that hangs")
 
 
+def test_first_process_does_not_wait_for_an_uploader_that_failed(env):
+    """It waits at its end for the last profiles, if there is somebody to write them."""
+    need_root()
+    done = env.run(need("unshare:util-linux"), "--pid", "--fork", "--kill-child", "/bin/true", uploader="/bin/false").ok()
+    assert done.seconds < 5, f"{done.seconds:.1f} s"
+    env.run(need("unshare:util-linux"), "--pid", "--fork", "--kill-child", "/bin/true", cwd=env.dir).ok()
+    assert os.path.exists(env.path("true", "wall")), "it did not wait for one that has just been started"
+
+
 def test_uploader_that_cannot_be_executed_is_said_once(env):
     for uploader, reason in ((os.path.join(env.dir, "nowhere"), "No such file"), ("/etc/passwd", "denied")):
         done = env.run("/bin/sh", "-c", "/bin/true; /bin/true; echo end", uploader=uploader)
