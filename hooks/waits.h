@@ -40,7 +40,7 @@ static inline bool wait_is_brief(const struct timespec *time)
     {                                                                                                        \
         struct wait around;                                                                                  \
         type outcome;                                                                                        \
-        wait_enter_wanted(&around, process_wanted() & WAIT_PROFILES, WAIT_##kind, object, 0);                \
+        wait_enter_wanted(&around, WAIT_PROFILES, WAIT_##kind, object, 0);                                   \
         outcome = (type)MACHINE_CALL(real.name, arguments);                                                  \
         wait_leave(&around);                                                                                 \
         return outcome;                                                                                      \

@@ -28,7 +28,7 @@ ARCH_RSEQ_CODE(resched_inside, resched_abort);
         .start_ip = (uintptr_t)resched_inside, .post_commit_offset = 1, .abort_ip = (uintptr_t)resched_abort \
     }
 const struct rseq_cs resched_mark = NEVER_ENTERED;
-/* Another one, so that resched_still_watched() does not take it for the first. */
+/* Another one, so that resched_unwatch_if_watched() does not take it for the first. */
 const struct rseq_cs resched_trial_mark = NEVER_ENTERED;
 
 /*

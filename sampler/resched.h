@@ -72,29 +72,42 @@ static inline ptrdiff_t resched_offset_now(void)
     return __atomic_load_n(&resched_offset, __ATOMIC_RELAXED);
 }
 
+static inline bool resched_is_told_at(ptrdiff_t offset)
+{
+    return __builtin_expect(offset != 0, 1) && __builtin_expect(resched_is_registered(offset), 1);
+}
+
 /* true: in the calling thread the mark is to be believed. */
 static inline bool resched_is_told(void)
 {
+    return resched_is_told_at(resched_offset_now());
+}
+
+/* Leaves the mark where that is told. */
+static inline bool resched_watch_if_told(void)
+{
     ptrdiff_t offset = resched_offset_now();
-    return offset && resched_is_registered(offset);
+    if (!resched_is_told_at(offset))
+        return false;
+    *resched_section(offset) = (uintptr_t)&resched_mark;
+    return true;
 }
 
 /* Only where it is told. */
-static inline void resched_watch(void)
-{
-    *resched_section(resched_offset_now()) = (uintptr_t)&resched_mark;
-}
-
 static inline void resched_unwatch(void)
 {
     *resched_section(resched_offset_now()) = 0;
 }
 
-/* Since resched_watch(), nothing has happened. Where it is not told, too, this reads what lies there and is
-   never the mark: glibc's own at the thread pointer. */
-static inline bool resched_still_watched(void)
+/* true: since the mark was left nothing has happened; takes it back. Where it is not told, too, this reads
+   what lies there and is never the mark: glibc's own at the thread pointer. */
+static inline bool resched_unwatch_if_watched(void)
 {
-    return *resched_section(resched_offset_now()) == (uintptr_t)&resched_mark;
+    volatile resched_word *section = resched_section(resched_offset_now());
+    if (__builtin_expect(*section != (uintptr_t)&resched_mark, 0))
+        return false;
+    *section = 0;
+    return true;
 }
 
 #endif

@@ -92,14 +92,12 @@ static void put_outer_back(const struct wait *wait)
    for that of a call that did not block. */
 static void prepare_evidence(struct wait *wait)
 {
-    if (resched_is_told()) {
-        if (wait->is_inner) {
+    if (wait->is_inner) {
+        if (resched_is_told())
             resched_unwatch();
-        } else {
-            resched_watch();
-            wait->evidence = EVIDENCE_MARK;
-        }
-    } else if (!wait->is_inner) {
+    } else if (resched_watch_if_told()) {
+        wait->evidence = EVIDENCE_MARK;
+    } else {
         resched_trial_begin(&wait->trial);
         if (wait->trial.is_on)
             wait->evidence = EVIDENCE_TRIAL;
@@ -176,7 +174,7 @@ static void sample(const struct wait *wait, uint64_t ns)
     struct segment *segment = process_attached();
     uint64_t rate, points = 1;
 
-    if (!(wait->profiles & 1u << PROFILE_BLOCK) || !segment || !thread_local_state.slot)
+    if (!(process_wanted() & 1u << PROFILE_BLOCK) || !segment || !thread_local_state.slot)
         return;
     rate = atomic_load_explicit(&segment->control.block_rate_ns, memory_order_relaxed);
     if (!rate || !ns)

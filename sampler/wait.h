@@ -39,7 +39,7 @@ struct wait_mark {
 enum wait_evidence { EVIDENCE_MARK, EVIDENCE_TRIAL, EVIDENCE_COUNT };
 
 struct wait {
-    uint32_t profiles;         /* of WAIT_PROFILES, those that are on; 0: nothing to do */
+    uint32_t profiles;         /* 0: nothing to do */
     uint32_t slot;             /* 0: the thread has none */
     struct seg_thread *thread; /* of that slot; NULL: none */
     uint64_t since;            /* ticks */
@@ -88,6 +88,8 @@ void wait_end(const struct wait *wait, uint64_t now);
 /* The calling thread jumps out of whatever it waits in. */
 void wait_abandon(void);
 
+#define WAIT_RARE(x) __builtin_expect(!!(x), 0)
+
 /* object: what is waited for, where that tells who is: see seg_thread.wait_object. now: ticks, or 0 where
    they are not known. Everything that can be known before the wait is looked at here: after a system call
    branches are often mispredicted. */
@@ -103,9 +105,8 @@ wait_enter_wanted(struct wait *wait, uint32_t profiles, enum wait_kind kind, uin
     wait->kind = kind;
     wait->since = now;
     thread = segment ? &segment->thread[wait->slot] : NULL;
-    if (__builtin_expect(!segment || !wait->slot || process_is_fresh_child() || wait_is_marked(thread) ||
-                             !resched_is_told(),
-                         0)) {
+    if (WAIT_RARE(!segment) || WAIT_RARE(!wait->slot) || WAIT_RARE(process_is_fresh_child()) ||
+        WAIT_RARE(wait_is_marked(thread)) || WAIT_RARE(!resched_watch_if_told())) {
         thread = wait_begin(wait);
         if (!thread)
             return;
@@ -113,14 +114,13 @@ wait_enter_wanted(struct wait *wait, uint32_t profiles, enum wait_kind kind, uin
         wait->is_inner = false;
         wait->evidence = EVIDENCE_MARK;
         wait->thread = thread;
-        resched_watch();
+        if (!now)
+            wait->since = clock_ticks();
     }
     /* Inline: the frame whose registers these are must be there as long as the wait is. */
     arch_capture_words(thread->wait_regs);
     thread->wait_kind = kind;
     thread->wait_object = object;
-    if (!wait->since)
-        wait->since = clock_ticks();
     thread->wait_since_ticks = wait->since;
     /* Odd; release: who sees it sees the above. Pairs with the uploader's acquire before it reads them. */
     sequence = atomic_load_explicit(&thread->wait_sequence, memory_order_relaxed);
@@ -149,12 +149,11 @@ __attribute__((always_inline)) static inline void wait_leave_at(struct wait *wai
     struct seg_thread *thread = wait->thread;
     uint32_t sequence;
 
-    if (__builtin_expect(!thread || !resched_still_watched(), 0)) {
+    if (WAIT_RARE(!thread) || WAIT_RARE(!resched_unwatch_if_watched())) {
         wait_end(wait, now);
         return;
     }
     /* Not switched away, and no signal: nothing is otherwise than it was left. */
-    resched_unwatch();
     sequence = atomic_load_explicit(&thread->wait_sequence, memory_order_relaxed);
     atomic_store_explicit(&thread->wait_sequence, sequence + 1, memory_order_release);
     /* What is written to the slot from here on is not seen before the number is. Pairs with the uploader's
