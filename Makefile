@@ -147,6 +147,7 @@ endef
 $(UNIT): $(B)/%: %.c $(ARCHIVES) | $(PB_H)
 	$(compile_test)
 	$(Q)$(CC) $(CFLAGS) -O1 $(BASE) $(WARN) $< -o $@ $(own_flags) $(ARCHIVES) $(ARCHIVES) -lcmocka $(UPLOADER_LIBS)
+$(B)/tests/unit/test_keeper: $(B)/cprof-keeper
 $(FUZZ): $(B)/%: %.c $(ARCHIVES) | $(PB_H)
 	$(compile_test)
 	$(Q)$(CC) $(CFLAGS) $(BASE) $< -o $@ -fsanitize=fuzzer $(own_flags) $(ARCHIVES) $(ARCHIVES) $(UPLOADER_LIBS)

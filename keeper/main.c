@@ -224,10 +224,10 @@ static void tell(void)
 /* In the child. */
 static void become_uploader(int control)
 {
-    static char name[] = "cprof-uploader", serve[] = "serve", keeper[] = "--keeper-fd=3",
+    static char name[] = "cprof-uploader", command[] = "serve", keeper[] = "--keeper-fd=3",
                 listener[] = "--listen-fd=4";
-    char *const with_door[] = {name, serve, keeper, listener, NULL}, *const without[] = {name, serve, keeper,
-                                                                                         NULL};
+    char *const with_door[] = {name, command, keeper, listener, NULL}, *const without[] = {name, command,
+                                                                                           keeper, NULL};
     sigset_t none;
 
     if (control == KEEPER_CONTROL_FD)
@@ -239,6 +239,7 @@ static void become_uploader(int control)
     fcntl(KEEPER_BOARD_FD, F_SETFD, 0);
     for (int sig = 1; sig < NSIG; sig++)
         signal(sig, SIG_DFL);
+    unsetenv("LD_PRELOAD"); /* the launcher's, meant for the program */
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     syscall(SYS_execveat, KEEPER_PROGRAM_FD, "", state.is_open ? with_door : without, environ, AT_EMPTY_PATH);

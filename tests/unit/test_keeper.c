@@ -58,7 +58,7 @@ static int life(void)
     switch (number <= strlen(plan) ? plan[number - 1] : 'e') {
     case 'c': /* crashes while it reads the newest one */
         keeper_touch(victim);
-        raise(SIGSEGV);
+        raise(SIGABRT);
         return 1;
     case 'k': /* is killed while it reads it */
         keeper_touch(victim);
