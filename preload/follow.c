@@ -102,6 +102,7 @@ static bool read_at(const struct file *file, uint64_t offset, void *to, size_t s
         memcpy(to, file->byte + offset, size);
         return true;
     }
+    memset(to, 0, size);
     return sys_call(SYS_pread64, file->fd, to, size, offset) == (long)size;
 }
 
@@ -116,7 +117,7 @@ static bool find_header(const struct file *file, unsigned type, ElfW(Phdr) * hea
 
 static bool is_same_file(const char *one, const char *other)
 {
-    struct stat a, b;
+    struct stat a = {0}, b = {0};
     return !sys_call(SYS_newfstatat, AT_FDCWD, one, &a, 0) &&
            !sys_call(SYS_newfstatat, AT_FDCWD, other, &b, 0) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
@@ -208,7 +209,7 @@ static bool read_script(const struct file *file, char interpreter[INTERPRETER])
 
 static bool open_program(const struct follow_program *program, struct file *file, bool *is_own_fd)
 {
-    struct stat st;
+    struct stat st = {0};
 
     *is_own_fd = false;
     file->fd = program->directory;
@@ -226,7 +227,7 @@ static bool open_program(const struct follow_program *program, struct file *file
 static bool can_follow(struct follow_program program)
 {
     char interpreter[INTERPRETER];
-    struct file file;
+    struct file file = {0};
 
     for (int scripts = 0; scripts < SCRIPTS; scripts++) {
         bool is_own_fd, is_script, fits;
@@ -258,7 +259,7 @@ static const char *find_path(void)
 
 static bool is_executable(const char *path)
 {
-    struct stat st;
+    struct stat st = {0};
     return !sys_call(SYS_newfstatat, AT_FDCWD, path, &st, 0) && S_ISREG(st.st_mode) &&
            !sys_call(SYS_faccessat, AT_FDCWD, path, X_OK);
 }
