@@ -256,7 +256,7 @@ static int receive(struct keeper *keeper, struct keeper_message *message, int fd
 
 int keeper_next(struct keeper *keeper, struct join *join)
 {
-    struct keeper_message message;
+    struct keeper_message message = {0};
     int fd[KEEPER_FDS], rc;
 
     *join = JOIN_NONE;

@@ -185,19 +185,23 @@ class Env:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(child.pid, signal.SIGKILL)
             child.wait()
-        for pid in self.uploaders():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
+        # Where a service was killed above, its keeper has just started another one.
+        end = time.monotonic() + 3
+        while self.uploaders(("cprof-uploader", "cprof-keeper")) and time.monotonic() < end:
+            for pid in self.uploaders():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+            time.sleep(0.05)
 
     # What came of it
 
-    def uploaders(self):
+    def uploaders(self, names=("cprof-uploader",)):
         """Uploaders of this test: those whose environment names its directory."""
         found = []
         for path in glob.glob("/proc/[0-9]*/environ"):
             with contextlib.suppress(OSError):
                 pid = int(path.split("/")[2])
-                if not os.path.basename(os.readlink(f"/proc/{pid}/exe")).startswith("cprof-uploader"):
+                if not os.path.basename(os.readlink(f"/proc/{pid}/exe")).startswith(names):
                     continue
                 with open(path, "rb") as file:
                     if self.dir.encode() in file.read():
