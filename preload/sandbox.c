@@ -11,15 +11,19 @@
 struct sandbox sandbox_enter(uint64_t calls, bool all)
 {
     struct sandbox sandbox = {0, all, false};
+    unsigned threads;
 
     if (calls & CALL(clock_gettime))
         clock_keep();
     if (calls & CALL(rt_sigreturn) && seccomp_allows(CALL(rt_sigreturn)) && !process_is_vforked()) {
         sandbox.signals_end = true;
-        cpu_suspend(all);
-        sigprof_retire(all);
+        sandbox.calls = seccomp_forbid(CALL(rt_sigreturn)); /* no timer is made from here on, */
+        threads = cpu_suspend(all);
+        sigprof_retire(threads > 1);
+        if (all) /* and one that was being made is there by now */
+            cpu_suspend(all);
     }
-    sandbox.calls = seccomp_forbid(calls);
+    sandbox.calls |= seccomp_forbid(calls);
     return sandbox;
 }
 

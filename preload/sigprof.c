@@ -374,7 +374,7 @@ static void hold_back(void)
    a moment. */
 void sigprof_retire(bool of_all)
 {
-    static const struct timespec moment = {0, 100000};
+    static const struct timespec moment = {0, 100000}, while_preempted = {0, 100000000};
     uint64_t before;
 
     if (!is_virtual || !seccomp_allows(CALLS_OWN_SIGNAL | CALL(nanosleep)))
@@ -386,6 +386,8 @@ void sigprof_retire(bool of_all)
     sys_call(SYS_rt_sigaction, SIGPROF, &ignore, 0, sizeof ignore.mask);
     for (int tries = 0; tries < 1000 && atomic_load_explicit(&handling, memory_order_acquire); tries++)
         sys_call(SYS_nanosleep, &moment, 0);
+    /* Who was preempted at the handler's first or last instruction. */
+    sys_call(SYS_nanosleep, &while_preempted, 0);
     install();
     leave(before);
 }

@@ -132,14 +132,18 @@ void cpu_stop(uint32_t slot)
         sys_call(SYS_timer_delete, timer - 1);
 }
 
-static void each_timer(bool all, void (*change)(struct segment *, uint32_t))
+static unsigned each_timer(bool all, void (*change)(struct segment *, uint32_t))
 {
     struct segment *segment = process_attached();
     uint32_t used = segment ? atomic_load_explicit(&segment->header.used_slots, memory_order_relaxed) : 0;
+    unsigned changed = 0;
     for (uint32_t slot = 1; slot < used && slot < LAYOUT_THREADS; slot++)
         if ((all || slot == thread_local_state.slot) &&
-            atomic_load_explicit(&slot_private[slot].tid, memory_order_relaxed))
+            atomic_load_explicit(&slot_private[slot].tid, memory_order_relaxed)) {
             change(segment, slot);
+            changed++;
+        }
+    return changed;
 }
 
 static void suspend(struct segment *segment, uint32_t slot)
@@ -166,10 +170,10 @@ void cpu_stop_unattached(void)
         sys_call(SYS_timer_delete, timer - 1);
 }
 
-void cpu_suspend(bool all)
+unsigned cpu_suspend(bool all)
 {
     cpu_stop_unattached();
-    each_timer(all, suspend);
+    return each_timer(all, suspend);
 }
 
 void cpu_resume(bool all)

@@ -29,8 +29,9 @@ void cpu_stop(uint32_t slot);
 int cpu_thread_of(pthread_t handle);
 
 /* Before a filter takes effect under which a signal's handler could not return: no timer of the calling
-   thread is left, or of any. The second, where the filter was not installed after all. */
-void cpu_suspend(bool all);
+   thread is left, or of any; returns of how many threads. The second, where the filter was not installed
+   after all. */
+unsigned cpu_suspend(bool all);
 void cpu_resume(bool all);
 
 /* In a forked child that has no segment yet: a timer whose first signal makes it join. period 0: off. */
