@@ -134,9 +134,7 @@ static enum step compute(struct machine *m, const struct sock_filter *i)
         break;
     case BPF_LSH:
     case BPF_RSH:
-        if (x_unknown)
-            break;
-        if (b > 31)
+        if (x_unknown || b > 31)
             return STEP_REFUSED;
         a = BPF_OP(i->code) == BPF_LSH ? a << b : a >> b;
         break;
