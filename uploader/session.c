@@ -456,7 +456,7 @@ static bool is_telling(struct session *session)
 /* What it held of processes that have ended nobody can give to the next one: it is written now. */
 static void replace_keeper(struct session *session)
 {
-    bool held_ended = session->endeds;
+    bool held_ended = session->endeds, was_telling = session->keeper.is_telling;
 
     log_info("the keeper has died");
     close(session->keeper.control);
@@ -464,6 +464,8 @@ static void replace_keeper(struct session *session)
     session->keeper.is_telling = false;
     start_keeper(session);
     keep_all(session);
+    if (was_telling && session->is_restoring) /* who was not told of comes with a copy */
+        restore(session, atomic_load_explicit(&session->keeper.board->start_ns, memory_order_relaxed), true);
     if (!is_telling(session) && held_ended)
         round_all(session);
 }

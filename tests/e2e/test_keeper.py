@@ -101,12 +101,15 @@ def test_both_killed_before_sigkill(env):
 def test_killed_again_and_again(env):
     """Uploader or keeper, never both at once; the first process ends in the meantime and stays in the files."""
     children = [hog(env, 3, "first"), hog(env, 14, "second")]
-    end = time.monotonic() + 12
+    wait_for(lambda: f"keeper_hog[{children[1].pid}] joined" in env.log(), 10, "the join")
+    end = time.monotonic() + 11
     while time.monotonic() < end:
-        wait_for(lambda: ours(env, "cprof-uploader") and ours(env, "cprof-keeper"), 5, "uploader and keeper")
-        time.sleep(random.uniform(0.3, 1.5))
-        for pid in ours(env, random.choice(["cprof-uploader", "cprof-keeper"])):
+        time.sleep(random.uniform(0.2, 1.5))
+        name, line = random.choice([("cprof-uploader", f"keeper_hog[{children[1].pid}] kept"), ("cprof-keeper", "the keeper has died")])
+        before = env.log().count(line)
+        for pid in ours(env, name):
             os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: env.log().count(line) > before, 10, line)
     for child in children:
         child.wait(timeout=30)
     all_there(env, "first", "second")
