@@ -109,7 +109,7 @@ $(B)/cprof-uploader: $(UP_OBJ)
 	$(Q)$(CC) $(CFLAGS) $(SAN) $(UP_OBJ) $(UPLOADER_LIBS) -Wl,--export-dynamic-symbol=cprof_own_program -o $@
 
 # Static: what it needs is resident once, and no library can be missing or changed. A sanitizer needs a dynamic one.
-$(B)/cprof-keeper: keeper/main.c
+$(B)/cprof-keeper: uploader/keeper/main.c
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(BASE) $(WARN) $(if $(SAN),,-static) $< -o $@

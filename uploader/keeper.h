@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The uploader's side of the keeper (keeper/main.c): what must not die with us is given to it, and it starts
- * our successor. Where it dies, we start another one and give it all again. Nothing here ever waits: what the
- * socket does not take at once is tried again a second later.
+ * The uploader's side of the keeper (uploader/keeper/main.c): what must not die with us is given to it, and
+ * it starts our successor. Where it dies, we start another one and give it all again. Nothing here ever
+ * waits: what the socket does not take at once is tried again a second later.
  */
 #ifndef CPROF_UPLOADER_KEEPER_H
 #define CPROF_UPLOADER_KEEPER_H
@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "../keeper/protocol.h"
+#include "../uploader/keeper/protocol.h"
 #include "join.h"
 
 struct keeper {
