@@ -163,6 +163,7 @@ def test_secrets_on_a_command_line_are_hidden(env):
     with open(f"/proc/{child.pid}/limits") as file:
         assert re.search(r"Max core file size +1 ", file.read()), "a core would hold the token"
     child.terminate()
+    assert child.wait(10) == 0
 
 
 def test_secrets_are_in_no_name(env):

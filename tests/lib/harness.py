@@ -204,7 +204,7 @@ class Env:
                 if not os.path.basename(os.readlink(f"/proc/{pid}/exe")).startswith(names):
                     continue
                 with open(path, "rb") as file:
-                    if self.dir.encode() in file.read():
+                    if os.path.basename(self.dir).encode() in file.read():
                         found.append(pid)
         return found
 
