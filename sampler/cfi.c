@@ -97,12 +97,12 @@ static int read_entry(struct cursor *c, struct cursor *body, uint64_t *cie)
 enum { LETTERS = 8 };
 static void read_letters(struct cursor *c, char letters[LETTERS])
 {
-    unsigned count = 0;
-    do {
-        letters[count] = (char)cursor_fixed(c, 1);
-    } while (letters[count] != 0 && ++count < LETTERS);
-    if (count == LETTERS)
-        cursor_fail(c); /* nobody has so many */
+    for (unsigned i = 0; i < LETTERS; i++) {
+        letters[i] = (char)cursor_fixed(c, 1);
+        if (letters[i] == 0)
+            return;
+    }
+    cursor_fail(c); /* nobody has so many */
 }
 
 static void read_augmentation(struct cursor *c, struct cie *cie, const char *letter)

@@ -227,9 +227,13 @@ static void charge_last(struct entry *entry, uint32_t release, uint64_t events, 
 
 void contention_charge_late(uint32_t at, uint64_t ns, uint64_t now)
 {
-    struct entry *entry = &entries[at - 1];
-    uint32_t release = at ? atomic_load_explicit(&entry->releases, memory_order_relaxed) : 0;
+    struct entry *entry;
+    uint32_t release;
 
+    if (!at)
+        return;
+    entry = &entries[at - 1];
+    release = atomic_load_explicit(&entry->releases, memory_order_relaxed);
     if (release && clock_ns_of(now - atomic_load_explicit(&entry->released, memory_order_relaxed)) < ns)
         charge_last(entry, release, UINT64_C(1) << WEIGHT_SHIFT, ns);
 }
@@ -322,11 +326,12 @@ static void watch(const void *lock, uint64_t since)
 
 void contention_end(struct contention *contention, enum contention_outcome outcome)
 {
-    struct entry *entry = &entries[contention->entry - 1];
+    struct entry *entry;
     uint64_t reached, end;
 
     if (!contention->entry || contention->generation != generation)
         return;
+    entry = &entries[contention->entry - 1];
     contention->end = clock_ticks();
     end = contention_units(contention->end);
     if (thread_local_state.abandons == contention->abandons) {

@@ -181,6 +181,12 @@ static bool is_borrowed(void)
     return own_pid != sys_call(SYS_getpid) && own_pid == sys_call(SYS_getppid);
 }
 
+/* A segment can be made, and handed over. */
+static bool may_join(void)
+{
+    return seccomp_allows(CALLS_SEGMENT) && seccomp_allows(CALLS_SESSION);
+}
+
 /* One joiner at a time; whoever comes meanwhile goes without a segment. */
 int process_join(void)
 {
@@ -188,7 +194,7 @@ int process_join(void)
     uint64_t now;
     int result;
 
-    if (!process_mark || !seccomp_allows(CALLS_SEGMENT | CALLS_SESSION))
+    if (!process_mark || !may_join())
         return -11; /* EAGAIN */
     now = clock_ns(CLOCK_MONOTONIC_COARSE);
     if (now < atomic_load_explicit(&next_try_ns, memory_order_relaxed) || is_borrowed())
@@ -374,8 +380,7 @@ void process_check_uploader(struct segment *segment)
     uint64_t heartbeat = atomic_load_explicit(&segment->control.heartbeat_ns, memory_order_relaxed);
     uint32_t idle = 0;
 
-    if (__builtin_expect(now < heartbeat + uploader_silent_ns && !is_refused(segment), 1) ||
-        !seccomp_allows(CALLS_SEGMENT | CALLS_SESSION))
+    if (__builtin_expect(now < heartbeat + uploader_silent_ns && !is_refused(segment), 1) || !may_join())
         return;
     if (now < atomic_load_explicit(&next_ask_ns, memory_order_relaxed) || is_borrowed() ||
         !atomic_compare_exchange_strong_explicit(&joining, &idle, 1, memory_order_acquire,
@@ -394,8 +399,7 @@ static void check_at_exit(struct segment *segment)
     uint64_t heartbeat = atomic_load_explicit(&segment->control.heartbeat_ns, memory_order_relaxed);
     uint32_t idle = 0;
 
-    if ((now < heartbeat + silent_at_exit_ns && !is_refused(segment)) ||
-        !seccomp_allows(CALLS_SEGMENT | CALLS_SESSION) || is_borrowed() ||
+    if ((now < heartbeat + silent_at_exit_ns && !is_refused(segment)) || !may_join() || is_borrowed() ||
         !atomic_compare_exchange_strong_explicit(&joining, &idle, 1, memory_order_acquire,
                                                  memory_order_relaxed))
         return;

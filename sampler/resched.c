@@ -53,7 +53,7 @@ void resched_start(void)
 
 bool resched_count(struct resched_counts *counts)
 {
-    struct rusage usage;
+    struct rusage usage = {0};
 
     if (!seccomp_allows(CALL(getrusage)) || sys_call(SYS_getrusage, RUSAGE_THREAD, &usage))
         return false;
