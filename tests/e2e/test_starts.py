@@ -142,7 +142,7 @@ def test_first_child_in_another_pid_namespace_is_the_programs(env):
     need_root()
     script = "/bin/true; echo $?"
     env_of_children = {**env.environ(), "CPROF_FOLLOW": "0"}
-    for command in ([need("unshare:util-linux"), "--pid"], [need("unshare:util-linux"), "--pid", "--mount"]):
+    for command in ([need("unshare:util-linux"), "--pid"], [need("unshare:util-linux"), "--pid", "--mount", "--propagation", "unchanged"]):
         done = env.run(*command, "/bin/sh", "-c", script, profiled=False).ok()
         assert done.stdout == "0\n", done
         done = env.run(*command, "/usr/bin/env", f"LD_PRELOAD={env.library}", "/bin/sh", "-c", script,
