@@ -114,12 +114,13 @@ static void lock_mapping(struct mapping mapping, void *context)
         sys_call(SYS_mlock2, mapping.start, mapping.end - mapping.start, *(const int *)context);
 }
 
-/* Whether the kernel lets this process lock more than the limit: it is asked for a byte more. */
+/* Whether the kernel lets this process lock more than the limit: it is asked for a byte more. Readable, since
+   old kernels (5.10) do not lock what is not. */
 static bool may_exceed(uint64_t limit)
 {
     uint64_t size = (limit / LAYOUT_PAGE + 1) * LAYOUT_PAGE;
     long result,
-        at = sys_call(SYS_mmap, 0, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        at = sys_call(SYS_mmap, 0, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (at <= 0)
         return false;
     result = sys_call(SYS_mlock2, at, size, MLOCK_ONFAULT);

@@ -324,7 +324,7 @@ void cpu_carry(const siginfo_t *info)
    time, it would fall behind the thread's time. */
 void cpu_put_off(void)
 {
-    static const long moment_ns = 200000;
+    static const long moment_ns = 1000000;
     struct slot_private *own = &slot_private[thread_local_state.slot];
     int timer = thread_local_state.slot ? atomic_load_explicit(&own->timer, memory_order_relaxed)
                                         : thread_local_state.timer;

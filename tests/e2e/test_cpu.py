@@ -4,7 +4,7 @@ import math
 import os
 import re
 
-from tests.lib.harness import alone, near, need
+from tests.lib.harness import alone, near, need, real_processor
 
 WORK = ("work_70", "work_20", "work_10")
 
@@ -128,6 +128,7 @@ def test_time_of_handlers_on_alternate_stacks_is_counted(env):
     assert profile.cumulative("cpu")["call_here"] > 0.9e9, profile.cumulative("cpu")
 
 
+@real_processor
 def test_time_of_handlers_that_jump_off_alternate_stacks_is_counted(env):
     """They are never returned from: what comes due in one is its own."""
     env.run(env.program("on_alternate.c"), "jumps").ok()

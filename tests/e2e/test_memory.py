@@ -3,7 +3,7 @@
 import math
 import re
 
-from tests.lib.harness import Skip, limit, near, need, wait_for
+from tests.lib.harness import Skip, limit, near, need, real_processor, wait_for
 
 PATHS = ("path_small", "path_large", "path_leak")
 
@@ -119,6 +119,7 @@ def test_operator_new_of_tcmalloc(env):
 
 
 @limit(180)
+@real_processor
 def test_rotation_keeps_every_byte(env):
     """More stacks than the segment's tables and the profile's ceiling hold: cut off by name, never lost unsaid."""
     done = env.run(env.program("new_stacks.c"), "120000", "10000", memory_rate="4KiB", timeout=150).ok()

@@ -24,6 +24,8 @@ def is_alone(path):
 
 def check(env, name):
     path = os.path.join(env.build, "tests", "targets", name)
+    if harness.EMULATED and any(line.startswith("// real processor") for line in source_lines(path)):
+        raise harness.Skip("needs a real processor")
     runs = []
     for profiled in (False, True):
         directory = os.path.join(env.dir, "profiled" if profiled else "bare")

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // build: -Wl,-z,now
+// real processor: an emulated one takes a period of the timer for a jump that it has not translated yet
 // Handlers that use nearly all of an alternate stack run on it as long as they like, whatever its size is, in
 // every thread and however they are left; no mask that the program sees or goes on with is changed by that.
 #include <pthread.h>
