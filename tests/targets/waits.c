@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// real processor: alarms of 10 ms come before the call that they are to interrupt
 // Every call that may block returns what it returns without us: results, errno, EINTR, time left,
 // cancellation.
 #include <errno.h>
