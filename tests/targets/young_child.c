@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// real processor: a child is not young any more after 20 ms
 // What a forked child does before it executes something, or ends, is cheap: it takes no segment of its own
 // for it. That comes with a sample or a wait that lasts.
 #include <errno.h>
