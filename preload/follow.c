@@ -2,6 +2,7 @@
 #include "follow.h"
 
 #include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <link.h>
 #include <stdbool.h>
@@ -9,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../sampler/layout.h"
 #include "../sampler/seccomp.h"
 #include "../sampler/sys.h"
 #include "real.h"
@@ -75,14 +77,55 @@ static const char *find_in(const char *list, size_t *length)
     return NULL;
 }
 
-/* The variable that the loader takes: the last of that name. */
-static const char *find_variable(char *const *environment)
+/* ---- what the program handed over may lie nowhere: the kernel says so, by EFAULT */
+
+/* The page that was found readable last; 0: none. */
+struct readable {
+    uintptr_t page;
+};
+
+/* rt_sigprocmask() reads a set before it refuses to do with it what no constant stands for. */
+static bool can_read(struct readable *readable, const void *address)
 {
-    const char *found = NULL;
-    for (; environment && *environment; environment++)
+    uintptr_t page = (uintptr_t)address / LAYOUT_PAGE * LAYOUT_PAGE;
+    if (page == readable->page || !page)
+        return page; /* the call takes 0 for no set at all */
+    if (sys_call(SYS_rt_sigprocmask, -1, page, 0, sizeof(uint64_t)) == -EFAULT)
+        return false;
+    readable->page = page;
+    return true;
+}
+
+/* A string is read up to its end, or as far as limit bytes. */
+static bool can_read_string(struct readable *readable, const char *string, size_t limit)
+{
+    for (; limit; string++, limit--) {
+        if (!can_read(readable, string))
+            return false;
+        if (!*string)
+            return true;
+    }
+    return true;
+}
+
+/* *variable: the one that the loader takes, the last of that name. *entries: without the closing NULL. false:
+   something cannot be read, or is longer than what is looked at. */
+static bool read_environment(char *const *environment, const char **variable, size_t *entries)
+{
+    struct readable array = {0}, strings = {0};
+
+    *variable = NULL;
+    for (*entries = 0; environment; environment++, (*entries)++) {
+        if (!can_read(&array, environment) || !can_read(&array, (const char *)(environment + 1) - 1))
+            return false;
+        if (!*environment)
+            break;
+        if (*entries == ENTRIES || !can_read_string(&strings, *environment, PRELOAD))
+            return false;
         if (!strncmp(*environment, preload, PRELOAD))
-            found = *environment;
-    return found;
+            *variable = *environment;
+    }
+    return !*variable || can_read_string(&strings, *variable, SIZE_MAX);
 }
 
 /* ---- the program's file */
@@ -296,35 +339,28 @@ static bool is_library_there(const char *entry, size_t length)
     return !sys_call(SYS_faccessat, AT_FDCWD, path, R_OK);
 }
 
-static size_t count(char *const *environment)
-{
-    size_t entries = 0;
-    while (environment[entries])
-        entries++;
-    return entries;
-}
-
 size_t follow_room(const struct follow_program *program, char *const *environment)
 {
-    const char *variable = seccomp_allows(CALLS_FOLLOW) ? find_variable(environment) : NULL;
+    struct readable readable = {0};
+    const char *variable, *entry;
     size_t length = 0, entries;
-    const char *entry = variable ? find_in(variable + PRELOAD, &length) : NULL;
 
-    if (!entry || !program->path)
+    if (!seccomp_allows(CALLS_FOLLOW) || !read_environment(environment, &variable, &entries) || !variable ||
+        !(entry = find_in(variable + PRELOAD, &length)) || !can_read_string(&readable, program->path, PATH))
         return 0;
     if (is_library_there(entry, length) &&
         (program->is_searched && !strchr(program->path, '/') ? can_follow_searched(program->path)
                                                              : can_follow(*program)))
         return 0;
-    entries = count(environment);
-    return entries < ENTRIES ? (entries + 1) * sizeof(char *) + strlen(variable) + 1 : 0;
+    return (entries + 1) * sizeof(char *) + strlen(variable) + 1;
 }
 
 char **follow_strip(void *room, char *const *environment)
 {
-    const char *variable = find_variable(environment);
-    char **copy = room, *text = (char *)(copy + count(environment) + 1);
-    size_t kept = 0;
+    const char *variable;
+    size_t kept = 0, entries;
+    read_environment(environment, &variable, &entries);
+    char **copy = room, *text = (char *)(copy + entries + 1);
 
     memcpy(text, preload, PRELOAD);
     shorten(text + PRELOAD, variable + PRELOAD, real_library_path());

@@ -89,7 +89,9 @@ _Static_assert(CALLS <= 64, "a bit each");
     (CALL(socket) | CALL(connect) | CALL(getsockopt) | CALL(sendmsg) | CALL(nanosleep) | CALL(close_fd) |    \
      CALL(prctl_ptracer))
 /* To look at a program before it is executed. */
-#define CALLS_FOLLOW (CALL(newfstatat) | CALL(openat) | CALL(pread64) | CALL(faccessat) | CALL(close_fd))
+#define CALLS_FOLLOW                                                                                         \
+    (CALL(rt_sigprocmask) | CALL(newfstatat) | CALL(openat) | CALL(pread64) | CALL(faccessat) |              \
+     CALL(close_fd))
 
 extern _Atomic uint64_t seccomp_forbidden __attribute__((visibility("hidden")));
 
