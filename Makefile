@@ -22,8 +22,9 @@ UPLOADER_LIBS := $(if $(SAN),-Wl$(comma)--as-needed,-ljemalloc) -Wl,--as-needed 
 	-lunwind-ptrace -lunwind-generic -lunwind -liberty -lz -llzma -ldl -pthread
 
 LIB_SRC := $(wildcard sampler/*.c preload/*.c hooks/*.c)
-UP_SRC := $(wildcard uploader/*.c) sampler/settings.c
-PROTO := $(wildcard uploader/*.proto)
+# Folders of folders are two deep at most. The keeper is a program of its own.
+UP_SRC := $(filter-out uploader/keeper/%,$(wildcard uploader/*/*.c uploader/*/*/*.c)) sampler/settings.c
+PROTO := $(wildcard uploader/*/*.proto)
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/lib/%.o)
 PB_C := $(PROTO:%.proto=$(B)/%.pb-c.c)
 PB_H := $(PB_C:.c=.h)
@@ -32,7 +33,7 @@ UP_OBJ := $(UP_SRC:%.c=$(B)/up/%.o) $(PB_C:.c=.o)
 ARCHIVES := $(B)/libuploader.a $(B)/libsampler.a
 
 programs = $(patsubst %,$(B)/%,$(basename $(wildcard $(foreach f,$(1),tests/$(f)))))
-UNIT := $(call programs,unit/test_*.c unwind/test_*.c)
+UNIT := $(call programs,unit/test_*.c unit/*/test_*.c unit/*/*/test_*.c unit/*/*/*/test_*.c unwind/test_*.c)
 TARGETS := $(call programs,targets/*.c targets/*.cc)
 BENCH := $(filter-out $(B)/tests/bench/lib%,$(call programs,bench/*.c)) \
 	$(addsuffix .so,$(filter $(B)/tests/bench/lib%,$(call programs,bench/lib*.c)))
@@ -123,7 +124,7 @@ $(B)/up/%.o: %.c | $(PB_H)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(BASE) $(WARN) -c $< -o $@
-$(B)/up/uploader/report.o: uploader/report.html
+$(B)/up/uploader/sinks/files/report.o: uploader/sinks/files/report.html
 
 $(B)/%.pb-c.c $(B)/%.pb-c.h &: %.proto
 	$(call say,GEN,$(B)/$*.pb-c.c)
@@ -132,7 +133,7 @@ $(B)/%.pb-c.c $(B)/%.pb-c.h &: %.proto
 $(B)/%.pb-c.o: $(B)/%.pb-c.c
 	$(Q)$(CC) $(CFLAGS) $(BASE) -c $< -o $@
 
-$(B)/libuploader.a: $(filter-out $(B)/up/uploader/main.o,$(UP_OBJ))
+$(B)/libuploader.a: $(filter-out $(B)/up/uploader/session/main.o,$(UP_OBJ))
 $(B)/libsampler.a: $(filter $(B)/lib/sampler/%,$(LIB_OBJ))
 $(ARCHIVES):
 	$(call say,AR,$@)
@@ -147,7 +148,7 @@ endef
 $(UNIT): $(B)/%: %.c $(ARCHIVES) | $(PB_H)
 	$(compile_test)
 	$(Q)$(CC) $(CFLAGS) -O1 $(BASE) $(WARN) $< -o $@ $(own_flags) $(ARCHIVES) $(ARCHIVES) -lcmocka $(UPLOADER_LIBS)
-$(B)/tests/unit/test_keeper: $(B)/cprof-keeper
+$(B)/tests/unit/uploader/handover/test_keeper: $(B)/cprof-keeper
 $(FUZZ): $(B)/%: %.c $(ARCHIVES) | $(PB_H)
 	$(compile_test)
 	$(Q)$(CC) $(CFLAGS) $(BASE) $< -o $@ -fsanitize=fuzzer $(own_flags) $(ARCHIVES) $(ARCHIVES) $(UPLOADER_LIBS)

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "uploader/symbols_file.h"
-#include "uploader/symbols_object.h"
+#include "uploader/elf/elf_file.h"
+#include "uploader/symbols/object.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

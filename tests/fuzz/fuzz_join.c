@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 #include "sampler/layout.h"
-#include "uploader/clock.h"
-#include "uploader/join.h"
+#include "uploader/base/clock.h"
+#include "uploader/handover/join.h"
 
 enum { DESCRIPTORS = 15, PARTS = 4, MESSAGE = 64, TURNS = 8 };
 

@@ -7,14 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "uploader/demangle.h"
-#include "uploader/names.h"
-#include "uploader/pairs.h"
-#include "uploader/profile.pb-c.h"
-#include "uploader/report.h"
-#include "uploader/series.h"
-#include "uploader/threads_text.h"
-#include "uploader/utf8.h"
+#include "uploader/symbols/demangle.h"
+#include "uploader/programs/names.h"
+#include "uploader/sinks/pyroscope/pairs.h"
+#include "uploader/profile/profile.pb-c.h"
+#include "uploader/sinks/files/report.h"
+#include "uploader/sinks/pyroscope/series.h"
+#include "uploader/sinks/files/threads_text.h"
+#include "uploader/base/utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "uploader/names.h"
-#include "uploader/restore.h"
+#include "uploader/programs/names.h"
+#include "uploader/sinks/files/restore.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

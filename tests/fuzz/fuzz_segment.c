@@ -12,8 +12,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "uploader/clock.h"
-#include "uploader/target.h"
+#include "uploader/base/clock.h"
+#include "uploader/target/target.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Profiles in memory, their pprof encoding read back by protobuf-c, and the JSON of the report. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include <cmocka.h>
+
+#include "uploader/profile/encode.h"
+#include "uploader/profile/profile.h"
+#include "uploader/profile/profile.pb-c.h"
+#include "uploader/sinks/files/report.h"
+#include "uploader/base/utf8.h"
+
+static const struct symbol_module app = {.path = "/usr/bin/app",
+                                         .name = "app",
+                                         .build_id = {0xde, 0xad, 1},
+                                         .build_id_size = 3,
+                                         .has_functions = true,
+                                         .has_lines = true,
+                                         .has_inlines = true,
+                                         .id = 2};
+static const struct symbol_module libc = {.path = "/lib/libc.so.6", .name = "libc.so.6", .id = 1};
+
+static const struct symbol_line lines_main[] = {{"main", "main", "app.c", 10, 8}};
+static const struct symbol_line lines_work[] = {{"helper(int)", "_Z6helperi", "app.h", 3, 2},
+                                                {"work", "work", "app.c", 20, 18}};
+static const struct symbol_line lines_write[] = {{"write", "write", "", 0, 0}};
+static const struct symbol_line lines_over[] = {{"[beyond]", "[beyond]", "", 0, 0}};
+static const struct symbol_line lines_bad[] = {
+    {"</script>\xff\x01\"", "</script>\xff\x01\"", "\xed\xa0\x80", 0, 0}};
+static const struct symbol_location in_main = {&app, 0x1000, 1, 1, lines_main};
+static const struct symbol_location in_work = {&app, 0x1100, 2, 2, lines_work};
+static const struct symbol_location in_write = {&libc, 0x1000, 3, 1, lines_write};
+static const struct symbol_location overflow = {NULL, 0, 4, 1, lines_over};
+static const struct symbol_location in_bad = {&app, 0x2000, 5, 1, lines_bad};
+
+static const struct symbol_location *const stack_work[] = {&in_work, &in_main};
+static const struct symbol_location *const stack_write[] = {&in_write, &in_work, &in_main};
+static const struct symbol_location *const stack_bad[] = {&in_bad, &in_main};
+static const char thread_a[] = "a", thread_b[] = "b";
+
+static void add(struct profile *profile, const struct symbol_location *const *frame, uint32_t frames,
+                uint32_t pid, const char *thread, int64_t first, int64_t second)
+{
+    const int64_t value[PROFILE_VALUES] = {first, second};
+
+    assert_int_equal(profile_add(profile, frame, frames, pid, thread, value, &overflow), 0);
+}
+
+static struct profile *example(void)
+{
+    struct profile *profile = profile_new(&profile_kinds[KIND_ID_CPU], 100);
+
+    add(profile, stack_work, 2, 7, thread_a, 1, 10);
+    add(profile, stack_write, 3, 7, thread_a, 2, 20);
+    add(profile, stack_work, 2, 7, thread_b, 4, 40);
+    add(profile, stack_work, 2, 8, "", 8, 80);
+    add(profile, stack_work, 2, 7, thread_a, 16, 160);
+    return profile;
+}
+
+static void equal_samples_are_merged(void **state)
+{
+    struct profile *profile = example();
+    size_t cursor = 0;
+
+    (void)state;
+    assert_int_equal(profile_count(profile), 4);
+    assert_int_equal(profile_total(profile, 0), 31);
+    assert_int_equal(profile_total(profile, 1), 310);
+    assert_int_equal(profile_next(profile, &cursor)->value[1], 170);
+    profile_free(profile);
+}
+
+static void many_stacks_keep_their_values(void **state)
+{
+    enum { STACKS = 5000 };
+    struct profile *profile = profile_new(&profile_kinds[KIND_ID_CPU], STACKS), *copy;
+    static struct symbol_location location[STACKS];
+
+    (void)state;
+    copy = profile_new(&profile_kinds[KIND_ID_CPU], STACKS);
+    for (unsigned round = 0; round < 2; round++)
+        for (unsigned i = 0; i < STACKS; i++) {
+            const struct symbol_location *const stack[] = {&location[i], &in_main};
+            add(profile, stack, 2, 1 + i % 3, i % 2 ? thread_a : "", 1, i);
+        }
+    assert_int_equal(profile_count(profile), STACKS);
+    assert_int_equal(profile_merge(copy, profile, &overflow), 0);
+    assert_int_equal(profile_merge(copy, profile, &overflow), 0);
+    assert_int_equal(profile_count(copy), STACKS);
+    assert_int_equal(profile_total(copy, 0), 4 * STACKS);
+    assert_int_equal(profile_overflowed(copy), 0);
+    profile_free(profile);
+    profile_free(copy);
+}
+
+static void values_are_cleared_by_process(void **state)
+{
+    struct profile *profile = example();
+
+    (void)state;
+    profile_clear(profile, 1u << 1, 7);
+    assert_int_equal(profile_total(profile, 0), 31);
+    assert_int_equal(profile_total(profile, 1), 80);
+    profile_clear(profile, 1u << 0 | 1u << 1, 0);
+    assert_int_equal(profile_count(profile), 0);
+    profile_free(profile);
+}
+
+static void stacks_past_the_ceiling_are_summed_up_by_process(void **state)
+{
+    struct profile *profile = profile_new(&profile_kinds[KIND_ID_CPU], 1);
+    size_t cursor = 0;
+    const struct profile_sample *sample;
+
+    (void)state;
+    add(profile, stack_work, 2, 7, "", 1, 1);
+    add(profile, stack_write, 3, 7, "", 2, 2);
+    add(profile, stack_bad, 2, 7, thread_a, 4, 4);
+    add(profile, stack_bad, 2, 8, "", 8, 8);
+    add(profile, stack_work, 2, 7, "", 16, 16);
+    assert_int_equal(profile_overflowed(profile), 3);
+    assert_int_equal(profile_total(profile, 0), 31);
+    profile_next(profile, &cursor);
+    sample = profile_next(profile, &cursor);
+    assert_ptr_equal(sample->frame[0], &overflow);
+    assert_int_equal(sample->value[0], 6);
+    assert_int_equal(profile_count(profile), 3);
+    profile_free(profile);
+}
+
+static void sums_stop_at_the_ends_of_their_range(void **state)
+{
+    struct profile *profile = profile_new(&profile_kinds[KIND_ID_CPU], 10);
+
+    (void)state;
+    add(profile, stack_work, 2, 7, "", INT64_MAX, INT64_MIN);
+    add(profile, stack_work, 2, 7, "", INT64_MAX, INT64_MIN);
+    assert_true(profile_total(profile, 0) == INT64_MAX);
+    assert_true(profile_total(profile, 1) == INT64_MIN);
+    profile_free(profile);
+}
+
+static Cprof__Profile *decode(const uint8_t *data, size_t size)
+{
+    Cprof__Profile *decoded = cprof__profile__unpack(NULL, size, data);
+
+    assert_non_null(decoded);
+    assert_string_equal(decoded->string_table[0], "");
+    return decoded;
+}
+
+static Cprof__Profile *encode_and_decode(const struct profile *profile, const struct profile_meta *meta)
+{
+    Cprof__Profile *decoded;
+    uint8_t *data;
+    size_t size;
+
+    assert_int_equal(profile_encode(profile, meta, false, &data, &size), 0);
+    decoded = decode(data, size);
+    free(data);
+    return decoded;
+}
+
+static const char *text_at(const Cprof__Profile *decoded, int64_t index)
+{
+    assert_in_range(index, 0, decoded->n_string_table - 1);
+    return decoded->string_table[index];
+}
+
+static void encoding_is_read_back_as_it_was(void **state)
+{
+    static const char *const comments[] = {"made by a test", "twice", NULL};
+    const struct profile_meta meta = {.time_ns = 5,
+                                      .duration_ns = 6,
+                                      .period = 7,
+                                      .comments = comments,
+                                      .program = "app",
+                                      .with_labels = true};
+    struct profile *profile = example();
+    Cprof__Profile *p = encode_and_decode(profile, &meta);
+    const Cprof__Location *location;
+    const Cprof__Function *function;
+
+    (void)state;
+    assert_int_equal(p->n_sample, 4);
+    assert_int_equal(p->sample[0]->value[1], 170);
+    assert_string_equal(text_at(p, p->sample_type[1]->type), "cpu");
+    assert_string_equal(text_at(p, p->sample_type[1]->unit), "nanoseconds");
+    assert_string_equal(text_at(p, p->default_sample_type), "cpu");
+    assert_string_equal(text_at(p, p->comment[1]), "twice");
+    assert_int_equal(p->time_nanos, 5);
+    assert_int_equal(p->duration_nanos, 6);
+    assert_int_equal(p->period, 7);
+    assert_string_equal(text_at(p, p->sample[0]->label[0]->key), "pid");
+    assert_int_equal(p->sample[0]->label[0]->num, 7);
+    assert_string_equal(text_at(p, p->sample[0]->label[1]->str), "a");
+    assert_int_equal(p->sample[3]->n_label, 1);
+    location = p->location[p->sample[0]->location_id[0] - 1];
+    assert_int_equal(location->n_line, 2);
+    function = p->function[location->line[0]->function_id - 1];
+    assert_string_equal(text_at(p, function->name), "helper(int)");
+    assert_string_equal(text_at(p, function->system_name), "_Z6helperi");
+    assert_int_equal(function->start_line, 2);
+    assert_int_equal(location->line[1]->line, 20);
+    assert_int_equal(p->n_location, 3);
+    assert_int_equal(p->n_function, 4);
+    for (size_t i = 0; i < p->n_location; i++)
+        assert_int_equal(p->location[i]->id, i + 1);
+    cprof__profile__free_unpacked(p, NULL);
+    profile_free(profile);
+}
+
+static void the_program_is_the_first_mapping(void **state)
+{
+    const struct profile_meta meta = {.program = "app"}, other = {.program = "elsewhere"};
+    struct profile *profile = profile_new(&profile_kinds[KIND_ID_CPU], 10);
+    Cprof__Profile *p;
+
+    (void)state;
+    add(profile, stack_write, 3, 1, "", 1, 1);
+    p = encode_and_decode(profile, &meta);
+    assert_int_equal(p->n_mapping, 2);
+    assert_string_equal(text_at(p, p->mapping[0]->filename), "/usr/bin/app");
+    assert_string_equal(text_at(p, p->mapping[0]->build_id), "dead01");
+    assert_true(p->mapping[0]->has_functions && p->mapping[1]->has_functions);
+    assert_false(p->mapping[1]->has_filenames);
+    for (size_t i = 0; i < p->n_location; i++) {
+        const Cprof__Mapping *mapping = p->mapping[p->location[i]->mapping_id - 1];
+        assert_in_range(p->location[i]->address, mapping->memory_start, mapping->memory_limit - 1);
+    }
+    cprof__profile__free_unpacked(p, NULL);
+    p = encode_and_decode(profile, &other);
+    assert_int_equal(p->n_mapping, 3);
+    assert_string_equal(text_at(p, p->mapping[0]->filename), "elsewhere");
+    cprof__profile__free_unpacked(p, NULL);
+    profile_free(profile);
+}
+
+static void without_labels_equal_stacks_are_one(void **state)
+{
+    const struct profile_meta meta = {.with_labels = false};
+    struct profile *profile = example();
+    Cprof__Profile *p = encode_and_decode(profile, &meta);
+    int64_t sum = 0;
+
+    (void)state;
+    assert_int_equal(p->n_sample, 2);
+    for (size_t i = 0; i < p->n_sample; i++) {
+        assert_int_equal(p->sample[i]->n_label, 0);
+        sum += p->sample[i]->value[1];
+    }
+    assert_int_equal(sum, 310);
+    cprof__profile__free_unpacked(p, NULL);
+    profile_free(profile);
+}
+
+static void names_become_utf8(void **state)
+{
+    const struct profile_meta meta = {0};
+    struct profile *profile = profile_new(&profile_kinds[KIND_ID_CPU], 10);
+    Cprof__Profile *p;
+
+    (void)state;
+    add(profile, stack_bad, 2, 1, "", 1, 1);
+    p = encode_and_decode(profile, &meta);
+    for (size_t i = 0; i < p->n_string_table; i++)
+        assert_true(utf8_is_valid(p->string_table[i]));
+    assert_string_equal(text_at(p, p->function[0]->name), "</script>?\x01\"");
+    assert_string_equal(text_at(p, p->function[0]->system_name), ""); /* or pprof takes the brackets out */
+    cprof__profile__free_unpacked(p, NULL);
+    profile_free(profile);
+}
+
+static void an_empty_profile_is_a_profile(void **state)
+{
+    const struct profile_meta meta = {.program = "app", .period = 1};
+    struct profile *profile = profile_new(&profile_kinds[KIND_ID_MEMORY], 10);
+    Cprof__Profile *p = encode_and_decode(profile, &meta);
+
+    (void)state;
+    assert_int_equal(p->n_sample, 0);
+    assert_int_equal(p->n_sample_type, 4);
+    cprof__profile__free_unpacked(p, NULL);
+    profile_free(profile);
+}
+
+struct pieces {
+    unsigned count;
+    size_t samples, largest;
+    int64_t sum, last_time;
+};
+
+static int take_piece(void *context, uint8_t *data, size_t size)
+{
+    struct pieces *pieces = context;
+    Cprof__Profile *p = decode(data, size);
+
+    pieces->count++;
+    pieces->samples += p->n_sample;
+    pieces->largest = size > pieces->largest ? size : pieces->largest;
+    for (size_t i = 0; i < p->n_sample; i++) {
+        pieces->sum += p->sample[i]->value[0];
+        assert_in_range(p->sample[i]->n_location_id, 1, 3);
+    }
+    assert_true(p->time_nanos > pieces->last_time);
+    pieces->last_time = p->time_nanos;
+    cprof__profile__free_unpacked(p, NULL);
+    free(data);
+    return 0;
+}
+
+static void pieces_add_up_to_the_whole(void **state)
+{
+    enum { STACKS = 3000 };
+    static struct symbol_location location[STACKS];
+    static struct symbol_line line[STACKS];
+    static char name[STACKS][32];
+    const struct profile_meta meta = {.time_ns = 1};
+    const struct encode_limits few = {1000, 3, SIZE_MAX, 10}, small = {SIZE_MAX, 3, 20000, 10};
+    struct profile *profile = profile_new(&profile_kinds[KIND_ID_CPU], 2 * STACKS);
+    struct pieces pieces = {0};
+
+    (void)state;
+    for (unsigned i = 0; i < STACKS; i++) {
+        const struct symbol_location *const stack[] = {&location[i], &in_work, &in_work, &in_main};
+        snprintf(name[i], sizeof(name[i]), "function_%u", i);
+        line[i] = (struct symbol_line){name[i], name[i], "", 0, 0};
+        location[i] = (struct symbol_location){&app, i, 10 + i, 1, &line[i]};
+        add(profile, stack, 4, 1, "", 1, 1);
+        add(profile, stack, 4, 2, thread_a, 1, 1);
+    }
+    assert_int_equal(profile_encode_pieces(profile, &meta, false, &few, take_piece, &pieces), 0);
+    assert_int_equal(pieces.count, 3);
+    assert_int_equal(pieces.samples, STACKS);
+    assert_int_equal(pieces.sum, 2 * STACKS);
+    pieces = (struct pieces){0};
+    assert_int_equal(profile_encode_pieces(profile, &meta, false, &small, take_piece, &pieces), 0);
+    assert_int_equal(pieces.sum, 2 * STACKS);
+    assert_in_range(pieces.count, 5, 15);
+    assert_in_range(pieces.largest, 19000, 21000);
+    profile_free(profile);
+}
+
+static void gzip_holds_the_same_bytes(void **state)
+{
+    static uint8_t plain[100000];
+    const struct profile_meta meta = {.with_labels = true};
+    struct profile *profile = example();
+    z_stream zip = {0};
+    uint8_t *data, *zipped;
+    size_t size, zipped_size;
+
+    (void)state;
+    assert_int_equal(profile_encode(profile, &meta, false, &data, &size), 0);
+    assert_int_equal(profile_encode(profile, &meta, true, &zipped, &zipped_size), 0);
+    assert_int_equal(inflateInit2(&zip, 15 + 16), Z_OK);
+    zip.next_in = zipped;
+    zip.avail_in = (uInt)zipped_size;
+    zip.next_out = plain;
+    zip.avail_out = sizeof(plain);
+    assert_int_equal(inflate(&zip, Z_FINISH), Z_STREAM_END);
+    assert_int_equal(zip.total_out, size);
+    assert_memory_equal(plain, data, size);
+    inflateEnd(&zip);
+    free(data);
+    free(zipped);
+    profile_free(profile);
+}
+
+/* The report's data stand in a script element: a name must not end it, and the JSON must stay one line of
+   ASCII-safe escapes where it is not plain. */
+static void hostile_names_stay_inside_the_report(void **state)
+{
+    struct profile *profile = profile_new(&profile_kinds[KIND_ID_CPU], 10);
+    struct upload upload = {.program = "<app>",
+                            .service = "</script><script>",
+                            .labels = "",
+                            .start_ns = 1,
+                            .end_ns = 2000000000,
+                            .final = true};
+    struct report *report = report_new();
+    char *page, *data, *end;
+    size_t size;
+    FILE *out = open_memstream(&page, &size);
+
+    (void)state;
+    add(profile, stack_bad, 2, 1, "", 1, 1);
+    upload.merged[KIND_ID_CPU] = profile;
+    assert_int_equal(report_update(report, &upload, ""), 0);
+    assert_int_equal(report_update(report, &upload, ""), 0);
+    assert_int_equal(report_write(report, out), 0);
+    fclose(out);
+    data = strstr(page, "{\"version\"");
+    assert_non_null(data);
+    end = strstr(data, "</script>");
+    assert_non_null(end);
+    *end = 0;
+    assert_non_null(strstr(data, "\\u003c/script\\u003e\\ufffd\\u0001\\u0022"));
+    assert_non_null(strstr(data, "\"samples\":[2,0,1,1,1],\"rest\":0"));
+    assert_null(strpbrk(data, "<>"));
+    assert_true(utf8_is_valid(data));
+    assert_ptr_equal(strstr(data, "u003capp"), strstr(strstr(data, "u003capp"), "u003capp")); /* once */
+    report_free(report);
+    profile_free(profile);
+    free(page);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(equal_samples_are_merged),
+        cmocka_unit_test(many_stacks_keep_their_values),
+        cmocka_unit_test(values_are_cleared_by_process),
+        cmocka_unit_test(stacks_past_the_ceiling_are_summed_up_by_process),
+        cmocka_unit_test(sums_stop_at_the_ends_of_their_range),
+        cmocka_unit_test(encoding_is_read_back_as_it_was),
+        cmocka_unit_test(the_program_is_the_first_mapping),
+        cmocka_unit_test(without_labels_equal_stacks_are_one),
+        cmocka_unit_test(names_become_utf8),
+        cmocka_unit_test(an_empty_profile_is_a_profile),
+        cmocka_unit_test(pieces_add_up_to_the_whole),
+        cmocka_unit_test(gzip_holds_the_same_bytes),
+        cmocka_unit_test(hostile_names_stay_inside_the_report),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What one uploader was told: the settings table, and what only the uploader knows. Immutable after start. */
+#ifndef CPROF_UPLOADER_OPTIONS_H
+#define CPROF_UPLOADER_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "sampler/layout.h"
+
+#define CPROF_VERSION "0.1.0"
+
+struct options {
+    struct settings settings; /* of the uploader's own environment */
+    char out[4096];           /* absolute directory, or "" */
+    char socket[108];         /* the session's name; '@' first: abstract */
+    int segment_fd;           /* -1, or a segment handed over by the program that started us */
+    int listen_fd;            /* -1, or the session's socket, which that program has bound */
+    uint64_t secrets;         /* settings_secrets() */
+    pid_t segment_pid;        /* its process */
+    int keeper_fd;            /* -1, or the keeper that started us */
+    bool foreground;          /* under the launcher: messages go to stderr, too */
+    bool beside;              /* started by a target, whose stderr we have until we have started */
+    bool keeps_stderr;        /* the keeper has it, too: a service's log */
+    bool quiet;               /* the launcher prints no summary */
+    bool help, version;       /* asked for */
+    const char *library;      /* what the launcher preloads, or NULL */
+    const char
+        *preloaded; /* the program's own LD_PRELOAD, which is not for us; NULL: as the environment says */
+};
+
+/*
+ * Reads the arguments behind the command (argv[0]) and then the environment. An option --name=value of the
+ * settings table is put into our environment under the setting's variable, so that it wins there and the
+ * target inherits it. Returns the index of the first argument that is no option, or -EINVAL after a line on
+ * stderr. Wrong values in the environment are complained about on stderr in the foreground, else to the log,
+ * and their defaults are used.
+ */
+int options_parse(struct options *options, int argc, char **argv);
+
+/* Prints every option of the settings table but the hidden ones (bits of 1 << enum setting). */
+void options_print_help(FILE *file, uint64_t hidden);
+
+/* Writes the values in use back into our environment, out and socket included, for the program we start. */
+void options_export(struct options *options);
+
+/* The same of what an uploader that comes after us must find as we did, from another working directory. */
+void options_stay(const struct options *options);
+
+/* log.c: one line "cprof: ..." to CPROF_LOG (else OUT/cprof.log at warning level, else nowhere), and in the
+   foreground to stderr for warnings. printf-like; adds the newline. Safe before log_open() (stderr in the
+   foreground, else nowhere). The same warning is written once a minute at most. */
+void log_open(const struct options *options);
+void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* A warning that nothing will be written: to the stderr of the target that has just started us, too. */
+void log_failure(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ELF files: found inside the target's root, opened without trusting what is there, and known by their build
+ * id. One thread only; what is mapped may be cut short by its owner at any time (SIGBUS: see guard in
+ * symbols.c).
+ */
+#ifndef CPROF_UPLOADER_SYMBOLS_FILE_H
+#define CPROF_UPLOADER_SYMBOLS_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <elfutils/libdw.h>
+#include <gelf.h>
+
+#include "uploader/symbols/symbols.h"
+
+struct elf_file {
+    Elf *elf;     /* NULL: not open */
+    int fd;       /* -1: an image in memory */
+    void *memory; /* freed with it; NULL: borrowed or none */
+    char *path;   /* as it was found, inside the root; NULL: unknown */
+};
+#define ELF_FILE_NONE ((struct elf_file){.fd = -1})
+
+/* Where to look. In this order: each directory of debug_path and /usr/lib/debug, in the target's root, then
+ * in ours. */
+struct file_search {
+    int root_fd; /* -1: our own root only */
+    const char *debug_path;
+    const struct owner *owner; /* who must be allowed to read what is found; NULL: we */
+};
+
+struct build_id {
+    uint8_t byte[32];
+    size_t size; /* 0: none */
+};
+
+/* Takes fd over, also on error. Only regular 64-bit ELF files below a size ceiling. 0 or negative errno. */
+int elf_file_open(struct elf_file *file, int fd);
+
+/* image is borrowed, or (owned) freed with the file, and at once on error. */
+int elf_file_open_memory(struct elf_file *file, void *image, size_t size, bool owned);
+void elf_file_close(struct elf_file *file);
+
+struct build_id elf_file_build_id(const struct elf_file *file);
+
+/* Gives back the memory of mapped pages that were read; they are read again when needed. */
+void elf_file_drop_pages(const struct elf_file *file);
+
+/* The module's own file, at its path or as the process's executable: -ESTALE when all that is there is
+ * another build. */
+int elf_file_find(struct elf_file *file, const struct symbol_source *source,
+                  const struct symbol_module *module);
+
+/* Its separate debug file by build id or .gnu_debuglink. -ENOENT: none. */
+int elf_file_find_debug(struct elf_file *file, const struct file_search *search, const struct elf_file *main,
+                        const char *main_path);
+
+/* The file that dwz moved common parts of dwarf's to. -ENOENT: it names none, or it is not there. */
+int elf_file_find_alt(struct elf_file *file, const struct file_search *search, const struct elf_file *debug,
+                      Dwarf *dwarf);
+
+/* The section's header and index by name or, name NULL, by type; false: none. */
+bool elf_file_section(Elf *elf, const char *name, uint32_t type, Elf_Scn **section, GElf_Shdr *header);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "frame_table.h"
+
+#include <string.h>
+
+#include <gelf.h>
+
+/*
+ * .eh_frame_hdr (Linux Standard Base, core specification, 10.6.2): version, three encodings, the encoded
+ * pointer to .eh_frame, the count, then pairs of 32-bit offsets from the section's own address: (function,
+ * its description), sorted. Linkers write these encodings only.
+ */
+enum {
+    VERSION = 1,
+    ENCODED_UDATA4 = 0x03,
+    ENCODED_DATAREL_SDATA4 = 0x3b,
+    HEAD = 12, /* bytes before the pairs, where the pointer takes four */
+    PAIR = 8,
+};
+
+struct pairs {
+    const uint8_t *first;
+    size_t count;
+    uint64_t base; /* the section's address */
+};
+
+static int32_t read_offset(const struct pairs *pairs, size_t i)
+{
+    int32_t offset;
+    memcpy(&offset, pairs->first + i * PAIR, sizeof offset);
+    return offset;
+}
+
+static int open_pairs(const Elf_Data *data, uint64_t base, struct pairs *pairs)
+{
+    const uint8_t *bytes = data->d_buf;
+    uint32_t count;
+    if (!bytes || data->d_size < HEAD || bytes[0] != VERSION || (bytes[1] & 0x0f) != 0x0b ||
+        bytes[2] != ENCODED_UDATA4 || bytes[3] != ENCODED_DATAREL_SDATA4)
+        return -1;
+    memcpy(&count, bytes + 8, sizeof count);
+    if (count == 0 || count > (data->d_size - HEAD) / PAIR)
+        return -1;
+    *pairs = (struct pairs){bytes + HEAD, count, base};
+    return 0;
+}
+
+static int find_pairs(Elf *elf, struct pairs *pairs)
+{
+    size_t names;
+    if (elf_getshdrstrndx(elf, &names) < 0)
+        return -1;
+    for (Elf_Scn *section = NULL; (section = elf_nextscn(elf, section)) != NULL;) {
+        GElf_Shdr header;
+        const char *name;
+        const Elf_Data *data;
+        if (!gelf_getshdr(section, &header) || header.sh_type == SHT_NOBITS)
+            continue;
+        name = elf_strptr(elf, names, header.sh_name);
+        if (name && strcmp(name, ".eh_frame_hdr") == 0)
+            return (data = elf_rawdata(section, NULL)) ? open_pairs(data, header.sh_addr, pairs) : -1;
+    }
+    return -1;
+}
+
+uint64_t frame_table_start(Elf *elf, uint64_t address)
+{
+    struct pairs pairs;
+    size_t low = 0, high;
+    if (!elf || find_pairs(elf, &pairs) < 0)
+        return address;
+    for (high = pairs.count; low < high;) {
+        const size_t middle = low + (high - low) / 2;
+        if (pairs.base + (uint64_t)(int64_t)read_offset(&pairs, middle) <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low ? pairs.base + (uint64_t)(int64_t)read_offset(&pairs, low - 1) : address;
+}

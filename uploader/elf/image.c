@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "image.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "sampler/layout.h"
+#include "uploader/process/owner.h"
+
+enum { PAGE = 4096, PAGES = 256, MOST_HEADERS = 64, NOTES_MOST = 4096 };
+
+/* How every linker writes .eh_frame_hdr: version 1, pcrel sdata4, udata4, datarel sdata4. */
+static const uint8_t frame_hdr_head[4] = {1, 0x1b, 0x03, 0x3b};
+
+static struct image *images;
+
+/* Pages of all images, each in the one place that its address gives it. */
+static struct cached_page {
+    const struct image *image;
+    uint64_t offset;
+    uint8_t data[PAGE];
+} * cache;
+
+/* at: an offset in the file, or an address in the process. */
+static ssize_t raw_read(const struct image *image, uint64_t at, void *to, size_t size)
+{
+    struct iovec local = {to, size}, remote = {(void *)(uintptr_t)at, size};
+
+    if (image->fd != -1)
+        return pread(image->fd, to, size, (off_t)at);
+    return owner_copy(image->owner, image->pid, &local, &remote, 1);
+}
+
+static const uint8_t *page_read(const struct image *image, uint64_t offset)
+{
+    struct cached_page *page;
+    ssize_t size;
+
+    if (!cache)
+        cache = calloc(PAGES, sizeof *cache);
+    if (!cache)
+        return NULL;
+    page = &cache[(offset / PAGE + image->inode * 31) % PAGES];
+    if (page->image == image && page->offset == offset)
+        return page->data;
+    page->image = NULL;
+    size = raw_read(image, offset, page->data, PAGE);
+    if (size <= 0)
+        return NULL;
+    memset(page->data + size, 0, PAGE - (size_t)size);
+    page->image = image;
+    page->offset = offset;
+    return page->data;
+}
+
+static void cache_forget(const struct image *image)
+{
+    for (int i = 0; cache && i < PAGES; i++)
+        if (cache[i].image == image)
+            cache[i].image = NULL;
+}
+
+bool image_read(const struct image *image, uint64_t address, uint64_t *word)
+{
+    for (unsigned i = 0; i < image->loads; i++) {
+        uint64_t offset = address + image->bias;
+        const uint8_t *page;
+        if (image->fd != -1)
+            offset = address - image->load[i].start + image->load[i].offset;
+        if (address < image->load[i].start || address >= image->load[i].end || image->load[i].writable)
+            continue;
+        if (offset % sizeof *word)
+            return false;
+        page = page_read(image, offset - offset % PAGE);
+        if (page)
+            memcpy(word, page + offset % PAGE, sizeof *word);
+        return page != NULL;
+    }
+    return false;
+}
+
+bool image_is_data(const struct image *image, uint64_t address)
+{
+    for (unsigned i = 0; i < image->loads; i++)
+        if (image->load[i].writable && address >= image->load[i].start && address < image->load[i].end)
+            return true;
+    return false;
+}
+
+static uint64_t first_of_page(uint64_t at)
+{
+    return at - at % PAGE;
+}
+
+bool image_code_address(const struct image *image, uint64_t offset, uint64_t *address)
+{
+    for (unsigned i = 0; i < image->loads; i++) {
+        uint64_t begin = image->load[i].offset, size = image->load[i].end - image->load[i].start;
+        if (!image->load[i].executable || offset < first_of_page(begin) || offset >= begin + size)
+            continue;
+        *address = image->load[i].start + offset - begin;
+        return true;
+    }
+    return false;
+}
+
+/* Where the file's beginning is loaded. */
+static bool first_address(const struct image *image, uint64_t *address)
+{
+    for (unsigned i = 0; i < image->loads; i++) {
+        *address = first_of_page(image->load[i].start);
+        if (!first_of_page(image->load[i].offset))
+            return true;
+    }
+    return false;
+}
+
+static void take_load(struct image *image, const Elf64_Phdr *header)
+{
+    if (image->loads == IMAGE_LOADS || header->p_vaddr + header->p_memsz < header->p_vaddr)
+        return;
+    image->load[image->loads].start = header->p_vaddr;
+    image->load[image->loads].end = header->p_vaddr + header->p_filesz;
+    image->load[image->loads].offset = header->p_offset;
+    image->load[image->loads].executable = header->p_flags & PF_X;
+    image->load[image->loads++].writable = header->p_flags & PF_W;
+    if (image->loads == 1 || header->p_vaddr < image->low)
+        image->low = header->p_vaddr;
+    if (header->p_vaddr + header->p_memsz > image->high)
+        image->high = header->p_vaddr + header->p_memsz;
+}
+
+/* The head, a pointer of four bytes, the number of entries in four, and the table. */
+static void take_frame_hdr(struct image *image, uint64_t address)
+{
+    uint64_t first = address & ~UINT64_C(7), word[2];
+    uint32_t part[4];
+
+    if (address % sizeof part[0] || !image_read(image, first, &word[0]) ||
+        !image_read(image, first + 8, &word[1]))
+        return;
+    memcpy(part, word, sizeof part);
+    if (memcmp(&part[address % 8 / 4], frame_hdr_head, sizeof frame_hdr_head) != 0)
+        return;
+    image->frame_hdr = address;
+    image->frame_table = address + 12;
+    image->frame_count = part[address % 8 / 4 + 2];
+}
+
+static size_t padded(size_t size, uint64_t align)
+{
+    return align == 8 ? (size + 7) & ~(size_t)7 : (size + 3) & ~(size_t)3;
+}
+
+static void take_notes(struct image *image, const Elf64_Phdr *header)
+{
+    uint8_t notes[NOTES_MOST];
+    size_t most = header->p_filesz < sizeof notes ? (size_t)header->p_filesz : sizeof notes;
+    ssize_t size =
+        raw_read(image, image->fd != -1 ? header->p_offset : header->p_vaddr + image->bias, notes, most);
+    Elf64_Nhdr note;
+
+    for (size_t at = 0; size > 0 && at + sizeof note + 4 <= (size_t)size;) {
+        memcpy(&note, notes + at, sizeof note);
+        size_t text = at + sizeof note + padded(note.n_namesz, header->p_align);
+        if (note.n_namesz > NOTES_MOST || note.n_descsz > NOTES_MOST || text + note.n_descsz > (size_t)size)
+            return;
+        if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 && note.n_descsz <= IMAGE_BUILD_ID &&
+            !memcmp(notes + at + sizeof note, "GNU", 4)) {
+            memcpy(image->build_id, notes + text, note.n_descsz);
+            image->build_id_size = note.n_descsz;
+            return;
+        }
+        at = text + padded(note.n_descsz, header->p_align);
+    }
+}
+
+static void take_print(struct image *image, const Elf64_Phdr *header, size_t count)
+{
+    uint8_t part[PAGE];
+    uint64_t print = layout_print(0, header, count * sizeof *header);
+
+    for (size_t i = 0; i < count; i++) {
+        uint64_t at = image->fd != -1 ? header[i].p_offset : header[i].p_vaddr + image->bias;
+        uint64_t end = at + layout_printed(&header[i]);
+        for (size_t size; at < end; at += size) {
+            size = end - at < sizeof part ? (size_t)(end - at) : sizeof part;
+            if (raw_read(image, at, part, size) != (ssize_t)size)
+                return;
+            print = layout_print(print, part, size);
+        }
+    }
+    image->print = print;
+}
+
+/* In memory, what a header of its own is in is the page of the file's beginning, or it is not looked at. */
+static size_t read_headers(const struct image *image, uint64_t head, Elf64_Phdr header[MOST_HEADERS])
+{
+    Elf64_Ehdr file;
+    size_t size;
+
+    if (raw_read(image, head, &file, sizeof file) != sizeof file ||
+        memcmp(file.e_ident, ELFMAG, SELFMAG) != 0 || file.e_ident[EI_CLASS] != ELFCLASS64 ||
+        file.e_phentsize != sizeof header[0] || file.e_phnum > MOST_HEADERS)
+        return 0;
+    size = file.e_phnum * sizeof header[0];
+    if (image->fd == -1 && (file.e_phoff > PAGE || file.e_phoff + size > PAGE))
+        return 0;
+    return raw_read(image, head + file.e_phoff, header, size) == (ssize_t)size ? file.e_phnum : 0;
+}
+
+/* head: 0, or where in memory the file begins. */
+static bool take_headers(struct image *image, uint64_t head)
+{
+    Elf64_Phdr header[MOST_HEADERS];
+    size_t count = read_headers(image, head, header);
+    uint64_t frame_hdr = 0, first;
+
+    for (size_t i = 0; i < count; i++) {
+        if (header[i].p_type == PT_LOAD)
+            take_load(image, &header[i]);
+        else if (header[i].p_type == PT_GNU_EH_FRAME)
+            frame_hdr = header[i].p_vaddr;
+    }
+    if (image->fd == -1) {
+        if (!first_address(image, &first))
+            return false;
+        image->bias = head - first;
+    }
+    if (frame_hdr)
+        take_frame_hdr(image, frame_hdr);
+    for (size_t i = 0; i < count && !image->build_id_size; i++)
+        if (header[i].p_type == PT_NOTE)
+            take_notes(image, &header[i]);
+    take_print(image, header, count);
+    return count > 0;
+}
+
+static struct image *find_open(const struct stat *st)
+{
+    for (struct image *image = images; image; image = image->next)
+        if (image->fd != -1 && image->device == st->st_dev && image->inode == st->st_ino &&
+            image->size == (uint64_t)st->st_size && image->changed.tv_sec == st->st_ctim.tv_sec &&
+            image->changed.tv_nsec == st->st_ctim.tv_nsec)
+            return image;
+    return NULL;
+}
+
+/* NULL: not an ELF file, and its descriptor is closed. */
+static struct image *image_new(const struct image *like, uint64_t head)
+{
+    struct image *image = calloc(1, sizeof *image);
+
+    if (image)
+        *image = *like;
+    if (image && take_headers(image, head)) {
+        image->users = 1;
+        image->next = images;
+        return images = image;
+    }
+    if (image)
+        cache_forget(image);
+    if (like->fd != -1)
+        close(like->fd);
+    free(image);
+    return NULL;
+}
+
+struct image *image_open(int fd)
+{
+    struct image *image;
+    struct stat st;
+
+    if (fstat(fd, &st)) {
+        close(fd);
+        return NULL;
+    }
+    image = find_open(&st);
+    if (image) {
+        close(fd);
+        image->users++;
+        return image;
+    }
+    return image_new(&(struct image){.fd = fd,
+                                     .device = st.st_dev,
+                                     .inode = st.st_ino,
+                                     .size = (uint64_t)st.st_size,
+                                     .changed = st.st_ctim},
+                     0);
+}
+
+struct image *image_open_memory(pid_t pid, const struct owner *owner, uint64_t head)
+{
+    return image_new(&(struct image){.fd = -1, .pid = pid, .owner = owner}, head);
+}
+
+bool image_same(const struct image *image, const struct image *other)
+{
+    if (image->build_id_size != other->build_id_size)
+        return false;
+    if (image->build_id_size)
+        return !memcmp(image->build_id, other->build_id, image->build_id_size);
+    return image->loads == other->loads && image->frame_hdr == other->frame_hdr &&
+           image->frame_count == other->frame_count &&
+           !memcmp(image->load, other->load, image->loads * sizeof image->load[0]);
+}
+
+struct image *image_find(dev_t device, uint64_t inode)
+{
+    for (struct image *image = images; image; image = image->next) {
+        if (image->fd == -1 || image->device != device || image->inode != inode)
+            continue;
+        image_retain(image);
+        return image;
+    }
+    return NULL;
+}
+
+int image_open_again(const uint8_t *build_id, size_t size)
+{
+    for (const struct image *image = images; image; image = image->next) {
+        bool same = size ? image->build_id_size == size && !memcmp(image->build_id, build_id, size)
+                         : image->print && !memcmp(&image->print, build_id, sizeof image->print);
+        if (image->fd != -1 && same)
+            return fcntl(image->fd, F_DUPFD_CLOEXEC, 0);
+    }
+    return -1;
+}
+
+void image_retain(struct image *image)
+{
+    image->users++;
+}
+
+void image_release(struct image *image)
+{
+    struct image **link = &images;
+
+    if (!image || --image->users)
+        return;
+    while (*link != image)
+        link = &(*link)->next;
+    *link = image->next;
+    cache_forget(image);
+    if (image->fd != -1)
+        close(image->fd);
+    free(image);
+}

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "symbol_table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SECTIONS_MOST = 65536,
+    NEIGHBOURS = 16,      /* entries before an address that may still cover it */
+    DROP_EVERY = 1 << 17, /* symbols (3 MB of file) read between two drops of pages */
+};
+
+/* In a size while the table is made: ends where the next one starts, at the latest with its section. */
+static const uint32_t unsized = UINT32_C(1) << 31;
+
+/* What the scan of one symbol section knows. */
+struct scan {
+    struct symbol_table *table;
+    size_t room;
+    uint64_t *section_end; /* by section index; 0: not executable */
+    size_t sections;
+    bool dynamic;
+};
+
+static int sections_read(struct scan *scan, Elf *elf)
+{
+    GElf_Shdr header;
+    if (elf_getshdrnum(elf, &scan->sections) < 0 || scan->sections > SECTIONS_MOST)
+        return -EINVAL;
+    scan->section_end = calloc(scan->sections + 1, sizeof *scan->section_end);
+    if (!scan->section_end)
+        return -ENOMEM;
+    scan->table->base = UINT64_MAX;
+    for (Elf_Scn *section = elf_nextscn(elf, NULL); section; section = elf_nextscn(elf, section)) {
+        if (!gelf_getshdr(section, &header) || !(header.sh_flags & SHF_EXECINSTR) || !header.sh_size)
+            continue;
+        scan->section_end[elf_ndxscn(section)] = header.sh_addr + header.sh_size;
+        if (header.sh_addr < scan->table->base)
+            scan->table->base = header.sh_addr;
+    }
+    return 0;
+}
+
+static bool is_function(const struct scan *scan, const GElf_Sym *symbol)
+{
+    const unsigned type = GELF_ST_TYPE(symbol->st_info);
+    if (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE)
+        return false;
+    /* Without local symbols an unsized one would take in all unnamed functions after it. */
+    if (symbol->st_size == 0 && scan->dynamic)
+        return false;
+    return symbol->st_shndx < scan->sections && symbol->st_name &&
+           symbol->st_value < scan->section_end[symbol->st_shndx] && symbol->st_value >= scan->table->base &&
+           symbol->st_value - scan->table->base < UINT32_MAX;
+}
+
+/* Prefers, among names of one address, what people write in their sources: malloc, not __libc_malloc. */
+static unsigned name_rank(const GElf_Sym *symbol, const char *name)
+{
+    const unsigned binding = GELF_ST_BIND(symbol->st_info);
+    unsigned underscores = 0;
+    if (!(name[0] == '_' && (name[1] == 'Z' || name[1] == 'R')))
+        while (underscores < 3 && name[underscores] == '_')
+            underscores++;
+    return (symbol->st_size != 0) << 6 | (GELF_ST_TYPE(symbol->st_info) != STT_NOTYPE) << 5 |
+           (binding != STB_LOCAL) << 4 | (3 - underscores) << 2 | (binding == STB_GLOBAL) << 1;
+}
+
+/* While the table is made, symbols stand for entries: name holds the symbol's index. */
+static int symbol_add(struct scan *scan, const GElf_Sym *symbol, uint32_t index)
+{
+    struct symbol_table *table = scan->table;
+    if (table->count == scan->room) {
+        scan->room = scan->room ? scan->room + scan->room / 2 : 512;
+        struct table_entry *bigger = realloc(table->entry, scan->room * sizeof *bigger);
+        if (!bigger)
+            return -ENOMEM;
+        table->entry = bigger;
+    }
+    uint64_t size = scan->section_end[symbol->st_shndx] - symbol->st_value;
+    if (symbol->st_size && symbol->st_size < size)
+        size = symbol->st_size;
+    if (size >= unsized)
+        size = unsized - 1;
+    table->entry[table->count++] =
+        (struct table_entry){.offset = (uint32_t)(symbol->st_value - table->base),
+                             .size = (uint32_t)size | (symbol->st_size ? 0 : unsized),
+                             .name = index};
+    return 0;
+}
+
+static int symbols_collect(struct scan *scan, const struct elf_file *file, Elf_Data *data, size_t count)
+{
+    GElf_Sym symbol;
+    for (size_t i = 1; i < count; i++) {
+        if (gelf_getsym(data, (int)i, &symbol) && is_function(scan, &symbol) &&
+            symbol_add(scan, &symbol, (uint32_t)i) < 0)
+            return -ENOMEM;
+        if (i % DROP_EVERY == 0)
+            elf_file_drop_pages(file);
+    }
+    return scan->table->count ? 0 : -ENOENT;
+}
+
+static int entry_compare(const void *a, const void *b)
+{
+    const struct table_entry *left = a, *right = b;
+    if (left->offset != right->offset)
+        return left->offset < right->offset ? -1 : 1;
+    return left->name < right->name ? -1 : left->name > right->name;
+}
+
+/* The best of the entries [first, end), which share an address, with its final name. */
+static struct table_entry best_alias(const struct symbol_table *table, Elf_Data *data, size_t first,
+                                     size_t end)
+{
+    struct table_entry best = {0};
+    const char *best_name = NULL;
+    unsigned best_rank = 0;
+    for (size_t i = first; i < end; i++) {
+        GElf_Sym symbol;
+        if (!gelf_getsym(data, (int)table->entry[i].name, &symbol))
+            continue;
+        const char *name = elf_strptr(table->elf, table->strings, symbol.st_name);
+        if (!name || !*name || *name == '$')
+            continue;
+        const unsigned rank = name_rank(&symbol, name);
+        if (best_name && (rank < best_rank || (rank == best_rank && strcmp(name, best_name) >= 0)))
+            continue;
+        best = table->entry[i];
+        best.name = (uint32_t)symbol.st_name;
+        best_name = name;
+        best_rank = rank;
+    }
+    return best;
+}
+
+/* One entry per address; labels inside a function go. */
+static void aliases_settle(struct symbol_table *table, Elf_Data *data)
+{
+    size_t kept = 0;
+    uint64_t covered = 0;
+    for (size_t first = 0, end; first < table->count; first = end) {
+        const uint32_t offset = table->entry[first].offset;
+        for (end = first + 1; end < table->count && table->entry[end].offset == offset;)
+            end++;
+        const struct table_entry best = best_alias(table, data, first, end);
+        if (!best.name || ((best.size & unsized) && offset < covered))
+            continue;
+        if (!(best.size & unsized) && (uint64_t)offset + best.size > covered)
+            covered = (uint64_t)offset + best.size;
+        table->entry[kept++] = best;
+    }
+    table->count = kept;
+}
+
+/* Hand-written assembly often states no sizes. */
+static void sizes_settle(struct symbol_table *table)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        struct table_entry *entry = &table->entry[i];
+        if (!(entry->size & unsized))
+            continue;
+        entry->size &= ~unsized;
+        if (i + 1 < table->count && entry[1].offset - entry->offset < entry->size)
+            entry->size = entry[1].offset - entry->offset;
+    }
+}
+
+static int table_fill(struct scan *scan, const struct elf_file *file, Elf_Scn *section,
+                      const GElf_Shdr *header)
+{
+    struct symbol_table *table = scan->table;
+    Elf_Data *data = elf_getdata(section, NULL);
+    if (!data || !header->sh_entsize)
+        return -ENOENT;
+    table->elf = file->elf;
+    table->strings = header->sh_link;
+    const size_t count = data->d_size / header->sh_entsize;
+    int error = sections_read(scan, file->elf);
+    if (error == 0)
+        error = symbols_collect(scan, file, data, count < INT32_MAX ? count : INT32_MAX);
+    if (error < 0)
+        return error;
+    qsort(table->entry, table->count, sizeof *table->entry, entry_compare);
+    aliases_settle(table, data);
+    sizes_settle(table);
+    struct table_entry *fitted = realloc(table->entry, (table->count + 1) * sizeof *fitted);
+    table->entry = fitted ? fitted : table->entry;
+    return table->count ? 0 : -ENOENT;
+}
+
+int symbol_table_read(struct symbol_table *table, const struct elf_file *file, uint32_t type)
+{
+    struct scan scan = {.table = table, .dynamic = type == SHT_DYNSYM};
+    Elf_Scn *section;
+    GElf_Shdr header;
+    *table = (struct symbol_table){0};
+    if (!file->elf || !elf_file_section(file->elf, NULL, type, &section, &header))
+        return -ENOENT;
+    const int error = table_fill(&scan, file, section, &header);
+    free(scan.section_end);
+    if (error < 0)
+        symbol_table_free(table);
+    elf_file_drop_pages(file);
+    return error;
+}
+
+void symbol_table_free(struct symbol_table *table)
+{
+    free(table->entry);
+    *table = (struct symbol_table){0};
+}
+
+bool symbol_table_find(const struct symbol_table *table, uint64_t address, struct table_symbol *symbol)
+{
+    size_t low = 0, high = table->count;
+    const uint64_t offset = address - table->base;
+    if (address < table->base)
+        return false;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (table->entry[middle].offset <= offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (size_t i = 0; i < NEIGHBOURS && i < low; i++) {
+        const struct table_entry *entry = &table->entry[low - 1 - i];
+        if (offset - entry->offset >= entry->size)
+            continue;
+        symbol->name = elf_strptr(table->elf, table->strings, entry->name);
+        symbol->start = table->base + entry->offset;
+        return symbol->name != NULL;
+    }
+    return false;
+}
+
+/* The pointer that a stub jumps through: finds `jmp *displacement(%rip)` at or after the start of its entry.
+ */
+static uint64_t stub_slot(const uint8_t *code, size_t size, uint64_t start)
+{
+    for (size_t i = 0; i + 6 <= size; i++) {
+        int32_t displacement;
+        if (code[i] != 0xff || code[i + 1] != 0x25)
+            continue;
+        memcpy(&displacement, code + i + 2, sizeof displacement);
+        return start + i + 6 + (uint64_t)(int64_t)displacement;
+    }
+    return 0;
+}
+
+/* The name of the symbol that a relocation puts into the slot. */
+static const char *slot_symbol(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, uint64_t slot)
+{
+    GElf_Shdr symbols_header;
+    Elf_Scn *symbols = elf_getscn(elf, header->sh_link);
+    Elf_Data *data = elf_getdata(section, NULL), *symbol_data = symbols ? elf_getdata(symbols, NULL) : NULL;
+    if (!data || !symbol_data || !header->sh_entsize || !gelf_getshdr(symbols, &symbols_header))
+        return NULL;
+    for (size_t i = 0; i < data->d_size / header->sh_entsize; i++) {
+        GElf_Rela rela;
+        GElf_Sym symbol;
+        if (!gelf_getrela(data, (int)i, &rela) || rela.r_offset != slot)
+            continue;
+        if (!gelf_getsym(symbol_data, (int)GELF_R_SYM(rela.r_info), &symbol))
+            return NULL;
+        return elf_strptr(elf, symbols_header.sh_link, symbol.st_name);
+    }
+    return NULL;
+}
+
+static const char *plt_symbol(Elf *elf, Elf_Scn *section, const GElf_Shdr *header, uint64_t address)
+{
+    const Elf_Data *data = elf_getdata(section, NULL);
+    const uint64_t entry_size = header->sh_entsize == 8 ? 8 : 16;
+    const uint64_t offset = (address - header->sh_addr) / entry_size * entry_size;
+    if (!data || !data->d_buf || data->d_size < offset + entry_size)
+        return NULL;
+    const uint64_t slot =
+        stub_slot((const uint8_t *)data->d_buf + offset, entry_size, header->sh_addr + offset);
+    for (Elf_Scn *relas = elf_nextscn(elf, NULL); slot && relas; relas = elf_nextscn(elf, relas)) {
+        GElf_Shdr rela_header;
+        if (!gelf_getshdr(relas, &rela_header) || rela_header.sh_type != SHT_RELA)
+            continue;
+        const char *name = slot_symbol(elf, relas, &rela_header, slot);
+        if (name && *name)
+            return name;
+    }
+    return NULL;
+}
+
+const char *symbol_table_plt(Elf *elf, uint64_t address)
+{
+    static const char *const names[] = {".plt", ".plt.sec", ".plt.got"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        Elf_Scn *section;
+        GElf_Shdr header;
+        if (elf_file_section(elf, names[i], 0, &section, &header) && header.sh_type == SHT_PROGBITS &&
+            address - header.sh_addr < header.sh_size)
+            return plt_symbol(elf, section, &header, address);
+    }
+    return NULL;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the session knows of each program (same name, service and labels): the profiles of the present
+ * interval and of the whole session, what was counted, and when it is to be handed to the sinks. One thread
+ * only.
+ *
+ * State values (inuse_*) of a live process are replaced at each round. Those of a process that ended stay in
+ * the merged profile as they were at its end, and are in exactly one interval: the one it ended in. But
+ * threads are shown of live processes only; once none is left, of those that ended last.
+ */
+#ifndef CPROF_UPLOADER_PROGRAMS_H
+#define CPROF_UPLOADER_PROGRAMS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "brief.h"
+#include "uploader/profile/profile.h"
+#include "uploader/base/map.h"
+#include "sink.h"
+#include "uploader/symbols/stacks.h"
+#include "uploader/base/table.h"
+
+/* Ceilings. What goes over one is one entry that says so. A sample with a stack of 30 frames takes 0.4 KiB
+ * here. */
+enum {
+    PROGRAMS_MOST = 256,             /* told apart in a session; all others are "[other programs]" */
+    PROGRAMS_THREAD_NAMES = 4096,    /* likewise; all others are "[other threads]" */
+    PROGRAMS_SAMPLES = 100000,       /* in all profiles of a session */
+    PROGRAM_STACKS = 40000,          /* in a merged profile */
+    PROGRAM_INTERVAL_STACKS = 16000, /* in an interval's, and a server takes no more */
+    /* Merged profiles of all programs beyond this, in all, give up telling apart processes that ended; and
+       again when they are half as large again as they were then. */
+    PROGRAMS_FOLD_SAMPLES = 8000,
+};
+
+/* Counted since the interval, or the session, began. */
+struct program_counts {
+    uint64_t counter[COUNTERS];
+    uint64_t malformed; /* records of a segment that made no sense and were dropped */
+    uint64_t own_ns;    /* time that our sampling took in the target */
+};
+
+struct programs;
+struct program {
+    struct programs *programs;           /* that it is one of */
+    const char *name, *service, *labels; /* interned, clean */
+    struct program_id id;                /* the same as they are in the segment; all of it is in id_bytes */
+    char *id_bytes, *id_text;
+    unsigned number; /* 0, 1, 2 ... in its session */
+    char *path;      /* where its files are; NULL: nothing was written */
+    struct profile *interval[KIND_IDS], *merged[KIND_IDS];
+    struct program_counts interval_counts, counts;
+    struct brief *brief; /* times of processes that lived briefly, until the next upload */
+    int64_t period[KIND_IDS];
+    int64_t start_ns, interval_start_ns; /* CLOCK_MONOTONIC: from then on the times of its processes count */
+    int64_t end_ns;                      /* CLOCK_MONOTONIC when its last process ended, or now */
+    int64_t due_ns;                      /* CLOCK_MONOTONIC; 0: nothing to write before the interval's end */
+    int64_t merged_done_ns, interval_done_ns;
+    bool changed;      /* since the last upload */
+    bool has_been;     /* handed to the sinks */
+    struct table pids; /* of those alive; the value is how many have this one */
+    size_t alive;
+    unsigned processes; /* ever */
+    bool has_gone;      /* threads of processes that ended are in the profiles of threads */
+};
+
+/* `program` is read by summary.c as well. */
+struct programs {
+    struct symbols *symbols;
+    const struct symbol_location *overflow;
+    int64_t look_ns; /* between two looks at waiting threads, at present; 0: one a round */
+    struct program **program;
+    size_t count;
+    struct text_map ids;       /* number + 1 of each, by id_text() */
+    struct program *other;     /* once there is one more than PROGRAMS_MOST */
+    size_t samples;            /* in all profiles */
+    size_t fold_at;            /* samples of merged profiles */
+    uint64_t processes_beyond; /* that were not let in */
+    struct text_map threads;
+    uint64_t threads_beyond; /* names of threads that are not told apart */
+};
+
+void programs_init(struct programs *programs, struct symbols *symbols);
+void programs_free(struct programs *programs);
+
+/* Found or made; owned by programs. The texts may hold any bytes; service may be "". NULL: no memory. */
+struct program *programs_get(struct programs *programs, const char *name, const char *service,
+                             const char *labels);
+
+/* The one that stands for all beyond the ceiling. NULL: no memory. */
+struct program *programs_get_other(struct programs *programs);
+
+/* The name of a thread, interned and clean. */
+const char *programs_thread_name(struct programs *programs, const char *name);
+
+/* since_ns, until_ns: CLOCK_MONOTONIC, the span that the times of this process are of. 0 or -ENOMEM. */
+int program_enter(struct program *program, pid_t pid, int64_t since_ns);
+void program_leave(struct program *program, pid_t pid, int64_t until_ns);
+
+enum program_part { PROGRAM_INTERVAL = 1, PROGRAM_MERGED = 2 };
+
+/* Adds to the interval, to the session so far, or to both. 0 or -ENOMEM (then nothing was added). */
+int program_add(struct programs *programs, struct program *program, unsigned parts, enum profile_kind_id kind,
+                const struct stack *stack, pid_t pid, const char *thread,
+                const int64_t value[PROFILE_VALUES]);
+
+/* The same for one thread of the threads profile, in both. */
+int program_add_thread(struct programs *programs, struct program *program,
+                       const struct profile_sample *sample);
+
+/* Before a process's state values are added anew. */
+void program_clear_state(struct program *program, pid_t pid);
+
+/* A process goes on, as another program: its threads are gone. */
+void program_clear_threads(struct program *program, pid_t pid);
+
+void program_count(struct program *program, enum counter counter, uint64_t n);
+void program_count_malformed(struct program *program);
+void program_count_own(struct program *program, uint64_t ns);
+
+/* Hands the session so far to the sinks, and with PROGRAM_INTERVAL the interval as well: a new one begins. */
+void program_upload(struct program *program, struct sink *const *sinks, size_t count, unsigned parts);
+
+/* What is due after processes ended: files at most a second later, however many end in it; the interval after
+   a program's last process, at most every few seconds. Returns when to ask again (CLOCK_MONOTONIC),
+   INT64_MAX: not. */
+int64_t programs_upload_due(struct programs *programs, struct sink *const *sinks, size_t count,
+                            int64_t now_ns);
+void programs_upload_all(struct programs *programs, struct sink *const *sinks, size_t count);
+
+/* Something of any of them was handed to the sinks. */
+bool programs_have_been(const struct programs *programs);
+
+/* At the session's end: where none of its programs had a sample, a line says so. out: the directory, or "".
+ */
+void programs_explain_nothing(const struct programs *programs, const char *out);
+
+typedef void loss_line(uint64_t n, const char *text, void *context);
+
+/* Calls line() for each thing that was lost or cut. */
+void program_each_loss(const struct program_counts *counts, loss_line *line, void *context);
+
+/* The same of what is not told apart because the session has ceilings. */
+void programs_each_ceiling(const struct programs *programs, loss_line *line, void *context);
+
+/* Functions' shares are of this: 0 when the program has no CPU profile. */
+int64_t program_cpu_ns(const struct program *program);
+
+#endif

@@ -1,0 +1,684 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "uploader/base/clock.h"
+#include "uploader/sinks/files/restore.h"
+#include "uploader/process/proc_text.h"
+
+#define TELL_MOST_NS (5 * SECOND_NS)
+#define ENDED_BYTES  (INT64_C(64) << 20)
+#define TICK_NS      SECOND_NS
+#define SEND_TICK_NS (200 * MS_NS) /* while uploads wait for the network */
+#define HURRY_NS     (100 * MS_NS) /* while a target waits for us, or may, or fills its tables */
+enum { TELL_MS = 100, EVENTS = 64, ACCEPTS = 256, ANCESTORS = 16, LOOK_SHARE = 64, LOOKS_AVERAGED = 8 };
+#define SYMBOLS_MEMORY (12u << 20)
+
+static int watch(struct session *session, int fd, void *what)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = what};
+    return epoll_ctl(session->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+/* Four descriptors a target: as many targets as the administrator allows. No core, since our environment has
+   passwords in it: by a limit of one byte no file is written, and the kernel starts no program that it would
+   pipe one to, which it does with a limit of 0. */
+static void set_limits(void)
+{
+    struct rlimit limit;
+    if (!getrlimit(RLIMIT_NOFILE, &limit)) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (!getrlimit(RLIMIT_CORE, &limit) && limit.rlim_max) {
+        limit.rlim_cur = 1;
+        setrlimit(RLIMIT_CORE, &limit);
+    }
+}
+
+static void add_sink(struct session *session, struct sink *sink)
+{
+    if (sink)
+        session->sink[session->sinks++] = sink;
+}
+
+static struct target *find_target(const struct session *session, pid_t pid)
+{
+    return table_get(&session->by_pid, (uint64_t)pid);
+}
+
+static pid_t parent_of(pid_t pid)
+{
+    struct proc_stat stat;
+    char path[64], text[1024];
+
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    return proc_read(path, text, sizeof text) > 0 && proc_stat_parse(text, &stat) ? stat.parent : 0;
+}
+
+/* A worker that gave up root after it was forked: it descends from a target of ours. */
+static bool is_descendant(pid_t pid, void *context)
+{
+    const struct session *session = context;
+
+    for (int i = 0; geteuid() == 0 && pid > 1 && i < ANCESTORS; i++, pid = parent_of(pid))
+        if (find_target(session, pid))
+            return true;
+    return false;
+}
+
+static int open_loop(struct session *session)
+{
+    int rc;
+
+    session->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    session->signal_fd = signalfd(-1, &session->ops->signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (session->epoll_fd == -1 || session->signal_fd == -1)
+        return -errno;
+    if (watch(session, session->signal_fd, &session->signal_fd))
+        return -errno;
+    if (session->listen_fd == -1) /* an uploader before us closed the door */
+        return 0;
+    rc = door_open(&session->door, session->listen_fd, is_descendant, session);
+    session->door.secrets = session->options->secrets;
+    return rc ? rc : watch(session, session->door.epoll_fd, &session->door);
+}
+
+static void start_keeper(struct session *session)
+{
+    if (keeper_start(&session->keeper, session->listen_fd))
+        return;
+    watch(session, session->keeper.control, &session->keeper);
+    for (size_t i = 0; i < session->targets; i++)
+        session->target[i]->is_kept = false;
+    session->endeds = 0;
+    session->ended_bytes = 0;
+}
+
+/* One keeper a session: the one that started us, or one that we start. */
+static int open_keeper(struct session *session)
+{
+    int rc = keeper_open(&session->keeper, session->options->keeper_fd);
+
+    if (rc)
+        return rc;
+    session->keeper.keeps_stderr = session->options->keeps_stderr;
+    options_stay(session->options);
+    if (session->options->keeper_fd != -1) {
+        session->is_restoring = true;
+        session->told_until_ns = monotonic_ns() + TELL_MOST_NS;
+        return watch(session, session->keeper.control, &session->keeper);
+    }
+    session->is_first = true;
+    atomic_store_explicit(&session->keeper.board->start_ns, clock_ns(CLOCK_REALTIME), memory_order_relaxed);
+    start_keeper(session);
+    return 0;
+}
+
+static int open_socket(const struct options *options)
+{
+    if (options->listen_fd != -1)
+        return join_adopt(options->listen_fd);
+    return options->keeper_fd != -1 ? -1 : join_listen(options->socket);
+}
+
+int session_open(struct session *session, const struct options *options, const struct session_ops *ops,
+                 void *context)
+{
+    const struct setting_value *value = options->settings.value;
+    int rc;
+
+    *session = (struct session){.options = options, .ops = ops, .context = context};
+    session->epoll_fd = session->signal_fd = -1;
+    session->door.epoll_fd = session->keeper.control = session->keeper.board_fd = -1;
+    session->listen_fd = open_socket(options);
+    if (session->listen_fd < 0 && options->keeper_fd == -1)
+        return session->listen_fd;
+    set_limits();
+    rc = open_loop(session);
+    if (!rc)
+        rc = open_keeper(session);
+    session->symbols = symbols_new(value[SETTING_DEBUG_PATH].text, SYMBOLS_MEMORY);
+    if (rc || !session->symbols) {
+        log_failure("cannot start: %s", strerror(rc ? -rc : ENOMEM));
+        session_close(session);
+        return rc ? rc : -ENOMEM;
+    }
+    programs_init(&session->programs, session->symbols);
+    add_sink(session, sink_files_new(options));
+    add_sink(session, sink_pyroscope_new(options));
+    session->interval_ns = (int64_t)value[SETTING_INTERVAL].number;
+    if (value[SETTING_WALL_HZ].number)
+        session->usual_look_ns = SECOND_NS / (int64_t)value[SETTING_WALL_HZ].number;
+    session->programs.look_ns = session->usual_look_ns;
+    session->next_tick_ns = monotonic_ns() + TICK_NS;
+    session->next_round_ns = monotonic_ns() + session->interval_ns;
+    log_info("session %s: profiles go to %s%s", options->socket, options->out,
+             !*value[SETTING_SERVER].text ? ""
+             : *options->out              ? " and to the server"
+                                          : "the server"); /* the URL may hold a password */
+    return 0;
+}
+
+static void remove_target(struct session *session, size_t index)
+{
+    struct target *target = session->target[index];
+
+    if (target->pidfd != -1)
+        epoll_ctl(session->epoll_fd, EPOLL_CTL_DEL, target->pidfd, NULL);
+    if (find_target(session, target->pid) == target)
+        table_remove(&session->by_pid, (uint64_t)target->pid);
+    table_remove(&session->by_address, (uintptr_t)target);
+    session->target[index] = session->target[--session->targets];
+    session->target[index]->index = index;
+    session->last_end_ns = monotonic_ns();
+    target_free(target);
+}
+
+static bool is_dead(const struct target *target)
+{
+    struct pollfd ask = {.fd = target->pidfd, .events = POLLIN};
+    return target->pidfd == -1 || poll(&ask, 1, 0) == 1;
+}
+
+static void release_oldest(struct session *session)
+{
+    keeper_tell(&session->keeper, KEEPER_RELEASE, session->ended[0].id);
+    session->ended_bytes -= session->ended[0].bytes;
+    session->endeds--;
+    memmove(&session->ended[0], &session->ended[1], session->endeds * sizeof session->ended[0]);
+}
+
+/* The keeper has it until it is written. Not more than a few: those that end by the hundred would take their
+   memory along. */
+static void keep_ended(struct session *session, const struct target *target)
+{
+    struct session_ended ended = {target->id, target->program, monotonic_ns(), 0};
+    struct stat st;
+
+    if (!target->is_kept || session->is_finishing)
+        return;
+    if (!is_dead(target))
+        keeper_tell(&session->keeper, KEEPER_ENDED, target->id);
+    if (!fstat(target->memfd, &st))
+        ended.bytes = (int64_t)st.st_blocks * 512;
+    while (session->endeds && (session->endeds == SESSION_ENDED || session->ended_bytes > ENDED_BYTES))
+        release_oldest(session);
+    session->ended[session->endeds++] = ended;
+    session->ended_bytes += ended.bytes;
+}
+
+/* After uploads. */
+static void release_written(struct session *session)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < session->targets; i++) {
+        struct target *target = session->target[i];
+        if (target->committed_ns != target->program->interval_done_ns)
+            target_commit(target);
+        target->committed_ns = target->program->interval_done_ns;
+    }
+
+    for (size_t i = 0; i < session->endeds; i++) {
+        const struct session_ended *ended = &session->ended[i];
+        if ((ended->program->merged_done_ns > ended->ended_ns &&
+             ended->program->interval_done_ns > ended->ended_ns) ||
+            monotonic_ns() - ended->ended_ns > 2 * session->interval_ns + SECOND_NS) {
+            keeper_tell(&session->keeper, KEEPER_RELEASE, ended->id);
+            session->ended_bytes -= ended->bytes;
+        } else {
+            session->ended[left++] = *ended;
+        }
+    }
+    session->endeds = left;
+}
+
+/* ended_ns: when its program ended, at the latest; 0: it goes on without us. */
+static void end_target(struct session *session, size_t index, int64_t ended_ns)
+{
+    struct target *target = session->target[index];
+
+    keep_ended(session, target);
+    if (ended_ns)
+        target_drain_end(target, ended_ns);
+    else
+        target_drain(target);
+    log_info("%s[%d] ended", target->program->name, (int)target->pid);
+    remove_target(session, index);
+}
+
+static int add_target(struct session *session, struct target *target)
+{
+    if (session->targets == session->capacity) {
+        size_t capacity = session->capacity ? 2 * session->capacity : 16;
+        struct target **grown = realloc(session->target, capacity * sizeof(struct target *));
+        if (!grown)
+            return -ENOMEM;
+        session->target = grown;
+        session->capacity = capacity;
+    }
+    if (table_put(&session->by_address, (uintptr_t)target, target))
+        return -ENOMEM;
+    if (table_put(&session->by_pid, (uint64_t)target->pid, target)) {
+        table_remove(&session->by_address, (uintptr_t)target);
+        return -ENOMEM;
+    }
+    target->index = session->targets;
+    session->target[session->targets++] = target;
+    return 0;
+}
+
+/* The process has one already: it executed another program, or it took us for dead and made a copy. */
+static void replace_target(struct session *session, struct target *target)
+{
+    struct target *old = target->pid ? find_target(session, target->pid) : NULL;
+
+    if (!old)
+        return;
+    if (target->resumed) {
+        target_resume(target, old);
+        keeper_tell(&session->keeper, KEEPER_RELEASE, old->id);
+        remove_target(session, old->index);
+    } else {
+        struct program *program = old->program;
+        end_target(session, old->index, monotonic_ns());
+        if (program == target->program)
+            program_clear_threads(program, target->pid);
+    }
+}
+
+/* Those that the keeper could not take at once, or that another one had. */
+static void keep_all(struct session *session)
+{
+    if (session->keeper.control == -1)
+        start_keeper(session);
+    for (size_t i = 0; i < session->targets && session->keeper.control != -1; i++) {
+        struct target *target = session->target[i];
+        const struct join join = {.pid = target->pid,
+                                  .memfd = target->memfd,
+                                  .pidfd = target->pidfd,
+                                  .root_fd = target->source.root_fd,
+                                  .exe_fd = target->source.exe_fd,
+                                  .id = target->id};
+        if (!target->is_kept)
+            target->is_kept = keeper_keep(&session->keeper, &join);
+    }
+}
+
+/* What is left of processes that had ended before the uploader before us did, or, where its keeper died with
+   it, before a process of its session came to us with a copy of its segment: whose files those are that were
+   written since that process began. */
+static void restore(struct session *session, int64_t since_ns, bool without_living)
+{
+    const struct restore_without without = {&session->kept_pids, without_living};
+
+    session->is_restoring = false;
+    for (size_t i = 0; i < session->sinks; i++) {
+        int directory = sink_files_directory(session->sink[i]);
+        if (directory >= 0)
+            restore_programs(&session->programs, directory, since_ns, &without);
+    }
+    table_free(&session->kept_pids);
+    session->kept_pids = (struct table){0};
+}
+
+static void refuse(struct session *session, const struct join *join)
+{
+    keeper_tell(&session->keeper, KEEPER_RELEASE, join->id);
+    session->refused++;
+}
+
+void session_join(struct session *session, const struct join *given)
+{
+    struct join copy = *given, *join = &copy;
+    struct target *target;
+    bool is_kept;
+
+    if (session->targets >= SESSION_TARGETS && !join->was_kept && !find_target(session, join->pid)) {
+        log_warn("process %d is not profiled: more than %d at one time", (int)join->pid, SESSION_TARGETS);
+        join_close(join);
+        session->programs.processes_beyond++;
+        session->refused++;
+        return;
+    }
+    /* In safe hands before it is looked at. */
+    target_open_files(join);
+    if (!join->was_kept)
+        join->id = keeper_new_id(&session->keeper);
+    is_kept = join->was_kept || keeper_keep(&session->keeper, join);
+    if (target_attach(&session->programs, session->symbols, join, &target)) {
+        refuse(session, join);
+        return;
+    }
+    target->is_kept = is_kept;
+    target->committed_ns = target->program->interval_done_ns;
+    if (join->was_kept && join->pid && target->resumed)
+        table_put(&session->kept_pids, (uint64_t)join->pid, session);
+    if (!join->has_ended)
+        replace_target(session, target);
+    if (add_target(session, target)) {
+        target_drain(target);
+        target_free(target);
+        refuse(session, join);
+        return;
+    }
+    session->joined++;
+    if (session->is_first && target->segment->header.flags & SEGMENT_RESUMED)
+        restore(session, (int64_t)(target->segment->header.start_realtime_ns & INT64_MAX), true);
+    session->is_first = false;
+    log_info("%s[%d] %s", target->program->name, (int)target->pid, join->was_kept ? "kept" : "joined");
+    /* Without a pidfd the process is gone, or out of our sight: what it has recorded so far is all we can be
+     * sure of. */
+    if (target->pidfd == -1 || join->has_ended || watch(session, target->pidfd, target))
+        end_target(session, session->targets - 1,
+                   target->pidfd == -1 || join->has_ended ? monotonic_ns() : 0);
+}
+
+/* What an uploader before us had. Where its process took that one for dead, a copy may be here already. */
+static void join_kept(struct session *session, const struct join *join)
+{
+    struct target *copy = join->pid && !join->has_ended ? find_target(session, join->pid) : NULL, *old;
+
+    if (!copy || !(copy->segment->header.flags & SEGMENT_RESUMED)) {
+        session_join(session, join);
+        return;
+    }
+    if (!target_attach(&session->programs, session->symbols, join, &old)) {
+        old->resumed = copy->resumed; /* what was acknowledged comes from one of the two */
+        target_resume(copy, old);
+        target_free(old);
+    }
+    keeper_tell(&session->keeper, KEEPER_RELEASE, join->id);
+}
+
+void session_accept_all(struct session *session)
+{
+    struct join join;
+    for (int i = 0; i < ACCEPTS; i++) {
+        int rc = door_next(&session->door, &join);
+        if (!rc)
+            session_join(session, &join);
+        else if (rc == -EPROTO || rc == -EPERM)
+            session->refused++;
+        else if (rc != -ENOMSG)
+            return;
+    }
+}
+
+static void read_signals(struct session *session)
+{
+    struct signalfd_siginfo info;
+    while (read(session->signal_fd, &info, sizeof info) == sizeof info)
+        session->ops->signal(session, &info);
+}
+
+/* An event may be older than its target: another of the same batch may have removed it, and a new one may be
+   where it was. So the descriptor is asked again. */
+static void pidfd_ready(struct session *session, struct target *target)
+{
+    if (table_get(&session->by_address, (uintptr_t)target) && is_dead(target))
+        end_target(session, target->index, session->woke_ns);
+}
+
+static void round_all(struct session *session)
+{
+    for (size_t i = 0; i < session->targets; i++)
+        target_drain(session->target[i]);
+    keeper_touch(0);
+    programs_upload_all(&session->programs, session->sink, session->sinks);
+    release_written(session);
+    session->next_round_ns = monotonic_ns() + session->interval_ns;
+}
+
+/* No profile is written before all is there that belongs to it. */
+static bool is_telling(struct session *session)
+{
+    if (session->keeper.is_telling && monotonic_ns() >= session->told_until_ns)
+        session->keeper.is_telling = false;
+    if (!session->keeper.is_telling && session->is_restoring) {
+        restore(session, atomic_load_explicit(&session->keeper.board->start_ns, memory_order_relaxed), false);
+    }
+    return session->keeper.is_telling;
+}
+
+/* What it held of processes that have ended nobody can give to the next one: it is written now. */
+static void replace_keeper(struct session *session)
+{
+    bool held_ended = session->endeds, was_telling = session->keeper.is_telling;
+
+    log_info("the keeper has died");
+    close(session->keeper.control);
+    session->keeper.control = -1;
+    session->keeper.is_telling = false;
+    start_keeper(session);
+    keep_all(session);
+    if (was_telling && session->is_restoring) /* who was not told of comes with a copy */
+        restore(session, atomic_load_explicit(&session->keeper.board->start_ns, memory_order_relaxed), true);
+    if (!is_telling(session) && held_ended)
+        round_all(session);
+}
+
+static void keeper_ready(struct session *session)
+{
+    struct join join;
+
+    for (int i = 0; i < ACCEPTS; i++) {
+        int rc = keeper_next(&session->keeper, &join);
+        if (rc == -EAGAIN)
+            return;
+        if (!rc)
+            join_kept(session, &join);
+        if (rc != -EPIPE)
+            continue;
+        replace_keeper(session);
+        return;
+    }
+}
+
+static void send_queued(struct session *session, unsigned wait_ms)
+{
+    session->next_send_ns = monotonic_ns() + SEND_TICK_NS;
+    session->queued = 0;
+    for (size_t i = 0; i < session->sinks; i++)
+        if (session->sink[i]->ops->work)
+            session->queued += session->sink[i]->ops->work(session->sink[i], wait_ms);
+}
+
+/* pid 1 of a container takes the whole container along, us too: everything must be out before it may go. */
+static void serve_waiting(struct session *session)
+{
+    for (size_t i = 0; i < session->targets; i++) {
+        if (!target_waits(session->target[i]))
+            continue;
+        round_all(session);
+        send_queued(session, 5000);
+        target_finished(session->target[i]);
+    }
+}
+
+/* Tables that fill up are looked at more often than once a second, and so is a process that may wait for us.
+ */
+static bool hurry(struct session *session, int64_t now_ns)
+{
+    bool any = false;
+    for (size_t i = 0; i < session->targets; i++) {
+        struct target *target = session->target[i];
+        any |= rotate_tick(target, now_ns);
+        any |= (target->segment->header.flags & SEGMENT_PID1) != 0;
+    }
+    return any;
+}
+
+static void tick(struct session *session, int64_t now_ns)
+{
+    if (now_ns < session->next_tick_ns)
+        return;
+    for (size_t i = session->targets; i--;) {
+        if (target_is_replaced(session->target[i]))
+            end_target(session, i, now_ns);
+        else
+            target_tick(session->target[i], now_ns);
+    }
+    /* Once a second at most: what it closes may have to be opened, and inflated, again for the next new
+     * address. */
+    symbols_trim(session->symbols);
+    if (session->listen_fd != -1)
+        door_tick(&session->door, now_ns);
+    keep_all(session);
+    session->next_tick_ns = now_ns + TICK_NS;
+}
+
+/* Half to one and a half periods, at random: a program that does everything in step with us would be seen in
+   always the same place. */
+static int64_t jittered(int64_t period_ns)
+{
+    return period_ns / 2 + (int64_t)((double)period_ns * ((double)random() / RAND_MAX));
+}
+
+/* However many threads there are, looks at them take 1 / LOOK_SHARE of a CPU, or as many as one a second. */
+static void measured_look(struct session *session)
+{
+    int64_t cost_ns = -clock_ns(CLOCK_THREAD_CPUTIME_ID), least_ns;
+
+    wall_look_all(session->target, session->targets, session->looks++);
+    cost_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    session->look_cost_ns += (cost_ns - session->look_cost_ns) / LOOKS_AVERAGED;
+    least_ns =
+        session->look_cost_ns * LOOK_SHARE < SECOND_NS ? session->look_cost_ns * LOOK_SHARE : SECOND_NS;
+    session->programs.look_ns = session->usual_look_ns > least_ns ? session->usual_look_ns : least_ns;
+}
+
+/* Returns when the next one is due. */
+static int64_t look(struct session *session, int64_t now_ns)
+{
+    bool any = false;
+
+    for (size_t i = 0; session->usual_look_ns && i < session->targets; i++)
+        any |= wall_wanted(session->target[i]);
+    if (!any)
+        return INT64_MAX;
+    if (now_ns < session->next_look_ns)
+        return session->next_look_ns;
+    measured_look(session);
+    return session->next_look_ns = now_ns + jittered(session->programs.look_ns);
+}
+
+static void handle(struct session *session, const struct epoll_event *event)
+{
+    if (event->data.ptr == &session->door)
+        session_accept_all(session);
+    else if (event->data.ptr == &session->keeper)
+        keeper_ready(session);
+    else if (event->data.ptr == &session->signal_fd)
+        read_signals(session);
+    else
+        pidfd_ready(session, event->data.ptr);
+}
+
+/* Everything with a time of its own. Returns how long nothing else is due, in ms. */
+static int work(struct session *session)
+{
+    int64_t now = monotonic_ns(), next, next_look = look(session, now);
+
+    tick(session, now);
+    if (now >= session->next_round_ns)
+        round_all(session);
+    serve_waiting(session);
+    keeper_touch(0);
+    next = programs_upload_due(&session->programs, session->sink, session->sinks, monotonic_ns());
+    release_written(session);
+    if (monotonic_ns() >= session->next_send_ns)
+        send_queued(session, 0);
+    next = next < next_look ? next : next_look;
+    next = next < session->next_tick_ns ? next : session->next_tick_ns;
+    next = next < session->next_round_ns ? next : session->next_round_ns;
+    now = monotonic_ns();
+    if (session->queued && next > session->next_send_ns)
+        next = session->next_send_ns;
+    if (hurry(session, now) && next > now + HURRY_NS)
+        next = now + HURRY_NS;
+    return next > now ? (int)((next - now + MS_NS - 1) / MS_NS) : 0;
+}
+
+void session_run(struct session *session)
+{
+    struct epoll_event event[EVENTS];
+
+    while (is_telling(session) || !session->ops->is_over(session, monotonic_ns())) {
+        int timeout_ms = session->keeper.is_telling ? TELL_MS : work(session), count;
+        keeper_touch(0);
+        atomic_fetch_add_explicit(&session->keeper.board->beats, 1, memory_order_relaxed);
+        count = epoll_wait(session->epoll_fd, event, EVENTS, timeout_ms);
+        session->woke_ns = monotonic_ns();
+        for (int i = 0; i < count; i++)
+            handle(session, &event[i]);
+    }
+}
+
+void session_close_door(struct session *session)
+{
+    if (session->listen_fd == -1)
+        return;
+    shutdown(session->listen_fd, SHUT_RD);
+    keeper_tell(&session->keeper, KEEPER_DOOR, 0); /* it holds the name, too */
+    session_accept_all(session);
+    if (session->options->socket[0] != '@')
+        unlink(session->options->socket);
+    door_close(&session->door);
+    close(session->listen_fd);
+    session->listen_fd = -1;
+}
+
+void session_finish(struct session *session, unsigned wait_ms)
+{
+    session->is_finishing = true;
+    while (session->targets) {
+        struct target *target = session->target[session->targets - 1];
+        end_target(session, session->targets - 1, is_dead(target) ? monotonic_ns() : 0);
+    }
+    programs_upload_all(&session->programs, session->sink, session->sinks);
+    programs_explain_nothing(&session->programs, session->options->out);
+    send_queued(session, 0);
+    if (session->queued)
+        send_queued(session, wait_ms);
+    if (session->queued)
+        log_warn("%u uploads could not be sent before the end", session->queued);
+}
+
+static void close_if_open(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+void session_close(struct session *session)
+{
+    door_close(&session->door);
+    table_free(&session->kept_pids);
+    keeper_done(&session->keeper);
+    keeper_close(&session->keeper);
+    close_if_open(session->listen_fd);
+    close_if_open(session->signal_fd);
+    close_if_open(session->epoll_fd);
+    for (size_t i = 0; i < session->sinks; i++)
+        session->sink[i]->ops->free(session->sink[i]);
+    while (session->targets)
+        target_free(session->target[--session->targets]);
+    free(session->target);
+    table_free(&session->by_pid);
+    table_free(&session->by_address);
+    programs_free(&session->programs);
+    symbols_free(session->symbols);
+}

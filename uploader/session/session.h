@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One session: the socket, its targets, the rounds, and the sinks. One thread, one epoll loop. What differs
+ * between the background service and the launcher are the signals and the condition to end; both are the
+ * caller's.
+ */
+#ifndef CPROF_UPLOADER_SESSION_H
+#define CPROF_UPLOADER_SESSION_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/signalfd.h>
+
+#include "uploader/handover/join.h"
+#include "uploader/handover/keeper.h"
+#include "uploader/base/options.h"
+#include "uploader/programs/programs.h"
+#include "uploader/programs/sink.h"
+#include "uploader/symbols/symbols.h"
+#include "uploader/base/table.h"
+#include "uploader/target/target.h"
+
+enum { SESSION_SINKS = 4, SESSION_ENDED = 64, SESSION_TARGETS = 4096 /* processes at one time */ };
+
+/* A target that has ended, and is in the keeper's hands until the sinks have all of it. */
+struct session_ended {
+    uint64_t id;
+    const struct program *program;
+    int64_t ended_ns, bytes;
+};
+
+struct session;
+struct session_ops {
+    sigset_t signals; /* blocked by the caller */
+    void (*signal)(struct session *session, const struct signalfd_siginfo *info);
+    bool (*is_over)(struct session *session, int64_t now_ns); /* asked after every wake-up */
+};
+
+struct session {
+    const struct options *options;
+    const struct session_ops *ops;
+    void *context; /* of ops */
+    struct symbols *symbols;
+    struct programs programs;
+    struct sink *sink[SESSION_SINKS];
+    size_t sinks;
+    struct door door; /* at listen_fd */
+    struct keeper keeper;
+    struct session_ended ended[SESSION_ENDED]; /* oldest first */
+    size_t endeds;
+    int64_t ended_bytes;
+    bool is_finishing;
+    bool is_first;          /* no target has joined the session's first uploader */
+    bool is_restoring;      /* what files have of an uploader before us is still to be read */
+    int64_t told_until_ns;  /* no longer is waited for the keeper */
+    struct table kept_pids; /* of processes that an uploader before us had */
+    struct target **target;
+    size_t targets, capacity;
+    struct table by_pid, by_address; /* the same targets; of those without a pid, by_pid has the last one */
+    int epoll_fd, listen_fd, signal_fd;
+    int64_t interval_ns, next_round_ns, next_tick_ns, next_send_ns;
+    int64_t next_look_ns;  /* at waiting threads */
+    int64_t usual_look_ns; /* between two of them, unless that took too much; 0: one a round */
+    int64_t look_cost_ns;  /* CPU time of one, on average */
+    size_t looks;
+    int64_t woke_ns;     /* CLOCK_MONOTONIC of the last wake-up: what is told of then has happened by then */
+    int64_t last_end_ns; /* CLOCK_MONOTONIC when the last target ended; 0: none did */
+    unsigned joined, refused;
+    unsigned queued; /* uploads that wait for the network */
+};
+
+/* Takes the name options->socket. 0; -EADDRINUSE when another uploader has it; else negative errno, logged.
+ */
+int session_open(struct session *session, const struct options *options, const struct session_ops *ops,
+                 void *context);
+
+/* Adds a target; takes over join's descriptors. */
+void session_join(struct session *session, const struct join *join);
+
+/* Runs until ops->is_over(). */
+void session_run(struct session *session);
+
+/* Takes in who is waiting at the socket, without waiting for more. */
+void session_accept_all(struct session *session);
+
+/* Gives the name up: whoever got through before is taken in, whoever comes now finds nobody and starts an
+ * uploader. */
+void session_close_door(struct session *session);
+
+/* The last round over everything that is still alive, the last upload, bounded to wait_ms on the network;
+   then no target is left. Programs stay readable until session_close(). */
+void session_finish(struct session *session, unsigned wait_ms);
+void session_close(struct session *session);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The labels of a pushed series, and the two requests that carry a profile of it to a Pyroscope server:
+ * push.v1, and /ingest of servers before 1.0. Pure, but for random bytes; one thread only.
+ */
+#ifndef CPROF_UPLOADER_SERIES_H
+#define CPROF_UPLOADER_SERIES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "uploader/profile/profile.h"
+
+enum {
+    SERIES_LABELS = 30,        /* as many as the server takes */
+    SERIES_NAME_BYTES = 256,   /* with the NUL, like */
+    SERIES_VALUE_BYTES = 1024, /* this; longer ones are cut */
+};
+
+struct series_label {
+    char *name, *value;
+};
+
+/* Zero is an empty one. */
+struct series {
+    struct series_label label[SERIES_LABELS];
+    unsigned labels;
+    const struct profile_kind *kind;
+};
+
+enum series_note { SERIES_ADDED, SERIES_RENAMED, SERIES_TAKEN, SERIES_RESERVED, SERIES_FULL, SERIES_EMPTY };
+
+/* Adds a copy, the name made one that the server takes: [A-Za-z_][A-Za-z0-9_]*. Returns what became of it;
+   only SERIES_ADDED and SERIES_RENAMED added it. ours: may begin with two underscores. */
+enum series_note series_add(struct series *series, const char *name, const char *value, bool ours);
+const char *series_get(const struct series *series, const char *name);
+void series_free(struct series *series);
+
+/* A request: path and content_type are the caller's to free, as is body. 0 or -ENOMEM. */
+struct series_request {
+    char *path, *content_type;
+    uint8_t *body;
+    size_t size;
+};
+int series_push_request(const struct series *series, const uint8_t *profile, size_t size,
+                        struct series_request *request);
+int series_ingest_request(const struct series *series, int64_t start_ns, int64_t end_ns,
+                          const uint8_t *profile, size_t size, struct series_request *request);
+
+#endif

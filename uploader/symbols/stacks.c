@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "stacks.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "uploader/base/utf8.h"
+
+enum {
+    STACK_HEAD_WORDS = sizeof(struct seg_stack) / sizeof(uint64_t),
+    STACK_FIRST_WORD = 8,                            /* offset 0 means none */
+    MOST_FRAMES = LAYOUT_BANKS * LAYOUT_STACK_WORDS, /* kept at one time: what honest banks can hold */
+    PATH_SIZE = 4096,
+};
+
+struct module_entry {
+    uint64_t start, end, bias;
+    uint32_t epoch;
+    bool ready;
+    const struct symbol_module *module;
+};
+
+struct stacks {
+    struct segment *segment;
+    struct symbols *symbols;
+    const struct symbol_source *source;
+    struct module_entry *module;
+    uint32_t modules;
+    bool modules_waiting; /* an entry was claimed and not ready when it was looked at */
+    struct stack **slot;  /* open addressing */
+    size_t slots, used;
+    size_t frames; /* in all of them */
+    struct stack *lost;
+};
+
+struct stacks *stacks_new(struct segment *segment, struct symbols *symbols,
+                          const struct symbol_source *source)
+{
+    struct stacks *stacks = calloc(1, sizeof *stacks);
+    if (!stacks)
+        return NULL;
+    stacks->segment = segment;
+    stacks->symbols = symbols;
+    stacks->source = source;
+    stacks->lost = calloc(1, sizeof *stacks->lost + sizeof stacks->lost->frame[0]);
+    if (!stacks->lost) {
+        free(stacks);
+        return NULL;
+    }
+    stacks->lost->frames = 1;
+    stacks->lost->frame[0] = symbols_special(symbols, "[stack lost with an earlier uploader]");
+    return stacks;
+}
+
+void stacks_free(struct stacks *stacks)
+{
+    if (!stacks)
+        return;
+    for (size_t i = 0; i < stacks->slots; i++)
+        free(stacks->slot[i]);
+    free(stacks->slot);
+    free(stacks->module);
+    free(stacks->lost);
+    free(stacks);
+}
+
+/* Reads one module; a malformed one stays without addresses and thereby matches nothing. */
+static void module_read(struct stacks *stacks, struct seg_module *from, struct module_entry *to)
+{
+    char raw[PATH_SIZE] = "", path[PATH_SIZE];
+    uint8_t build_id_size;
+    uint32_t at;
+
+    to->ready =
+        atomic_load_explicit(&from->ready, memory_order_acquire) == 1; /* pairs with module_record() */
+    if (!to->ready) {
+        stacks->modules_waiting = true;
+        return;
+    }
+    at = from->path;
+    build_id_size = from->build_id_size;
+    if (at < LAYOUT_STRINGS)
+        memcpy(raw, stacks->segment->strings + at,
+               LAYOUT_STRINGS - at < sizeof raw ? LAYOUT_STRINGS - at : sizeof raw - 1);
+    utf8_clean(path, sizeof path, raw, true);
+    if (build_id_size > sizeof from->build_id)
+        build_id_size = 0;
+    to->start = from->start;
+    to->end = from->end;
+    to->bias = from->bias;
+    to->epoch = from->epoch;
+    to->module = symbols_module(stacks->symbols, path, from->build_id, build_id_size);
+}
+
+static void modules_refresh(struct stacks *stacks)
+{
+    uint32_t claimed = atomic_load_explicit(&stacks->segment->header.modules, memory_order_relaxed);
+    struct module_entry *grown;
+
+    if (claimed > LAYOUT_MODULES)
+        claimed = LAYOUT_MODULES;
+    if (claimed <= stacks->modules && !stacks->modules_waiting)
+        return;
+    if (claimed > stacks->modules) {
+        grown = realloc(stacks->module, claimed * sizeof *grown);
+        if (!grown)
+            return;
+        memset(grown + stacks->modules, 0, (claimed - stacks->modules) * sizeof *grown);
+        stacks->module = grown;
+        stacks->modules = claimed;
+    }
+    stacks->modules_waiting = false;
+    for (uint32_t i = 0; i < stacks->modules; i++)
+        if (!stacks->module[i].ready)
+            module_read(stacks, &stacks->segment->module[i], &stacks->module[i]);
+}
+
+/* The rule of layout.h: of the modules that cover the address, the one with the highest epoch not above the
+ * stack's. */
+static const struct module_entry *module_find(const struct stacks *stacks, uint64_t pc, uint32_t epoch)
+{
+    const struct module_entry *found = NULL;
+    for (uint32_t i = 0; i < stacks->modules; i++) {
+        const struct module_entry *module = &stacks->module[i];
+        if (module->start <= pc && pc < module->end && module->epoch <= epoch &&
+            (!found || module->epoch >= found->epoch))
+            found = module;
+    }
+    return found;
+}
+
+/* Of a leaf that is a function waited or released in, as layout.h says; NULL: it is an address. */
+static const char *function_of(uint64_t leaf)
+{
+    static const char *const names[WAIT_FUNCTIONS] = {
+#define X(function, state, who) [WAIT_##function] = #function,
+        LAYOUT_WAITS(X)
+#undef X
+#define X(function) [RELEASE_##function] = #function,
+            LAYOUT_RELEASES(X)
+#undef X
+    };
+    return leaf < WAIT_FUNCTIONS ? names[leaf] : NULL;
+}
+
+/* Return addresses are looked up one byte before: the call may be the last instruction of its function. */
+static const struct symbol_location *locate(struct stacks *stacks, uint64_t pc, bool exact, uint32_t epoch)
+{
+    const struct module_entry *module;
+    if (function_of(pc))
+        return symbols_special(stacks->symbols, function_of(pc));
+    if (!exact && pc)
+        pc--;
+    module = module_find(stacks, pc, epoch);
+    if (!module)
+        return symbols_locate(stacks->symbols, stacks->source, NULL, pc);
+    return symbols_locate(stacks->symbols, stacks->source, module->module, pc - module->bias);
+}
+
+/* The bank's word at this index, read once: the target may change it at any time. */
+static uint64_t bank_word(const struct seg_bank *bank, uint32_t at)
+{
+    return *(const volatile uint64_t *)&bank->stack_word[at];
+}
+
+/* The head of the stack at offset, or false when it cannot be one. */
+static bool head_read(const struct seg_bank *bank, uint32_t offset, struct seg_stack *head)
+{
+    uint64_t words[STACK_HEAD_WORDS];
+    if (offset < STACK_FIRST_WORD || offset > LAYOUT_STACK_WORDS - STACK_HEAD_WORDS)
+        return false;
+    for (uint32_t i = 0; i < STACK_HEAD_WORDS; i++)
+        words[i] = bank_word(bank, offset + i);
+    memcpy(head, words, sizeof words);
+    return head->frames && head->frames <= LAYOUT_FRAMES &&
+           head->frames <= LAYOUT_STACK_WORDS - STACK_HEAD_WORDS - offset;
+}
+
+static struct stack *stack_read(struct stacks *stacks, const struct seg_bank *bank, uint32_t generation,
+                                uint32_t offset)
+{
+    struct seg_stack head;
+    struct stack *stack;
+    uint32_t i;
+
+    if (!head_read(bank, offset, &head) || stacks->frames + head.frames > MOST_FRAMES)
+        return NULL;
+    stack = malloc(sizeof *stack + (head.frames + 2) * sizeof stack->frame[0]);
+    if (!stack)
+        return NULL;
+    modules_refresh(stacks);
+    for (i = 0; i < head.frames; i++)
+        stack->frame[i] = locate(stacks, bank_word(bank, offset + STACK_HEAD_WORDS + i),
+                                 i < 64 && head.exact >> i & 1, head.epoch);
+    if (head.flags & STACK_TRUNCATED)
+        stack->frame[i++] = symbols_special(stacks->symbols, "[truncated]");
+    if (head.flags & STACK_DEEP)
+        stack->frame[i++] = symbols_special(stacks->symbols, "[deeper frames cut]");
+    stack->generation = generation;
+    stack->offset = offset;
+    stack->frames = i;
+    stack->wanted = false;
+    return stack;
+}
+
+static struct stack **slot_find(const struct stacks *stacks, uint32_t generation, uint32_t offset)
+{
+    uint64_t hash = ((uint64_t)generation << 32 | offset) * UINT64_C(0x9e3779b97f4a7c15);
+    for (size_t i = hash >> 32;; i++) {
+        struct stack **slot = &stacks->slot[i & (stacks->slots - 1)];
+        if (!*slot || ((*slot)->generation == generation && (*slot)->offset == offset))
+            return slot;
+    }
+}
+
+/* Moves all into a table of the given size; with keep != 0 only those of that generation, and those wanted so
+ * far. */
+static bool rehash(struct stacks *stacks, size_t slots, uint32_t keep)
+{
+    struct stack **old = stacks->slot;
+    size_t old_slots = stacks->slots;
+
+    stacks->slot = calloc(slots, sizeof(struct stack *));
+    if (!stacks->slot) {
+        stacks->slot = old;
+        return false;
+    }
+    stacks->slots = slots;
+    stacks->used = stacks->frames = 0;
+    for (size_t i = 0; i < old_slots; i++) {
+        if (!old[i])
+            continue;
+        if (keep && old[i]->generation != keep && !old[i]->wanted) {
+            free(old[i]);
+            continue;
+        }
+        old[i]->wanted &= !keep;
+        *slot_find(stacks, old[i]->generation, old[i]->offset) = old[i];
+        stacks->frames += old[i]->frames;
+        stacks->used++;
+    }
+    free(old);
+    return true;
+}
+
+static const struct seg_bank *bank_of(const struct stacks *stacks, uint32_t generation)
+{
+    for (int i = 0; generation && i < LAYOUT_BANKS; i++) {
+        const struct seg_bank *bank = &stacks->segment->bank[i];
+        if (atomic_load_explicit(&bank->generation, memory_order_relaxed) == generation)
+            return bank;
+    }
+    return NULL;
+}
+
+static struct stack *get(struct stacks *stacks, uint32_t generation, uint32_t offset)
+{
+    const struct seg_bank *bank;
+    struct stack **slot;
+
+    if (stacks->used * 2 >= stacks->slots && !rehash(stacks, stacks->slots ? stacks->slots * 2 : 64, 0))
+        return NULL;
+    slot = slot_find(stacks, generation, offset);
+    if (*slot)
+        return *slot;
+    bank = bank_of(stacks, generation);
+    if (!bank)
+        return stacks->lost;
+    *slot = stack_read(stacks, bank, generation, offset);
+    if (*slot) {
+        stacks->used++;
+        stacks->frames += (*slot)->frames;
+    }
+    return *slot;
+}
+
+const struct stack *stacks_get(struct stacks *stacks, uint32_t generation, uint32_t offset)
+{
+    return get(stacks, generation, offset);
+}
+
+void stacks_want(struct stacks *stacks, uint32_t generation, uint32_t offset)
+{
+    struct stack *stack = get(stacks, generation, offset);
+    if (stack && stack != stacks->lost)
+        stack->wanted = true;
+}
+
+void stacks_forget(struct stacks *stacks, uint32_t keep)
+{
+    if (stacks->slots)
+        rehash(stacks, stacks->slots, keep);
+}

@@ -1,0 +1,589 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "symbols.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "perfmap.h"
+#include "object.h"
+#include "uploader/base/store.h"
+#include "uploader/base/table.h"
+
+enum {
+    MODULE_BUCKETS = 4096,
+    MODULES_MOST = 16384,   /* told apart; further ones are one, "[other modules]" */
+    SPECIALS_MOST = 16384,  /* names that are made up, or restored, with no module */
+    NAMES_MOST = 64 << 20,  /* bytes of names and locations; further addresses share one location */
+    FIRST_LOCATIONS = 4096, /* slots; a power of two */
+    ATTEMPTS_MOST = 8,      /* processes whose root is searched for a module before it is given up */
+    MAPS_OPEN_MOST = 16,
+    UNPACKED_KEPT_MOST = 1 << 20,
+    NAME_MOST = 1024,
+    UNKNOWN_MOST = 32768, /* addresses in no module and without a name that have a location of their own */
+};
+
+struct module {
+    struct symbol_module public;
+    struct module *next;      /* in its bucket */
+    struct module *next_open; /* of those with an object */
+    struct object *object;
+    struct object *abandoned; /* by a guarded fault: it can neither be used nor freed */
+    uint64_t used;            /* clock of the last look-up */
+    unsigned attempts;
+    int failed_pid, failed_root; /* where it was looked for in vain the last time */
+};
+
+/* A process that runs code outside of all modules. */
+struct process {
+    struct process *next, *previous;
+    struct process *next_same; /* with this pid, in another root */
+    struct perfmap *map;
+    dev_t root_device;
+    ino_t root_inode;
+    int pid;
+    uint32_t key;        /* of its locations: JIT code of two processes has nothing in common */
+    unsigned generation; /* of the map that the key stands for */
+    uint64_t used;
+};
+
+struct location_slot {
+    struct symbol_location *location; /* NULL: free */
+    uint32_t process;                 /* key, 0 with a module */
+    bool named;
+};
+
+struct symbols {
+    struct store store;
+    const char *debug_path;
+    size_t ceiling;
+    uint64_t clock;
+    struct module *bucket[MODULE_BUCKETS];
+    struct module *open; /* those with an object */
+    struct symbol_module *other_modules;
+    unsigned modules, locations;
+    uint64_t beyond; /* look-ups that were given a location or module of all others */
+    struct location_slot *slot;
+    size_t slots, slots_used;
+    struct process *process; /* all of them */
+    struct table by_pid;     /* the same */
+    uint32_t process_keys, unknown;
+    struct table special; /* locations, by the address of their interned text */
+    struct symbol_location no_memory;
+    const struct symbol_location *no_room;
+    struct symbol_line no_memory_line;
+};
+
+/* --- files that are cut short while they are mapped --- */
+
+/* A file that somebody truncates raises SIGBUS where its lost pages are read, anywhere inside libelf or
+   libdw. The look-up is then left by a jump, and what it had open stays open: its state is unknown. */
+static sigjmp_buf guard_exit;
+static volatile sig_atomic_t guard_on;
+
+static void guard_fault(int signal_number)
+{
+    if (guard_on)
+        siglongjmp(guard_exit, 1);
+    signal(signal_number, SIG_DFL); /* not ours: it comes again at once and ends the process, as it should */
+}
+
+static void guard_start(void)
+{
+    struct sigaction action = {.sa_handler = guard_fault, .sa_flags = SA_NODEFER};
+    sigaction(SIGBUS, &action, NULL);
+}
+
+/* --- life --- */
+
+struct symbols *symbols_new(const char *debug_path, size_t memory_ceiling)
+{
+    struct symbols *symbols = calloc(1, sizeof *symbols);
+    if (!symbols)
+        return NULL;
+    symbols->ceiling = memory_ceiling;
+    symbols->debug_path = symbols_intern(symbols, debug_path ? debug_path : "");
+    symbols->no_memory_line = (struct symbol_line){"[out of memory]", "[out of memory]", "", 0, 0};
+    symbols->no_memory = (struct symbol_location){.id = ++symbols->locations, .line_count = 1};
+    symbols->no_memory.lines = &symbols->no_memory_line;
+    symbols->no_room = symbols_special(symbols, "[addresses beyond the ceiling]");
+    guard_start();
+    return symbols;
+}
+
+const char *symbols_intern(struct symbols *symbols, const char *text)
+{
+    return store_text(&symbols->store, text, strlen(text));
+}
+
+/* --- memory --- */
+
+/* What all modules hold, and which of them, `keep` excepted, was not needed for longest. */
+static size_t modules_weigh(const struct symbols *symbols, const struct module *keep, struct module **oldest)
+{
+    size_t bytes = 0;
+    *oldest = NULL;
+    for (struct module *module = symbols->open; module; module = module->next_open) {
+        bytes += object_bytes(module->object);
+        object_drop_pages(module->object);
+        if (module != keep && (!*oldest || module->used < (*oldest)->used))
+            *oldest = module;
+    }
+    return bytes;
+}
+
+static size_t maps_weigh(const struct symbols *symbols, struct process **oldest, unsigned *open)
+{
+    size_t bytes = 0;
+    *oldest = NULL;
+    *open = 0;
+    for (struct process *process = symbols->process; process; process = process->next) {
+        const size_t size = process->map ? perfmap_bytes(process->map) : 0;
+        if (!size)
+            continue;
+        bytes += size;
+        ++*open;
+        if (!*oldest || process->used < (*oldest)->used)
+            *oldest = process;
+    }
+    return bytes;
+}
+
+static size_t maps_trim(const struct symbols *symbols)
+{
+    for (;;) {
+        struct process *oldest;
+        unsigned open;
+        const size_t bytes = maps_weigh(symbols, &oldest, &open);
+        if (!oldest || (bytes <= symbols->ceiling / 2 && open <= MAPS_OPEN_MOST))
+            return bytes;
+        perfmap_forget(oldest->map);
+    }
+}
+
+/* Takes it out of the list of those that are open. */
+static struct object *module_take_object(struct symbols *symbols, struct module *module)
+{
+    struct object *object = module->object;
+    struct module **link = &symbols->open;
+
+    while (*link && *link != module)
+        link = &(*link)->next_open;
+    if (*link)
+        *link = module->next_open;
+    module->object = NULL;
+    return object;
+}
+
+static void module_close(struct symbols *symbols, struct module *module)
+{
+    object_close(module_take_object(symbols, module));
+}
+
+static void trim_but(struct symbols *symbols, const struct module *keep)
+{
+    struct module *oldest;
+    const size_t maps = maps_trim(symbols);
+    while (modules_weigh(symbols, keep, &oldest) + maps > symbols->ceiling && oldest) {
+        module_close(symbols, oldest);
+    }
+}
+
+void symbols_trim(struct symbols *symbols)
+{
+    /* Unpacked debug information is the heaviest and costs some ms to have again: it never outlasts a round.
+     */
+    for (struct module *module = symbols->open, *next; module; module = next) {
+        next = module->next_open;
+        if (object_unpacked(module->object) > UNPACKED_KEPT_MOST)
+            module_close(symbols, module);
+    }
+    trim_but(symbols, NULL);
+}
+
+/* --- modules --- */
+
+static bool module_is(const struct module *module, const char *path, const uint8_t *build_id, size_t size)
+{
+    if (module->public.build_id_size != size)
+        return false;
+    return memcmp(module->public.build_id, build_id, size ? size : sizeof(uint64_t)) == 0 &&
+           (size || strcmp(module->public.path, path) == 0);
+}
+
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash ? slash + 1 : path;
+    return *name ? name : "[unknown]";
+}
+
+static bool is_full(const struct symbols *symbols)
+{
+    return symbols->store.bytes > NAMES_MOST;
+}
+
+/* Its path leads nowhere: addresses in it have no names. */
+static const struct symbol_module *other_modules(struct symbols *symbols)
+{
+    struct module *module;
+
+    symbols->beyond++;
+    if (symbols->other_modules)
+        return symbols->other_modules;
+    module = store_alloc(&symbols->store, sizeof *module);
+    if (!module)
+        return NULL;
+    module->public.path = module->public.name = symbols_intern(symbols, "[other modules]");
+    module->public.id = ++symbols->modules;
+    module->attempts = ATTEMPTS_MOST;
+    return symbols->other_modules = &module->public;
+}
+
+const struct symbol_module *symbols_module(struct symbols *symbols, const char *path, const uint8_t *build_id,
+                                           size_t build_id_size)
+{
+    static const uint8_t no_print[sizeof(uint64_t)];
+    const size_t size = build_id_size < sizeof symbols->bucket[0]->public.build_id
+                            ? build_id_size
+                            : sizeof symbols->bucket[0]->public.build_id;
+    const uint64_t hash = size ? store_hash(build_id, size) : store_hash(path, strlen(path));
+    struct module **bucket = &symbols->bucket[hash % MODULE_BUCKETS];
+    if (!build_id)
+        build_id = no_print;
+    for (struct module *module = *bucket; module; module = module->next)
+        if (module_is(module, path, build_id, size))
+            return &module->public;
+    if (symbols->modules >= MODULES_MOST || is_full(symbols))
+        return other_modules(symbols);
+    struct module *module = store_alloc(&symbols->store, sizeof *module);
+    if (!module)
+        return NULL;
+    module->public.path = symbols_intern(symbols, path);
+    module->public.name = last_part(module->public.path);
+    module->public.build_id_size = (uint8_t)size;
+    memcpy(module->public.build_id, build_id, size ? size : sizeof no_print);
+    module->public.id = ++symbols->modules;
+    module->next = *bucket;
+    return &(*bucket = module)->public;
+}
+
+/* Opens the module's files unless they are open, or this process was already asked for them. */
+static struct object *module_object(struct symbols *symbols, struct module *module,
+                                    const struct symbol_source *source)
+{
+    module->used = ++symbols->clock;
+    if (module->object)
+        return module->object;
+    if (module->attempts >= ATTEMPTS_MOST ||
+        (module->attempts && module->failed_pid == source->pid && module->failed_root == source->root_fd))
+        return NULL;
+    /* Counted before: a guarded fault on the way does not come back here. */
+    module->attempts++;
+    module->failed_pid = source->pid;
+    module->failed_root = source->root_fd;
+    if (object_open(&module->object, source, &module->public, symbols->debug_path) < 0) {
+        module->object = NULL;
+        return NULL;
+    }
+    module->next_open = symbols->open;
+    symbols->open = module;
+    module->attempts = 0;
+    module->public.has_functions |= object_has_functions(module->object);
+    module->public.has_lines |= object_has_lines(module->object);
+    module->public.has_inlines |= object_has_lines(module->object);
+    trim_but(symbols, module);
+    return module->object;
+}
+
+static unsigned module_locate(struct symbols *symbols, struct module *module,
+                              const struct symbol_source *source, uint64_t address,
+                              struct symbol_line line[OBJECT_LINES], uint64_t *start)
+{
+    unsigned count = 0;
+    *start = address;
+    if (sigsetjmp(guard_exit, 0) == 0) {
+        guard_on = 1;
+        struct object *object = module_object(symbols, module, source);
+        count = object ? object_locate(object, &symbols->store, address, line) : 0;
+        if (object && !count)
+            *start = object_function_start(object, address);
+        guard_on = 0;
+        return count;
+    }
+    guard_on = 0;
+    module->abandoned = module_take_object(symbols, module);
+    module->attempts = ATTEMPTS_MOST;
+    return 0;
+}
+
+/* --- generated code --- */
+
+static void process_drop(struct symbols *symbols, struct process *process)
+{
+    struct process *same = table_get(&symbols->by_pid, (uint32_t)process->pid), **link = &same;
+
+    while (*link && *link != process)
+        link = &(*link)->next_same;
+    if (*link)
+        *link = process->next_same;
+    if (same)
+        table_put(&symbols->by_pid, (uint32_t)process->pid, same);
+    else
+        table_remove(&symbols->by_pid, (uint32_t)process->pid);
+    if (process->previous)
+        process->previous->next = process->next;
+    else
+        symbols->process = process->next;
+    if (process->next)
+        process->next->previous = process->previous;
+    perfmap_free(process->map);
+    free(process);
+}
+
+static struct process *process_look_up(struct symbols *symbols, const struct symbol_source *source,
+                                       struct stat *root)
+{
+    *root = (struct stat){0};
+    if (source->root_fd >= 0)
+        fstat(source->root_fd, root);
+    for (struct process *process = table_get(&symbols->by_pid, (uint32_t)source->pid); process;
+         process = process->next_same)
+        if (process->root_device == root->st_dev && process->root_inode == root->st_ino)
+            return process;
+    return NULL;
+}
+
+static struct process *process_find(struct symbols *symbols, const struct symbol_source *source)
+{
+    struct stat root;
+    struct process *process = process_look_up(symbols, source, &root);
+
+    if (process)
+        return process;
+    process = calloc(1, sizeof *process);
+    if (!process)
+        return NULL;
+    process->next_same = table_get(&symbols->by_pid, (uint32_t)source->pid);
+    if (table_put(&symbols->by_pid, (uint32_t)source->pid, process)) {
+        free(process);
+        return NULL;
+    }
+    process->map = perfmap_new();
+    process->pid = source->pid;
+    process->root_device = root.st_dev;
+    process->root_inode = root.st_ino;
+    process->key = ++symbols->process_keys;
+    process->next = symbols->process;
+    if (process->next)
+        process->next->previous = process;
+    return symbols->process = process;
+}
+
+void symbols_process_ended(struct symbols *symbols, const struct symbol_source *source)
+{
+    struct stat root;
+    struct process *process = process_look_up(symbols, source, &root);
+
+    if (process)
+        process_drop(symbols, process);
+}
+
+static unsigned process_locate(struct symbols *symbols, struct process *process,
+                               const struct symbol_source *source, uint64_t address, struct symbol_line *line)
+{
+    char name[NAME_MOST];
+    process->used = ++symbols->clock;
+    if (!process->map || perfmap_refresh(process->map, source->owner, source->root_fd, source->pid) < 0)
+        return 0;
+    const unsigned generation = perfmap_generation(process->map);
+    if (process->generation && process->generation != generation)
+        process->key = ++symbols->process_keys; /* the number was given to another process */
+    process->generation = generation;
+    const size_t length = perfmap_find(process->map, address, name, sizeof name);
+    if (!length)
+        return 0;
+    const char *text = store_text(&symbols->store, name, length);
+    *line = (struct symbol_line){.function = text, .linkage = text, .file = ""};
+    return 1;
+}
+
+/* --- locations --- */
+
+static struct location_slot *location_slot(const struct symbols *symbols, const struct symbol_module *module,
+                                           uint32_t process, uint64_t address)
+{
+    const uint64_t key[2] = {address, module ? module->id : UINT64_C(1) << 32 | process};
+    size_t i = store_hash(key, sizeof key) & (symbols->slots - 1);
+    for (;; i = (i + 1) & (symbols->slots - 1)) {
+        struct location_slot *slot = &symbols->slot[i];
+        const struct symbol_location *location = slot->location;
+        if (!location ||
+            (location->module == module && location->address == address && slot->process == process))
+            return slot;
+    }
+}
+
+static bool locations_grow(struct symbols *symbols)
+{
+    struct symbols bigger = {.slots = symbols->slots ? symbols->slots * 2 : FIRST_LOCATIONS};
+    if (symbols->slots_used * 2 < symbols->slots)
+        return true;
+    bigger.slot = calloc(bigger.slots, sizeof *bigger.slot);
+    if (!bigger.slot)
+        return false;
+    for (size_t i = 0; i < symbols->slots; i++) {
+        const struct location_slot *slot = &symbols->slot[i];
+        if (slot->location)
+            *location_slot(&bigger, slot->location->module, slot->process, slot->location->address) = *slot;
+    }
+    free(symbols->slot);
+    symbols->slot = bigger.slot;
+    symbols->slots = bigger.slots;
+    return true;
+}
+
+static struct symbol_location *location_new(struct symbols *symbols, const struct symbol_module *module,
+                                            uint64_t address, const struct symbol_line *line, unsigned count)
+{
+    struct symbol_location *location = store_alloc(&symbols->store, sizeof *location + count * sizeof *line);
+    if (!location)
+        return &symbols->no_memory;
+    struct symbol_line *lines = (struct symbol_line *)(location + 1);
+    memcpy(lines, line, count * sizeof *line);
+    *location = (struct symbol_location){module, address, ++symbols->locations, count, lines};
+    return location;
+}
+
+/* All addresses of a function that has no name share one: address is its start, where that is known. */
+static void line_unnamed(struct symbols *symbols, const struct symbol_module *module, uint64_t address,
+                         struct symbol_line *line)
+{
+    char name[NAME_MOST];
+    snprintf(name, sizeof name, "%.900s+0x%" PRIx64, module ? module->name : "[unknown]", address);
+    const char *text = symbols_intern(symbols, name);
+    *line = (struct symbol_line){.function = text, .linkage = text, .file = ""};
+}
+
+/* Fills a free slot, or one whose address had no name so far. */
+static const struct symbol_location *slot_fill(struct symbols *symbols, struct location_slot *slot,
+                                               const struct symbol_module *module, uint32_t process,
+                                               uint64_t address, struct symbol_line *line, unsigned count,
+                                               uint64_t start)
+{
+    const bool named = count > 0;
+    if (slot->location && !named)
+        return slot->location;
+    if (!named && !module && symbols->unknown >= UNKNOWN_MOST)
+        return symbols_special(symbols, "[unknown]");
+    if (!named)
+        line_unnamed(symbols, module, start, line);
+    if (!module)
+        symbols->unknown += slot->location ? -1u : !named;
+    symbols->slots_used += !slot->location;
+    *slot = (struct location_slot){location_new(symbols, module, address, line, named ? count : 1), process,
+                                   named};
+    return slot->location;
+}
+
+static const struct symbol_location *no_room(struct symbols *symbols)
+{
+    symbols->beyond++;
+    return symbols->no_room;
+}
+
+/* Addresses without a name are asked for again each time: compilers write a function's name after its first
+ * run. */
+static const struct symbol_location *locate_generated(struct symbols *symbols,
+                                                      const struct symbol_source *source, uint64_t address)
+{
+    struct symbol_line line;
+    struct process *process = process_find(symbols, source);
+    if (!process)
+        return &symbols->no_memory;
+    struct location_slot *slot = location_slot(symbols, NULL, process->key, address);
+    if (slot->location && slot->named)
+        return slot->location;
+    if (is_full(symbols))
+        return no_room(symbols);
+    const uint32_t key = process->key;
+    const unsigned count = process_locate(symbols, process, source, address, &line);
+    if (process->key != key)
+        slot = location_slot(symbols, NULL, process->key, address);
+    return slot_fill(symbols, slot, NULL, process->key, address, &line, count, address);
+}
+
+const struct symbol_location *symbols_locate(struct symbols *symbols, const struct symbol_source *source,
+                                             const struct symbol_module *module, uint64_t address)
+{
+    struct symbol_line line[OBJECT_LINES];
+    if (!locations_grow(symbols))
+        return &symbols->no_memory;
+    if (!module)
+        return locate_generated(symbols, source, address);
+    struct location_slot *slot = location_slot(symbols, module, 0, address);
+    if (slot->location)
+        return slot->location;
+    if (is_full(symbols))
+        return no_room(symbols);
+    /* symbols_module() hands out the first member of what it keeps, const for others only. */
+    struct module *own = (struct module *)(uintptr_t)module;
+    uint64_t start;
+    const unsigned count = module_locate(symbols, own, source, address, line, &start);
+    return slot_fill(symbols, slot, module, 0, address, line, count, start);
+}
+
+const struct symbol_location *symbols_restore(struct symbols *symbols, const struct symbol_module *module,
+                                              uint64_t address, const struct symbol_line *line,
+                                              unsigned count)
+{
+    if (!locations_grow(symbols))
+        return &symbols->no_memory;
+    struct location_slot *slot = location_slot(symbols, module, 0, address);
+    if (slot->location)
+        return slot->location;
+    if (is_full(symbols))
+        return no_room(symbols);
+    symbols->slots_used++;
+    *slot = (struct location_slot){location_new(symbols, module, address, line, count), 0, true};
+    return slot->location;
+}
+
+const struct symbol_location *symbols_special(struct symbols *symbols, const char *name)
+{
+    const char *text = symbols_intern(symbols, name);
+    struct symbol_location *location = table_get(&symbols->special, (uintptr_t)text);
+    if (location)
+        return location;
+    if (symbols->special.used >= SPECIALS_MOST)
+        return no_room(symbols);
+    const struct symbol_line line = {.function = text, .linkage = text, .file = ""};
+    location = location_new(symbols, NULL, 0, &line, 1);
+    if (location != &symbols->no_memory && table_put(&symbols->special, (uintptr_t)text, location))
+        return &symbols->no_memory;
+    return location;
+}
+
+uint64_t symbols_beyond(const struct symbols *symbols)
+{
+    return symbols->beyond;
+}
+
+void symbols_free(struct symbols *symbols)
+{
+    if (!symbols)
+        return;
+    for (struct module *module = symbols->open; module; module = module->next_open)
+        object_close(module->object);
+    while (symbols->process)
+        process_drop(symbols, symbols->process);
+    table_free(&symbols->by_pid);
+    table_free(&symbols->special);
+    free(symbols->slot);
+    store_free(&symbols->store);
+    free(symbols);
+}

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One round over a segment.
+ *
+ * Differences of fixed-point counters are handed on as the difference of the rounded totals: each record is
+ * off by at most a half at any time, and nothing adds up over rounds.
+ *
+ * Pages that nobody wrote are not read where it matters: a read through a shared mapping would allocate them.
+ */
+#include "target.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "uploader/base/utf8.h"
+
+/* Counters beyond 2^62 are no counters, so they start anew before that: a stack that allocates ten million
+   blocks a second is there within months. */
+enum { ABSURD_SHIFT = 62, LARGE_SHIFT = 60 };
+
+/* Where the counters of one kind of sample go. */
+struct value_map {
+    bool known;
+    enum profile_kind_id kind;
+    int8_t counter[PROFILE_VALUES]; /* index in seg_sample.value; -1: none */
+    uint8_t shift[PROFILE_VALUES];  /* fixed point */
+};
+static const struct value_map value_maps[KIND_COUNT] = {
+    [KIND_CPU] = {true, KIND_ID_CPU, {1, 2, -1, -1}, {0}},
+    [KIND_ALLOC] = {true, KIND_ID_MEMORY, {1, 2, -1, -1}, {WEIGHT_SHIFT}},
+    [KIND_MUTEX] = {true, KIND_ID_MUTEX, {1, 2, -1, -1}, {WEIGHT_SHIFT}},
+    [KIND_BLOCK] = {true, KIND_ID_BLOCK, {1, 2, -1, -1}, {WEIGHT_SHIFT}},
+};
+enum { MEMORY_INUSE_OBJECTS = 2, MEMORY_INUSE_SPACE = 3 };
+
+const char *target_thread_name(struct target *target, uint32_t index)
+{
+    struct seg_name *name;
+    char raw[sizeof name->text + 1] = "", text[sizeof raw];
+
+    if (index < TARGET_NAMES && target->name[index])
+        return target->name[index];
+    if (index >= LAYOUT_NAMES)
+        return "";
+    name = &target->segment->name[index];
+    /* Pairs with the release in the target's name table: the text is complete. */
+    if (atomic_load_explicit(&name->state, memory_order_acquire) != 2)
+        return "";
+    memcpy(raw, name->text, sizeof name->text);
+    utf8_clean(text, sizeof text, raw, true);
+    target->name[index] = programs_thread_name(target->programs, text);
+    return target->name[index] ? target->name[index] : "";
+}
+
+uint32_t target_own_name(struct target *target, const char text[16])
+{
+    char clean[17];
+    const char *name;
+    uint32_t index = 1;
+
+    utf8_clean(clean, sizeof clean, text, true);
+    name = programs_thread_name(target->programs, clean);
+    for (; name && index < TARGET_NAMES; index++) {
+        if (target_thread_name(target, index) == name)
+            return index;
+        if (index >= LAYOUT_NAMES && !target->name[index]) {
+            target->name[index] = name;
+            return index;
+        }
+    }
+    return 0;
+}
+
+struct sample_copy {
+    uint64_t value[LAYOUT_VALUES], acked[LAYOUT_VALUES];
+    bool large;
+};
+
+enum sample_state { SAMPLE_SAME, SAMPLE_NEW, SAMPLE_ABSURD };
+/* drained: what of it was read before, where that is not acknowledged yet; or NULL. */
+static enum sample_state sample_read(struct seg_sample *sample, const uint64_t *drained,
+                                     struct sample_copy *copy)
+{
+    enum sample_state state = SAMPLE_SAME;
+    for (int i = 0; i < LAYOUT_VALUES; i++) {
+        copy->value[i] = atomic_load_explicit(&sample->value[i], memory_order_relaxed);
+        copy->acked[i] = drained ? drained[i] : atomic_load_explicit(&sample->acked[i], memory_order_relaxed);
+        copy->large |= copy->value[i] >> LARGE_SHIFT != 0;
+        if (copy->value[i] == copy->acked[i])
+            continue;
+        if (copy->value[i] < copy->acked[i] || copy->value[i] >> ABSURD_SHIFT)
+            state = SAMPLE_ABSURD;
+        else if (state == SAMPLE_SAME)
+            state = SAMPLE_NEW;
+    }
+    return state;
+}
+
+/* Only we write acked: no other order is needed than the program's own. */
+static void sample_ack(struct seg_sample *sample, const uint64_t value[LAYOUT_VALUES])
+{
+    for (int i = 0; i < LAYOUT_VALUES; i++)
+        atomic_store_explicit(&sample->acked[i], value[i], memory_order_relaxed);
+}
+
+static int64_t rounded(uint64_t value, unsigned shift)
+{
+    return (int64_t)((value + (shift ? UINT64_C(1) << (shift - 1) : 0)) >> shift);
+}
+
+/* CPU time is wall time, too; only what is new is set against what the looks have seen. */
+static void add_cpu(struct target *target, const struct stack *stack, uint32_t name,
+                    const int64_t value[PROFILE_VALUES], unsigned parts)
+{
+    uint32_t profiles = wall_profiles(target);
+    const uint32_t any = 1u << PROFILE_WALL | 1u << PROFILE_OFF_CPU;
+
+    if (parts & PROGRAM_INTERVAL && profiles & any)
+        wall_cpu(target, name, stack, value[1]);
+    if (!(parts & PROGRAM_INTERVAL))
+        wall_cpu_before(target, name, value[1]);
+    if (profiles >> PROFILE_WALL & 1)
+        program_add(target->programs, target->program, parts, KIND_ID_WALL, stack, target->pid,
+                    target_thread_name(target, name), value);
+}
+
+/* Adds what was counted between the two states of a sample. */
+static int sample_add(struct target *target, uint32_t generation, uint64_t key,
+                      const uint64_t from[LAYOUT_VALUES], const uint64_t to[LAYOUT_VALUES], unsigned parts)
+{
+    uint32_t kind = sample_key_kind(key);
+    const struct value_map *map = kind < KIND_COUNT ? &value_maps[kind] : &value_maps[KIND_NONE];
+    const struct stack *stack =
+        map->known ? stacks_get(target->stacks, generation, sample_key_stack(key)) : NULL;
+    int64_t value[PROFILE_VALUES] = {0};
+    int rc;
+
+    if (!stack)
+        return -EINVAL;
+    for (int i = 0; i < PROFILE_VALUES; i++)
+        if (map->counter[i] >= 0)
+            value[i] =
+                rounded(to[map->counter[i]], map->shift[i]) - rounded(from[map->counter[i]], map->shift[i]);
+    rc = program_add(target->programs, target->program, parts, map->kind, stack, target->pid,
+                     target_thread_name(target, sample_key_name(key)), value);
+    if (!rc && kind == KIND_CPU)
+        add_cpu(target, stack, sample_key_name(key), value, parts);
+    return rc;
+}
+
+static void sample_drain(struct target *target, uint32_t generation, struct seg_sample *sample,
+                         uint64_t *drained)
+{
+    static const uint64_t nothing[LAYOUT_VALUES];
+    /* Pairs with the release of the target's insertion: the stack is complete. */
+    uint64_t key = atomic_load_explicit(&sample->key, memory_order_acquire);
+    struct sample_copy copy = {0};
+    enum sample_state state = key ? sample_read(sample, drained, &copy) : SAMPLE_SAME;
+    int rc;
+
+    /* The uploader before us had these in its merged profiles; it pushed them, and they are gone with it. */
+    if (target->resumed && key && state != SAMPLE_ABSURD && memcmp(copy.acked, nothing, sizeof nothing) != 0)
+        sample_add(target, generation, key, nothing, copy.acked, PROGRAM_MERGED);
+    target->has_large |= copy.large;
+    if (state == SAMPLE_SAME)
+        return;
+    rc = state == SAMPLE_NEW
+             ? sample_add(target, generation, key, copy.acked, copy.value, PROGRAM_MERGED | PROGRAM_INTERVAL)
+             : -EINVAL;
+    if (rc == -ENOMEM)
+        return; /* not acknowledged: the next round tries again */
+    if (rc)
+        program_count_malformed(target->program);
+    if (drained)
+        memcpy(drained, copy.value, sizeof copy.value);
+    else
+        sample_ack(sample, copy.value);
+}
+
+/* Room for so many samples. Without memory what is read is acknowledged at once. */
+static void drained_cover(struct drained *drained, struct seg_bank *bank, uint32_t samples)
+{
+    uint64_t(*grown)[LAYOUT_VALUES];
+
+    if (samples <= drained->count)
+        return;
+    grown = realloc(drained->value, samples * sizeof *grown);
+    if (!grown)
+        return;
+    drained->value = grown;
+    for (uint32_t i = drained->count; i < samples; i++)
+        for (int v = 0; v < LAYOUT_VALUES; v++)
+            grown[i][v] = atomic_load_explicit(&bank->sample[i].acked[v], memory_order_relaxed);
+    drained->count = samples;
+}
+
+void drain_forget(struct target *target, unsigned index)
+{
+    free(target->drained[index].value);
+    target->drained[index] = (struct drained){0};
+}
+
+void drain_commit(struct target *target, unsigned index)
+{
+    struct seg_bank *bank = &target->segment->bank[index];
+    const struct drained *drained = &target->drained[index];
+
+    if (!drained->count)
+        return;
+    for (uint32_t i = 0; i < drained->count; i++)
+        sample_ack(&bank->sample[i], drained->value[i]);
+    drain_forget(target, index);
+    madvise(bank, sizeof *bank, MADV_DONTNEED);
+}
+
+void drain_bank(struct target *target, unsigned index)
+{
+    struct seg_bank *bank = &target->segment->bank[index];
+    uint32_t generation = atomic_load_explicit(&bank->generation, memory_order_relaxed);
+    uint32_t samples = atomic_load_explicit(&bank->samples, memory_order_relaxed);
+
+    if (samples > LAYOUT_SAMPLES)
+        samples = LAYOUT_SAMPLES;
+    drained_cover(&target->drained[index], bank, samples);
+    for (uint32_t i = 0; i < samples; i++)
+        sample_drain(target, generation, &bank->sample[i],
+                     i < target->drained[index].count ? target->drained[index].value[i] : NULL);
+    /* What was read stays in the memfd and only leaves our resident set. */
+    madvise(bank, sizeof *bank, MADV_DONTNEED);
+}
+
+/* The lock-free side of it is in the target's live table: address is stored last at an insertion (release),
+   and the sequence was raised before. An entry that changes under us is skipped: its block is just being
+   freed or reused. */
+static bool live_read(struct seg_live *live, struct seg_live *copy)
+{
+    uint64_t address = atomic_load_explicit(&live->address, memory_order_acquire);
+    uint32_t sequence;
+
+    if (address <= 1)
+        return false;
+    sequence = atomic_load_explicit(&live->sequence, memory_order_relaxed);
+    copy->stack = live->stack;
+    copy->generation = live->generation;
+    copy->name = live->name;
+    copy->size = live->size;
+    copy->objects = live->objects;
+    atomic_thread_fence(memory_order_acquire);
+    return atomic_load_explicit(&live->sequence, memory_order_relaxed) == sequence &&
+           atomic_load_explicit(&live->address, memory_order_relaxed) == address;
+}
+
+void drain_each_live(struct target *target, void (*each)(struct target *, const struct seg_live *, void *),
+                     void *context)
+{
+    const off_t start = offsetof(struct segment, live), end = start + (off_t)sizeof target->segment->live;
+    struct seg_live copy = {0};
+    off_t from = start, to;
+
+    while (from < end && (from = lseek(target->memfd, from, SEEK_DATA)) >= 0 && from < end) {
+        size_t first = (size_t)(from - start) / sizeof copy, last;
+        to = lseek(target->memfd, from, SEEK_HOLE);
+        if (to < 0 || to > end)
+            to = end;
+        last = ((size_t)(to - start) + sizeof copy - 1) / sizeof copy;
+        /* An entry over the edge of two ranges would come twice: it belongs to the one that it starts in. */
+        first += first * sizeof copy < (size_t)(from - start);
+        for (size_t i = first; i < last && i < LAYOUT_LIVE; i++)
+            if (live_read(&target->segment->live[i], &copy))
+                each(target, &copy, context);
+        from = to;
+    }
+    madvise((char *)target->segment + start, sizeof target->segment->live, MADV_DONTNEED);
+}
+
+/* Carries the fraction of an object on from entry to entry, so that the sum is right. */
+static void live_add(struct target *target, const struct seg_live *live, void *carry)
+{
+    const struct stack *stack = stacks_get(target->stacks, live->generation, live->stack);
+    int64_t value[PROFILE_VALUES] = {0};
+    uint64_t *fraction = carry, space;
+
+    if (!stack || live->objects >> 48 || __builtin_mul_overflow(live->size, live->objects, &space)) {
+        program_count_malformed(target->program);
+        return;
+    }
+    *fraction += live->objects;
+    value[MEMORY_INUSE_OBJECTS] = (int64_t)(*fraction >> WEIGHT_SHIFT);
+    value[MEMORY_INUSE_SPACE] = (int64_t)(space >> WEIGHT_SHIFT);
+    *fraction &= (1u << WEIGHT_SHIFT) - 1;
+    program_add(target->programs, target->program, PROGRAM_MERGED | PROGRAM_INTERVAL, KIND_ID_MEMORY, stack,
+                target->pid, target_thread_name(target, live->name), value);
+}
+
+void drain_live(struct target *target)
+{
+    uint64_t fraction = 1u << (WEIGHT_SHIFT - 1);
+    drain_each_live(target, live_add, &fraction);
+}
+
+/* Threads that are alive, by the stack that created them. */
+void drain_created(struct target *target)
+{
+    uint32_t slots = target_used_slots(target);
+
+    for (uint32_t i = 1; i <= slots; i++) {
+        struct seg_thread *thread = &target->segment->thread[i];
+        uint32_t generation = thread->created_generation;
+        const struct stack *stack = NULL;
+
+        if (atomic_load_explicit(&thread->tid, memory_order_acquire) && generation)
+            stack = stacks_get(target->stacks, generation, thread->created_stack);
+        if (stack)
+            program_add(target->programs, target->program, PROGRAM_MERGED | PROGRAM_INTERVAL,
+                        KIND_ID_THREADCREATE, stack, target->pid, "", (int64_t[PROFILE_VALUES]){1});
+    }
+}
+
+/* A counter that went backwards is hostile, or belongs to a copy made a moment too early: it starts anew. */
+void drain_counters(struct target *target)
+{
+    for (int i = 0; i < COUNTERS; i++) {
+        uint64_t now = atomic_load_explicit(&target->segment->counter[i], memory_order_relaxed);
+        if (now > target->counter[i] && !(now >> ABSURD_SHIFT))
+            program_count(target->program, (enum counter)i, now - target->counter[i]);
+        target->counter[i] = now;
+    }
+}

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "maps.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "uploader/process/owner.h"
+#include "uploader/process/tasks.h"
+#include "uploader/process/proc_text.h"
+#include "uploader/base/utf8.h"
+
+enum { MOST_MAPPINGS = 4096, MOST_REGIONS = 65536, LINE_BYTES = 4096 + 128 };
+
+/* The kernel's own module: it is in memory only. */
+static bool is_vdso(const struct proc_mapping *line)
+{
+    return !strcmp(line->path, "[vdso]");
+}
+
+static bool is_executable(const struct proc_mapping *line)
+{
+    return line->flags[2] == 'x';
+}
+
+/* As the process sees its files. */
+static int open_path(const struct maps *maps, const struct proc_mapping *line)
+{
+    int fd =
+        maps->source->root_fd < 0 ? -1 : owner_open(maps->source->owner, maps->source->root_fd, line->path);
+    return fd < 0 ? -1 : fd;
+}
+
+/* The executable is there also where its path is gone. */
+static int open_executable(const struct maps *maps)
+{
+    return maps->source->exe_fd < 0 ? -1 : fcntl(maps->source->exe_fd, F_DUPFD_CLOEXEC, 0);
+}
+
+/* Takes over fd. NULL: it is not the file that is mapped here, as far as that can be told. Some file systems
+   show another device in the list than to stat(): such a file must be what is found in memory, too. */
+static struct image *open_if_mapped(int fd, const struct proc_mapping *line, const struct image *memory)
+{
+    struct image *image;
+    struct stat st;
+
+    if (fd == -1)
+        return NULL;
+    if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_ino != line->inode) {
+        close(fd);
+        return NULL;
+    }
+    image = image_open(fd);
+    if (!image || st.st_dev == line->device || !memory || image_same(image, memory))
+        return image;
+    image_release(image);
+    return NULL;
+}
+
+/* The file, or where it is gone what is still open of it, else what the process has of it: head is where its
+   beginning is mapped, 0: nowhere. Another file of that name, one that came later, is none of the process's.
+ */
+static struct image *open_image(const struct maps *maps, const struct proc_mapping *line, uint64_t head,
+                                bool *is_there)
+{
+    struct image *memory = head ? image_open_memory(maps->tid, maps->source->owner, head) : NULL, *image;
+
+    *is_there = false;
+    if (is_vdso(line))
+        return memory;
+    image = open_if_mapped(open_path(maps, line), line, memory);
+    *is_there = image;
+    if (!image)
+        image = open_if_mapped(open_executable(maps), line, memory);
+    if (!image)
+        image = image_find(line->device, line->inode);
+    if (!image)
+        return memory;
+    image_release(memory);
+    return image;
+}
+
+/* As the list has it, cleaned; that a file is gone is no part of its name, and its build id or print says
+   which one. */
+static void clean_path(char path[LINE_BYTES], const struct proc_mapping *line, const struct image *image,
+                       bool is_there)
+{
+    static const char mark[] = " (deleted)";
+    size_t length;
+
+    utf8_clean(path, LINE_BYTES, line->path, true);
+    length = strlen(path);
+    if (image && (image->build_id_size || image->print) && !is_there && length > strlen(mark) &&
+        !strcmp(path + length - strlen(mark), mark))
+        path[length - strlen(mark)] = 0;
+}
+
+static bool is_ours(const char *path)
+{
+    const char *name = strrchr(path, '/');
+    return name && !strncmp(name + 1, "libcprof.so", strlen("libcprof.so"));
+}
+
+static void region_add(struct maps *maps, const struct proc_mapping *line)
+{
+    if (maps->regions == maps->region_room) {
+        size_t room = 2 * maps->region_room + 64;
+        struct region *grown =
+            maps->regions < MOST_REGIONS ? realloc(maps->region, room * sizeof *grown) : NULL;
+        if (!grown)
+            return;
+        maps->region = grown;
+        maps->region_room = room;
+    }
+    maps->region[maps->regions++] = (struct region){line->start, line->end, is_executable(line)};
+}
+
+static const struct symbol_module *module_of(const struct maps *maps, const char *path,
+                                             const struct image *image)
+{
+    uint8_t id[IMAGE_BUILD_ID] = {0};
+
+    if (image && image->build_id_size)
+        memcpy(id, image->build_id, sizeof id);
+    else if (image)
+        memcpy(id, &image->print, sizeof image->print);
+    return symbols_module(maps->symbols, path, id, image ? image->build_id_size : 0);
+}
+
+static struct mapping mapping_open(const struct maps *maps, const struct proc_mapping *line, uint64_t head)
+{
+    struct mapping mapping = {.start = line->start,
+                              .end = line->end,
+                              .ours = is_ours(line->path),
+                              .offset = line->offset,
+                              .inode = line->inode,
+                              .device = line->device};
+    bool is_there;
+    struct image *image = open_image(maps, line, head, &is_there);
+    char path[LINE_BYTES];
+    uint64_t address = line->offset;
+
+    if (image && (!image_code_address(image, line->offset, &address) ||
+                  (image->fd == -1 && address + image->bias != line->start))) {
+        image_release(image);
+        image = NULL;
+        address = line->offset;
+    }
+    clean_path(path, line, image, is_there);
+    if (is_vdso(line))
+        strcpy(path, "linux-vdso.so.1"); /* as the loader and the segment call it */
+    mapping.image = image;
+    mapping.bias = line->start - address;
+    mapping.module = module_of(maps, path, image);
+    return mapping;
+}
+
+/* The mapping as it was before, if it still is the same. */
+static const struct mapping *find_old(const struct maps *old, const struct proc_mapping *line)
+{
+    const struct mapping *mapping = maps_find_code(old, line->start);
+    bool same = mapping && mapping->start == line->start && mapping->end == line->end &&
+                mapping->offset == line->offset && mapping->inode == line->inode &&
+                mapping->device == line->device;
+    return same ? mapping : NULL;
+}
+
+/* Returns whether it is one that old does not have. */
+static bool mapping_add(struct maps *maps, const struct maps *old, const struct proc_mapping *line,
+                        uint64_t head)
+{
+    struct mapping *grown = realloc(maps->mapping, (maps->count + 1) * sizeof *grown);
+    const struct mapping *before = find_old(old, line);
+
+    if (!grown)
+        return false;
+    maps->mapping = grown;
+    if (before && before->image)
+        image_retain(before->image);
+    grown[maps->count++] = before ? *before : mapping_open(maps, line, head);
+    return !before;
+}
+
+static void mappings_drop(struct mapping *mapping, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        image_release(mapping[i].image);
+    free(mapping);
+}
+
+bool maps_take_living(struct maps *maps)
+{
+    pid_t tid = task_living(maps->pid, maps->tid);
+
+    if (!tid || tid == maps->tid)
+        return false;
+    maps->tid = tid;
+    for (size_t i = 0; i < maps->count; i++)
+        if (maps->mapping[i].image && maps->mapping[i].image->fd == -1)
+            maps->mapping[i].image->pid = tid;
+    return true;
+}
+
+/* empty: it is ending, and what we know of it is the last that can be known; or only its main thread has. */
+static bool read_list(struct maps *maps, bool fresh, bool *empty)
+{
+    /* Released after the new ones are open, so that files that stay are not read again. */
+    const struct maps old = *maps, none = {0};
+    char path[64], text[LINE_BYTES];
+    struct proc_mapping line, head = {0};
+    bool changed = fresh;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%d/task/%d/maps", (int)maps->pid, (int)maps->tid);
+    file = fopen(path, "re");
+    *empty = !file;
+    if (!file)
+        return false;
+    maps->mapping = NULL;
+    maps->count = maps->regions = 0;
+    while (fgets(text, sizeof text, file)) {
+        if (!proc_mapping_parse(text, &line))
+            continue;
+        region_add(maps, &line);
+        if (!line.offset)
+            head = line;
+        else if (line.inode != head.inode || line.device != head.device)
+            head.start = 0;
+        if (is_executable(&line) && (line.path[0] == '/' || is_vdso(&line)) && maps->count < MOST_MAPPINGS)
+            changed |= mapping_add(maps, fresh ? &none : &old, &line, head.start);
+    }
+    fclose(file);
+    if (!maps->count) {
+        maps->mapping = old.mapping;
+        maps->count = old.count;
+        *empty = true;
+        return false;
+    }
+    changed |= maps->count != old.count;
+    mappings_drop(old.mapping, old.count);
+    return changed;
+}
+
+bool maps_read(struct maps *maps, bool fresh)
+{
+    bool empty, changed = read_list(maps, fresh, &empty);
+
+    return empty && maps_take_living(maps) ? read_list(maps, fresh, &empty) : changed;
+}
+
+void maps_free(struct maps *maps)
+{
+    mappings_drop(maps->mapping, maps->count);
+    free(maps->region);
+    maps->mapping = NULL;
+    maps->region = NULL;
+    maps->count = maps->regions = maps->region_room = 0;
+}
+
+const struct mapping *maps_find_code(const struct maps *maps, uint64_t address)
+{
+    size_t low = 0, high = maps->count;
+
+    while (low < high) { /* the kernel lists them in order */
+        size_t middle = (low + high) / 2;
+        if (address >= maps->mapping[middle].end)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < maps->count && address >= maps->mapping[low].start ? &maps->mapping[low] : NULL;
+}
+
+const struct mapping *maps_find_data(const struct maps *maps, uint64_t address)
+{
+    for (size_t i = 0; i < maps->count; i++) {
+        const struct mapping *mapping = &maps->mapping[i];
+        if (mapping->image && address - mapping->bias >= mapping->image->low &&
+            address - mapping->bias < mapping->image->high)
+            return mapping;
+    }
+    return NULL;
+}
+
+const struct region *maps_find_region(const struct maps *maps, uint64_t address)
+{
+    size_t low = 0, high = maps->regions;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (address >= maps->region[middle].end)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < maps->regions && address >= maps->region[low].start ? &maps->region[low] : NULL;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The executable mappings of a live process, from /proc/PID/maps, with the files behind them. The segment's
+ * own list of modules has only those that samples were taken in. One thread only.
+ */
+#ifndef CPROF_UPLOADER_MAPS_H
+#define CPROF_UPLOADER_MAPS_H
+
+#include <sys/types.h>
+
+#include "uploader/elf/image.h"
+#include "uploader/symbols/symbols.h"
+
+struct mapping {
+    uint64_t start, end; /* executable addresses */
+    uint64_t bias;       /* address in memory minus ELF virtual address */
+    struct image *image;
+    const struct symbol_module *module;
+    bool ours; /* libcprof.so */
+    /* private */
+    uint64_t offset, inode;
+    dev_t device;
+};
+
+/* A line of the list, whatever it maps. */
+struct region {
+    uint64_t start, end;
+    bool executable;
+};
+
+struct maps {
+    pid_t pid;
+    pid_t tid; /* the thread of it through which it is looked at: see task_living() */
+    const struct symbol_source *source; /* borrowed */
+    struct symbols *symbols;            /* borrowed */
+    struct mapping *mapping;
+    size_t count;
+    struct region *region;
+    size_t regions, region_room;
+};
+
+/* Reads the list anew, and with fresh each file, else only those of new mappings. Mappings and regions that
+   were returned before are no longer valid. true: mappings changed, or are fresh. */
+bool maps_read(struct maps *maps, bool fresh);
+void maps_free(struct maps *maps);
+
+/* The thread is gone: takes another one. false: there is none. */
+bool maps_take_living(struct maps *maps);
+
+/* The mapping whose code this address is in, or whose file covers it; NULL: none. */
+const struct mapping *maps_find_code(const struct maps *maps, uint64_t address);
+const struct mapping *maps_find_data(const struct maps *maps, uint64_t address);
+
+/* The line that this address is in; NULL: none. */
+const struct region *maps_find_region(const struct maps *maps, uint64_t address);
+
+#endif

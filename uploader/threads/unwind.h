@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The stack of a thread that stands still, from outside: its registers come from the segment, its stack by
+ * process_vm_readv(), its call frame information from the files. The thread is not stopped and notices
+ * nothing; whether it stood still is for the caller to check, after each copy. One thread only.
+ *
+ * Registers, stacks and call frame information are the target's word: a walk reads a bounded number of words,
+ * and nothing outside of the stack, the code and the files, since a read of memory that is served by somebody
+ * else (userfaultfd, a file system in user space, NFS) ends when he pleases.
+ */
+#ifndef CPROF_UPLOADER_UNWIND_H
+#define CPROF_UPLOADER_UNWIND_H
+
+#include "sampler/layout.h"
+#include "maps.h"
+
+struct unwinder;
+
+enum { UNWIND_COPIES = 64, UNWIND_COPY_MOST = 64 * 1024 };
+
+/* A part of a thread's stack. */
+struct stack_copy {
+    uint64_t sp;        /* from here on */
+    uint64_t low, high; /* nothing beyond the thread's stack is read; 0 where it is not known */
+    size_t size;        /* so much, UNWIND_COPY_MOST at most */
+    int error;          /* result: 0, or negative errno: -EPERM, -ESRCH, -EFAULT, -ENOMEM */
+    size_t at, got;     /* private */
+};
+
+/* One frame. pc: the address itself for the first frame, else the return address. */
+struct unwound_frame {
+    uint64_t pc, sp; /* sp: before the call returned from; the return address is below it */
+    const struct symbol_module *module;
+    uint64_t address; /* ELF virtual address to name; pc where there is no module */
+    bool ours;
+};
+struct unwound {
+    uint32_t frames;
+    bool truncated; /* the walk ended before the thread's first function, or had to guess and may have */
+    bool checkable; /* every return address lies below its frame's sp */
+    bool reread;    /* the copy was not enough: the stack was read again during the walk */
+    struct unwound_frame frame[LAYOUT_FRAMES];
+};
+
+/* source and symbols are borrowed. NULL: no memory. */
+struct unwinder *unwinder_new(pid_t pid, const struct symbol_source *source, struct symbols *symbols);
+void unwinder_free(struct unwinder *unwinder);
+
+/* A look begins: what may be done once a look may be done again. */
+void unwinder_look(struct unwinder *unwinder);
+
+/* The process may have loaded or unloaded something: before the next walk mappings and files are read again,
+   once a look. */
+void unwinder_refresh(struct unwinder *unwinder);
+
+/* Copies the stacks of count threads, UNWIND_COPIES at most, by one system call, or by one more for each that
+   cannot be read. The copies last until the next call; the first one is in use. */
+void unwinder_copy(struct unwinder *unwinder, struct stack_copy *copy, unsigned count);
+
+/* The copy, one without an error, that unwinder_word() and unwinder_walk() are about. */
+void unwinder_use(struct unwinder *unwinder, const struct stack_copy *copy);
+
+/* What is in the process's memory now. false: it cannot be read. */
+bool unwinder_read(struct unwinder *unwinder, uint64_t address, void *to, size_t size);
+
+/* What is at an address of the copy in use. */
+bool unwinder_word(const struct unwinder *unwinder, uint64_t address, uint64_t *word);
+
+/* Walks the copy in use. */
+void unwinder_walk(struct unwinder *unwinder, const uint64_t regs[LAYOUT_REGS], struct unwound *unwound);
+
+/* The same for a thread of which only these two registers are known. Where the walk needs a frame pointer
+   that no frame further in has saved, those on the stack that look like one are tried, a few, and the first
+   is taken from which it gets to the thread's first function. */
+void unwinder_walk_from(struct unwinder *unwinder, uint64_t pc, uint64_t sp, struct unwound *unwound);
+
+#endif

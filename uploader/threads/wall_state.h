@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the three parts of wall.h share: wall_look.c sees what each thread is in, wall.c makes the times add
+ * up and hands them on, wall_threads.c writes the threads profile. One thread only.
+ */
+#ifndef CPROF_UPLOADER_WALL_STATE_H
+#define CPROF_UPLOADER_WALL_STATE_H
+
+#include "uploader/base/map.h"
+#include "uploader/target/target.h"
+#include "uploader/process/tasks.h"
+#include "uploader/programs/times.h"
+#include "waits.h"
+#include "wall.h"
+
+struct wait_function {
+    const char *state, *function;
+    enum wait_object who; /* that is waited for */
+};
+extern const struct wait_function wall_functions[WAITS];
+
+/* UNKNOWN: it was not asked, or is asked no more, and what it was seen in is over. */
+enum activity { ACTIVE_UNKNOWN, ACTIVE_WAITING, ACTIVE_BLOCKED, ACTIVE_RUNNING };
+
+/* What we remember of a slot from look to look. */
+struct watched {
+    int32_t tid; /* 0: nobody */
+    uint32_t name, sequence, looks;
+    uint32_t kind;   /* enum wait_kind, while waiting */
+    uint64_t object; /* seg_thread.wait_object, likewise */
+    int32_t holder;  /* tid of the thread that had the lock when it was last asked; 0: not known */
+    enum activity activity;
+    bool gone;      /* its task is, its slot is not: its time is over */
+    bool stopped;   /* by a signal, the freezer or a debugger, wherever it was */
+    uint32_t stops; /* wall.stops when it was asked last */
+    bool has_timer, has_run;
+    bool has_times;          /* when they were read, or as they are of a new thread */
+    struct task_times times; /* as of then */
+    uint32_t look;           /* number of the last one */
+    uint32_t ask_at,
+        same;         /* look at which it is asked next; times in a row that it was blocked in the same */
+    int64_t until_ns; /* its time is accounted for until then */
+    bool owed; /* what it does is not known well yet, or not asked for: the next look accounts for it */
+    uint32_t changes;         /* wall.changes when its stack was unwound */
+    uint32_t confirmed;       /* sequence of the last wait that its stack was found in again */
+    uint64_t start;           /* as the slot has it; */
+    int64_t start_ns;         /* by our clock, and not later than its first look */
+    int64_t since_ns;         /* in this activity */
+    int64_t credited_ns;      /* at its first look */
+    struct wait_stack *stack; /* NULL: running */
+    const char *what;         /* interned; blocked in this */
+};
+
+/* Sums over the threads of one name since the last round. */
+struct sums {
+    struct times times;          /* blocked_ns: all of its entries in pending */
+    int64_t lived_ns, before_ns; /* before since_ns: the threads that were there then, and their CPU time */
+    struct stack *newest;        /* copy of the stack with the most CPU time */
+    int64_t newest_ns;
+    uint32_t running; /* threads, at the last look */
+};
+
+/* What one look may cost, at all targets together. */
+struct budget {
+    unsigned questions, walks; /* walks: that are made even if it is late */
+    unsigned stops;            /* processes that are asked whether they are stopped */
+    int64_t late_ns;
+};
+
+struct pending {
+    int64_t ns, looks;
+};
+
+struct wall {
+    struct waits *waits;
+    struct unwinder *unwinder;
+    struct unwound unwound;
+    struct watched *watched;
+    struct watched stray[WALL_STRAYS]; /* threads without a slot: no hook saw them */
+    uint32_t strays;
+    uint32_t room;
+    uint32_t looks;
+    uint32_t profiles;       /* what was recorded since the last look */
+    bool dead;               /* the process is: nothing can be asked any more */
+    enum task_stop stop;     /* of the process; ALONE: at least one of its threads is */
+    uint32_t stops;          /* how often that has changed */
+    bool one_stopped;        /* one of those asked at this look is */
+    uint64_t motion;         /* what had moved in the segment until the last look */
+    uint32_t still, stop_at; /* looks at which nothing had; look at which it is asked again */
+    struct budget *budget;   /* of the present look */
+    struct map keys;         /* stack, thread name; to */
+    struct pending *pending; /* what was seen, by number - 1 */
+    size_t pending_room;
+    int64_t since_ns, last_ns; /* the first and the last instant that is accounted for */
+    bool unreadable,
+        noted_unreadable; /* its memory is not shown to us: until the next round, and a line said so */
+    uint32_t epoch, modules, unloads;  /* of the segment, when the mappings were read */
+    uint32_t changes;                  /* after which an address may be in another module than before */
+    const char *leaf[WAITS], *stopped; /* interned: functions, "[stopped]" */
+    struct sums sums[TARGET_NAMES];
+};
+
+static inline struct sums *sums_of(struct wall *wall, uint32_t name)
+{
+    return &wall->sums[name < TARGET_NAMES ? name : 0];
+}
+
+/* The profiles that looks are made for, as bits. */
+static const uint32_t wall_profile_bits = 1u << PROFILE_WALL | 1u << PROFILE_OFF_CPU | 1u << PROFILE_THREADS;
+
+/* As the segment says now. */
+uint32_t wall_segment_profiles(const struct target *target);
+
+/* Gives a thread that much time in what it was last seen in. */
+void wall_credit(struct wall *wall, const struct watched *watched, int64_t ns, int64_t looks);
+
+/* A thread has ended since the last look, elapsed_ns ago. */
+void wall_end_watched(struct wall *wall, struct watched *watched, int64_t elapsed_ns);
+
+/* Accounts for the time that a thread is owed. */
+void wall_pay(struct wall *wall, struct watched *watched);
+
+/* Asks the kernel for the times of a thread that has no timer. */
+void wall_take_times(struct target *target, struct watched *watched);
+
+/* Asks who has the lock that a thread waits for. */
+void wall_ask_holder(struct target *target, struct seg_thread *thread, struct watched *watched);
+
+/* A stack of this frame alone. NULL: no memory. */
+const struct stack *wall_special_stack(struct target *target, const char *text);
+
+#endif
