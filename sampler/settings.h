@@ -47,28 +47,28 @@ enum { PROFILES_READY = 0 CPROF_PROFILES(X) };
     X(SERVER, "CPROF_SERVER", "PYROSCOPE_SERVER_ADDRESS", TEXT, "", SESSION,                                 \
       "base URL of the Pyroscope server to push to")                                                         \
     X(OUT, "CPROF_OUT", "", TEXT, "", SESSION,                                                               \
-      "directory for profile files and the report (cprof.out where no server is set)")                       \
+      "directory for profile files and the report; cprof.out if no server is set")                           \
     X(NAME, "CPROF_NAME", "PYROSCOPE_APPLICATION_NAME,OTEL_SERVICE_NAME", TEXT, "", TARGET,                  \
-      "service name; the program's name where not set")                                                      \
+      "service name; the program's name if not set")                                                         \
     X(LABELS, "CPROF_LABELS", "PYROSCOPE_LABELS", TEXT, "", TARGET,                                          \
       "labels of every pushed series: k=v,k=v or k:v,k:v")                                                   \
     X(RESOURCE, "OTEL_RESOURCE_ATTRIBUTES", "", TEXT, "", SESSION,                                           \
-      "more labels, k=v,k=v; service.name counts where no name is set")                                      \
+      "more labels, k=v,k=v; its service.name counts if no name is set")                                     \
     X(PROFILES, "CPROF_PROFILES", "", PROFILES, "all", TARGET,                                               \
-      "comma list of profile types to record; all: every type that exists")                                  \
-    X(CPU_HZ, "CPROF_CPU_HZ", "", COUNT, "100", TARGET, "CPU samples per second of CPU time and thread")     \
+      "comma list of profile types to record, or all")                                                       \
+    X(CPU_HZ, "CPROF_CPU_HZ", "", COUNT, "100", TARGET, "CPU samples per second of each thread's CPU time")  \
     X(MEMORY_RATE, "CPROF_MEMORY_RATE", "", SIZE, "512KiB", TARGET,                                          \
       "mean bytes allocated between two allocation samples")                                                 \
     X(MUTEX_FRACTION, "CPROF_MUTEX_FRACTION", "", COUNT, "10", TARGET,                                       \
-      "one in so many lock contentions is recorded; 0: off")                                                 \
+      "one of so many lock contentions is recorded; 0: none")                                                \
     X(BLOCK_RATE, "CPROF_BLOCK_RATE", "", TIME, "10ms", TARGET,                                              \
-      "blocking events shorter than this are sampled, longer ones all recorded; 0: off")                     \
+      "waits shorter than this are sampled, longer ones are all recorded; 0: none")                          \
     X(WALL_HZ, "CPROF_WALL_HZ", "", COUNT, "19", SESSION,                                                    \
-      "looks per second at every thread, fewer where they would take over 1/64 of a CPU; 0: one an upload")  \
+      "wall samples of every thread per second, fewer if they would take 1/64 of a CPU; 0: one per upload")  \
     X(INTERVAL, "CPROF_INTERVAL", "PYROSCOPE_UPLOAD_INTERVAL", TIME, "15s", SESSION,                         \
       "time between two uploads")                                                                            \
     X(KEEP, "CPROF_KEEP", "", KEEP, "24h,256MiB", SESSION,                                                   \
-      "how long the files of intervals are kept, and up to what size in all; 0: none are written")           \
+      "how long files of intervals are kept, and up to which total size; 0: none are written")               \
     X(AUTH_TOKEN, "CPROF_AUTH_TOKEN", "PYROSCOPE_AUTH_TOKEN", TEXT, "", SECRET,                              \
       "bearer token for the server")                                                                         \
     X(AUTH_USER, "CPROF_BASIC_AUTH_USER", "PYROSCOPE_BASIC_AUTH_USER", TEXT, "", SESSION,                    \
@@ -85,14 +85,13 @@ enum { PROFILES_READY = 0 CPROF_PROFILES(X) };
     X(SOCKET, "CPROF_SOCKET", "", TEXT, "", SESSION,                                                         \
       "join the uploader at this socket (a path, or @name) instead of starting one")                         \
     X(UPLOADER, "CPROF_UPLOADER", "", TEXT, "", LOCAL,                                                       \
-      "path of cprof-uploader, where it is not beside the library")                                          \
+      "path of cprof-uploader if the library does not find it")                                              \
     X(SECCOMP, "CPROF_SECCOMP", "", FLAG, "0", LOCAL,                                                        \
-      "1: profile also under a seccomp filter that the program inherits, which is known to return errors "   \
-      "and "                                                                                                 \
-      "not to kill; 0: do not; not set: under the one filter of a container")                                \
+      "1: profile under an inherited seccomp filter, which must return errors and not kill; 0: never; not "  \
+      "set: only under a container's own filter")                                                            \
     X(FOLLOW, "CPROF_FOLLOW", "", FLAG, "1", LOCAL, "profile the programs that this one starts, too")        \
     X(ENABLED, "CPROF_ENABLED", "PROFILING_ENABLED", FLAG, "1", LOCAL, "0: do nothing at all")               \
-    X(LOG, "CPROF_LOG", "", TEXT, "", SESSION, "file that the uploader writes what it does to")
+    X(LOG, "CPROF_LOG", "", TEXT, "", SESSION, "file for the log of the uploader")
 
 #define X(id, ...) SETTING_##id,
 enum setting { CPROF_SETTINGS(X) SETTINGS };
