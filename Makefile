@@ -21,9 +21,9 @@ comma := ,
 UPLOADER_LIBS := $(if $(SAN),-Wl$(comma)--as-needed,-ljemalloc) -Wl,--as-needed -lcurl -lprotobuf-c -ldw -lelf \
 	-lunwind-ptrace -lunwind-generic -lunwind -liberty -lz -llzma -ldl -pthread
 
-LIB_SRC := $(wildcard sampler/*.c preload/*.c hooks/*.c)
+LIB_SRC := $(wildcard sampler/*/*.c preload/*.c preload/*/*.c hooks/*/*.c)
 # Folders of folders are two deep at most. The keeper is a program of its own.
-UP_SRC := $(filter-out uploader/keeper/%,$(wildcard uploader/*/*.c uploader/*/*/*.c)) sampler/settings.c
+UP_SRC := $(filter-out uploader/keeper/%,$(wildcard uploader/*/*.c uploader/*/*/*.c)) sampler/segment/settings.c
 PROTO := $(wildcard uploader/*/*.proto)
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/lib/%.o)
 PB_C := $(PROTO:%.proto=$(B)/%.pb-c.c)
@@ -100,7 +100,7 @@ $(B)/libcprof.so: $(LIB_OBJ) $(B)/exports.map
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(SAN) $(LIB_LINK) -Wl,--version-script=$(B)/exports.map $(LIB_OBJ) -o $@
 
-$(B)/exports.map: scripts/exports preload/table.h $(wildcard include/cprof/*.h)
+$(B)/exports.map: scripts/exports preload/real/table.h $(wildcard include/cprof/*.h)
 	$(call say,GEN,$@)
 	@mkdir -p $(@D)
 	$(Q)CC="$(CC)" scripts/exports > $@

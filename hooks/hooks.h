@@ -7,7 +7,7 @@
 #ifndef CPROF_HOOKS_HOOKS_H
 #define CPROF_HOOKS_HOOKS_H
 
-#include "../preload/real.h"
+#include "preload/real/real.h"
 
 #define HOOK __attribute__((visibility("default")))
 

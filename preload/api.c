@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "../include/cprof/cprof.h"
+#include "include/cprof/cprof.h"
 
 #include <stddef.h>
 
-#include "../sampler/process.h"
+#include "sampler/process/process.h"
 
 int cprof_api_version(void)
 {

@@ -11,19 +11,19 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
-#include "../sampler/clock.h"
-#include "../sampler/process.h"
-#include "../sampler/seccomp.h"
-#include "../sampler/threads.h"
-#include "../sampler/unwind.h"
-#include "arena.h"
-#include "config.h"
-#include "inherited.h"
-#include "elf.h"
-#include "follow.h"
-#include "real.h"
-#include "session.h"
-#include "sigprof.h"
+#include "sampler/base/clock.h"
+#include "sampler/process/process.h"
+#include "sampler/base/seccomp.h"
+#include "sampler/threads/threads.h"
+#include "sampler/unwind/unwind.h"
+#include "preload/real/arena.h"
+#include "preload/session/config.h"
+#include "preload/session/inherited.h"
+#include "preload/real/elf.h"
+#include "preload/session/follow.h"
+#include "preload/real/real.h"
+#include "preload/session/session.h"
+#include "preload/signals/sigprof.h"
 
 static void after_fork(void)
 {

@@ -16,7 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "sampler/layout.h"
+#include "sampler/segment/layout.h"
 #include "uploader/base/clock.h"
 #include "uploader/handover/join.h"
 

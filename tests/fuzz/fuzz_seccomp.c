@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sampler/bpf.h"
+#include "sampler/base/bpf.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// build: sampler/unwind.c sampler/cfi*.c sampler/modules.c sampler/net.c sampler/peek.c sampler/seccomp.c
-// sampler/bpf.c build: -ftls-model=initial-exec -fno-stack-protector
+// build: sampler/unwind/unwind.c sampler/unwind/cfi*.c sampler/unwind/modules.c
+// build: sampler/unwind/peek.c sampler/base/net.c sampler/base/seccomp.c sampler/base/bpf.c
+// build: -ftls-model=initial-exec -fno-stack-protector
 /*
  * A preload of its own, never shipped: interrupts any program at a fast pace, walks each stack by our code
  * and by libunwind, and compares. Counts are kept in a file that is mapped shared, so that they outlive the
@@ -28,10 +29,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "sampler/layout.h"
-#include "sampler/modules.h"
-#include "sampler/sys.h"
-#include "sampler/unwind.h"
+#include "sampler/segment/layout.h"
+#include "sampler/unwind/modules.h"
+#include "sampler/base/sys.h"
+#include "sampler/unwind/unwind.h"
 
 enum { MOST = LAYOUT_FRAMES, TEXT = 256 * 1024, CAUSES = 256 };
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// build: sampler/unwind.c sampler/cfi*.c sampler/modules.c sampler/net.c sampler/peek.c
-// build: sampler/seccomp.c sampler/bpf.c -O2
+// build: sampler/unwind/unwind.c sampler/unwind/cfi*.c sampler/unwind/modules.c
+// build: sampler/unwind/peek.c sampler/base/net.c sampler/base/seccomp.c sampler/base/bpf.c
+// build: -O2
 /* Prints what one frame of a stack walk costs: the walk of a deep stack less the walk of a shallow one. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include "sampler/modules.h"
-#include "sampler/unwind.h"
+#include "sampler/unwind/modules.h"
+#include "sampler/unwind/unwind.h"
 
 enum { SHALLOW = 40, DEEP = 440, WALKS = 20000, ROUNDS = 9, MOST = 512 };
 

@@ -16,11 +16,11 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "sampler/cfi.h"
-#include "sampler/layout.h"
-#include "sampler/modules.h"
-#include "sampler/seccomp.h"
-#include "sampler/unwind.h"
+#include "sampler/unwind/cfi.h"
+#include "sampler/segment/layout.h"
+#include "sampler/unwind/modules.h"
+#include "sampler/base/seccomp.h"
+#include "sampler/unwind/unwind.h"
 
 enum { MOST = 64, PAGE = 4096 };
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-#include "sampler/layout.h"
+#include "sampler/segment/layout.h"
 
 #define CPROF_VERSION "0.1.0"
 

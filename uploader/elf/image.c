@@ -9,7 +9,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "sampler/layout.h"
+#include "sampler/segment/layout.h"
 #include "uploader/process/owner.h"
 
 enum { PAGE = 4096, PAGES = 256, MOST_HEADERS = 64, NOTES_MOST = 4096 };

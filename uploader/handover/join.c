@@ -14,7 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "sampler/layout.h"
+#include "sampler/segment/layout.h"
 #include "uploader/base/clock.h"
 #include "uploader/base/options.h"
 #include "uploader/process/proc_text.h"

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "sampler/layout.h"
+#include "sampler/segment/layout.h"
 #include "symbols.h"
 
 struct stack {

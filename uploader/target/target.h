@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "sampler/layout.h"
+#include "sampler/segment/layout.h"
 #include "uploader/handover/join.h"
 #include "uploader/process/owner.h"
 #include "uploader/programs/programs.h"

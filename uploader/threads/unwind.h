@@ -11,7 +11,7 @@
 #ifndef CPROF_UPLOADER_UNWIND_H
 #define CPROF_UPLOADER_UNWIND_H
 
-#include "sampler/layout.h"
+#include "sampler/segment/layout.h"
 #include "maps.h"
 
 struct unwinder;

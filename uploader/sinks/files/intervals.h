@@ -12,7 +12,7 @@
 
 #include <stdint.h>
 
-#include "sampler/settings.h"
+#include "sampler/segment/settings.h"
 
 #define DIRECTORY_MARK ".cprof" /* in each directory of a program's: whose it is */
 #define INTERVALS_NAME "intervals"

@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "sampler/layout.h"
+#include "sampler/segment/layout.h"
 #include "uploader/handover/join.h"
 
 static char name[64];

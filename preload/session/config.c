@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "sampler/base/sys.h"
+#include "follow.h"
+
+struct config config;
+
+/* Texts that are kept. What does not fit is left out, which costs an uploader some of its environment at
+ * worst. */
+static char pool[32768];
+static size_t pool_used;
+
+static char *keep(const char *head, const char *text)
+{
+    size_t first = strlen(head), size = first + strlen(text) + 1;
+    char *copy = pool + pool_used;
+    if (size > sizeof pool - pool_used)
+        return NULL;
+    memcpy(copy, head, first);
+    memcpy(copy + first, text, size - first);
+    pool_used += size;
+    return copy;
+}
+
+static void write_line(long fd, const char *const *words, unsigned count)
+{
+    struct iovec part[16] = {{(char *)"cprof: ", 7}};
+    unsigned parts = 1;
+    for (unsigned i = 0; i < count && parts < 15; i++)
+        part[parts++] = (struct iovec){(char *)words[i], strlen(words[i])};
+    part[parts++] = (struct iovec){(char *)"\n", 1};
+    sys_call(SYS_writev, fd, part, parts);
+}
+
+void config_say(const char *const *words, unsigned count)
+{
+    write_line(STDERR_FILENO, words, count);
+}
+
+void config_log(const char *const *words, unsigned count)
+{
+    long fd = config.log ? sys_call(SYS_open, config.log,
+                                    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644)
+                         : -1;
+    if (fd < 0)
+        return;
+    write_line(fd, words, count);
+    sys_call(SYS_close, fd);
+}
+
+static void complain(const char *line, void *context)
+{
+    (void)context;
+    config_say(&line, 1);
+}
+
+void config_complain(char *const *environment)
+{
+    struct settings settings;
+    settings_read(&settings, environment, complain, NULL);
+}
+
+/*
+ * What an uploader gets of the target's environment: settings, places, proxies and certificates. Not the
+ * rest: LD_LIBRARY_PATH and the like lead to libraries of the target's, LANG and LC_* change what numbers
+ * look like, MALLOC_CONF is meant for the target.
+ */
+static const char *const passed[] = {
+    "CPROF_",      "PYROSCOPE_",  "OTEL_",        "PATH=",        "HOME=",
+    "USER=",       "TZ=",         "TMPDIR=",      "SSL_",         "CURL_CA_",
+    "DEBUGINFOD_", "http_proxy=", "https_proxy=", "HTTPS_PROXY=", "XDG_CACHE_HOME=",
+    "all_proxy=",  "ALL_PROXY=",  "no_proxy=",    "NO_PROXY=",
+};
+
+static bool is_passed(const char *text)
+{
+    if (!strncmp(text, "CPROF_OUT=", 10) || !strncmp(text, "CPROF_ENABLED=", 14))
+        return false; /* go along as below */
+    for (unsigned i = 0; i < sizeof passed / sizeof passed[0]; i++)
+        if (!strncmp(text, passed[i], strlen(passed[i])))
+            return true;
+    return false;
+}
+
+static void keep_environment(char *const *environment, const char *out)
+{
+    unsigned kept = 0;
+    /* Where the library comes by /etc/ld.so.preload it is in the uploader, and whatever stands before it. */
+    config.environment[kept++] = (char *)"CPROF_ENABLED=0";
+    if (*out)
+        config.environment[kept++] = keep("CPROF_OUT=", out); /* as an absolute path */
+    for (; environment && *environment && kept < CONFIG_ENVIRONMENT - 1; environment++) {
+        char *copy = is_passed(*environment) ? keep("", *environment) : NULL;
+        if (copy)
+            config.environment[kept++] = copy;
+    }
+    config.environment[kept] = NULL;
+}
+
+static void copy_text(char *to, size_t size, const char *from)
+{
+    size_t length = strnlen(from, size - 1);
+    memcpy(to, from, length);
+    to[length] = 0;
+}
+
+/* The name that was executed, not the file behind it: Debian's redis-server is a link to redis-check-rdb.
+   Unless that is /proc/self/exe, by which chromium and others start themselves again. */
+static void read_program(char *program, size_t room)
+{
+    const char *path = (const char *)getauxval(AT_EXECFN), *name;
+    char file[PATH_MAX];
+    long size;
+
+    if (path && !strncmp(path, "/proc/", 6) &&
+        (size = sys_call(SYS_readlink, path, file, sizeof file - 1)) > 0) {
+        file[size] = 0;
+        path = file;
+    }
+    name = path ? strrchr(path, '/') : NULL;
+    copy_text(program, room, name ? name + 1 : path ? path : "unknown");
+}
+
+static void read_process_settings(const struct settings *settings)
+{
+    struct process_settings *to = &config.process;
+    const struct setting_value *value = settings->value;
+
+    to->profiles = (uint32_t)value[SETTING_PROFILES].number;
+    to->cpu_hz = (uint32_t)value[SETTING_CPU_HZ].number;
+    to->memory_rate = value[SETTING_MEMORY_RATE].number;
+    to->mutex_fraction = value[SETTING_MUTEX_FRACTION].number;
+    to->block_rate_ns = value[SETTING_BLOCK_RATE].number;
+    copy_text(to->name, sizeof to->name, value[SETTING_NAME].text);
+    copy_text(to->labels, sizeof to->labels, value[SETTING_LABELS].text);
+    read_program(to->program, sizeof to->program);
+}
+
+/* The directory part of the library's path, made absolute. */
+static void read_library(const char *path, const char *directory)
+{
+    char full[2 * PATH_MAX];
+    const char *end = strrchr(path, '/');
+    size_t used = 0, length = end ? (size_t)(end - path) : 0;
+
+    if (*path != '/') {
+        used = strlen(directory);
+        memcpy(full, directory, used);
+        full[used++] = '/';
+    }
+    if (length >= PATH_MAX)
+        length = 0;
+    memcpy(full + used, path, length);
+    full[used + length] = 0;
+    config.library = keep("", full);
+}
+
+void config_read(char *const *environment, const char *library_path)
+{
+    struct settings settings;
+    char directory[PATH_MAX] = "", out[PATH_MAX];
+
+    settings_read(&settings, environment, NULL, NULL);
+    config.enabled = settings.value[SETTING_ENABLED].number;
+    if (!config.enabled)
+        return;
+    if (sys_call(SYS_getcwd, directory, sizeof directory) < 0 || *directory != '/')
+        strcpy(directory, "/"); /* removed, or outside of our root */
+    config.uid = (unsigned)sys_call(SYS_geteuid);
+    config.may_start = !*settings.value[SETTING_SOCKET].text;
+    settings_socket_name(&settings, config.uid, directory, config.socket);
+    config.secrets = config.may_start ? settings_secrets(&settings) : 0;
+    if (settings_out(&settings, directory, out, sizeof out))
+        *out = 0;
+    if (*settings.value[SETTING_UPLOADER].text)
+        config.uploader = keep("", settings.value[SETTING_UPLOADER].text);
+    if (*settings.value[SETTING_LOG].text)
+        config.log = keep("", settings.value[SETTING_LOG].text);
+    read_library(library_path, directory);
+    read_process_settings(&settings);
+    keep_environment(environment, out);
+    if (!settings.value[SETTING_FOLLOW].number)
+        follow_nobody((char **)environment, library_path);
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "alloc.h"
+
+#include "live.h"
+#include "sampler/process/process.h"
+#include "sampler/samples/record.h"
+#include "sampler/threads/slots.h"
+#include "sampler/base/weights.h"
+
+#include "sampler/base/poison.h"
+
+/* With memory profiles off, each thread looks again after so many bytes whether they were turned on. */
+static const uint64_t off_gap = UINT64_C(64) << 20;
+static const uint64_t unattached_gap = UINT64_C(1) << 20;
+
+/* segment NULL: of a child that has not joined yet, and joins with its first sample. */
+static uint64_t wanted_rate(const struct segment *segment)
+{
+    if (!segment)
+        return process_memory_rate();
+    if (!(atomic_load_explicit(&segment->control.profiles, memory_order_relaxed) & 1u << PROFILE_MEMORY))
+        return 0;
+    return atomic_load_explicit(&segment->control.memory_rate, memory_order_relaxed);
+}
+
+static void draw_gap(uint64_t rate)
+{
+    thread_local_state.alloc_rate = rate;
+    thread_local_state.alloc_gap = rate ? random_gap(rate) : off_gap;
+}
+
+static void record_alloc(struct segment *segment, uintptr_t block, size_t size, uint64_t rate)
+{
+    uint32_t slot = thread_local_state.slot;
+    struct stack_range ranges[STACK_RANGES] = {{slot_private[slot].stack_low, slot_private[slot].stack_high},
+                                               {0, 0}};
+    struct alloc_saved live = {.size = size, .objects = sampling_weight(size, rate)};
+    struct arch_regs regs = {{0}};
+    struct record record;
+
+    arch_capture(&regs);
+    if (!record_begin(&record, segment, slot, false))
+        return;
+    live.stack = record_stack(&record, WAIT_NONE, &regs, ranges);
+    if (live.stack) {
+        record_add(&record, live.stack, KIND_ALLOC, live.objects,
+                   (uint64_t)((double)live.objects / (1 << WEIGHT_SHIFT) * (double)size + 0.5));
+        live.generation = record.generation;
+        live.name = atomic_load_explicit(&record.thread->name, memory_order_relaxed);
+        live_insert(segment, block, &live);
+    }
+    segment_count(segment, COUNT_ALLOC_SAMPLES, 1);
+    record_end(&record, false);
+}
+
+/* noinline: the walk starts here, and leaves out the frames of this library. */
+__attribute__((noinline)) void alloc_sampled(void *block, size_t size)
+{
+    struct segment *segment;
+    uint64_t drawn_with;
+
+    if (!block)
+        return; /* nothing was allocated: the gap stays as it is */
+    segment = process_attached();
+    if (!thread_local_state.alloc_rate) {
+        /* The thread's first allocation, or the first after "off": there was no gap that could have been used
+         * up. */
+        draw_gap(wanted_rate(segment));
+        if (alloc_due(size) == false || !thread_local_state.alloc_rate) {
+            if (!segment && !thread_local_state.alloc_rate)
+                thread_local_state.alloc_gap = unattached_gap;
+            return;
+        }
+    }
+    if (!segment)
+        segment = process_segment();
+    if (!segment) {
+        draw_gap(0);
+        thread_local_state.alloc_gap = unattached_gap;
+        return;
+    }
+    drawn_with = thread_local_state.alloc_rate;
+    draw_gap(wanted_rate(segment));
+    if (!thread_local_state.slot)
+        thread_adopt_self(0);
+    if (!thread_local_state.slot)
+        return;
+    record_alloc(segment, (uintptr_t)block, size, drawn_with);
+    process_check_uploader(segment);
+}
+
+bool alloc_untrack(const void *block, struct alloc_saved *saved)
+{
+    struct segment *segment = process_attached();
+    return segment && live_remove(segment, (uintptr_t)block, saved);
+}
+
+void alloc_retrack(const void *block, const struct alloc_saved *saved)
+{
+    struct segment *segment = process_attached();
+    if (segment)
+        live_insert(segment, (uintptr_t)block, saved);
+}

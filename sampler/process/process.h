@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The state of this process: its segment, and whether it is still the process that made it.
+ *
+ * A child of fork() shares no segment with its parent: a page that the kernel wipes on fork tells them apart,
+ * whatever call made the child (fork, _Fork, raw clone, daemon, forkpty). A vfork child shares memory and is
+ * not told apart, on purpose.
+ */
+#ifndef CPROF_SAMPLER_PROCESS_H
+#define CPROF_SAMPLER_PROCESS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sampler/segment/layout.h"
+
+enum { ANY_UPLOADER = -1 };
+
+/* How the segment gets to the uploader; the preload layer provides it. */
+struct process_ops {
+    /* Hands the memfd to the session's uploader, starting one if need be; closes nothing. 0 or negative
+       errno. Called outside and inside signal handlers: raw system calls only. */
+    int (*hand_over)(int memfd, const struct segment *segment);
+    /* false: nobody answers at the session's name, or another uploader than the one named in the segment's
+       control.uploader_pid (ANY_UPLOADER: whoever it is), which has been silent for so long. Same rules. */
+    bool (*uploader_alive)(int uploader_pid, uint64_t silent_ns);
+    /* After control.wrong_session: hand_over() is to try another session. false: there is none. Same rules.
+     */
+    bool (*next_session)(void);
+};
+
+/* The settings every segment starts with. Copied from at each join; immutable after process_start(). */
+struct process_settings {
+    uint32_t profiles;
+    uint32_t cpu_hz;
+    uint64_t memory_rate;
+    uint64_t mutex_fraction;
+    uint64_t block_rate_ns;
+    char program[sizeof(((struct seg_header *)0)->program)];
+    char name[sizeof(((struct seg_header *)0)->name)];
+    char labels[sizeof(((struct seg_header *)0)->labels)];
+};
+
+/* Once, from the library's constructor or the first hook that runs before it. Makes the wiped page; joins
+   nothing yet. Negative errno: nothing is recorded in this process. */
+int process_start(const struct process_settings *settings, const struct process_ops *ops);
+
+/* Joins now, so that the program's own start-up is seen by an uploader. Returns 0, or negative errno (tried
+   again later, at most every 10 s, by the sampling paths). Not needed in a forked child: the first sample
+   does it. */
+int process_join(void);
+
+/* Alone on a page that the kernel zeroes in a forked child. */
+struct fork_mark {
+    _Atomic uint32_t state; /* enum fork_state */
+};
+enum fork_state { FORKED = 0, STARTED = 1 };
+extern struct fork_mark *process_mark __attribute__((visibility("hidden")));
+
+/* Use process_attached(), but for the fast path of wait.h. */
+struct segment;
+extern _Atomic(struct segment *) process_current __attribute__((visibility("hidden")));
+
+/* true: this is a child that has not noticed yet; the segment and the slots are its parent's. */
+static inline bool process_is_fresh_child(void)
+{
+    return __builtin_expect(atomic_load_explicit(&process_mark->state, memory_order_relaxed) == FORKED, 0);
+}
+
+/* The segment to write to, joined at need; NULL when there is none (not started, join failed, in a child's
+   first moments). Signal-safe. */
+struct segment *process_segment(void);
+
+/* The same, but joins nothing: NULL where a segment would have to be made first. Signal-safe. */
+struct segment *process_attached(void);
+
+/* What is to be recorded, as bits of enum profile_type: two loads. Before the join, and in a child that has
+   no segment of its own yet, what the settings say; 0 before process_start(). */
+extern const _Atomic uint32_t *_Atomic process_profiles __attribute__((visibility("hidden")));
+static inline uint32_t process_wanted(void)
+{
+    return atomic_load_explicit(atomic_load_explicit(&process_profiles, memory_order_relaxed),
+                                memory_order_relaxed);
+}
+
+/* From a sample: where the uploader has been silent for 2 s and is found dead, hands a copy of the segment to
+   another one. Signal-safe. */
+void process_check_uploader(struct segment *segment);
+
+/* What the settings say for a process that has no segment; 0: allocations are not sampled, or not yet. */
+uint64_t process_memory_rate(void);
+
+/* When this process was forked from a profiled one, as far as it has noticed; 0: it was not. */
+uint64_t process_forked_ticks(void);
+
+/* true in a child of vfork(): the memory is its parent's, and nothing of ours in it must be changed. */
+bool process_is_vforked(void);
+
+/* After the real fork() in the child (pthread_atfork or the fork hook): forgets the parent's segment and
+   threads, gives the calling thread a slot-less start and a CPU timer. Cheap: the join is left to the first
+   sample. */
+void process_fork_child(void);
+
+/* Gives the calling thread a CPU timer where there is no segment yet: it joins with its first sample. */
+void process_start_unattached(void);
+
+/* At exit, after the program's own exit handlers: looks for the uploader as above, and marks the end; where
+   the process is pid 1 of its namespace, waits up to 10 s for the uploader's last push. */
+void process_exit(int status);
+
+void process_count(enum counter counter, uint64_t n);
+
+/* The program has all that it maps from now on locked: segments are not to be. */
+void process_keep_unlocked(void);
+
+/* true: some of it is the segment, or stands where the parent's was. */
+bool process_is_segment(uintptr_t start, uintptr_t end);
+
+/* A library was unloaded: its addresses may be another's from now on. */
+void process_note_unload(void);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "event.h"
+
+#include "sampler/process/process.h"
+#include "record.h"
+#include "sampler/threads/slots.h"
+#include "sampler/threads/threads.h"
+#include "sampler/base/weights.h"
+
+#include "sampler/base/poison.h"
+
+uint64_t event_random(void)
+{
+    uint64_t x = thread_local_state.random;
+    if (__builtin_expect(!x, 0))
+        x = random_bits() | 1;
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    thread_local_state.random = x;
+    return x;
+}
+
+/* Inlined in functions that hooks are not: the walk leaves out the frames of this library by itself. */
+__attribute__((always_inline)) static inline uint32_t enter_stack(struct record *record, uint32_t slot,
+                                                                  enum wait_kind leaf)
+{
+    struct stack_range ranges[STACK_RANGES] = {{slot_private[slot].stack_low, slot_private[slot].stack_high},
+                                               {0, 0}};
+    struct arch_regs regs = {{0}};
+
+    arch_capture(&regs);
+    return record_stack(record, leaf, &regs, ranges);
+}
+
+/* The calling thread's slot, made at need. 0: none, and nothing is to be recorded. */
+static uint32_t own_slot(void)
+{
+    if (thread_local_state.ended)
+        return 0;
+    if (!thread_local_state.slot)
+        thread_adopt_self(0);
+    return thread_local_state.slot;
+}
+
+__attribute__((noinline)) uint64_t event_record(enum sample_kind kind, enum wait_kind function,
+                                                uint64_t events, uint64_t ns)
+{
+    struct segment *segment = process_segment();
+    uint32_t slot = segment ? own_slot() : 0, stack, sample = 0;
+    struct record record;
+
+    if (!slot || !record_begin(&record, segment, slot, false))
+        return 0;
+    stack = enter_stack(&record, slot, function);
+    if (stack)
+        sample = record_add(&record, stack, kind, events, ns);
+    segment_count(segment, kind == KIND_MUTEX ? COUNT_MUTEX_SAMPLES : COUNT_BLOCK_SAMPLES, events != 0);
+    record_end(&record, false);
+    process_check_uploader(segment);
+    return sample ? (uint64_t)sample << 32 | record.generation : 0;
+}
+
+void event_add(uint64_t event, uint64_t events, uint64_t ns)
+{
+    struct segment *segment = process_segment();
+    uint32_t slot = segment && event ? own_slot() : 0;
+    struct record record;
+
+    if (!slot || !record_begin(&record, segment, slot, false))
+        return;
+    if (record.generation == (uint32_t)event)
+        record_add_to(&record, (uint32_t)(event >> 32), events, ns);
+    record_end(&record, false);
+}
+
+__attribute__((noinline)) uint32_t event_stack(struct segment *segment, uint32_t *generation)
+{
+    uint32_t slot = thread_local_state.slot, stack;
+    struct record record;
+
+    if (!slot || !record_begin(&record, segment, slot, false))
+        return 0;
+    stack = enter_stack(&record, slot, WAIT_NONE);
+    *generation = record.generation;
+    record_end(&record, false);
+    return stack;
+}

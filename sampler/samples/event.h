@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Recording what took time on the calling thread: the stack of the hook's caller, a weight, nanoseconds. */
+#ifndef CPROF_SAMPLER_EVENT_H
+#define CPROF_SAMPLER_EVENT_H
+
+#include <stdint.h>
+
+#include "sampler/segment/layout.h"
+
+/* Walks the stack and adds. function: the leaf; events: how many this one stands for, times 2^WEIGHT_SHIFT;
+   ns: of all of them; both 0: event_add() may follow. A thread without a slot gets one, a forked child its
+   segment. Returns what event_add() finds it by; 0: nothing. Signal-safe, errno untouched. */
+uint64_t event_record(enum sample_kind kind, enum wait_kind function, uint64_t events, uint64_t ns);
+
+/* Adds to what event_record() of any thread recorded, as long as its bank is in use. */
+void event_add(uint64_t event, uint64_t events, uint64_t ns);
+
+/* The calling thread's stack in the bank of *generation, without a sample of it; 0: none. */
+uint32_t event_stack(struct segment *segment, uint32_t *generation);
+
+/* 64 random bits from the calling thread's own stream: no other processor's cache line is touched. */
+uint64_t event_random(void);
+
+#endif

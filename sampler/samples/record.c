@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "record.h"
+
+#include <string.h>
+
+#include "sampler/base/clock.h"
+#include "sampler/threads/threads.h"
+
+#include "sampler/base/poison.h"
+
+enum { LEAST_ROOM = 4096, BUFFERS = 64, PROBES = 128 };
+
+/*
+ * Stacks are walked into one of these, not onto the stack: signal handlers run on alternate stacks of 2 KiB.
+ * A sample holds one for 2 us; one that is held for much longer was left behind by a longjmp out of a signal
+ * handler that had interrupted a sample, and is taken over.
+ */
+struct buffer {
+    uint64_t frames[LAYOUT_FRAMES];
+    struct unwind_room room;
+};
+_Static_assert(sizeof(struct buffer[BUFFERS]) <= LAYOUT_WALKS, "the segment has room for all");
+static _Atomic uint64_t buffer_taken[BUFFERS];              /* ticks when it was taken, 0: free */
+static const int64_t buffer_stale_ticks = INT64_C(1) << 36; /* 10 s or more on every machine */
+
+void segment_count(struct segment *segment, enum counter counter, uint64_t n)
+{
+    if (segment)
+        atomic_fetch_add_explicit(&segment->counter[counter], n, memory_order_relaxed);
+}
+
+static struct buffer *buffer_of(const struct record *record)
+{
+    return (struct buffer *)record->segment->walks + record->buffer;
+}
+
+/* The index of a free buffer, or BUFFERS. */
+static unsigned take_buffer(uint64_t now)
+{
+    for (unsigned i = 0; i < BUFFERS; i++) {
+        uint64_t taken = atomic_load_explicit(&buffer_taken[i], memory_order_relaxed);
+        /* Signed: whoever took it may have read its counter later than we read ours. */
+        if (taken && (int64_t)(now - taken) < buffer_stale_ticks)
+            continue;
+        if (atomic_compare_exchange_strong_explicit(&buffer_taken[i], &taken, now | 1, memory_order_acquire,
+                                                    memory_order_relaxed))
+            return i;
+    }
+    return BUFFERS;
+}
+
+bool record_begin(struct record *record, struct segment *segment, uint32_t slot, bool in_handler)
+{
+    struct seg_thread *thread = &segment->thread[slot];
+    uint32_t active, again;
+
+    if (!in_handler && thread_alternate_left() - 1 < LEAST_ROOM - 1) {
+        segment_count(segment, COUNT_LOST_ROOM, 1);
+        return false;
+    }
+    record->start_ticks = clock_ticks();
+    record->buffer = take_buffer(record->start_ticks);
+    if (record->buffer == BUFFERS) {
+        segment_count(segment, COUNT_LOST_BUFFER, 1);
+        return false;
+    }
+    record->segment = segment;
+    record->frames = buffer_of(record)->frames;
+    record->thread = thread;
+    record->outer = in_handler ? atomic_load_explicit(&thread->bank_in_use, memory_order_relaxed) : 0;
+
+    /* Dekker with the uploader's rotation: it stores active_bank, then reads bank_in_use; we store
+       bank_in_use, then read active_bank again. One of us sees the other. The sample that this one
+       interrupted goes on to write to its own bank. */
+    active = atomic_load_explicit(&segment->control.active_bank, memory_order_acquire) & 1;
+    for (int tries = 0; tries < 3; tries++) {
+        atomic_store_explicit(&thread->bank_in_use, record->outer | 1u << active, memory_order_seq_cst);
+        again = atomic_load_explicit(&segment->control.active_bank, memory_order_seq_cst) & 1;
+        if (again == active) {
+            record->bank = &segment->bank[active];
+            record->generation = atomic_load_explicit(&record->bank->generation, memory_order_acquire);
+            return true;
+        }
+        active = again;
+    }
+    segment_count(segment, COUNT_LOST_ROTATION, 1);
+    record_end(record, in_handler);
+    return false;
+}
+
+void record_end(struct record *record, bool in_handler)
+{
+    uint64_t now = clock_ticks();
+
+    atomic_store_explicit(&record->thread->bank_in_use, in_handler ? record->outer : 0, memory_order_release);
+    atomic_store_explicit(&buffer_taken[record->buffer], 0, memory_order_release);
+    if (now > record->start_ticks)
+        segment_count(record->segment, COUNT_OWN_TICKS, now - record->start_ticks);
+}
+
+static uint64_t hash_word(uint64_t hash, uint64_t word)
+{
+    hash = (hash ^ word) * UINT64_C(0x9fb21c651e98df25);
+    return hash ^ (hash >> 32);
+}
+
+static uint64_t hash_stack(const struct unwound *walk, uint32_t epoch, const uint64_t *pc)
+{
+    uint64_t hash = hash_word((uint64_t)walk->frames << 32 | epoch, walk->flags);
+    for (uint32_t i = 0; i < walk->frames; i++)
+        hash = hash_word(hash, pc[i]);
+    return hash;
+}
+
+/*
+ * The bucket to look at as the i-th one: the first few in one page of the table, the next in four more, the
+ * rest anywhere. A program with some hundred stacks so meets five pages for the first time and not 64.
+ */
+static uint32_t probe(uint64_t hash, uint32_t i)
+{
+    enum { NEAR = 1024, FAR = 4096 };
+    if (i < 4)
+        return (uint32_t)(hash + i) % NEAR;
+    if (i < 8)
+        return NEAR + (uint32_t)((hash >> 10) + i) % FAR;
+    return NEAR + FAR + (uint32_t)((hash >> 16) + i) % (LAYOUT_STACK_BUCKETS - NEAR - FAR);
+}
+_Static_assert((int)LAYOUT_STACK_BUCKETS == (int)LAYOUT_SAMPLE_BUCKETS, "probe() is for both");
+
+static struct seg_stack *stack_at(struct seg_bank *bank, uint32_t offset)
+{
+    return (struct seg_stack *)&bank->stack_word[offset];
+}
+
+/* Claims and writes a stack record that no bucket points to yet. Its offset, or 0 when the bank is full. */
+static uint32_t write_stack(struct seg_bank *bank, const struct unwound *walk, uint32_t epoch, uint64_t hash,
+                            const uint64_t *pc)
+{
+    enum { HEAD = sizeof(struct seg_stack) / 8, RESERVED = 8 };
+    uint32_t words = HEAD + walk->frames;
+    uint32_t used = atomic_load_explicit(&bank->stack_words, memory_order_relaxed);
+    struct seg_stack *stack;
+
+    do {
+        if (used + words + RESERVED > LAYOUT_STACK_WORDS)
+            return 0;
+    } while (!atomic_compare_exchange_weak_explicit(&bank->stack_words, &used, used + words,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    stack = stack_at(bank, used + RESERVED);
+    stack->hash = hash;
+    stack->frames = walk->frames;
+    stack->flags = walk->flags;
+    stack->epoch = epoch;
+    stack->exact = walk->exact;
+    memcpy(stack->pc, pc, walk->frames * sizeof *pc);
+    return used + RESERVED;
+}
+
+static bool same_stack(const struct seg_stack *stack, const struct unwound *walk, uint64_t hash,
+                       const uint64_t *pc)
+{
+    return stack->hash == hash && stack->frames == walk->frames &&
+           !memcmp(stack->pc, pc, walk->frames * sizeof *pc);
+}
+
+static uint32_t insert_stack(struct seg_bank *bank, const struct unwound *walk, uint32_t epoch,
+                             const uint64_t *pc)
+{
+    uint64_t hash = hash_stack(walk, epoch, pc);
+    uint32_t mine = 0;
+
+    for (uint32_t i = 0; i < PROBES; i++) {
+        _Atomic uint32_t *bucket = &bank->stack_bucket[probe(hash, i)];
+        uint32_t offset = atomic_load_explicit(bucket, memory_order_acquire);
+        if (!offset) {
+            if (!mine)
+                mine = write_stack(bank, walk, epoch, hash, pc);
+            /* Release: who finds the offset finds the record complete. A loser leaves its record unused. */
+            if (!mine || atomic_compare_exchange_strong_explicit(bucket, &offset, mine, memory_order_release,
+                                                                 memory_order_acquire))
+                return mine;
+        }
+        if (same_stack(stack_at(bank, offset), walk, hash, pc))
+            return offset;
+    }
+    return 0;
+}
+
+/* Stacks of a thread have most of their frames in common with the one before. Where that was is a guess: its
+   bank may have been emptied since, which costs nothing but the use. */
+static uint32_t last_stack[LAYOUT_THREADS];
+
+static void prefetch_rows(const struct record *record, uint32_t slot)
+{
+    enum { MOST = 64 };
+    const struct seg_stack *stack = stack_at(record->bank, last_stack[slot]);
+    uint32_t frames = last_stack[slot] ? stack->frames : 0;
+    /* What stands there now may be longer, and the bank's end is the segment's. */
+    if (frames <= LAYOUT_FRAMES && last_stack[slot] < LAYOUT_STACK_WORDS - sizeof *stack / 8 - MOST)
+        unwind_prefetch(stack->pc, frames < MOST ? frames : MOST);
+}
+
+static struct unwound walk_below(const struct record *record, enum wait_kind leaf,
+                                 const struct arch_regs *regs, const struct stack_range *ranges)
+{
+    unsigned first = leaf != WAIT_NONE;
+    struct unwound walk = unwind_stack(record->segment, regs, ranges, &buffer_of(record)->room,
+                                       record->frames + first, LAYOUT_FRAMES - first);
+
+    if (!walk.frames) {
+        record->frames[first] = regs->r[ARCH_PC];
+        walk = (struct unwound){.frames = 1, .flags = STACK_TRUNCATED, .exact = 1};
+    }
+    if (!first)
+        return walk;
+    record->frames[0] = leaf;
+    walk.frames++;
+    walk.exact = walk.exact << 1 | 1;
+    return walk;
+}
+
+uint32_t record_stack(struct record *record, enum wait_kind leaf, const struct arch_regs *regs,
+                      const struct stack_range *ranges)
+{
+    struct segment *segment = record->segment;
+    uint32_t slot = (uint32_t)(record->thread - segment->thread);
+    prefetch_rows(record, slot);
+    struct unwound walk = walk_below(record, leaf, regs, ranges);
+    uint32_t epoch = atomic_load_explicit(&segment->header.epoch, memory_order_acquire), stack;
+
+    if (walk.flags & STACK_TRUNCATED)
+        segment_count(segment, COUNT_STACKS_TRUNCATED, 1);
+    if (walk.flags & STACK_DEEP)
+        segment_count(segment, COUNT_STACKS_DEEP, 1);
+    stack = insert_stack(record->bank, &walk, epoch, record->frames);
+    last_stack[slot] = stack;
+    if (!stack)
+        segment_count(segment, COUNT_LOST_STACK_TABLE, 1);
+    return stack;
+}
+
+static struct seg_sample *find_sample(struct seg_bank *bank, uint64_t key)
+{
+    uint64_t hash = hash_word(key, key >> 32);
+    uint32_t mine = 0;
+
+    for (uint32_t i = 0; i < PROBES; i++) {
+        _Atomic uint32_t *bucket = &bank->sample_bucket[probe(hash, i)];
+        uint32_t index = atomic_load_explicit(bucket, memory_order_acquire);
+        if (!index) {
+            if (!mine) {
+                if (atomic_load_explicit(&bank->samples, memory_order_relaxed) >= LAYOUT_SAMPLES)
+                    return NULL;
+                mine = 1 + atomic_fetch_add_explicit(&bank->samples, 1, memory_order_relaxed);
+                if (mine > LAYOUT_SAMPLES)
+                    return NULL;
+                atomic_store_explicit(&bank->sample[mine - 1].key, key, memory_order_release);
+            }
+            if (atomic_compare_exchange_strong_explicit(bucket, &index, mine, memory_order_release,
+                                                        memory_order_acquire))
+                return &bank->sample[mine - 1];
+        }
+        if (atomic_load_explicit(&bank->sample[index - 1].key, memory_order_relaxed) == key)
+            return &bank->sample[index - 1];
+    }
+    return NULL;
+}
+
+void record_add_to(struct record *record, uint32_t sample, uint64_t a, uint64_t b)
+{
+    struct seg_sample *at = &record->bank->sample[sample - 1];
+    atomic_fetch_add_explicit(&at->value[1], a, memory_order_relaxed);
+    atomic_fetch_add_explicit(&at->value[2], b, memory_order_relaxed);
+}
+
+uint32_t record_add(struct record *record, uint32_t stack, enum sample_kind kind, uint64_t a, uint64_t b)
+{
+    uint32_t name = atomic_load_explicit(&record->thread->name, memory_order_relaxed), number;
+    struct seg_sample *sample = find_sample(record->bank, sample_key(stack, name, kind));
+
+    if (!sample) {
+        segment_count(record->segment, COUNT_LOST_SAMPLE_TABLE, 1);
+        return 0;
+    }
+    number = 1 + (uint32_t)(sample - record->bank->sample);
+    if (!a && !b)
+        return number;
+    atomic_fetch_add_explicit(&sample->value[0], 1, memory_order_relaxed);
+    record_add_to(record, number, a, b);
+    return number;
+}

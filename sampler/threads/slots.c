@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "slots.h"
+
+#include <string.h>
+
+#include "sampler/samples/record.h"
+
+#include "sampler/base/poison.h"
+
+enum { CLAIMS = 64 }; /* of slots that turn out to be taken */
+
+struct slot_private slot_private[LAYOUT_THREADS];
+static uint32_t life = 1;
+
+/*
+ * A stack of free slots in the segment. The tag in the upper half changes with each push, so that a pop whose
+ * head was popped and pushed again meanwhile fails and reads next_free anew.
+ */
+static uint32_t pop_free(struct segment *segment)
+{
+    uint64_t head = atomic_load_explicit(&segment->header.free_slots, memory_order_acquire);
+    for (;;) {
+        uint32_t slot = (uint32_t)head % LAYOUT_THREADS, next;
+        if (!slot)
+            return 0;
+        next = atomic_load_explicit(&segment->thread[slot].next_free, memory_order_relaxed);
+        if (atomic_compare_exchange_weak_explicit(&segment->header.free_slots, &head,
+                                                  (head & ~UINT64_C(0xffffffff)) | next, memory_order_acquire,
+                                                  memory_order_acquire))
+            return slot;
+    }
+}
+
+static uint32_t take_new(struct segment *segment)
+{
+    uint32_t slot = atomic_load_explicit(&segment->header.used_slots, memory_order_relaxed);
+    do {
+        if (slot >= LAYOUT_THREADS) {
+            segment_count(segment, COUNT_LOST_THREAD_SLOT, 1);
+            return 0;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&segment->header.used_slots, &slot, slot + 1,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return slot;
+}
+
+static void settle_wait(struct seg_thread *thread)
+{
+    uint32_t sequence = atomic_load_explicit(&thread->wait_sequence, memory_order_relaxed);
+    thread->created_stack = thread->created_generation = 0;
+    if (sequence & 1)
+        atomic_store_explicit(&thread->wait_sequence, sequence + 1, memory_order_release);
+}
+
+/*
+ * Two threads with one slot would run each other's start routine, so the segment's word is not enough. A
+ * segment that was resumed is a copy of a moment before: its free slots may have been taken meanwhile.
+ */
+static bool claim(uint32_t slot)
+{
+    uint32_t before = atomic_load_explicit(&slot_private[slot].taken, memory_order_relaxed);
+    return before != life &&
+           atomic_compare_exchange_strong_explicit(&slot_private[slot].taken, &before, life,
+                                                   memory_order_acquire, memory_order_relaxed);
+}
+
+uint32_t slot_take(struct segment *segment)
+{
+    for (int tries = 0; tries < CLAIMS; tries++) {
+        uint32_t slot = pop_free(segment);
+        if (!slot)
+            slot = take_new(segment);
+        if (!slot)
+            return 0;
+        if (!claim(slot))
+            continue;
+        /* What stands there may be of the parent process, whose slots these were before a fork. */
+        slot_private[slot].timer = SLOT_TIMER_NOT_YET;
+        slot_private[slot].tid = 0;
+        slot_private[slot].first_ns = 0;
+        slot_private[slot].waited = 0;
+        slot_private[slot].is_fresh = true;
+        settle_wait(&segment->thread[slot]); /* its last owner may have ended in a wait */
+        return slot;
+    }
+    segment_count(segment, COUNT_LOST_THREAD_SLOT, 1);
+    return 0;
+}
+
+void slot_give_back(struct segment *segment, uint32_t slot)
+{
+    struct seg_thread *thread = &segment->thread[slot];
+    uint64_t head = atomic_load_explicit(&segment->header.free_slots, memory_order_relaxed), mine;
+
+    if (atomic_exchange_explicit(&slot_private[slot].taken, 0, memory_order_release) != life)
+        return;
+    atomic_store_explicit(&thread->bank_in_use, 0, memory_order_relaxed);
+    atomic_store_explicit(&thread->tid, 0, memory_order_release);
+    do {
+        atomic_store_explicit(&thread->next_free, (uint32_t)head % LAYOUT_THREADS, memory_order_relaxed);
+        mine = ((head >> 32) + 1) << 32 | slot;
+    } while (!atomic_compare_exchange_weak_explicit(&segment->header.free_slots, &head, mine,
+                                                    memory_order_release, memory_order_relaxed));
+}
+
+void slots_forget(void)
+{
+    life++;
+}
+
+uint32_t name_index(struct segment *segment, const char text[16])
+{
+    uint64_t words[2];
+    uint64_t hash;
+
+    memcpy(words, text, sizeof words);
+    hash = (words[0] ^ words[1] * UINT64_C(0x9fb21c651e98df25)) * UINT64_C(0x9e3779b97f4a7c15) >> 48;
+    for (uint32_t i = 0; i < LAYOUT_NAMES; i++) {
+        uint32_t index = (uint32_t)(hash + i) % LAYOUT_NAMES;
+        struct seg_name *name = &segment->name[index];
+        uint32_t state = atomic_load_explicit(&name->state, memory_order_acquire);
+        if (!index)
+            continue;
+        if (!state && atomic_compare_exchange_strong_explicit(&name->state, &state, 1, memory_order_acquire,
+                                                              memory_order_acquire)) {
+            memcpy(name->text, text, sizeof name->text);
+            atomic_store_explicit(&name->state, 2, memory_order_release);
+            return index;
+        }
+        /* One that is being written (state 1) is passed over: at worst a name stands in the table twice. */
+        if (state == 2 && !memcmp(name->text, text, sizeof name->text))
+            return index;
+    }
+    segment_count(segment, COUNT_LOST_NAME, 1);
+    return 0;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bytes of a module: tables, headers and code, which dlclose() or a truncation of the file may take away at
+ * any time. They are read by net_read(), in blocks that are kept for all threads as long as the module stays
+ * where it is. Without that call, modules that the program was started with are read where they are: nobody
+ * unloads them. Others then cannot be read.
+ *
+ * Signal-safe, thread-safe, lock-free: a reader copies what it needs out of a block and looks whether the
+ * block is still the same one.
+ */
+#ifndef CPROF_SAMPLER_PEEK_H
+#define CPROF_SAMPLER_PEEK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sampler/segment/layout.h"
+#include "modules.h"
+
+enum { PEEK_WINDOW = 256 };
+
+/* What one walk reads of one module. */
+struct peek {
+    struct module module;
+    uintptr_t start; /* bytes[] are from here on */
+    unsigned size;
+    bool failed; /* something inside of the module could not be read */
+    bool widely; /* a table is searched that many others will be looked for in: whole pages are kept */
+    uint8_t bytes[PEEK_WINDOW];
+};
+
+static inline void peek_begin(struct peek *peek, const struct module *module)
+{
+    peek->module = *module;
+    peek->size = 0;
+    peek->failed = peek->widely = false;
+}
+
+/* From here on blocks are kept in this segment; NULL: nowhere. */
+void peek_keep(struct segment *segment);
+
+const uint8_t *peek_load(struct peek *peek, uintptr_t address, size_t size);
+
+/* size bytes (PEEK_WINDOW at most) at address, good until the next peek_at(). NULL: not in the module, or
+   cannot be read. */
+static inline const uint8_t *peek_at(struct peek *peek, uintptr_t address, size_t size)
+{
+    uintptr_t from = address - peek->start;
+    if (__builtin_expect(from < peek->size && size <= peek->size - from, 1))
+        return peek->bytes + from;
+    return peek_load(peek, address, size);
+}
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Stack walks inside the target: a small evaluator of .eh_frame call frame information with a lock-free cache
+ * from address to unwind row, frame pointers where there is no such information.
+ *
+ * Signal-safe, thread-safe, allocates nothing, takes no lock, and uses under 2 KiB of stack. System calls are
+ * those of net.h: for what is not in the cache, and for stacks that it does not know.
+ *
+ * A walk never faults, whatever other threads map and unmap. What it reads, and why that is safe:
+ *     the stack that the thread runs on, from its stack pointer on, where tables lead: the thread returns
+ * there any other stack, and what a guess leads to: by net.h tables, headers and code of modules, names that
+ * the loader has: by peek.h and net.h
+ */
+#ifndef CPROF_SAMPLER_UNWIND_H
+#define CPROF_SAMPLER_UNWIND_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "sampler/base/arch.h"
+#include "peek.h"
+
+struct segment;
+
+/* [low, high): the thread's stack and its alternate one. The one that the walk starts in is mapped from the
+   stack pointer on, since the thread runs on it. low 0 and high 0: unused. */
+struct stack_range {
+    uintptr_t low, high;
+};
+enum { STACK_RANGES = 2 };
+
+/* Room for a walk, since the stacks of signal handlers are small. Nothing is expected in it. */
+struct unwind_room {
+    struct peek peek;
+    union {
+        uint64_t stack[2 * MODULE_ROOM / 8];
+        char path[MODULE_ROOM];
+    };
+};
+
+struct unwound {
+    uint32_t frames; /* written to pc[] */
+    uint32_t flags;  /* enum stack_flag of layout.h */
+    uint64_t exact;  /* bit i: pc[i] is an exact address, not a return address (i < 64) */
+};
+
+/*
+ * Walks from regs outwards, leaf first, at most max frames. Frames of this library itself (hooks, samplers,
+ * the start of threads) are left out, so that a stack is the one that the program would have without it;
+ * where nothing else is on the stack, frames is 0. Modules that are met for the first time are recorded in
+ * segment (may be NULL: not recorded).
+ */
+struct unwound unwind_stack(struct segment *segment, const struct arch_regs *regs,
+                            const struct stack_range ranges[STACK_RANGES], struct unwind_room *room,
+                            uint64_t *pc, unsigned max);
+
+/* Around each dlclose(): what is known of modules that may go is forgotten. */
+void unwind_unload_begin(void);
+void unwind_unload_end(void);
+
+/* In a child of fork(). */
+void unwind_forget(void);
+
+/* Once, before the first walk, outside signal handlers: looks up what needs the loader (_dl_find_object by
+   dlsym, own address range). */
+void unwind_start(void);
+
+/* Asks for the cached rows of these addresses at once, before a walk that is likely to need them: a walk
+   itself meets them one behind the other, each a miss of the cache where the program is busy. */
+void unwind_prefetch(const uint64_t *pc, unsigned frames);
+
+#endif
