@@ -6,6 +6,7 @@
 #include <sys/signalfd.h>
 
 #include "preload/signals/sigprof.h"
+#include "sampler/base/net.h"
 #include "sampler/base/clock.h"
 #include "sampler/threads/threads.h"
 #include "sampler/waits/wait.h"
@@ -128,21 +129,24 @@ int sigaltstack(const stack_t *stack, stack_t *old)
 {
     int result;
 
-    if (stack)
-        sigprof_note_alternate(stack);
+    if (!stack || !net_can_read(stack, sizeof *stack))
+        return real.sigaltstack(stack, old);
+    sigprof_note_alternate(stack);
     result = real.sigaltstack(stack, old);
-    if (stack && !result)
+    if (!result)
         thread_set_alternate(stack->ss_sp, stack->ss_flags & SS_DISABLE ? 0 : stack->ss_size);
     return result;
 }
 
 /* ---- masks */
 
-/* What the kernel writes of a set, and no more. */
-static void give_mask(sigset_t *to, const sigset_t *from)
+/* Of a set the kernel reads and writes this much. To a wrong address it refuses to. */
+static void correct_mask(int how, const sigset_t *set, sigset_t *old)
 {
-    if (to)
-        to->__val[0] = from->__val[0];
+    sigset_t before = {{old->__val[0]}};
+    sigprof_mend_mask(how, set, &before);
+    sigprof_show(&before);
+    old->__val[0] = before.__val[0];
 }
 
 int sigprocmask(int how, const sigset_t *set, sigset_t *old)
@@ -155,13 +159,12 @@ int sigprocmask(int how, const sigset_t *set, sigset_t *old)
         sigprof_hide_mask(how, &copy);
         set = &copy;
     }
-    result = real.sigprocmask(how, set, &before);
-    if (result)
-        return result;
-    sigprof_mend_mask(how, set, &before);
-    sigprof_show(&before);
-    give_mask(old, &before);
-    return 0;
+    if (!old)
+        old = &before;
+    result = real.sigprocmask(how, set, old);
+    if (!result)
+        correct_mask(how, set, old);
+    return result;
 }
 
 int pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
@@ -174,13 +177,12 @@ int pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
         sigprof_hide_mask(how, &copy);
         set = &copy;
     }
-    error = real.pthread_sigmask(how, set, &before);
-    if (error)
-        return error;
-    sigprof_mend_mask(how, set, &before);
-    sigprof_show(&before);
-    give_mask(old, &before);
-    return 0;
+    if (!old)
+        old = &before;
+    error = real.pthread_sigmask(how, set, old);
+    if (!error)
+        correct_mask(how, set, old);
+    return error;
 }
 
 /* BSD's masks are an int: its bits are the first word's lower half of a set. */

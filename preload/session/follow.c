@@ -2,7 +2,6 @@
 #include "follow.h"
 
 #include <elf.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <link.h>
 #include <stdbool.h>
@@ -10,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sampler/base/net.h"
 #include "sampler/base/seccomp.h"
 #include "sampler/base/sys.h"
 #include "preload/real/real.h"
@@ -84,13 +84,12 @@ struct readable {
     uintptr_t page;
 };
 
-/* rt_sigprocmask() reads a set before it refuses to do with it what no constant stands for. */
 static bool can_read(struct readable *readable, const void *address)
 {
-    uintptr_t page = (uintptr_t)address / LAYOUT_PAGE * LAYOUT_PAGE;
-    if (page == readable->page || !page)
-        return page; /* the call takes 0 for no set at all */
-    if (sys_call(SYS_rt_sigprocmask, -1, page, 0, sizeof(uint64_t)) == -EFAULT)
+    uintptr_t page = (uintptr_t)address / LAYOUT_PAGE;
+    if (page == readable->page)
+        return page;
+    if (!net_can_read(address, 1))
         return false;
     readable->page = page;
     return true;
@@ -359,7 +358,8 @@ char **follow_strip(void *room, char *const *environment)
 {
     const char *variable;
     size_t kept = 0, entries;
-    read_environment(environment, &variable, &entries);
+    if (!read_environment(environment, &variable, &entries) || !variable)
+        return memset(room, 0, sizeof(char *)); /* another thread changes it */
     char **copy = room, *text = (char *)(copy + entries + 1);
 
     memcpy(text, preload, PRELOAD);

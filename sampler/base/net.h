@@ -23,6 +23,10 @@ static inline bool net_read(void *to, uintptr_t from, size_t size)
     return net_copy(to, from, size) == size;
 }
 
+/* The program handed over size bytes (a page at most) there, which may be nowhere: the kernel is to say so.
+ */
+bool net_can_read(const void *from, size_t size);
+
 /* The page that an address is in has its contents in memory. A page of a userfaultfd or of a file that has
    not, and a read of it would wait for whoever provides it. */
 bool net_is_resident(uintptr_t address);

@@ -38,7 +38,7 @@ static const struct call_row rows[] = {
     {CALL_rt_sigprocmask, SYS_rt_sigprocmask, K0 | K3, {SIG_BLOCK, 0, 0, KERNEL_SIGSET}},
     {CALL_rt_sigprocmask, SYS_rt_sigprocmask, K0 | K3, {SIG_UNBLOCK, 0, 0, KERNEL_SIGSET}},
     {CALL_rt_sigprocmask, SYS_rt_sigprocmask, K0 | K3, {SIG_SETMASK, 0, 0, KERNEL_SIGSET}},
-    {CALL_rt_sigprocmask, SYS_rt_sigprocmask, K0 | K3, {-1, 0, 0, KERNEL_SIGSET}}, /* follow.c */
+    {CALL_rt_sigprocmask, SYS_rt_sigprocmask, K0 | K3, {-1, 0, 0, KERNEL_SIGSET}}, /* net.c */
     {CALL_rt_sigaction, SYS_rt_sigaction, K3, {0, 0, 0, KERNEL_SIGSET}},
     {CALL_rt_sigtimedwait, SYS_rt_sigtimedwait, K3, {0, 0, 0, KERNEL_SIGSET}},
     {CALL_rt_sigqueueinfo, SYS_rt_sigqueueinfo, K1, {0, SIGPROF}},
