@@ -2,11 +2,13 @@
 // build: sampler/unwind/unwind.c sampler/unwind/cfi*.c sampler/unwind/modules.c
 // build: sampler/unwind/peek.c sampler/base/net.c sampler/base/seccomp.c sampler/base/bpf.c
 // build: -O2
-/* Prints what one frame of a stack walk costs: the walk of a deep stack less the walk of a shallow one. */
+/* Prints what one frame of a stack walk costs, the walk of a deep stack less the walk of a shallow one, and
+   what one read by the kernel costs (net.h). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
+#include "sampler/base/net.h"
 #include "sampler/unwind/modules.h"
 #include "sampler/unwind/unwind.h"
 
@@ -32,6 +34,14 @@ __attribute__((noinline)) static double measure(unsigned *frames)
         arch_capture(&regs);
         *frames = unwind_stack(NULL, &regs, ranges, &room, pc, MOST).frames;
     }
+    return (double)(now_ns() - start) / WALKS;
+}
+
+static double net_ns(void)
+{
+    uint64_t words[8], start = now_ns();
+    for (unsigned i = 0; i < WALKS; i++)
+        sink += net_read(words, (uintptr_t)ranges, sizeof ranges);
     return (double)(now_ns() - start) / WALKS;
 }
 
@@ -98,7 +108,8 @@ int main(void)
     }
     qsort(frame, ROUNDS, sizeof(frame[0]), compare);
     qsort(first, ROUNDS, sizeof(first[0]), compare);
-    printf("unwind: %.1f ns a frame (%u frames less %u), %.0f ns for a stack of %u\n", frame[ROUNDS / 2],
-           deep, shallow, first[ROUNDS / 2], shallow);
+    printf("unwind: %.1f ns a frame (%u frames less %u), %.0f ns for a stack of %u; %.0f ns for a read by "
+           "the kernel\n",
+           frame[ROUNDS / 2], deep, shallow, first[ROUNDS / 2], shallow, net_ns());
     return deep > shallow + DEEP / 2 ? 0 : 1;
 }
