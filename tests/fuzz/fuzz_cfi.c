@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// runs: 2500000
 /*
  * Call frame information as foreign bytes. The input: two bytes pc (from the start of the rest), eight bytes
  * for each register, the rest a module that begins with its .eh_frame_hdr. Every row found is stepped with a

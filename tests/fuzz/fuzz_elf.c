@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+// runs: 200000
 /* ELF files, symbol tables, mini debug info and DWARF as foreign bytes: eight bytes that pick addresses, then
    the file. Looked up are those addresses and the start of each executable section. */
 #include <stdlib.h>

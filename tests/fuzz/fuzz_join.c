@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+// runs: 350000
 /*
  * What comes to the session's socket: messages of any bytes and sizes, none, one or two of them, with any
  * number of descriptors in any number of control messages. Afterwards as many descriptors are open as before.

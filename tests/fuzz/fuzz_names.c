@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+// runs: 50000
 /* Names that a program chooses, on their way out: three strings, each ended by a NUL, are a program, a
    service and labels, and a function, a file and a thread. Directories, pprof, the report, thread dumps,
    series and mangled names are made of them. */

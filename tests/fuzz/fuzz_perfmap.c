@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+// runs: 50000
 /* A perf map as foreign bytes: the first byte says where the file is cut in two, which is how a compiler that
    is still writing leaves it; then every address that a line may begin with is asked for. */
 #include <fcntl.h>

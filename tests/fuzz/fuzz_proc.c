@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+// runs: 1800000
 /* The texts of /proc, whose names the program chooses: every parser gets the same bytes. */
 #include <stdint.h>
 #include <stdlib.h>

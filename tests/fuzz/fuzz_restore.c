@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+// runs: 120000
 /* Files that an earlier uploader wrote, and others could have changed since: a profile, which is compressed
    here, and the mark that says whose it is. */
 #include <stdint.h>

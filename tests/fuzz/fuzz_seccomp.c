@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+// runs: 800000
 /* Seccomp filters as foreign bytes: a call and which of its words are unknown, then the instructions. A
    filter that lets the call through whatever they are does so with each of some values for them. */
 #include <stdlib.h>

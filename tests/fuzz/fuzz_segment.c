@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+// runs: 4000
 /* Feeds bytes over a well-formed segment and has it read as a live target would be. The input is a list of
    patches: 4 bytes where, 1 byte how long, then the bytes; what they hit is picked from the regions that
    matter. One input in eight has a process, in which a thread waits: its stack is walked from wherever the

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+// runs: 80000
 /* The environment and the command line: strings that end with a NUL, one for each variable and argument. An
    input that begins with '-' is a command line. */
 #include <stdint.h>

@@ -23,7 +23,8 @@ static void append(const char *text, size_t length, void *context)
     struct output *output = context;
     const size_t room = DEMANGLE_MOST - 4 - output->length;
     const size_t taken = length < room ? length : room;
-    memcpy(output->text + output->length, text, taken);
+    if (taken) /* an empty piece may come as NULL, which memcpy() must not be given */
+        memcpy(output->text + output->length, text, taken);
     output->length += taken;
     if (taken < length)
         longjmp(output->full, 1);
