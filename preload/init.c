@@ -15,7 +15,13 @@
 #include "sampler/process/process.h"
 #include "sampler/base/seccomp.h"
 #include "sampler/threads/threads.h"
+#include "sampler/threads/cpu_timer.h"
+#include "sampler/threads/missed_ticks.h"
+#include "sampler/threads/slots.h"
+#include "sampler/memory/live.h"
 #include "sampler/unwind/unwind.h"
+#include "sampler/waits/contention.h"
+#include "sampler/waits/resched.h"
 #include "preload/real/arena.h"
 #include "preload/session/config.h"
 #include "preload/session/inherited.h"
@@ -25,10 +31,25 @@
 #include "preload/session/session.h"
 #include "preload/signals/sigprof.h"
 
+static void forget_parent(void)
+{
+    live_forget();
+    contention_forget();
+    missed_ticks_forget();
+    slots_forget();
+    threads_forget();
+    unwind_forget();
+}
+
+static const struct process_ops ops = {session_hand_over, session_uploader_alive, session_next,
+                                       resched_report, forget_parent};
+
+/* The join is left to the first sample, which the timer brings if nothing else does. */
 static void after_fork(void)
 {
     sigprof_fork_child();
-    process_fork_child();
+    process_attached();
+    cpu_timer_start_unattached();
 }
 
 /* Registered before the program's own handlers, and before the loader's, so that it runs after all of them.
@@ -64,8 +85,10 @@ static void start_sampling(char **environment)
     take_clock();
     sigprof_start();
     unwind_start();
-    threads_start(real.pthread_key_create);
-    if (process_start(&config.process, &session_ops))
+    resched_start();
+    /* A thread that is cancelled while it waits for a lock still has its place in the table. */
+    threads_start(real.pthread_key_create, contention_abandon);
+    if (process_start(&config.process, &ops))
         return;
     pthread_atfork(NULL, NULL, after_fork);
     on_exit(at_exit, NULL);

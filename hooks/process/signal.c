@@ -8,6 +8,7 @@
 #include "preload/signals/sigprof.h"
 #include "sampler/base/net.h"
 #include "sampler/base/clock.h"
+#include "sampler/cpu/cpu.h"
 #include "sampler/threads/threads.h"
 #include "sampler/waits/wait.h"
 #include "hooks/hooks.h"

@@ -6,6 +6,7 @@
 
 #include "preload/real/machine.h"
 #include "preload/signals/sigprof.h"
+#include "sampler/samples/event.h"
 #include "sampler/threads/threads.h"
 #include "sampler/unwind/unwind.h"
 #include "sampler/waits/wait.h"
@@ -16,6 +17,8 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)
     uint32_t slot = thread_prepare(start, arg, attr);
     bool bared = sigprof_bare_begin();
     int error;
+
+    event_note_creator(slot);
     if (slot)
         error = real.pthread_create(thread, attr, thread_main, (void *)(uintptr_t)slot);
     else
@@ -36,6 +39,7 @@ int thrd_create(thrd_t *thread, thrd_start_t start, void *arg)
     int error;
     if (!slot)
         return real.thrd_create(thread, start, arg);
+    event_note_creator(slot);
     error = real.thrd_create(thread, (thrd_start_t)(void *)thread_main, (void *)(uintptr_t)slot);
     if (error != thrd_success)
         thread_cancel_prepare(slot);

@@ -171,7 +171,7 @@ static int hand_over_once(int memfd, const struct segment *segment)
 }
 
 /* An uploader that dies between the connection and the message has a successor at once. */
-static int hand_over(int memfd, const struct segment *segment)
+int session_hand_over(int memfd, const struct segment *segment)
 {
     int result = hand_over_once(memfd, segment);
     for (int tries = 0; tries < 3 && (result == -EPIPE || result == -ECONNRESET); tries++)
@@ -182,7 +182,7 @@ static int hand_over(int memfd, const struct segment *segment)
 /* A peer's pid of 0: the one that answers is in a namespace that we cannot see, so it cannot be compared.
    Another one than ours has got, or is just getting, our segment from its keeper: only where that never
    happens it is given a copy. Without one of ours, whoever received our segment died of it. */
-static bool uploader_alive(int uploader_pid, uint64_t silent_ns)
+bool session_uploader_alive(int uploader_pid, uint64_t silent_ns)
 {
     struct ucred peer;
     int fd = connect_session();
@@ -200,7 +200,7 @@ static bool uploader_alive(int uploader_pid, uint64_t silent_ns)
 }
 
 /* "@cprof-..." and "@cprof-....1" to "....9": sessions that differ in what their names must not tell. */
-static bool next_session(void)
+bool session_next(void)
 {
     size_t length = strlen(config.socket);
 
@@ -215,8 +215,6 @@ static bool next_session(void)
     config.socket[length - 1]++;
     return true;
 }
-
-const struct process_ops session_ops = {hand_over, uploader_alive, next_session};
 
 void session_may_speak(bool may)
 {

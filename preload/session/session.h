@@ -10,7 +10,10 @@
 
 #include "sampler/process/process.h"
 
-extern const struct process_ops session_ops __attribute__((visibility("hidden")));
+/* See struct process_ops. */
+int session_hand_over(int memfd, const struct segment *segment);
+bool session_uploader_alive(int uploader_pid, uint64_t silent_ns);
+bool session_next(void);
 
 /* true: until the next call an uploader that is started may use the process's stderr, which is what it was
    when the program started. */

@@ -2,7 +2,7 @@
 #include "sandbox.h"
 
 #include "sampler/base/clock.h"
-#include "sampler/cpu/cpu.h"
+#include "sampler/threads/cpu_timer.h"
 #include "sampler/process/process.h"
 #include "sampler/base/seccomp.h"
 #include "sigprof.h"
@@ -18,10 +18,10 @@ struct sandbox sandbox_enter(uint64_t calls, bool all)
     if (calls & CALL(rt_sigreturn) && seccomp_allows(CALL(rt_sigreturn)) && !process_is_vforked()) {
         sandbox.signals_end = true;
         sandbox.calls = seccomp_forbid(CALL(rt_sigreturn)); /* no timer is made from here on, */
-        threads = cpu_suspend(all);
+        threads = cpu_timer_suspend(all);
         sigprof_retire(threads > 1);
         if (all) /* and one that was being made is there by now */
-            cpu_suspend(all);
+            cpu_timer_suspend(all);
     }
     sandbox.calls |= seccomp_forbid(calls);
     return sandbox;
@@ -33,5 +33,5 @@ void sandbox_entered(struct sandbox sandbox, bool installed)
         return;
     seccomp_permit(sandbox.calls);
     if (sandbox.signals_end)
-        cpu_resume(sandbox.all);
+        cpu_timer_resume(sandbox.all);
 }

@@ -9,7 +9,9 @@
 #include "sampler/base/seccomp.h"
 #include "sampler/threads/slots.h"
 #include "sampler/base/sys.h"
-#include "sampler/threads/threads.h"
+#include "sampler/threads/thread_local.h"
+#include "sampler/threads/cpu_timer.h"
+#include "sampler/cpu/cpu.h"
 #include "preload/real/real.h"
 
 #define BIT(sig) (UINT64_C(1) << ((sig)-1))
@@ -365,7 +367,7 @@ bool sigprof_is_pending(void)
 /* No signal of ours is pending in the calling thread, nor comes in its next moments. */
 static void hold_back(void)
 {
-    cpu_put_off();
+    cpu_timer_put_off();
     sigprof_is_pending();
 }
 

@@ -2,11 +2,12 @@
 /*
  * System calls of ours, made without libc: they touch no errno, are no cancellation points, and are never
  * interposed. sys_call(SYS_x, ...) takes up to six arguments and returns the kernel's value or negative
- * errno. Signal-safe.
+ * errno. Signal-safe. Also the names of errors, which libc's <errno.h> has together with a variable.
  */
 #ifndef CPROF_SAMPLER_SYS_H
 #define CPROF_SAMPLER_SYS_H
 
+#include <asm/errno.h>
 #include <sys/syscall.h>
 
 #include "arch.h"

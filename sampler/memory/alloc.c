@@ -5,6 +5,7 @@
 #include "sampler/process/process.h"
 #include "sampler/samples/record.h"
 #include "sampler/threads/slots.h"
+#include "sampler/threads/threads.h"
 #include "sampler/base/weights.h"
 
 #include "sampler/base/poison.h"

@@ -29,7 +29,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "sampler/threads/threads.h"
+#include "sampler/threads/thread_local.h"
 
 /* A counter that is stuck never changes again, not after a fork either. */
 enum { ALLOC_FILTER = 65536, ALLOC_FILTER_STUCK = 255 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "live.h"
 
-#include "sampler/samples/record.h"
+#include "sampler/process/process.h"
 
 #include "sampler/base/poison.h"
 

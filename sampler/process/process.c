@@ -9,17 +9,9 @@
 #include <time.h>
 
 #include "sampler/base/clock.h"
-#include "sampler/waits/contention.h"
-#include "sampler/cpu/cpu.h"
-#include "sampler/memory/live.h"
-#include "sampler/threads/owed.h"
-#include "sampler/samples/record.h"
-#include "sampler/waits/resched.h"
 #include "sampler/base/seccomp.h"
-#include "sampler/threads/slots.h"
 #include "sampler/base/sys.h"
-#include "sampler/threads/threads.h"
-#include "sampler/unwind/unwind.h"
+#include "sampler/unwind/peek.h"
 #include "sampler/base/weights.h"
 
 #include "sampler/base/poison.h"
@@ -63,7 +55,6 @@ int process_start(const struct process_settings *given, const struct process_ops
     own_pid = (int)sys_call(SYS_getpid);
     ops = given_ops;
     weights_seed(clock_ticks() ^ (uint64_t)sys_call(SYS_getpid) << 32);
-    resched_start();
     process_mark = (struct fork_mark *)page;
     atomic_store_explicit(&profiles_unattached, settings.profiles, memory_order_relaxed);
     atomic_store_explicit(&process_mark->state, STARTED, memory_order_release);
@@ -78,7 +69,7 @@ static int make_memfd(void)
     long fd, result;
 
     if (!sys_call(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, &limit) && limit.rlim_cur < sizeof(struct segment))
-        return -27; /* EFBIG */
+        return -EFBIG;
     fd = sys_call(SYS_memfd_create, "cprof", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return (int)fd;
@@ -145,7 +136,7 @@ static void fill_header(struct segment *segment)
     control->block_rate_ns = settings.block_rate_ns;
     control->heartbeat_ns = header->start_monotonic_ns;
     segment->bank[0].generation = 1;
-    resched_report(segment);
+    ops->describe(segment);
 }
 
 static int join(void)
@@ -195,13 +186,13 @@ int process_join(void)
     int result;
 
     if (!process_mark || !may_join())
-        return -11; /* EAGAIN */
+        return -EAGAIN;
     now = clock_ns(CLOCK_MONOTONIC_COARSE);
     if (now < atomic_load_explicit(&next_try_ns, memory_order_relaxed) || is_borrowed())
-        return -11;
+        return -EAGAIN;
     if (!atomic_compare_exchange_strong_explicit(&joining, &idle, 1, memory_order_acquire,
                                                  memory_order_relaxed))
-        return -11;
+        return -EAGAIN;
     result = atomic_load_explicit(&process_current, memory_order_acquire) ? 0 : join();
     if (result)
         atomic_store_explicit(&next_try_ns, now + retry_ns, memory_order_relaxed);
@@ -229,19 +220,8 @@ static void become_child(void)
     if (parents && seccomp_allows(CALL(map)))
         sys_call(SYS_mmap, parents, sizeof(struct segment), PROT_READ | PROT_WRITE,
                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-    live_forget();
-    contention_forget();
-    owed_forget();
-    slots_forget();
-    threads_forget();
-    unwind_forget();
+    ops->forget();
     weights_seed(clock_ticks() ^ (uint64_t)own_pid << 32);
-    thread_local_state.slot = 0;
-    thread_local_state.timer = 0;
-    thread_local_state.alloc_gap = 0;
-    thread_local_state.alloc_rate = 0;
-    thread_local_state.random = 0;
-    thread_local_state.slots_asked = 0;
     atomic_store_explicit(&process_mark->state, STARTED, memory_order_release);
 }
 
@@ -282,19 +262,9 @@ bool process_is_vforked(void)
            seccomp_allows(CALL(getpid)) && own_pid != sys_call(SYS_getpid);
 }
 
-void process_start_unattached(void)
+uint32_t process_cpu_period(void)
 {
-    cpu_start_unattached(
-        settings.cpu_hz && (settings.profiles & 1u << PROFILE_CPU) ? NS_PER_S / settings.cpu_hz : 0);
-}
-
-void process_fork_child(void)
-{
-    if (!process_mark)
-        return;
-    if (atomic_load_explicit(&process_mark->state, memory_order_acquire) == FORKED)
-        become_child();
-    process_start_unattached();
+    return settings.cpu_hz && settings.profiles & 1u << PROFILE_CPU ? NS_PER_S / settings.cpu_hz : 0;
 }
 
 /* Pages that hold nothing are left out: written, they would take memory in the new segment. */
@@ -427,6 +397,12 @@ void process_exit(int status)
             return;
         sys_call(SYS_nanosleep, &pause, 0);
     }
+}
+
+void segment_count(struct segment *segment, enum counter counter, uint64_t n)
+{
+    if (segment)
+        atomic_fetch_add_explicit(&segment->counter[counter], n, memory_order_relaxed);
 }
 
 void process_count(enum counter counter, uint64_t n)

@@ -17,7 +17,8 @@
 
 enum { ANY_UPLOADER = -1 };
 
-/* How the segment gets to the uploader; the preload layer provides it. */
+/* How the segment gets to the uploader, and what else of the library a process's begin concerns.
+   preload/init.c provides it. */
 struct process_ops {
     /* Hands the memfd to the session's uploader, starting one if need be; closes nothing. 0 or negative
        errno. Called outside and inside signal handlers: raw system calls only. */
@@ -28,6 +29,11 @@ struct process_ops {
     /* After control.wrong_session: hand_over() is to try another session. false: there is none. Same rules.
      */
     bool (*next_session)(void);
+    /* Adds to a new segment what else is known of this process. Same rules. */
+    void (*describe)(struct segment *segment);
+    /* In a forked child, before it has a segment: what was known of the parent and its threads is void. Same
+       rules. */
+    void (*forget)(void);
 };
 
 /* The settings every segment starts with. Copied from at each join; immutable after process_start(). */
@@ -72,7 +78,8 @@ static inline bool process_is_fresh_child(void)
    first moments). Signal-safe. */
 struct segment *process_segment(void);
 
-/* The same, but joins nothing: NULL where a segment would have to be made first. Signal-safe. */
+/* The same, but joins nothing: NULL where a segment would have to be made first. In a child of fork() that
+   has not noticed yet, forgets the parent's segment and threads. Signal-safe. */
 struct segment *process_attached(void);
 
 /* What is to be recorded, as bits of enum profile_type: two loads. Before the join, and in a child that has
@@ -91,24 +98,21 @@ void process_check_uploader(struct segment *segment);
 /* What the settings say for a process that has no segment; 0: allocations are not sampled, or not yet. */
 uint64_t process_memory_rate(void);
 
+/* The same of the CPU timers' period, ns; 0: off. */
+uint32_t process_cpu_period(void);
+
 /* When this process was forked from a profiled one, as far as it has noticed; 0: it was not. */
 uint64_t process_forked_ticks(void);
 
 /* true in a child of vfork(): the memory is its parent's, and nothing of ours in it must be changed. */
 bool process_is_vforked(void);
 
-/* After the real fork() in the child (pthread_atfork or the fork hook): forgets the parent's segment and
-   threads, gives the calling thread a slot-less start and a CPU timer. Cheap: the join is left to the first
-   sample. */
-void process_fork_child(void);
-
-/* Gives the calling thread a CPU timer where there is no segment yet: it joins with its first sample. */
-void process_start_unattached(void);
-
 /* At exit, after the program's own exit handlers: looks for the uploader as above, and marks the end; where
    the process is pid 1 of its namespace, waits up to 10 s for the uploader's last push. */
 void process_exit(int status);
 
+/* Adds n to a counter of the segment (NULL: of none), or of this process's. */
+void segment_count(struct segment *segment, enum counter counter, uint64_t n);
 void process_count(enum counter counter, uint64_t n);
 
 /* The program has all that it maps from now on locked: segments are not to be. */

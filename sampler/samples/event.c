@@ -74,7 +74,8 @@ void event_add(uint64_t event, uint64_t events, uint64_t ns)
     record_end(&record, false);
 }
 
-__attribute__((noinline)) uint32_t event_stack(struct segment *segment, uint32_t *generation)
+/* The stack in the bank of *generation, without a sample of it; 0: none. */
+static uint32_t stack_of_caller(struct segment *segment, uint32_t *generation)
 {
     uint32_t slot = thread_local_state.slot, stack;
     struct record record;
@@ -85,4 +86,18 @@ __attribute__((noinline)) uint32_t event_stack(struct segment *segment, uint32_t
     *generation = record.generation;
     record_end(&record, false);
     return stack;
+}
+
+/* The new thread's tid (release) publishes what is written here. Pairs with the uploader's acquire of it. */
+__attribute__((noinline)) void event_note_creator(uint32_t slot)
+{
+    struct segment *segment = process_attached();
+    uint32_t generation = 0, stack;
+
+    if (!segment || !slot || slot >= LAYOUT_THREADS || thread_local_state.ended ||
+        !(process_wanted() & 1u << PROFILE_THREADCREATE))
+        return;
+    stack = stack_of_caller(segment, &generation);
+    segment->thread[slot].created_stack = stack;
+    segment->thread[slot].created_generation = stack ? generation : 0;
 }

@@ -15,8 +15,9 @@ uint64_t event_record(enum sample_kind kind, enum wait_kind function, uint64_t e
 /* Adds to what event_record() of any thread recorded, as long as its bank is in use. */
 void event_add(uint64_t event, uint64_t events, uint64_t ns);
 
-/* The calling thread's stack in the bank of *generation, without a sample of it; 0: none. */
-uint32_t event_stack(struct segment *segment, uint32_t *generation);
+/* Notes the calling thread's stack as that which creates the thread of this slot (thread_prepare()), before
+   it starts. Nothing while thread profiles are off. */
+void event_note_creator(uint32_t slot);
 
 /* 64 random bits from the calling thread's own stream: no other processor's cache line is touched. */
 uint64_t event_random(void);

@@ -4,7 +4,8 @@
 #include <string.h>
 
 #include "sampler/base/clock.h"
-#include "sampler/threads/threads.h"
+#include "sampler/process/process.h"
+#include "sampler/threads/thread_local.h"
 
 #include "sampler/base/poison.h"
 
@@ -22,12 +23,6 @@ struct buffer {
 _Static_assert(sizeof(struct buffer[BUFFERS]) <= LAYOUT_WALKS, "the segment has room for all");
 static _Atomic uint64_t buffer_taken[BUFFERS];              /* ticks when it was taken, 0: free */
 static const int64_t buffer_stale_ticks = INT64_C(1) << 36; /* 10 s or more on every machine */
-
-void segment_count(struct segment *segment, enum counter counter, uint64_t n)
-{
-    if (segment)
-        atomic_fetch_add_explicit(&segment->counter[counter], n, memory_order_relaxed);
-}
 
 static struct buffer *buffer_of(const struct record *record)
 {

@@ -38,6 +38,4 @@ uint32_t record_stack(struct record *record, enum wait_kind leaf, const struct a
 uint32_t record_add(struct record *record, uint32_t stack, enum sample_kind kind, uint64_t a, uint64_t b);
 void record_add_to(struct record *record, uint32_t sample, uint64_t a, uint64_t b);
 
-void segment_count(struct segment *segment, enum counter counter, uint64_t n);
-
 #endif

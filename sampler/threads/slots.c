@@ -3,12 +3,14 @@
 
 #include <string.h>
 
-#include "sampler/samples/record.h"
+#include "sampler/process/process.h"
+#include "thread_local.h"
 
 #include "sampler/base/poison.h"
 
 enum { CLAIMS = 64 }; /* of slots that turn out to be taken */
 
+__thread struct thread_local_state thread_local_state;
 struct slot_private slot_private[LAYOUT_THREADS];
 static uint32_t life = 1;
 

@@ -7,21 +7,18 @@
 #include <sys/resource.h>
 
 #include "sampler/base/clock.h"
-#include "sampler/waits/contention.h"
-#include "sampler/cpu/cpu.h"
-#include "sampler/samples/event.h"
 #include "sampler/process/process.h"
-#include "sampler/samples/record.h"
 #include "sampler/base/seccomp.h"
+#include "cpu_timer.h"
 #include "slots.h"
 #include "sampler/base/sys.h"
+#include "sampler/unwind/unwind.h"
 
 #include "sampler/base/poison.h"
 
-__thread struct thread_local_state thread_local_state;
-
 static pthread_key_t end_key;
 static _Atomic uint32_t end_key_made;
+static void (*before_end)(void);
 static size_t
     main_stack; /* bytes that the kernel kept free for the main thread's stack when the program started */
 static uintptr_t main_stack_high;
@@ -48,24 +45,25 @@ static void thread_end(void *rounds_left)
         pthread_setspecific(end_key, (void *)(left - 1));
         return;
     }
-    contention_abandon(); /* cancelled while it waited for a lock */
+    before_end();
     thread_local_state.slot = 0;
     thread_local_state.ended = 1;
     if (!slot) {
-        cpu_stop_unattached();
+        cpu_timer_stop_unattached();
         return;
     }
     segment = process_attached();
     if (segment)
-        cpu_settle(segment, slot);
-    cpu_stop(slot);
+        cpu_timer_settle(segment, slot);
+    cpu_timer_stop(slot);
     slot_private[slot].tid = 0;
     if (segment)
         slot_give_back(segment, slot);
 }
 
-void threads_start(thread_key_function *create_key)
+void threads_start(thread_key_function *create_key, void (*at_end)(void))
 {
+    before_end = at_end;
     main_stack = stack_limit();
     if (!create_key(&end_key, thread_end))
         atomic_store_explicit(&end_key_made, 1, memory_order_release);
@@ -76,7 +74,8 @@ bool thread_give_key_up(void)
     return atomic_exchange_explicit(&end_key_made, 0, memory_order_acq_rel) && !pthread_key_delete(end_key);
 }
 
-/* Fills the slot of a thread and starts its timer. handle 0: not known. Returns what cpu_start() does. */
+/* Fills the slot of a thread and starts its timer. handle 0: not known. Returns what cpu_timer_start() does.
+ */
 static int occupy(struct segment *segment, uint32_t slot, int tid, pthread_t handle, const char name[16])
 {
     struct seg_thread *thread = &segment->thread[slot];
@@ -89,7 +88,7 @@ static int occupy(struct segment *segment, uint32_t slot, int tid, pthread_t han
     atomic_store_explicit(&thread->name, name_index(segment, name), memory_order_relaxed);
     atomic_store_explicit(&slot_private[slot].tid, tid, memory_order_relaxed);
     atomic_store_explicit(&thread->tid, tid, memory_order_release);
-    return cpu_start(segment, slot, tid);
+    return cpu_timer_start(segment, slot, tid);
 }
 
 /* Of the calling thread. */
@@ -106,16 +105,6 @@ static void occupy_self(struct segment *segment, uint32_t slot, int tid)
     read_name(name);
     thread_local_state.slot = slot;
     occupy(segment, slot, tid, pthread_self(), name);
-}
-
-/* Of a slot that is not occupied yet: its tid (release) publishes what is written here. */
-static void note_creator(struct segment *segment, struct seg_thread *thread)
-{
-    uint32_t generation = 0, stack = 0;
-    if (process_wanted() & 1u << PROFILE_THREADCREATE && !thread_local_state.ended)
-        stack = event_stack(segment, &generation);
-    thread->created_stack = stack;
-    thread->created_generation = stack ? generation : 0;
 }
 
 /* Bytes of stack that a thread with these attributes (NULL: the program's defaults) gets. */
@@ -181,11 +170,10 @@ uint32_t thread_prepare(void *(*start)(void *), void *arg, const pthread_attr_t 
     own = &slot_private[slot];
     if (!thread_local_state.slot)
         thread_adopt_self(0);
-    note_creator(segment, &segment->thread[slot]);
     own->start = start;
     own->arg = arg;
     own->stack_low = stack_size(attr); /* turned into an address by thread_main() */
-    cpu_prepare(segment, slot);
+    cpu_timer_prepare(segment, slot);
     return slot;
 }
 
@@ -193,6 +181,12 @@ void threads_forget(void)
 {
     for (uint32_t i = 0; i < EARLY; i++)
         atomic_store_explicit(&early[i].taken, 0, memory_order_relaxed);
+    thread_local_state.slot = 0;
+    thread_local_state.timer = 0;
+    thread_local_state.alloc_gap = 0;
+    thread_local_state.alloc_rate = 0;
+    thread_local_state.random = 0;
+    thread_local_state.slots_asked = 0;
 }
 
 void thread_cancel_prepare(uint32_t slot)
@@ -225,6 +219,14 @@ static void notice_end(void)
         pthread_setspecific(end_key, (void *)(uintptr_t)PTHREAD_DESTRUCTOR_ITERATIONS);
 }
 
+/* The thread id of a thread that libc made and nobody has joined, without a system call; 0: it has ended.
+   libc has it from the kernel; in a child of a raw fork it would be the parent's. */
+static int id_of(pthread_t handle)
+{
+    clockid_t clock = 0;
+    return pthread_getcpuclockid(handle, &clock) ? 0 : (int)(~(unsigned)clock >> 3);
+}
+
 static void begin(uint32_t slot)
 {
     struct slot_private *own = &slot_private[slot];
@@ -236,8 +238,7 @@ static void begin(uint32_t slot)
     stack = find_bounds(own->stack_low);
     own->stack_low = stack.low;
     own->stack_high = stack.high;
-    /* libc has it from the kernel; in a child of a raw fork it would be the parent's. */
-    occupy_self(segment, slot, cpu_thread_of(pthread_self()));
+    occupy_self(segment, slot, id_of(pthread_self()));
     notice_end();
 }
 
@@ -250,7 +251,7 @@ static void begin_early(uint32_t number)
     if (process_attached()) {
         thread_adopt_self(0); /* somebody has joined meanwhile */
     } else {
-        process_start_unattached();
+        cpu_timer_start_unattached();
         notice_end();
     }
 }
@@ -330,7 +331,7 @@ void thread_adopt_self(uintptr_t stack_high)
         slot_private[slot].stack_high = stack.high;
         slot_private[slot].stack_low = stack.low;
     }
-    cpu_stop_unattached();
+    cpu_timer_stop_unattached();
     occupy_self(segment, slot, tid);
     if (!is_main)
         notice_end();
@@ -342,11 +343,11 @@ static void release(struct segment *segment, uint32_t slot, int tid)
     if (!atomic_compare_exchange_strong_explicit(&slot_private[slot].tid, &tid, 0, memory_order_relaxed,
                                                  memory_order_relaxed))
         return;
-    cpu_stop(slot);
+    cpu_timer_stop(slot);
     slot_give_back(segment, slot);
 }
 
-void thread_adopt_other(struct segment *segment, int tid, const char name[16])
+static void adopt_other(struct segment *segment, int tid, const char name[16])
 {
     char copy[16] = {0};
     uint32_t slot = find_slot(segment, tid) ? 0 : slot_take(segment);
@@ -354,8 +355,39 @@ void thread_adopt_other(struct segment *segment, int tid, const char name[16])
         return;
     memcpy(copy, name, sizeof copy - 1);
     slot_private[slot].stack_low = slot_private[slot].stack_high = 0;
-    if (occupy(segment, slot, tid, 0, copy) == -22) /* EINVAL: it ended since the uploader saw it */
+    if (occupy(segment, slot, tid, 0, copy) == -EINVAL) /* it ended since the uploader saw it */
         release(segment, slot, tid);
+}
+
+static void release_ended(struct segment *segment, int tid)
+{
+    uint32_t slot = find_slot(segment, tid);
+    if (!slot || sys_call(SYS_tgkill, sys_call(SYS_getpid), tid, 0) != -ESRCH)
+        return;
+    release(segment, slot, tid);
+}
+
+/* Threads the uploader found without a slot (raw clone, or started before us), and ended ones (negative)
+   whose end no hook saw. One handler claims each request. */
+void threads_serve_uploader(struct segment *segment)
+{
+    static _Atomic uint32_t served;
+    uint32_t wanted = atomic_load_explicit(&segment->control.adopt_sequence, memory_order_acquire);
+    uint32_t before = atomic_load_explicit(&served, memory_order_relaxed), count;
+
+    if (__builtin_expect(wanted == before, 1) ||
+        !seccomp_allows(CALLS_TIMER | CALL(timer_delete) | CALL(tgkill) | CALL(getpid)) ||
+        !atomic_compare_exchange_strong_explicit(&served, &before, wanted, memory_order_relaxed,
+                                                 memory_order_relaxed))
+        return;
+    count = atomic_load_explicit(&segment->control.adopt_count, memory_order_relaxed);
+    for (uint32_t i = 0; i < count && i < LAYOUT_ADOPT; i++) {
+        int tid = atomic_load_explicit(&segment->control.adopt[i], memory_order_relaxed);
+        if (tid > 0)
+            adopt_other(segment, tid, segment->control.adopt_name[i]);
+        else if (tid < 0)
+            release_ended(segment, -tid);
+    }
 }
 
 /* By its own allocation, or since it had only just been made when the uploader saw it. */
@@ -372,14 +404,6 @@ void thread_drop(struct segment *segment, uint32_t slot)
 {
     if (atomic_load_explicit(&slot_private[slot].timer, memory_order_relaxed) > 0)
         release(segment, slot, atomic_load_explicit(&slot_private[slot].tid, memory_order_relaxed));
-}
-
-void thread_bury(struct segment *segment, int tid)
-{
-    uint32_t slot = find_slot(segment, tid);
-    if (!slot || sys_call(SYS_tgkill, sys_call(SYS_getpid), tid, 0) != -3 /* ESRCH */)
-        return;
-    release(segment, slot, tid);
 }
 
 /* A segment that is made later has the name from the kernel. */

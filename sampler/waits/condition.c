@@ -11,7 +11,7 @@
 #include "sampler/base/clock.h"
 #include "contention.h"
 #include "sampler/process/process.h"
-#include "sampler/threads/threads.h"
+#include "sampler/threads/thread_local.h"
 
 #include "sampler/base/poison.h"
 

@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 #include "sampler/segment/layout.h"
-#include "sampler/threads/threads.h"
+#include "sampler/threads/thread_local.h"
 
 enum { CONTENTION_FILTER = 4096 };
 extern uint16_t contention_filter[CONTENTION_FILTER] __attribute__((visibility("hidden")));

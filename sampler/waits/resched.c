@@ -7,11 +7,10 @@
 
 #include "sampler/segment/layout.h"
 #include "sampler/process/process.h"
-#include "sampler/samples/record.h"
 #include "sampler/base/seccomp.h"
 #include "sampler/threads/slots.h"
 #include "sampler/base/sys.h"
-#include "sampler/threads/threads.h"
+#include "sampler/threads/thread_local.h"
 
 #include "sampler/base/poison.h"
 

@@ -5,9 +5,9 @@
 
 #include "sampler/base/clock.h"
 #include "contention.h"
-#include "sampler/cpu/cpu.h"
 #include "sampler/samples/event.h"
 #include "sampler/threads/slots.h"
+#include "sampler/threads/threads.h"
 
 #include "sampler/base/poison.h"
 
@@ -231,7 +231,7 @@ __attribute__((noinline)) void wait_end(const struct wait *wait, uint64_t now)
         thread_adopt_self(0);
     segment = process_attached();
     if (segment)
-        cpu_serve_adoptions(segment);
+        threads_serve_uploader(segment);
     if (has_blocked && (wait->evidence != EVIDENCE_COUNT || ns >= shortest_ns))
         sample(wait, ns);
 }

@@ -25,7 +25,7 @@
 #include "sampler/segment/layout.h"
 #include "sampler/process/process.h"
 #include "resched.h"
-#include "sampler/threads/threads.h"
+#include "sampler/threads/thread_local.h"
 
 /* A wait's mark in the slot. */
 struct wait_mark {

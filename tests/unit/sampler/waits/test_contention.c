@@ -15,6 +15,7 @@
 
 #include "sampler/base/clock.h"
 #include "sampler/waits/contention.h"
+#include "sampler/waits/resched.h"
 #include "sampler/process/process.h"
 #include "sampler/threads/threads.h"
 
@@ -34,11 +35,12 @@ static bool uploader_alive(int pid, uint64_t silent_ns)
 
 static int start(void **state)
 {
-    static const struct process_ops ops = {hand_over, uploader_alive};
+    static const struct process_ops ops = {
+        .hand_over = hand_over, .uploader_alive = uploader_alive, .describe = resched_report};
     static const struct process_settings settings = {.profiles = 1u << PROFILE_MUTEX, .mutex_fraction = 1};
     (void)state;
     signal(SIGPROF, SIG_IGN); /* of the thread's timer, which nobody here handles */
-    threads_start(pthread_key_create);
+    threads_start(pthread_key_create, contention_abandon);
     return process_start(&settings, &ops) || process_join();
 }
 

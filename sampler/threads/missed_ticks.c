@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "owed.h"
+#include "missed_ticks.h"
 
 #include <time.h>
 
@@ -9,28 +9,29 @@
 
 #include "sampler/base/poison.h"
 
-enum { KINS = 256, HEAVIEST = 16 };
-static _Atomic int32_t owed[KINS];
+enum { SITES = 256, HEAVIEST = 16 };
+static _Atomic int32_t missed[SITES];
 
-static _Atomic int32_t *of(uint64_t kin)
+static _Atomic int32_t *missed_at(uint64_t site)
 {
-    return &owed[(kin * UINT64_C(0x9e3779b97f4a7c15) >> 40) % KINS];
+    return &missed[(site * UINT64_C(0x9e3779b97f4a7c15) >> 40) % SITES];
 }
 
 /* The stack that made the thread tells C++ and Rust threads apart, which all begin in the same function. */
-uint64_t owed_kin(const struct segment *segment, uint32_t slot)
+uint64_t creation_site(const struct segment *segment, uint32_t slot)
 {
     return (uint64_t)(uintptr_t)slot_private[slot].start ^ (uint64_t)segment->thread[slot].created_stack
                                                                << 32;
 }
 
-void owed_add(uint64_t kin, uint64_t periods, uint32_t most)
+void missed_ticks_add(uint64_t site, uint64_t periods, uint32_t most)
 {
-    atomic_fetch_add_explicit(of(kin), (int32_t)(periods < most ? periods : most), memory_order_relaxed);
+    atomic_fetch_add_explicit(missed_at(site), (int32_t)(periods < most ? periods : most),
+                              memory_order_relaxed);
 }
 
 /* That is what the clocks differ by that the kernel sets at each tick. */
-uint64_t owed_tick(void)
+uint64_t kernel_tick_ns(void)
 {
     static _Atomic uint64_t known;
     uint64_t tick = atomic_load_explicit(&known, memory_order_relaxed);
@@ -47,7 +48,7 @@ uint64_t owed_tick(void)
 /* tick / cpu_ns, rounded up or down at random so that it is that on average. */
 static int32_t weight_at(uint64_t cpu_ns)
 {
-    uint64_t tick = owed_tick(), least = tick / HEAVIEST;
+    uint64_t tick = kernel_tick_ns(), least = tick / HEAVIEST;
 
     if (cpu_ns >= tick)
         return 1;
@@ -55,17 +56,19 @@ static int32_t weight_at(uint64_t cpu_ns)
     return (int32_t)((tick + random_bits() % cpu_ns) / cpu_ns);
 }
 
-uint32_t owed_take(uint64_t kin, uint32_t periods, uint64_t cpu_ns)
+uint32_t missed_ticks_take(uint64_t site, uint32_t periods, uint64_t cpu_ns)
 {
     int32_t more = (weight_at(cpu_ns) - 1) * (int32_t)periods;
-    int64_t due = (int64_t)periods + more + atomic_exchange_explicit(of(kin), 0, memory_order_relaxed);
+    int64_t due =
+        (int64_t)periods + more + atomic_exchange_explicit(missed_at(site), 0, memory_order_relaxed);
 
-    atomic_fetch_sub_explicit(of(kin), due < 1 ? more + 1 - (int32_t)due : more, memory_order_relaxed);
+    atomic_fetch_sub_explicit(missed_at(site), due < 1 ? more + 1 - (int32_t)due : more,
+                              memory_order_relaxed);
     return due < 1 ? 1 : (uint32_t)due;
 }
 
-void owed_forget(void)
+void missed_ticks_forget(void)
 {
-    for (int i = 0; i < KINS; i++)
-        atomic_store_explicit(&owed[i], 0, memory_order_relaxed);
+    for (int i = 0; i < SITES; i++)
+        atomic_store_explicit(&missed[i], 0, memory_order_relaxed);
 }
