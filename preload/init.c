@@ -17,8 +17,8 @@
 #include "sampler/threads/threads.h"
 #include "sampler/threads/cpu_timer.h"
 #include "sampler/threads/missed_ticks.h"
-#include "sampler/threads/slots.h"
-#include "sampler/memory/live.h"
+#include "sampler/threads/thread_slots.h"
+#include "sampler/memory/live_blocks.h"
 #include "sampler/unwind/unwind.h"
 #include "sampler/waits/contention.h"
 #include "sampler/waits/resched.h"
@@ -33,10 +33,10 @@
 
 static void forget_parent(void)
 {
-    live_forget();
+    live_blocks_forget();
     contention_forget();
     missed_ticks_forget();
-    slots_forget();
+    thread_slots_forget();
     threads_forget();
     unwind_forget();
 }

@@ -2,7 +2,7 @@
 /*
  * The C allocation functions. The first four are the hot path of every program: what is not sampled ends in a
  * tail jump. glibc, jemalloc, tcmalloc and mimalloc call themselves by internal names, so what the real one
- * allocates inside is not seen twice; for the others that is measured (counted.h).
+ * allocates inside is not seen twice; for the others that is measured (nested.h).
  *
  * Deliberately missing: the allocators' own interfaces (jemalloc's mallocx and sdallocx, mi_malloc and the
  * like). What they allocate is not sampled; a sampled block that is freed through them stays in the live
@@ -14,7 +14,7 @@
 
 #include "preload/real/arena.h"
 #include "sampler/memory/alloc.h"
-#include "counted.h"
+#include "nested.h"
 #include "hooks/hooks.h"
 
 __attribute__((noinline)) static void *malloc_due(size_t size)
@@ -103,45 +103,45 @@ void *realloc(void *old, size_t size)
 void *reallocarray(void *old, size_t count, size_t size)
 {
     struct alloc_saved saved;
-    uint64_t gap = gap_before();
+    uint64_t gap = gap_before_call();
     bool tracked = old && alloc_may_be_tracked(old) && !arena_owns(old) && alloc_untrack(old, &saved);
     void *block = real.reallocarray(old, count, size);
     if (!block && tracked && count && size)
         alloc_retrack(old, &saved);
-    return counted_inside(gap, block, count * size);
+    return sample_unless_nested(gap, block, count * size);
 }
 
 int posix_memalign(void **block, size_t alignment, size_t size)
 {
-    uint64_t gap = gap_before();
+    uint64_t gap = gap_before_call();
     int error = real.posix_memalign(block, alignment, size);
     if (!error)
-        counted_inside(gap, *block, size);
+        sample_unless_nested(gap, *block, size);
     return error;
 }
 
 void *aligned_alloc(size_t alignment, size_t size)
 {
-    uint64_t gap = gap_before();
-    return counted_inside(gap, real.aligned_alloc(alignment, size), size);
+    uint64_t gap = gap_before_call();
+    return sample_unless_nested(gap, real.aligned_alloc(alignment, size), size);
 }
 
 void *memalign(size_t alignment, size_t size)
 {
-    uint64_t gap = gap_before();
-    return counted_inside(gap, real.memalign(alignment, size), size);
+    uint64_t gap = gap_before_call();
+    return sample_unless_nested(gap, real.memalign(alignment, size), size);
 }
 
 void *valloc(size_t size)
 {
-    uint64_t gap = gap_before();
-    return counted_inside(gap, real.valloc(size), size);
+    uint64_t gap = gap_before_call();
+    return sample_unless_nested(gap, real.valloc(size), size);
 }
 
 void *pvalloc(size_t size)
 {
-    uint64_t gap = gap_before();
-    return counted_inside(gap, real.pvalloc(size), size);
+    uint64_t gap = gap_before_call();
+    return sample_unless_nested(gap, real.pvalloc(size), size);
 }
 
 void free_sized(void *block, size_t size)

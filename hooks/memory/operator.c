@@ -6,7 +6,7 @@
  */
 #include "preload/real/arena.h"
 #include "sampler/memory/alloc.h"
-#include "counted.h"
+#include "nested.h"
 #include "hooks/hooks.h"
 
 /* True: this call is to be sampled. */
@@ -50,26 +50,26 @@ void *_ZnamRKSt9nothrow_t(size_t size, const void *nothrow)
 
 void *_ZnwmSt11align_val_t(size_t size, size_t alignment)
 {
-    uint64_t gap = gap_before();
-    return counted_inside(gap, real._ZnwmSt11align_val_t(size, alignment), size);
+    uint64_t gap = gap_before_call();
+    return sample_unless_nested(gap, real._ZnwmSt11align_val_t(size, alignment), size);
 }
 
 void *_ZnamSt11align_val_t(size_t size, size_t alignment)
 {
-    uint64_t gap = gap_before();
-    return counted_inside(gap, real._ZnamSt11align_val_t(size, alignment), size);
+    uint64_t gap = gap_before_call();
+    return sample_unless_nested(gap, real._ZnamSt11align_val_t(size, alignment), size);
 }
 
 void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t size, size_t alignment, const void *nothrow)
 {
-    uint64_t gap = gap_before();
-    return counted_inside(gap, real._ZnwmSt11align_val_tRKSt9nothrow_t(size, alignment, nothrow), size);
+    uint64_t gap = gap_before_call();
+    return sample_unless_nested(gap, real._ZnwmSt11align_val_tRKSt9nothrow_t(size, alignment, nothrow), size);
 }
 
 void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t size, size_t alignment, const void *nothrow)
 {
-    uint64_t gap = gap_before();
-    return counted_inside(gap, real._ZnamSt11align_val_tRKSt9nothrow_t(size, alignment, nothrow), size);
+    uint64_t gap = gap_before_call();
+    return sample_unless_nested(gap, real._ZnamSt11align_val_tRKSt9nothrow_t(size, alignment, nothrow), size);
 }
 
 /* ---- delete: before the real one. Where that calls free, whose hook would do it, nothing is left to be done

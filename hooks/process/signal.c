@@ -32,14 +32,14 @@ int sigaction(int sig, const struct sigaction *action, struct sigaction *old)
         result = real.sigaction(sig, action, old);
     } else {
         copy = *action;
-        sigprof_hide(SIG_BLOCK, &copy.sa_mask);
+        sigprof_mask_to_kernel(SIG_BLOCK, &copy.sa_mask);
         lock = sigprof_lock();
-        sigprof_mask_handler(copy.sa_flags, &copy.sa_mask);
+        sigprof_handler_mask_to_kernel(copy.sa_flags, &copy.sa_mask);
         result = real.sigaction(sig, &copy, old);
         sigprof_unlock(lock);
     }
     if (!result && old)
-        sigprof_show(&old->sa_mask);
+        sigprof_mask_from_kernel(&old->sa_mask);
     return result;
 }
 
@@ -146,7 +146,7 @@ static void correct_mask(int how, const sigset_t *set, sigset_t *old)
 {
     sigset_t before = {{old->__val[0]}};
     sigprof_mend_mask(how, set, &before);
-    sigprof_show(&before);
+    sigprof_mask_from_kernel(&before);
     old->__val[0] = before.__val[0];
 }
 
@@ -157,7 +157,7 @@ int sigprocmask(int how, const sigset_t *set, sigset_t *old)
 
     if (set) {
         copy = *set;
-        sigprof_hide_mask(how, &copy);
+        sigprof_own_mask_to_kernel(how, &copy);
         set = &copy;
     }
     if (!old)
@@ -175,7 +175,7 @@ int pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
 
     if (set) {
         copy = *set;
-        sigprof_hide_mask(how, &copy);
+        sigprof_own_mask_to_kernel(how, &copy);
         set = &copy;
     }
     if (!old)
@@ -232,7 +232,7 @@ int pthread_attr_setsigmask_np(pthread_attr_t *attr, const sigset_t *set)
     if (!set)
         return real.pthread_attr_setsigmask_np(attr, set);
     copy = *set;
-    sigprof_hide(SIG_SETMASK, &copy);
+    sigprof_mask_to_kernel(SIG_SETMASK, &copy);
     return real.pthread_attr_setsigmask_np(attr, &copy);
 }
 
@@ -240,7 +240,7 @@ int pthread_attr_getsigmask_np(const pthread_attr_t *attr, sigset_t *set)
 {
     int result = real.pthread_attr_getsigmask_np(attr, set);
     if (!result)
-        sigprof_show(set);
+        sigprof_mask_from_kernel(set);
     return result;
 }
 
@@ -382,6 +382,6 @@ int signalfd(int fd, const sigset_t *set, int flags)
     if (!sigprof_is_virtual() || is_null(set))
         return real.signalfd(fd, set, flags);
     copy = *set;
-    sigprof_hide(SIG_BLOCK, &copy);
+    sigprof_mask_to_kernel(SIG_BLOCK, &copy);
     return real.signalfd(fd, &copy, flags);
 }

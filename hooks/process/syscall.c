@@ -214,14 +214,14 @@ static long raw_action(long sig, long action, long old, long size)
         net_can_read((const void *)action, sizeof copy)) {
         copy = *(const struct raw_action *)action;
         mask.__val[0] = copy.mask;
-        sigprof_mask_handler((int)copy.flags, &mask);
+        sigprof_handler_mask_to_kernel((int)copy.flags, &mask);
         copy.mask = mask.__val[0];
         action = (long)&copy;
     }
     result = real_syscall(SYS_rt_sigaction, sig, action, old, size, 0, 0);
     if (!result && old) {
         mask.__val[0] = ((struct raw_action *)old)->mask;
-        sigprof_show(&mask);
+        sigprof_mask_from_kernel(&mask);
         ((struct raw_action *)old)->mask = mask.__val[0];
     }
     return result;

@@ -7,7 +7,7 @@
 
 #include "sampler/process/process.h"
 #include "sampler/base/seccomp.h"
-#include "sampler/threads/slots.h"
+#include "sampler/threads/thread_slots.h"
 #include "sampler/base/sys.h"
 #include "sampler/threads/thread_local.h"
 #include "sampler/threads/cpu_timer.h"
@@ -197,8 +197,8 @@ static void deliver(siginfo_t *info, ucontext_t *context)
         die(resumed_mask);
         return;
     }
-    sigprof_hide(SIG_BLOCK, &action.sa_mask);
-    sigprof_mask_handler(action.sa_flags, &action.sa_mask);
+    sigprof_mask_to_kernel(SIG_BLOCK, &action.sa_mask);
+    sigprof_handler_mask_to_kernel(action.sa_flags, &action.sa_mask);
     mask |= *word(&action.sa_mask) | (action.sa_flags & SA_NODEFER ? 0 : both);
     change_mask(SIG_SETMASK, mask);
     action.sa_sigaction(SIGPROF, info,
@@ -279,7 +279,7 @@ int sigprof_action(const struct sigaction *action, struct sigaction *old)
     return 0;
 }
 
-void sigprof_hide(int how, sigset_t *set)
+void sigprof_mask_to_kernel(int how, sigset_t *set)
 {
     uint64_t *bits = word(set), named = *bits & both;
     if (!is_virtual || !named)
@@ -294,9 +294,9 @@ void sigprof_hide(int how, sigset_t *set)
 }
 
 /* As far as the thread is in a handler on its alternate stack, SIGPROF stays blocked. */
-void sigprof_hide_mask(int how, sigset_t *set)
+void sigprof_own_mask_to_kernel(int how, sigset_t *set)
 {
-    sigprof_hide(how, set);
+    sigprof_mask_to_kernel(how, set);
     if (!is_seen(&has_alternate) || !on_alternate())
         return;
     if (how == SIG_SETMASK)
@@ -336,7 +336,7 @@ static uint64_t program_view(uint64_t mask)
     }
 }
 
-void sigprof_show(sigset_t *set)
+void sigprof_mask_from_kernel(sigset_t *set)
 {
     if (is_virtual)
         *word(set) = program_view(*word(set));
@@ -425,7 +425,7 @@ void sigprof_conceal(struct sigprof_exposure exposure)
 
 /* ---- alternate stacks */
 
-void sigprof_mask_handler(int flags, sigset_t *mask)
+void sigprof_handler_mask_to_kernel(int flags, sigset_t *mask)
 {
     if (is_virtual && flags & SA_ONSTACK && is_seen(&has_alternate))
         *word(mask) |= prof;

@@ -49,21 +49,21 @@ int sigprof_action(const struct sigaction *action, struct sigaction *old);
 
 /* A set as the program gives it, for the kernel; how as in sigprocmask(), SIG_BLOCK for sets that are not
  * masks. */
-void sigprof_hide(int how, sigset_t *set);
+void sigprof_mask_to_kernel(int how, sigset_t *set);
 
 /* The same of a mask of the calling thread, and after the real call, with the kernel's old one, what it did
    not know. */
-void sigprof_hide_mask(int how, sigset_t *set);
+void sigprof_own_mask_to_kernel(int how, sigset_t *set);
 void sigprof_mend_mask(int how, const sigset_t *set, const sigset_t *old);
 
 /* A mask as the kernel has it, for the program. */
-void sigprof_show(sigset_t *set);
+void sigprof_mask_from_kernel(sigset_t *set);
 
 /* A SIGPROF of the program's is pending (one of ours that is found on the way is carried over). */
 bool sigprof_is_pending(void);
 
-/* The sa_mask of a handler with these flags, as the kernel is to have it. After sigprof_hide(). */
-void sigprof_mask_handler(int flags, sigset_t *mask);
+/* The sa_mask of a handler with these flags, as the kernel is to have it. After sigprof_mask_to_kernel(). */
+void sigprof_handler_mask_to_kernel(int flags, sigset_t *mask);
 
 /* Around the real sigaction() of another signal. */
 uint64_t sigprof_lock(void);

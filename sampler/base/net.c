@@ -38,11 +38,11 @@ size_t net_copy(void *to, uintptr_t from, size_t size)
     if (!net_is_there())
         return 0;
     long result = sys_call(SYS_process_vm_readv, process_number(), &local, 1, &remote, 1, 0);
-    if (__builtin_expect(result == -3 /* ESRCH */, 0) && seccomp_allows(CALL(gettid))) {
+    if (__builtin_expect(result == -ESRCH, 0) && seccomp_allows(CALL(gettid))) {
         atomic_store_explicit(&main_has_ended, true, memory_order_relaxed);
         result = sys_call(SYS_process_vm_readv, process_number(), &local, 1, &remote, 1, 0);
     }
-    if (result == -38 /* ENOSYS */ || result == -1 /* EPERM */)
+    if (result == -ENOSYS || result == -EPERM)
         atomic_store_explicit(&is_missing, true, memory_order_relaxed);
     return result > 0 ? (size_t)result : 0;
 }
@@ -51,7 +51,7 @@ size_t net_copy(void *to, uintptr_t from, size_t size)
 static bool can_read_word(uintptr_t address)
 {
     uintptr_t word = address & ~(uintptr_t)7;
-    return word && sys_call(SYS_rt_sigprocmask, -1, word, 0, sizeof(uint64_t)) != -14 /* EFAULT */;
+    return word && sys_call(SYS_rt_sigprocmask, -1, word, 0, sizeof(uint64_t)) != -EFAULT;
 }
 
 bool net_can_read(const void *from, size_t size)

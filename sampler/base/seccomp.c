@@ -101,7 +101,7 @@ static bool read_softly(uintptr_t from, void *to, uint64_t size)
 
     if (seccomp_allows(CALL(process_vm_readv) | CALL(gettid)))
         result = sys_call(SYS_process_vm_readv, sys_call(SYS_gettid), &local, 1, &remote, 1, 0);
-    if (result >= 0 || result == -14 /* EFAULT */)
+    if (result >= 0 || result == -EFAULT)
         return result == (long)size;
     memcpy(to, (const void *)from, size); // NOLINT(performance-no-int-to-ptr)
     return true;

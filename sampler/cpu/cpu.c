@@ -8,9 +8,9 @@
 #include "sampler/threads/cpu_timer.h"
 #include "sampler/threads/missed_ticks.h"
 #include "sampler/process/process.h"
-#include "sampler/samples/record.h"
+#include "sampler/samples/sample_table.h"
 #include "sampler/base/seccomp.h"
-#include "sampler/threads/slots.h"
+#include "sampler/threads/thread_slots.h"
 #include "sampler/threads/threads.h"
 
 #include "sampler/base/poison.h"
@@ -31,18 +31,18 @@ static void record_at(uint32_t slot, uint32_t periods, const struct arch_regs *r
                       const struct stack_range ranges[STACK_RANGES])
 {
     struct segment *segment = process_segment();
-    struct record record;
+    struct sample sample;
     uint32_t stack;
 
-    if (!segment || !record_begin(&record, segment, slot, true))
+    if (!segment || !sample_begin(&sample, segment, slot, true))
         return;
-    stack = record_stack(&record, WAIT_NONE, regs, ranges);
+    stack = sample_walk(&sample, WAIT_NONE, regs, ranges);
     if (stack)
-        record_add(&record, stack, KIND_CPU, periods, (uint64_t)periods * slot_private[slot].period_ns);
+        sample_add(&sample, stack, KIND_CPU, periods, (uint64_t)periods * slot_private[slot].period_ns);
     segment_count(segment, COUNT_CPU_SAMPLES, 1);
     if (periods > 1)
         segment_count(segment, COUNT_CPU_OVERRUNS, periods - 1);
-    record_end(&record, true);
+    sample_end(&sample, true);
 }
 
 static void record_cpu(uint32_t slot, uint32_t periods, const ucontext_t *uc)

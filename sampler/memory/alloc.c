@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "alloc.h"
 
-#include "live.h"
+#include "live_blocks.h"
 #include "sampler/process/process.h"
-#include "sampler/samples/record.h"
-#include "sampler/threads/slots.h"
+#include "sampler/samples/sample_table.h"
+#include "sampler/threads/thread_slots.h"
 #include "sampler/threads/threads.h"
 #include "sampler/base/weights.h"
 
@@ -37,21 +37,21 @@ static void record_alloc(struct segment *segment, uintptr_t block, size_t size, 
                                                {0, 0}};
     struct alloc_saved live = {.size = size, .objects = sampling_weight(size, rate)};
     struct arch_regs regs = {{0}};
-    struct record record;
+    struct sample sample;
 
     arch_capture(&regs);
-    if (!record_begin(&record, segment, slot, false))
+    if (!sample_begin(&sample, segment, slot, false))
         return;
-    live.stack = record_stack(&record, WAIT_NONE, &regs, ranges);
+    live.stack = sample_walk(&sample, WAIT_NONE, &regs, ranges);
     if (live.stack) {
-        record_add(&record, live.stack, KIND_ALLOC, live.objects,
+        sample_add(&sample, live.stack, KIND_ALLOC, live.objects,
                    (uint64_t)((double)live.objects / (1 << WEIGHT_SHIFT) * (double)size + 0.5));
-        live.generation = record.generation;
-        live.name = atomic_load_explicit(&record.thread->name, memory_order_relaxed);
-        live_insert(segment, block, &live);
+        live.generation = sample.generation;
+        live.name = atomic_load_explicit(&sample.thread->name, memory_order_relaxed);
+        live_blocks_insert(segment, block, &live);
     }
     segment_count(segment, COUNT_ALLOC_SAMPLES, 1);
-    record_end(&record, false);
+    sample_end(&sample, false);
 }
 
 /* noinline: the walk starts here, and leaves out the frames of this library. */
@@ -93,12 +93,12 @@ __attribute__((noinline)) void alloc_sampled(void *block, size_t size)
 bool alloc_untrack(const void *block, struct alloc_saved *saved)
 {
     struct segment *segment = process_attached();
-    return segment && live_remove(segment, (uintptr_t)block, saved);
+    return segment && live_blocks_remove(segment, (uintptr_t)block, saved);
 }
 
 void alloc_retrack(const void *block, const struct alloc_saved *saved)
 {
     struct segment *segment = process_attached();
     if (segment)
-        live_insert(segment, (uintptr_t)block, saved);
+        live_blocks_insert(segment, (uintptr_t)block, saved);
 }

@@ -2,8 +2,8 @@
 #include "event.h"
 
 #include "sampler/process/process.h"
-#include "record.h"
-#include "sampler/threads/slots.h"
+#include "sample_table.h"
+#include "sampler/threads/thread_slots.h"
 #include "sampler/threads/threads.h"
 #include "sampler/base/weights.h"
 
@@ -22,7 +22,7 @@ uint64_t event_random(void)
 }
 
 /* Inlined in functions that hooks are not: the walk leaves out the frames of this library by itself. */
-__attribute__((always_inline)) static inline uint32_t enter_stack(struct record *record, uint32_t slot,
+__attribute__((always_inline)) static inline uint32_t enter_stack(struct sample *sample, uint32_t slot,
                                                                   enum wait_kind leaf)
 {
     struct stack_range ranges[STACK_RANGES] = {{slot_private[slot].stack_low, slot_private[slot].stack_high},
@@ -30,7 +30,7 @@ __attribute__((always_inline)) static inline uint32_t enter_stack(struct record 
     struct arch_regs regs = {{0}};
 
     arch_capture(&regs);
-    return record_stack(record, leaf, &regs, ranges);
+    return sample_walk(sample, leaf, &regs, ranges);
 }
 
 /* The calling thread's slot, made at need. 0: none, and nothing is to be recorded. */
@@ -47,44 +47,44 @@ __attribute__((noinline)) uint64_t event_record(enum sample_kind kind, enum wait
                                                 uint64_t events, uint64_t ns)
 {
     struct segment *segment = process_segment();
-    uint32_t slot = segment ? own_slot() : 0, stack, sample = 0;
-    struct record record;
+    uint32_t slot = segment ? own_slot() : 0, stack, number = 0;
+    struct sample sample;
 
-    if (!slot || !record_begin(&record, segment, slot, false))
+    if (!slot || !sample_begin(&sample, segment, slot, false))
         return 0;
-    stack = enter_stack(&record, slot, function);
+    stack = enter_stack(&sample, slot, function);
     if (stack)
-        sample = record_add(&record, stack, kind, events, ns);
+        number = sample_add(&sample, stack, kind, events, ns);
     segment_count(segment, kind == KIND_MUTEX ? COUNT_MUTEX_SAMPLES : COUNT_BLOCK_SAMPLES, events != 0);
-    record_end(&record, false);
+    sample_end(&sample, false);
     process_check_uploader(segment);
-    return sample ? (uint64_t)sample << 32 | record.generation : 0;
+    return number ? (uint64_t)number << 32 | sample.generation : 0;
 }
 
 void event_add(uint64_t event, uint64_t events, uint64_t ns)
 {
     struct segment *segment = process_segment();
     uint32_t slot = segment && event ? own_slot() : 0;
-    struct record record;
+    struct sample sample;
 
-    if (!slot || !record_begin(&record, segment, slot, false))
+    if (!slot || !sample_begin(&sample, segment, slot, false))
         return;
-    if (record.generation == (uint32_t)event)
-        record_add_to(&record, (uint32_t)(event >> 32), events, ns);
-    record_end(&record, false);
+    if (sample.generation == (uint32_t)event)
+        sample_add_to(&sample, (uint32_t)(event >> 32), events, ns);
+    sample_end(&sample, false);
 }
 
 /* The stack in the bank of *generation, without a sample of it; 0: none. */
 static uint32_t stack_of_caller(struct segment *segment, uint32_t *generation)
 {
     uint32_t slot = thread_local_state.slot, stack;
-    struct record record;
+    struct sample sample;
 
-    if (!slot || !record_begin(&record, segment, slot, false))
+    if (!slot || !sample_begin(&sample, segment, slot, false))
         return 0;
-    stack = enter_stack(&record, slot, WAIT_NONE);
-    *generation = record.generation;
-    record_end(&record, false);
+    stack = enter_stack(&sample, slot, WAIT_NONE);
+    *generation = sample.generation;
+    sample_end(&sample, false);
     return stack;
 }
 

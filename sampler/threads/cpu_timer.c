@@ -11,7 +11,7 @@
 #include "sampler/base/weights.h"
 #include "sampler/process/process.h"
 #include "missed_ticks.h"
-#include "slots.h"
+#include "thread_slots.h"
 #include "thread_local.h"
 
 #include "sampler/base/poison.h"

@@ -3,7 +3,7 @@
 
 #include <time.h>
 
-#include "slots.h"
+#include "thread_slots.h"
 #include "sampler/base/sys.h"
 #include "sampler/base/weights.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What hot paths touch of a thread: thread-local storage of the initial-exec model, zero at first. The rest is a
- * private array beside the segment's thread slots (slots.h), found by slot number, which a CPU timer's signal
- * carries.
+ * What hot paths touch of a thread: thread-local storage of the initial-exec model, zero at first. The rest
+ * is a private array beside the segment's thread slots (slots.h), found by slot number, which a CPU timer's
+ * signal carries.
  */
 #ifndef CPROF_SAMPLER_THREAD_LOCAL_H
 #define CPROF_SAMPLER_THREAD_LOCAL_H

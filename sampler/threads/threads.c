@@ -10,7 +10,7 @@
 #include "sampler/process/process.h"
 #include "sampler/base/seccomp.h"
 #include "cpu_timer.h"
-#include "slots.h"
+#include "thread_slots.h"
 #include "sampler/base/sys.h"
 #include "sampler/unwind/unwind.h"
 
@@ -58,7 +58,7 @@ static void thread_end(void *rounds_left)
     cpu_timer_stop(slot);
     slot_private[slot].tid = 0;
     if (segment)
-        slot_give_back(segment, slot);
+        thread_slot_give_back(segment, slot);
 }
 
 void threads_start(thread_key_function *create_key, void (*at_end)(void))
@@ -85,7 +85,7 @@ static int occupy(struct segment *segment, uint32_t slot, int tid, pthread_t han
     thread->handle = (uint64_t)handle;
     thread->start_monotonic_ns = clock_ns(CLOCK_MONOTONIC);
     atomic_store_explicit(&thread->flags, handle ? 0 : THREAD_ADOPTED, memory_order_relaxed);
-    atomic_store_explicit(&thread->name, name_index(segment, name), memory_order_relaxed);
+    atomic_store_explicit(&thread->name, thread_name_index(segment, name), memory_order_relaxed);
     atomic_store_explicit(&slot_private[slot].tid, tid, memory_order_relaxed);
     atomic_store_explicit(&thread->tid, tid, memory_order_release);
     return cpu_timer_start(segment, slot, tid);
@@ -164,7 +164,7 @@ uint32_t thread_prepare(void *(*start)(void *), void *arg, const pthread_attr_t 
     if (slot)
         return slot;
     segment = process_segment();
-    slot = segment ? slot_take(segment) : 0;
+    slot = segment ? thread_slot_take(segment) : 0;
     if (!slot)
         return 0;
     own = &slot_private[slot];
@@ -197,7 +197,7 @@ void thread_cancel_prepare(uint32_t slot)
     }
     struct segment *segment = process_attached();
     if (segment && slot)
-        slot_give_back(segment, slot);
+        thread_slot_give_back(segment, slot);
 }
 
 /*
@@ -293,7 +293,7 @@ static bool take_over(struct segment *segment)
         return false;
     read_name(name);
     thread->handle = (uint64_t)pthread_self();
-    atomic_store_explicit(&thread->name, name_index(segment, name), memory_order_relaxed);
+    atomic_store_explicit(&thread->name, thread_name_index(segment, name), memory_order_relaxed);
     atomic_fetch_and_explicit(&thread->flags, ~(uint32_t)THREAD_ADOPTED, memory_order_relaxed);
     thread_local_state.slot = slot;
     notice_end();
@@ -316,7 +316,7 @@ void thread_adopt_self(uintptr_t stack_high)
         return;
     tid = (int)sys_call(SYS_gettid);
     is_main = tid == sys_call(SYS_getpid);
-    slot = slot_take(segment);
+    slot = thread_slot_take(segment);
     if (!slot)
         return;
     /* In a child forked by a thread other than the main one, the only thread runs on that thread's stack. */
@@ -344,13 +344,13 @@ static void release(struct segment *segment, uint32_t slot, int tid)
                                                  memory_order_relaxed))
         return;
     cpu_timer_stop(slot);
-    slot_give_back(segment, slot);
+    thread_slot_give_back(segment, slot);
 }
 
 static void adopt_other(struct segment *segment, int tid, const char name[16])
 {
     char copy[16] = {0};
-    uint32_t slot = find_slot(segment, tid) ? 0 : slot_take(segment);
+    uint32_t slot = find_slot(segment, tid) ? 0 : thread_slot_take(segment);
     if (!slot)
         return;
     memcpy(copy, name, sizeof copy - 1);
@@ -427,5 +427,6 @@ void thread_renamed(pthread_t handle, const char *name)
             return;
     }
     if (slot)
-        atomic_store_explicit(&segment->thread[slot].name, name_index(segment, text), memory_order_relaxed);
+        atomic_store_explicit(&segment->thread[slot].name, thread_name_index(segment, text),
+                              memory_order_relaxed);
 }

@@ -28,9 +28,9 @@
 #include "condition.h"
 #include "sampler/samples/event.h"
 #include "sampler/process/process.h"
-#include "sampler/samples/record.h"
+#include "sampler/samples/sample_table.h"
 #include "sampler/base/seccomp.h"
-#include "sampler/threads/slots.h"
+#include "sampler/threads/thread_slots.h"
 #include "sampler/base/sys.h"
 #include "sampler/threads/threads.h"
 

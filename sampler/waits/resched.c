@@ -8,7 +8,7 @@
 #include "sampler/segment/layout.h"
 #include "sampler/process/process.h"
 #include "sampler/base/seccomp.h"
-#include "sampler/threads/slots.h"
+#include "sampler/threads/thread_slots.h"
 #include "sampler/base/sys.h"
 #include "sampler/threads/thread_local.h"
 

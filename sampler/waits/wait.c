@@ -6,7 +6,7 @@
 #include "sampler/base/clock.h"
 #include "contention.h"
 #include "sampler/samples/event.h"
-#include "sampler/threads/slots.h"
+#include "sampler/threads/thread_slots.h"
 #include "sampler/threads/threads.h"
 
 #include "sampler/base/poison.h"

@@ -186,7 +186,7 @@ static void *run_once(void *unused)
     return unused;
 }
 
-static void meeting(void)
+static void synchronization(void)
 {
     struct timespec past = {1, 0};
     pthread_barrier_t barrier;
@@ -294,7 +294,7 @@ int main(void)
     between_descriptors();
     files();
     children();
-    meeting();
+    synchronization();
     cancelling();
     jumping();
     forking();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "record.h"
+#include "sample_table.h"
 
 #include <string.h>
 
@@ -24,9 +24,9 @@ _Static_assert(sizeof(struct buffer[BUFFERS]) <= LAYOUT_WALKS, "the segment has 
 static _Atomic uint64_t buffer_taken[BUFFERS];              /* ticks when it was taken, 0: free */
 static const int64_t buffer_stale_ticks = INT64_C(1) << 36; /* 10 s or more on every machine */
 
-static struct buffer *buffer_of(const struct record *record)
+static struct buffer *buffer_of(const struct sample *sample)
 {
-    return (struct buffer *)record->segment->walks + record->buffer;
+    return (struct buffer *)sample->segment->walks + sample->buffer;
 }
 
 /* The index of a free buffer, or BUFFERS. */
@@ -44,7 +44,7 @@ static unsigned take_buffer(uint64_t now)
     return BUFFERS;
 }
 
-bool record_begin(struct record *record, struct segment *segment, uint32_t slot, bool in_handler)
+bool sample_begin(struct sample *sample, struct segment *segment, uint32_t slot, bool in_handler)
 {
     struct seg_thread *thread = &segment->thread[slot];
     uint32_t active, again;
@@ -53,44 +53,44 @@ bool record_begin(struct record *record, struct segment *segment, uint32_t slot,
         segment_count(segment, COUNT_LOST_ROOM, 1);
         return false;
     }
-    record->start_ticks = clock_ticks();
-    record->buffer = take_buffer(record->start_ticks);
-    if (record->buffer == BUFFERS) {
+    sample->start_ticks = clock_ticks();
+    sample->buffer = take_buffer(sample->start_ticks);
+    if (sample->buffer == BUFFERS) {
         segment_count(segment, COUNT_LOST_BUFFER, 1);
         return false;
     }
-    record->segment = segment;
-    record->frames = buffer_of(record)->frames;
-    record->thread = thread;
-    record->outer = in_handler ? atomic_load_explicit(&thread->bank_in_use, memory_order_relaxed) : 0;
+    sample->segment = segment;
+    sample->frames = buffer_of(sample)->frames;
+    sample->thread = thread;
+    sample->outer = in_handler ? atomic_load_explicit(&thread->bank_in_use, memory_order_relaxed) : 0;
 
     /* Dekker with the uploader's rotation: it stores active_bank, then reads bank_in_use; we store
        bank_in_use, then read active_bank again. One of us sees the other. The sample that this one
        interrupted goes on to write to its own bank. */
     active = atomic_load_explicit(&segment->control.active_bank, memory_order_acquire) & 1;
     for (int tries = 0; tries < 3; tries++) {
-        atomic_store_explicit(&thread->bank_in_use, record->outer | 1u << active, memory_order_seq_cst);
+        atomic_store_explicit(&thread->bank_in_use, sample->outer | 1u << active, memory_order_seq_cst);
         again = atomic_load_explicit(&segment->control.active_bank, memory_order_seq_cst) & 1;
         if (again == active) {
-            record->bank = &segment->bank[active];
-            record->generation = atomic_load_explicit(&record->bank->generation, memory_order_acquire);
+            sample->bank = &segment->bank[active];
+            sample->generation = atomic_load_explicit(&sample->bank->generation, memory_order_acquire);
             return true;
         }
         active = again;
     }
     segment_count(segment, COUNT_LOST_ROTATION, 1);
-    record_end(record, in_handler);
+    sample_end(sample, in_handler);
     return false;
 }
 
-void record_end(struct record *record, bool in_handler)
+void sample_end(struct sample *sample, bool in_handler)
 {
     uint64_t now = clock_ticks();
 
-    atomic_store_explicit(&record->thread->bank_in_use, in_handler ? record->outer : 0, memory_order_release);
-    atomic_store_explicit(&buffer_taken[record->buffer], 0, memory_order_release);
-    if (now > record->start_ticks)
-        segment_count(record->segment, COUNT_OWN_TICKS, now - record->start_ticks);
+    atomic_store_explicit(&sample->thread->bank_in_use, in_handler ? sample->outer : 0, memory_order_release);
+    atomic_store_explicit(&buffer_taken[sample->buffer], 0, memory_order_release);
+    if (now > sample->start_ticks)
+        segment_count(sample->segment, COUNT_OWN_TICKS, now - sample->start_ticks);
 }
 
 static uint64_t hash_word(uint64_t hash, uint64_t word)
@@ -127,7 +127,7 @@ static struct seg_stack *stack_at(struct seg_bank *bank, uint32_t offset)
     return (struct seg_stack *)&bank->stack_word[offset];
 }
 
-/* Claims and writes a stack record that no bucket points to yet. Its offset, or 0 when the bank is full. */
+/* Claims and writes a stack that no bucket points to yet. Its offset, or 0 when the bank is full. */
 static uint32_t write_stack(struct seg_bank *bank, const struct unwound *walk, uint32_t epoch, uint64_t hash,
                             const uint64_t *pc)
 {
@@ -170,7 +170,7 @@ static uint32_t insert_stack(struct seg_bank *bank, const struct unwound *walk, 
         if (!offset) {
             if (!mine)
                 mine = write_stack(bank, walk, epoch, hash, pc);
-            /* Release: who finds the offset finds the record complete. A loser leaves its record unused. */
+            /* Release: who finds the offset finds the stack complete. The other claim stays unused. */
             if (!mine || atomic_compare_exchange_strong_explicit(bucket, &offset, mine, memory_order_release,
                                                                  memory_order_acquire))
                 return mine;
@@ -185,49 +185,49 @@ static uint32_t insert_stack(struct seg_bank *bank, const struct unwound *walk, 
    bank may have been emptied since, which costs nothing but the use. */
 static uint32_t last_stack[LAYOUT_THREADS];
 
-static void prefetch_rows(const struct record *record, uint32_t slot)
+static void prefetch_rows(const struct sample *sample, uint32_t slot)
 {
     enum { MOST = 64 };
-    const struct seg_stack *stack = stack_at(record->bank, last_stack[slot]);
+    const struct seg_stack *stack = stack_at(sample->bank, last_stack[slot]);
     uint32_t frames = last_stack[slot] ? stack->frames : 0;
     /* What stands there now may be longer, and the bank's end is the segment's. */
     if (frames <= LAYOUT_FRAMES && last_stack[slot] < LAYOUT_STACK_WORDS - sizeof *stack / 8 - MOST)
         unwind_prefetch(stack->pc, frames < MOST ? frames : MOST);
 }
 
-static struct unwound walk_below(const struct record *record, enum wait_kind leaf,
+static struct unwound walk_below(const struct sample *sample, enum wait_kind leaf,
                                  const struct arch_regs *regs, const struct stack_range *ranges)
 {
     unsigned first = leaf != WAIT_NONE;
-    struct unwound walk = unwind_stack(record->segment, regs, ranges, &buffer_of(record)->room,
-                                       record->frames + first, LAYOUT_FRAMES - first);
+    struct unwound walk = unwind_stack(sample->segment, regs, ranges, &buffer_of(sample)->room,
+                                       sample->frames + first, LAYOUT_FRAMES - first);
 
     if (!walk.frames) {
-        record->frames[first] = regs->r[ARCH_PC];
+        sample->frames[first] = regs->r[ARCH_PC];
         walk = (struct unwound){.frames = 1, .flags = STACK_TRUNCATED, .exact = 1};
     }
     if (!first)
         return walk;
-    record->frames[0] = leaf;
+    sample->frames[0] = leaf;
     walk.frames++;
     walk.exact = walk.exact << 1 | 1;
     return walk;
 }
 
-uint32_t record_stack(struct record *record, enum wait_kind leaf, const struct arch_regs *regs,
-                      const struct stack_range *ranges)
+uint32_t sample_walk(struct sample *sample, enum wait_kind leaf, const struct arch_regs *regs,
+                     const struct stack_range *ranges)
 {
-    struct segment *segment = record->segment;
-    uint32_t slot = (uint32_t)(record->thread - segment->thread);
-    prefetch_rows(record, slot);
-    struct unwound walk = walk_below(record, leaf, regs, ranges);
+    struct segment *segment = sample->segment;
+    uint32_t slot = (uint32_t)(sample->thread - segment->thread);
+    prefetch_rows(sample, slot);
+    struct unwound walk = walk_below(sample, leaf, regs, ranges);
     uint32_t epoch = atomic_load_explicit(&segment->header.epoch, memory_order_acquire), stack;
 
     if (walk.flags & STACK_TRUNCATED)
         segment_count(segment, COUNT_STACKS_TRUNCATED, 1);
     if (walk.flags & STACK_DEEP)
         segment_count(segment, COUNT_STACKS_DEEP, 1);
-    stack = insert_stack(record->bank, &walk, epoch, record->frames);
+    stack = insert_stack(sample->bank, &walk, epoch, sample->frames);
     last_stack[slot] = stack;
     if (!stack)
         segment_count(segment, COUNT_LOST_STACK_TABLE, 1);
@@ -261,26 +261,26 @@ static struct seg_sample *find_sample(struct seg_bank *bank, uint64_t key)
     return NULL;
 }
 
-void record_add_to(struct record *record, uint32_t sample, uint64_t a, uint64_t b)
+void sample_add_to(struct sample *sample, uint32_t number, uint64_t a, uint64_t b)
 {
-    struct seg_sample *at = &record->bank->sample[sample - 1];
+    struct seg_sample *at = &sample->bank->sample[number - 1];
     atomic_fetch_add_explicit(&at->value[1], a, memory_order_relaxed);
     atomic_fetch_add_explicit(&at->value[2], b, memory_order_relaxed);
 }
 
-uint32_t record_add(struct record *record, uint32_t stack, enum sample_kind kind, uint64_t a, uint64_t b)
+uint32_t sample_add(struct sample *sample, uint32_t stack, enum sample_kind kind, uint64_t a, uint64_t b)
 {
-    uint32_t name = atomic_load_explicit(&record->thread->name, memory_order_relaxed), number;
-    struct seg_sample *sample = find_sample(record->bank, sample_key(stack, name, kind));
+    uint32_t name = atomic_load_explicit(&sample->thread->name, memory_order_relaxed), number;
+    struct seg_sample *entry = find_sample(sample->bank, sample_key(stack, name, kind));
 
-    if (!sample) {
-        segment_count(record->segment, COUNT_LOST_SAMPLE_TABLE, 1);
+    if (!entry) {
+        segment_count(sample->segment, COUNT_LOST_SAMPLE_TABLE, 1);
         return 0;
     }
-    number = 1 + (uint32_t)(sample - record->bank->sample);
+    number = 1 + (uint32_t)(entry - sample->bank->sample);
     if (!a && !b)
         return number;
-    atomic_fetch_add_explicit(&sample->value[0], 1, memory_order_relaxed);
-    record_add_to(record, number, a, b);
+    atomic_fetch_add_explicit(&entry->value[0], 1, memory_order_relaxed);
+    sample_add_to(sample, number, a, b);
     return number;
 }

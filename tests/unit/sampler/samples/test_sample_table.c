@@ -11,9 +11,9 @@
 #include <sys/mman.h>
 #include <cmocka.h>
 
-#include "sampler/memory/live.h"
-#include "sampler/samples/record.h"
-#include "sampler/threads/slots.h"
+#include "sampler/memory/live_blocks.h"
+#include "sampler/samples/sample_table.h"
+#include "sampler/threads/thread_slots.h"
 
 enum { THREADS = 4, ROUNDS = 20000, STACKS = 50 };
 
@@ -34,8 +34,8 @@ static int make_segment(void **state)
 static int drop_segment(void **state)
 {
     (void)state;
-    live_forget();
-    slots_forget();
+    live_blocks_forget();
+    thread_slots_forget();
     return munmap(segment, sizeof *segment);
 }
 
@@ -44,15 +44,15 @@ static bool record_one(uint32_t slot, uint64_t pc, uint64_t a, uint64_t b)
 {
     static const struct stack_range ranges[STACK_RANGES] = {{0, 0}, {0, 0}};
     struct arch_regs regs = {.r = {[ARCH_PC] = pc, [ARCH_SP] = 8}};
-    struct record record;
+    struct sample sample;
     uint32_t stack;
 
-    if (!record_begin(&record, segment, slot, false))
+    if (!sample_begin(&sample, segment, slot, false))
         return false;
-    stack = record_stack(&record, WAIT_NONE, &regs, ranges);
+    stack = sample_walk(&sample, WAIT_NONE, &regs, ranges);
     if (stack)
-        record_add(&record, stack, KIND_CPU, a, b);
-    record_end(&record, false);
+        sample_add(&sample, stack, KIND_CPU, a, b);
+    sample_end(&sample, false);
     return stack != 0;
 }
 
@@ -70,12 +70,12 @@ static uint64_t sum(int value, uint64_t pc)
 
 static void *record_many(void *unused)
 {
-    uint32_t slot = slot_take(segment);
+    uint32_t slot = thread_slot_take(segment);
     (void)unused;
     for (int i = 0; i < ROUNDS; i++)
         if (!record_one(slot, 1 + (uint64_t)i % STACKS, 2, 3))
             return NULL;
-    slot_give_back(segment, slot);
+    thread_slot_give_back(segment, slot);
     return (void *)1;
 }
 
@@ -100,7 +100,7 @@ static void threads_add_up(void **state)
 
 static void a_full_bank_counts_what_it_loses(void **state)
 {
-    uint32_t slot = slot_take(segment);
+    uint32_t slot = thread_slot_take(segment);
     uint64_t kept = 0;
     enum { TRIED = LAYOUT_SAMPLES + 1000 };
     (void)state;
@@ -113,7 +113,7 @@ static void a_full_bank_counts_what_it_loses(void **state)
 
 static void samples_go_to_the_active_bank(void **state)
 {
-    uint32_t slot = slot_take(segment);
+    uint32_t slot = thread_slot_take(segment);
     (void)state;
     segment->bank[1].generation = 2;
     segment->control.active_bank = 1;
@@ -126,47 +126,47 @@ static void samples_go_to_the_active_bank(void **state)
  */
 static void a_handler_leaves_the_bank_that_it_interrupted_announced(void **state)
 {
-    struct record outer, inner;
-    uint32_t slot = slot_take(segment);
+    struct sample outer, inner;
+    uint32_t slot = thread_slot_take(segment);
     (void)state;
-    assert_true(record_begin(&outer, segment, slot, false));
+    assert_true(sample_begin(&outer, segment, slot, false));
     segment->bank[1].generation = 2;
     segment->control.active_bank = 1;
-    assert_true(record_begin(&inner, segment, slot, true));
+    assert_true(sample_begin(&inner, segment, slot, true));
     assert_ptr_equal(inner.bank, &segment->bank[1]);
     assert_int_equal(segment->thread[slot].bank_in_use, 1 | 2);
-    record_end(&inner, true);
+    sample_end(&inner, true);
     assert_int_equal(segment->thread[slot].bank_in_use, 1);
-    record_end(&outer, false);
+    sample_end(&outer, false);
     assert_int_equal(segment->thread[slot].bank_in_use, 0);
 }
 
 /* The free slots of a resumed segment are those of a moment before. */
 static void a_slot_that_is_taken_is_not_given_out(void **state)
 {
-    uint32_t first = slot_take(segment), second = slot_take(segment);
+    uint32_t first = thread_slot_take(segment), second = thread_slot_take(segment);
     (void)state;
-    slot_give_back(segment, second);
+    thread_slot_give_back(segment, second);
     atomic_store(&segment->header.free_slots, UINT64_C(7) << 32 | first);
     segment->thread[first].next_free = second;
-    assert_int_equal(slot_take(segment), second);
-    slot_give_back(segment, first);
-    slot_give_back(segment, first); /* would make a ring */
-    assert_int_equal(slot_take(segment), first);
-    assert_int_not_equal(slot_take(segment), first);
+    assert_int_equal(thread_slot_take(segment), second);
+    thread_slot_give_back(segment, first);
+    thread_slot_give_back(segment, first); /* would make a ring */
+    assert_int_equal(thread_slot_take(segment), first);
+    assert_int_not_equal(thread_slot_take(segment), first);
 }
 
 static void slots_are_given_again(void **state)
 {
     (void)state;
     for (int i = 0; i < 3 * LAYOUT_THREADS; i++) {
-        uint32_t slot = slot_take(segment);
+        uint32_t slot = thread_slot_take(segment);
         assert_true(slot == 1);
-        slot_give_back(segment, slot);
+        thread_slot_give_back(segment, slot);
     }
     for (uint32_t i = 1; i < LAYOUT_THREADS; i++)
-        assert_int_not_equal(slot_take(segment), 0);
-    assert_int_equal(slot_take(segment), 0);
+        assert_int_not_equal(thread_slot_take(segment), 0);
+    assert_int_equal(thread_slot_take(segment), 0);
     assert_int_equal(segment->counter[COUNT_LOST_THREAD_SLOT], 1);
 }
 
@@ -174,11 +174,11 @@ static void *take_and_give(void *unused)
 {
     (void)unused;
     for (int i = 0; i < ROUNDS; i++) {
-        uint32_t slot = slot_take(segment);
+        uint32_t slot = thread_slot_take(segment);
         int32_t nobody = 0;
         if (!atomic_compare_exchange_strong(&segment->thread[slot].tid, &nobody, 1))
             return NULL; /* two owners */
-        slot_give_back(segment, slot);
+        thread_slot_give_back(segment, slot);
     }
     return (void *)1;
 }
@@ -200,18 +200,18 @@ static void no_slot_has_two_owners(void **state)
 static void names_are_interned(void **state)
 {
     char a[16] = "worker-1", b[16] = "worker-2", many[16] = "";
-    uint32_t first = name_index(segment, a);
+    uint32_t first = thread_name_index(segment, a);
     (void)state;
     assert_int_not_equal(first, 0);
-    assert_int_equal(name_index(segment, a), first);
-    assert_int_not_equal(name_index(segment, b), first);
+    assert_int_equal(thread_name_index(segment, a), first);
+    assert_int_not_equal(thread_name_index(segment, b), first);
     for (uint32_t i = 0; i < LAYOUT_NAMES; i++) {
         memcpy(many, &i, sizeof i);
         many[4] = 'x';
-        name_index(segment, many);
+        thread_name_index(segment, many);
     }
     assert_true(segment->counter[COUNT_LOST_NAME] > 0);
-    assert_int_equal(name_index(segment, a), first);
+    assert_int_equal(thread_name_index(segment, a), first);
 }
 
 static void live_blocks_come_and_go(void **state)
@@ -222,14 +222,14 @@ static void live_blocks_come_and_go(void **state)
     uintptr_t block = 0x7f0000001000;
     (void)state;
     assert_false(alloc_may_be_tracked((void *)block));
-    live_insert(segment, block, &what);
+    live_blocks_insert(segment, block, &what);
     assert_true(alloc_may_be_tracked((void *)block));
     assert_true(alloc_may_be_tracked((void *)(block + 64))); /* the same page: the table is asked */
-    assert_false(live_remove(segment, block + 64, &got));
-    assert_true(live_remove(segment, block, &got));
+    assert_false(live_blocks_remove(segment, block + 64, &got));
+    assert_true(live_blocks_remove(segment, block, &got));
     assert_int_equal(got.objects, what.objects);
     assert_int_equal(got.stack, 8);
-    assert_false(live_remove(segment, block, NULL));
+    assert_false(live_blocks_remove(segment, block, NULL));
     assert_false(alloc_may_be_tracked((void *)block));
 }
 
@@ -239,7 +239,7 @@ static void a_full_live_table_counts(void **state)
     uint64_t found = 0;
     (void)state;
     for (uintptr_t i = 1; i <= 2 * LAYOUT_LIVE; i++)
-        live_insert(segment, i * 16, &what);
+        live_blocks_insert(segment, i * 16, &what);
     for (int i = 0; i < LAYOUT_LIVE; i++)
         found += segment->live[i].address > 1;
     assert_int_equal(found + segment->counter[COUNT_LOST_LIVE_TABLE], 2 * LAYOUT_LIVE);

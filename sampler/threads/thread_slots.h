@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Thread slots of the segment, the private state that goes with them, thread names. Lock-free, signal-safe.
  */
-#ifndef CPROF_SAMPLER_SLOTS_H
-#define CPROF_SAMPLER_SLOTS_H
+#ifndef CPROF_SAMPLER_THREAD_SLOTS_H
+#define CPROF_SAMPLER_THREAD_SLOTS_H
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -25,7 +25,7 @@ struct slot_private {
     uint32_t carried;      /* periods that came where no sample could be taken; owner only */
     _Atomic int32_t timer; /* 1 + its id, or enum slot_timer */
     _Atomic int32_t tid;
-    _Atomic uint32_t taken; /* in this life of the process (slots_forget()); slots.c only */
+    _Atomic uint32_t taken; /* in this life of the process (thread_slots_forget()); slots.c only */
     struct strata strata;   /* over the time that the owner waits: block samples */
     uint64_t waited;        /* resched_counts.waited when the owner looked at it last, which was */
     bool is_fresh;          /* after the last of its calls that may have blocked */
@@ -38,13 +38,13 @@ enum slot_timer { SLOT_TIMER_NOT_YET = 0, SLOT_TIMER_NONE = -1 };
 extern struct slot_private slot_private[LAYOUT_THREADS] __attribute__((visibility("hidden")));
 
 /* A free slot, or 0 (counted). Its fields are what the last owner left, tid 0. */
-uint32_t slot_take(struct segment *segment);
-void slot_give_back(struct segment *segment, uint32_t slot);
+uint32_t thread_slot_take(struct segment *segment);
+void thread_slot_give_back(struct segment *segment, uint32_t slot);
 
 /* After fork: no slot is taken. */
-void slots_forget(void);
+void thread_slots_forget(void);
 
 /* The index of a thread name (16 bytes, NUL-padded) in names[]; 0 when there are too many (counted). */
-uint32_t name_index(struct segment *segment, const char text[16]);
+uint32_t thread_name_index(struct segment *segment, const char text[16]);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "live.h"
+#include "live_blocks.h"
 
 #include "sampler/process/process.h"
 
@@ -37,7 +37,7 @@ static struct seg_live *way(struct segment *segment, uintptr_t block, unsigned i
     return &segment->live[parts[part].first + index % parts[part].size];
 }
 
-void live_insert(struct segment *segment, uintptr_t block, const struct alloc_saved *what)
+void live_blocks_insert(struct segment *segment, uintptr_t block, const struct alloc_saved *what)
 {
     for (unsigned i = 0; i < LAYOUT_LIVE_WAYS; i++) {
         struct seg_live *live = way(segment, block, i);
@@ -58,7 +58,7 @@ void live_insert(struct segment *segment, uintptr_t block, const struct alloc_sa
     segment_count(segment, COUNT_LOST_LIVE_TABLE, 1);
 }
 
-bool live_remove(struct segment *segment, uintptr_t block, struct alloc_saved *saved)
+bool live_blocks_remove(struct segment *segment, uintptr_t block, struct alloc_saved *saved)
 {
     for (unsigned i = 0; i < LAYOUT_LIVE_WAYS; i++) {
         struct seg_live *live = way(segment, block, i);
@@ -77,7 +77,7 @@ bool live_remove(struct segment *segment, uintptr_t block, struct alloc_saved *s
     return false;
 }
 
-void live_forget(void)
+void live_blocks_forget(void)
 {
     for (unsigned i = 0; i < ALLOC_FILTER; i++)
         if (alloc_filter[i] && alloc_filter[i] != ALLOC_FILTER_STUCK) /* else a child would copy the page */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "slots.h"
+#include "thread_slots.h"
 
 #include <string.h>
 
@@ -66,7 +66,7 @@ static bool claim(uint32_t slot)
                                                    memory_order_acquire, memory_order_relaxed);
 }
 
-uint32_t slot_take(struct segment *segment)
+uint32_t thread_slot_take(struct segment *segment)
 {
     for (int tries = 0; tries < CLAIMS; tries++) {
         uint32_t slot = pop_free(segment);
@@ -89,7 +89,7 @@ uint32_t slot_take(struct segment *segment)
     return 0;
 }
 
-void slot_give_back(struct segment *segment, uint32_t slot)
+void thread_slot_give_back(struct segment *segment, uint32_t slot)
 {
     struct seg_thread *thread = &segment->thread[slot];
     uint64_t head = atomic_load_explicit(&segment->header.free_slots, memory_order_relaxed), mine;
@@ -105,12 +105,12 @@ void slot_give_back(struct segment *segment, uint32_t slot)
                                                     memory_order_release, memory_order_relaxed));
 }
 
-void slots_forget(void)
+void thread_slots_forget(void)
 {
     life++;
 }
 
-uint32_t name_index(struct segment *segment, const char text[16])
+uint32_t thread_name_index(struct segment *segment, const char text[16])
 {
     uint64_t words[2];
     uint64_t hash;

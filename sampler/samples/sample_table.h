@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The tables of stacks and samples, and one sample's way into them: sample_begin() finds the bank,
+ * sample_walk() walks the stack and enters it, sample_add() adds to the counters, sample_end() gives up the
+ * bank. Lock-free, signal-safe, any thread; a signal handler may record while the thread that it interrupted
+ * does.
+ */
+#ifndef CPROF_SAMPLER_SAMPLE_TABLE_H
+#define CPROF_SAMPLER_SAMPLE_TABLE_H
+
+#include <stdbool.h>
+
+#include "sampler/segment/layout.h"
+#include "sampler/unwind/unwind.h"
+
+struct sample {
+    struct segment *segment;
+    struct seg_bank *bank;
+    struct seg_thread *thread;
+    uint64_t *frames; /* a buffer of LAYOUT_FRAMES */
+    uint64_t start_ticks;
+    uint32_t generation;
+    uint32_t outer; /* bank_in_use of the sample that this one interrupted */
+    unsigned buffer;
+};
+
+/* slot: the calling thread's, not 0. in_handler: entered from a signal handler that no other one can
+   interrupt. false: cannot be recorded, and counted. Every true is followed by sample_end(). */
+bool sample_begin(struct sample *sample, struct segment *segment, uint32_t slot, bool in_handler);
+void sample_end(struct sample *sample, bool in_handler);
+
+/* Walks from regs and enters the stack, with leaf as its first frame if that is not WAIT_NONE; ranges as in
+   unwind.h. Its word offset in the bank, or 0 (counted). */
+uint32_t sample_walk(struct sample *sample, enum wait_kind leaf, const struct arch_regs *regs,
+                     const struct stack_range *ranges);
+
+/* Adds 1, a and b to the three values of (stack, the thread's name, kind), unless both are 0: then it only
+   has a place. Returns its number in the bank; 0: that is full. sample_add_to() adds to the one with that
+   number. */
+uint32_t sample_add(struct sample *sample, uint32_t stack, enum sample_kind kind, uint64_t a, uint64_t b);
+void sample_add_to(struct sample *sample, uint32_t number, uint64_t a, uint64_t b);
+
+#endif
