@@ -107,19 +107,6 @@ static inline bool arch_read_dwarf(const struct arch_regs *regs, uint64_t number
     return true;
 }
 
-/* A call ends at code: relative, or through a register or memory with any addressing. Reads ARCH_CALL_MOST
-   bytes before code. */
-enum { ARCH_CALL_MOST = 7 };
-static inline bool arch_is_after_call(const uint8_t *code)
-{
-    if (code[-5] == 0xe8)
-        return true;
-    for (int size = 2; size <= ARCH_CALL_MOST; size++)
-        if (code[-size] == 0xff && (code[1 - size] & 0x38) == 0x10)
-            return true;
-    return false;
-}
-
 /* What a seccomp filter is told. */
 #define ARCH_AUDIT AUDIT_ARCH_X86_64
 

@@ -11,6 +11,7 @@
 #include <sys/auxv.h>
 
 #include "sampler/segment/layout.h"
+#include "sampler/segment/return_address.h"
 #include "sampler/base/net.h"
 #include "peek.h"
 #include "sampler/base/sys.h"
@@ -195,9 +196,8 @@ static bool is_code(struct peek *peek, uintptr_t address, size_t size)
 
 bool module_is_after_call(struct peek *peek, uintptr_t address)
 {
-    const uint8_t *code = peek_at(peek, address - ARCH_CALL_MOST, ARCH_CALL_MOST);
-    return code && arch_is_after_call(code + ARCH_CALL_MOST) &&
-           is_code(peek, address - ARCH_CALL_MOST, ARCH_CALL_MOST);
+    const uint8_t *code = peek_at(peek, address - CALL_MOST, CALL_MOST);
+    return code && is_code_after_call(code + CALL_MOST) && is_code(peek, address - CALL_MOST, CALL_MOST);
 }
 
 /* Notes with 8-byte alignment are properties, and padded in another way. */

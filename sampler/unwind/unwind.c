@@ -12,13 +12,13 @@
 
 #include "cfi.h"
 #include "sampler/segment/layout.h"
+#include "sampler/segment/return_address.h"
 #include "modules.h"
 #include "sampler/base/net.h"
 
 enum {
-    CACHE_BITS = 14,     /* 256 KiB, of which only touched pages exist */
-    RED_ZONE = 128,      /* what a function may use below its stack pointer */
-    SEARCHED_WORDS = 32, /* of the frame of code without call frame information */
+    CACHE_BITS = 14, /* 256 KiB, of which only touched pages exist */
+    RED_ZONE = 128,  /* what a function may use below its stack pointer */
 };
 
 /* What is known of an address, in the low bits of a packed row. */

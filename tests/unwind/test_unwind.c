@@ -18,6 +18,7 @@
 
 #include "sampler/unwind/cfi.h"
 #include "sampler/segment/layout.h"
+#include "sampler/segment/return_address.h"
 #include "sampler/unwind/modules.h"
 #include "sampler/base/seccomp.h"
 #include "sampler/unwind/unwind.h"
@@ -396,9 +397,9 @@ static void test_calls_are_recognized(void **state)
     static const uint8_t other[][8] = {{[2] = 0xe9}, {[5] = 0xff, 0xe0}, {[5] = 0xff, 0x30}};
     (void)state;
     for (unsigned i = 0; i < 4; i++)
-        assert_true(arch_is_after_call(call[i] + 7));
+        assert_true(is_code_after_call(call[i] + 7));
     for (unsigned i = 0; i < 3; i++)
-        assert_false(arch_is_after_call(other[i] + 7));
+        assert_false(is_code_after_call(other[i] + 7));
 }
 
 /* From here on this program is the library, and all of its frames are left out. */

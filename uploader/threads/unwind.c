@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "sampler/segment/return_address.h"
 #include "uploader/process/owner.h"
 
 enum {
@@ -23,8 +24,6 @@ enum {
     LOOKS_KNOWN = 20,              /* for so many, what lies above a stack of unknown bounds is believed */
     FRAME_WORDS = 64,              /* where a frame pointer is looked for */
     FRAME_TRIES = 8,               /* of those that look like one */
-    SEARCHED_WORDS = 32,           /* of the frame of code without a table, for its return address */
-    CALL_MOST = 7,                 /* bytes of a call */
 };
 
 /* In the order of seg_thread.wait_regs. */
@@ -396,18 +395,6 @@ static bool read_word(struct unwinder *unwinder, uint64_t address, uint64_t *wor
     return address % sizeof *word == 0 && !access_mem(unwinder->space, address, word, 0, unwinder);
 }
 
-/* Of one by a register or by memory: opcode, ModRM, SIB, displacement. 0: another instruction. */
-static int indirect_call_size(const uint8_t *code)
-{
-    int mode = code[1] >> 6, base = code[1] & 7, size = mode != 3 && base == 4 ? 3 : 2;
-
-    if ((code[1] & 0x38) != 0x10)
-        return 0;
-    if (size == 3)
-        base = code[2] & 7;
-    return size + (mode == 1 ? 1 : mode == 2 || (mode == 0 && base == 5) ? 4 : 0);
-}
-
 /* Is it code that a call returns to? */
 static bool is_after_call(struct unwinder *unwinder, uint64_t pc)
 {
@@ -419,12 +406,7 @@ static bool is_after_call(struct unwinder *unwinder, uint64_t pc)
         !image_read(mapping->image, at - mapping->bias, &word[0]) ||
         !image_read(mapping->image, at + sizeof word[0] - mapping->bias, &word[1]))
         return false;
-    if (code[-5] == 0xe8)
-        return true;
-    for (int size = 2; size <= CALL_MOST; size++)
-        if (code[-size] == 0xff && indirect_call_size(code - size) == size)
-            return true;
-    return false;
+    return is_code_after_call(code);
 }
 
 /* Goes on from a caller, whose other registers are in regs. What it executes next is behind its call, and may
