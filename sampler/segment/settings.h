@@ -77,7 +77,7 @@ enum { PROFILES_READY = 0 CPROF_PROFILES(X) };
       "password for the server")                                                                             \
     X(TENANT, "CPROF_TENANT_ID", "PYROSCOPE_TENANT_ID", TEXT, "", SESSION, "X-Scope-OrgID for the server")   \
     X(HEADERS, "CPROF_HTTP_HEADERS", "PYROSCOPE_HTTP_HEADERS", TEXT, "", SECRET,                             \
-      "more HTTP headers: k=v,k=v or a JSON object")                                                         \
+      "more HTTP headers: k=v,k=v")                                                                          \
     X(DEBUG_PATH, "CPROF_DEBUG_PATH", "", TEXT, "", SESSION,                                                 \
       "colon list of directories with separate debug files, before /usr/lib/debug")                          \
     X(LINGER, "CPROF_LINGER", "", TIME, "3s", SESSION,                                                       \

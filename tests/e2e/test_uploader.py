@@ -76,13 +76,11 @@ def test_refusal_is_final_and_said(env):
     assert "401" in env.log(), env.log()
 
 
-def test_missing_push_falls_back_to_ingest(env):
-    with server(lambda n: 404 if n == 1 else 200) as (url, requests):
-        pushed(env, url, "2", profiles="cpu")
-    paths = [path.partition("?")[0] for path, _, _ in requests]
-    assert "/ingest" in paths, paths
-    ingest = next(r for r in requests if r[0].startswith("/ingest"))
-    assert "format=pprof" not in ingest[0] and b"sample_type_config" in ingest[2], ingest[0]
+def test_another_server_is_named(env):
+    with server(lambda n: 404) as (url, requests):
+        pushed(env, url, profiles="cpu")
+    assert {path for path, _, _ in requests} == {"/push.v1.PusherService/Push"}, requests
+    assert "no Pyroscope server (1.0 or later)" in env.log(), env.log()
 
 
 def test_no_server(env):

@@ -206,12 +206,9 @@ static void add_header(void *context, const char *name, const char *value)
 
 static void add_headers(struct http *http, const struct http_settings *settings)
 {
-    const char *headers = settings->headers + strspn(settings->headers, " \t\r\n");
-    int error = *headers == '{' ? pairs_read_json(headers, add_header, http)
-                                : pairs_read(headers, false, add_header, http);
-
-    if (error)
-        log_warn("CPROF_HTTP_HEADERS is neither name=value,name=value nor a JSON object of strings");
+    if (pairs_read(settings->headers, false, add_header, http))
+        log_warn(
+            "CPROF_HTTP_HEADERS: write name=value,name=value; a part of it is no such pair and is left out");
     if (*settings->token && is_plain(settings->token)) {
         char *bearer;
         keep_secret(http, settings->token);

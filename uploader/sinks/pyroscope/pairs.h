@@ -12,7 +12,4 @@ typedef void pair_found(void *context, const char *name, const char *value);
  */
 int pairs_read(const char *list, bool percent, pair_found *found, void *context);
 
-/* The same from a JSON object of strings and numbers, where the list starts with a brace. */
-int pairs_read_json(const char *object, pair_found *found, void *context);
-
 #endif

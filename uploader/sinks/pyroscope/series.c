@@ -2,7 +2,6 @@
 #include "series.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,25 +82,15 @@ static void make_uuid(char text[37])
              b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
 }
 
-static int check_request(struct series_request *request)
-{
-    if (request->path && request->content_type && request->body)
-        return 0;
-    free(request->path);
-    free(request->content_type);
-    free(request->body);
-    *request = (struct series_request){0};
-    return -ENOMEM;
-}
-
-int series_push_request(const struct series *series, const uint8_t *profile, size_t size,
-                        struct series_request *request)
+uint8_t *series_push_request(const struct series *series, const uint8_t *profile, size_t size,
+                             size_t *body_size)
 {
     Cprof__PushRequest push = CPROF__PUSH_REQUEST__INIT;
     Cprof__RawProfileSeries one = CPROF__RAW_PROFILE_SERIES__INIT, *all = &one;
     Cprof__RawSample sample = CPROF__RAW_SAMPLE__INIT, *samples = &sample;
     Cprof__LabelPair label[SERIES_LABELS], *labels[SERIES_LABELS];
     char uuid[37];
+    uint8_t *body;
 
     make_uuid(uuid);
     for (unsigned i = 0; i < series->labels; i++) {
@@ -118,121 +107,9 @@ int series_push_request(const struct series *series, const uint8_t *profile, siz
     one.samples = &samples;
     push.n_series = 1;
     push.series = &all;
-    request->size = cprof__push_request__get_packed_size(&push);
-    request->body = malloc(request->size);
-    request->path = strdup("/push.v1.PusherService/Push");
-    request->content_type = strdup("application/proto");
-    if (request->body)
-        cprof__push_request__pack(&push, request->body);
-    return check_request(request);
-}
-
-/* RFC 3986: all but the unreserved characters. */
-static void put_escaped(FILE *out, const char *text)
-{
-    for (; *text; text++) {
-        if (((unsigned char)*text < 0x80 && isalnum((unsigned char)*text)) || strchr("-._~", *text))
-            putc(*text, out);
-        else
-            fprintf(out, "%%%02X", (unsigned char)*text);
-    }
-}
-
-/* The list of labels has no way to quote what separates them. */
-static void put_plain(FILE *out, const char *text)
-{
-    for (; *text; text++)
-        putc(strchr("{},=", *text) ? '_' : *text, out);
-}
-
-/* app{name=value,...}; the server makes __name__ of what the profile holds. */
-static char *ingest_name(const struct series *series)
-{
-    const char *service = series_get(series, "service_name");
-    char *name = NULL;
-    size_t size;
-    FILE *out = open_memstream(&name, &size);
-    bool first = true;
-
-    if (!out)
-        return NULL;
-    put_plain(out, service ? service : "unknown");
-    putc('{', out);
-    for (unsigned i = 0; i < series->labels; i++) {
-        const struct series_label *label = &series->label[i];
-        if (!strncmp(label->name, "__", 2) || !strcmp(label->name, "service_name"))
-            continue;
-        fprintf(out, "%s%s=", first ? "" : ",", label->name);
-        put_plain(out, label->value);
-        first = false;
-    }
-    putc('}', out);
-    fclose(out);
-    return name;
-}
-
-static char *ingest_path(const struct series *series, int64_t start_ns, int64_t end_ns)
-{
-    char *name = ingest_name(series), *path = NULL;
-    size_t size;
-    FILE *out = name ? open_memstream(&path, &size) : NULL;
-
-    if (out) {
-        fputs("/ingest?name=", out);
-        put_escaped(out, name);
-        fprintf(out, "&from=%lld&until=%lld&spyName=cprof", (long long)(start_ns / 1000000000),
-                (long long)(end_ns / 1000000000));
-        fclose(out);
-    }
-    free(name);
-    return path;
-}
-
-/* Units in the words of that time. */
-static const char *ingest_unit(const struct value_type *type)
-{
-    if (strcmp(type->unit, "count") != 0)
-        return type->unit;
-    return strstr(type->type, "objects") ? "objects" : "samples";
-}
-
-static void put_types(FILE *out, const struct profile_kind *kind)
-{
-    putc('{', out);
-    for (unsigned i = 0; i < kind->values; i++)
-        fprintf(out,
-                "%s\"%s\":{\"units\":\"%s\",\"display-name\":\"%s\",\"aggregation\":\"%s\",\"sampled\":%s,"
-                "\"cumulative\":false}",
-                i ? "," : "", kind->value[i].type, ingest_unit(&kind->value[i]), kind->value[i].type,
-                kind->snapshot_values >> i & 1 ? "average" : "sum",
-                kind->snapshot_values >> i & 1 ? "false" : "true");
-    putc('}', out);
-}
-
-int series_ingest_request(const struct series *series, int64_t start_ns, int64_t end_ns,
-                          const uint8_t *profile, size_t size, struct series_request *request)
-{
-    char boundary[37];
-    FILE *out;
-
-    make_uuid(boundary); /* what is in no profile */
-    *request = (struct series_request){.path = ingest_path(series, start_ns, end_ns)};
-    if (asprintf(&request->content_type, "multipart/form-data; boundary=%s", boundary) < 0)
-        request->content_type = NULL;
-    out = open_memstream((char **)&request->body, &request->size);
-    if (out) {
-        fprintf(out,
-                "--%s\r\nContent-Disposition: form-data; name=\"profile\"; filename=\"profile.pprof\"\r\n"
-                "Content-Type: application/octet-stream\r\n\r\n",
-                boundary);
-        fwrite(profile, 1, size, out);
-        fprintf(out,
-                "\r\n--%s\r\nContent-Disposition: form-data; name=\"sample_type_config\"; "
-                "filename=\"sample_type_config.json\"\r\nContent-Type: application/json\r\n\r\n",
-                boundary);
-        put_types(out, series->kind);
-        fprintf(out, "\r\n--%s--\r\n", boundary);
-        fclose(out);
-    }
-    return check_request(request);
+    *body_size = cprof__push_request__get_packed_size(&push);
+    body = malloc(*body_size);
+    if (body)
+        cprof__push_request__pack(&push, body);
+    return body;
 }

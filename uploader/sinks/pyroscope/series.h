@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The labels of a pushed series, and the two requests that carry a profile of it to a Pyroscope server:
- * push.v1, and /ingest of servers before 1.0. Pure, but for random bytes; one thread only.
+ * The labels of a pushed series, and the request that carries one of its profiles to a Pyroscope server.
+ * Pure, except for random bytes. One thread only.
  */
 #ifndef CPROF_UPLOADER_SERIES_H
 #define CPROF_UPLOADER_SERIES_H
@@ -37,15 +37,8 @@ enum series_note series_add(struct series *series, const char *name, const char 
 const char *series_get(const struct series *series, const char *name);
 void series_free(struct series *series);
 
-/* A request: path and content_type are the caller's to free, as is body. 0 or -ENOMEM. */
-struct series_request {
-    char *path, *content_type;
-    uint8_t *body;
-    size_t size;
-};
-int series_push_request(const struct series *series, const uint8_t *profile, size_t size,
-                        struct series_request *request);
-int series_ingest_request(const struct series *series, int64_t start_ns, int64_t end_ns,
-                          const uint8_t *profile, size_t size, struct series_request *request);
+/* A push request of push.v1 with one profile, which is borrowed. The caller frees it; NULL without memory. */
+uint8_t *series_push_request(const struct series *series, const uint8_t *profile, size_t size,
+                             size_t *body_size);
 
 #endif

@@ -37,21 +37,17 @@ enum {
     (10 * SECOND_NS) /* that the last stamp may be ahead: programs of milliseconds, many in a row */
 #define OLDEST_NS (3600 * SECOND_NS) /* the server takes nothing older */
 
-enum protocol { PUSH, INGEST };
-
 struct item {
     struct item *next;
     struct sink_pyroscope *owner;
     struct series series;
     uint8_t *profile;
     size_t size;
-    size_t weight;            /* what it takes in the queue, labels included */
-    int64_t start_ns, end_ns; /* CLOCK_REALTIME */
-    int64_t began_ns;         /* CLOCK_MONOTONIC of start_ns */
-    int64_t due_ns;           /* CLOCK_MONOTONIC */
+    size_t weight;    /* what it takes in the queue, labels included */
+    int64_t began_ns; /* CLOCK_MONOTONIC of its start */
+    int64_t due_ns;   /* CLOCK_MONOTONIC */
     unsigned tries;
     bool sending;
-    enum protocol sent_by;
 };
 
 struct sink_pyroscope {
@@ -61,7 +57,6 @@ struct sink_pyroscope {
     struct item *first, **last; /* oldest first */
     size_t bytes;
     unsigned count, sending;
-    enum protocol protocol;
     int64_t pause_ns;     /* CLOCK_MONOTONIC: nothing is sent before */
     unsigned unreachable; /* attempts without an answer since the last one with */
     int64_t stamp_ns;     /* CLOCK_REALTIME: the last one given to a profile */
@@ -182,23 +177,6 @@ static bool try_later(struct sink_pyroscope *sink, struct item *item, const stru
     return true;
 }
 
-/* Servers before 1.0 know /ingest only; what was found out holds for all that follows. */
-static bool try_elsewhere(struct sink_pyroscope *sink, const struct item *item,
-                          const struct http_answer *answer)
-{
-    if (item->sent_by == PUSH) {
-        if (sink->protocol == PUSH)
-            log_info("%s has no push.v1 (%d); /ingest is used", http_url(sink->http), answer->status);
-        sink->protocol = INGEST;
-        return true;
-    }
-    log_warn(
-        "there is no Pyroscope server at %s: it answers %d to push.v1 and to /ingest; correct CPROF_SERVER",
-        http_url(sink->http), answer->status);
-    sink->protocol = PUSH;
-    return false;
-}
-
 static bool deal_with(struct sink_pyroscope *sink, struct item *item, const struct http_answer *answer)
 {
     switch (find_meaning(answer->status)) {
@@ -216,7 +194,10 @@ static bool deal_with(struct sink_pyroscope *sink, struct item *item, const stru
                  http_url(sink->http), answer->status, answer->text);
         return false;
     case NOT_HERE:
-        return try_elsewhere(sink, item, answer);
+        log_warn("there is no Pyroscope server (1.0 or later) at %s: it answers %d to push.v1; correct "
+                 "CPROF_SERVER",
+                 http_url(sink->http), answer->status);
+        return false;
     case LATER:
         return try_later(sink, item, answer, TRIES_LATER);
     case FAILED:
@@ -249,20 +230,13 @@ static void request_done(void *context, const struct http_answer *answer)
 
 static int send_item(struct sink_pyroscope *sink, struct item *item)
 {
-    struct series_request request = {0};
-    int error;
+    size_t size;
+    uint8_t *body = series_push_request(&item->series, item->profile, item->size, &size);
+    int error = -ENOMEM;
 
-    item->sent_by = sink->protocol;
-    if (item->sent_by == PUSH)
-        error = series_push_request(&item->series, item->profile, item->size, &request);
-    else
-        error = series_ingest_request(&item->series, item->start_ns, item->end_ns, item->profile, item->size,
-                                      &request);
-    if (!error)
-        error = http_post(sink->http, request.path, request.content_type, request.body, request.size,
+    if (body)
+        error = http_post(sink->http, "/push.v1.PusherService/Push", "application/proto", body, size,
                           request_done, item);
-    free(request.path);
-    free(request.content_type);
     if (!error) {
         item->sending = true;
         sink->sending++;
@@ -449,10 +423,8 @@ static int queue_piece(void *context, uint8_t *data, size_t size)
     item->owner = pushing->sink;
     item->profile = data;
     item->size = size;
-    item->start_ns = pushing->sink->stamp_ns;
+    item->began_ns = monotonic_ns() - (clock_ns(CLOCK_REALTIME) - pushing->sink->stamp_ns);
     pushing->sink->stamp_ns += STAMP_NS;
-    item->end_ns = pushing->upload->end_ns;
-    item->began_ns = monotonic_ns() - (clock_ns(CLOCK_REALTIME) - item->start_ns);
     make_series(pushing->sink, pushing->upload, pushing->kind, &item->series);
     item->weight = weigh(item);
     queue_add(pushing->sink, item);
