@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a return address looks like: a call instruction ends there. Both unwinders ask that in code without call
- * frame information, the one in the program of its memory and the one in the uploader of the module's file. Pure;
- * another architecture needs its own version of both.
+ * What a return address looks like: a call instruction ends there. Both unwinders ask that in code without
+ * call frame information, the one in the program of its memory and the one in the uploader of the module's
+ * file. Pure; another architecture needs its own version of both.
  */
 #ifndef CPROF_SAMPLER_RETURN_ADDRESS_H
 #define CPROF_SAMPLER_RETURN_ADDRESS_H
@@ -16,7 +16,8 @@ enum {
 };
 
 #if defined(__x86_64__)
-/* These bytes are one call through a register or memory: opcode, ModRM, SIB, displacement. Reads no others. */
+/* These bytes are one call through a register or memory: opcode, ModRM, SIB, displacement. Reads no others.
+ */
 static inline bool is_indirect_call(const uint8_t *code, int size)
 {
     int mode = code[1] >> 6, base = code[1] & 7, wanted = 2;

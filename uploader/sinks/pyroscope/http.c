@@ -9,6 +9,7 @@
 
 #include "uploader/base/options.h"
 #include "pairs.h"
+#include "redact.h"
 #include "uploader/base/utf8.h"
 
 enum {
@@ -18,7 +19,6 @@ enum {
     ANSWER_BYTES = 256 * 1024, /* more than that is not read */
     REDIRECTS = 3,
     CONNECTIONS = 4,
-    LEAST_SECRET = 4, /* with shorter ones no answer is shown */
 };
 
 struct request {
@@ -38,109 +38,9 @@ struct http {
     CURLM *multi;
     char *url, *user, *password;
     struct curl_slist *headers;
-    struct curl_slist *secrets; /* in every form that an answer may show them in */
-    bool hides_answers;
+    struct secrets secrets;
     struct request *requests;
 };
-
-static char *to_base64(const char *text)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    size_t size = strlen(text);
-    char *result = malloc((size + 2) / 3 * 4 + 1), *to = result;
-
-    for (size_t i = 0; result && i < size; i += 3) {
-        uint32_t bits = (uint32_t)(unsigned char)text[i] << 16;
-        if (i + 1 < size)
-            bits |= (uint32_t)(unsigned char)text[i + 1] << 8;
-        if (i + 2 < size)
-            bits |= (unsigned char)text[i + 2];
-        *to++ = digits[bits >> 18];
-        *to++ = digits[bits >> 12 & 63];
-        *to++ = i + 1 < size ? digits[bits >> 6 & 63] : '=';
-        *to++ = i + 2 < size ? digits[bits & 63] : '=';
-    }
-    if (result)
-        *to = 0;
-    return result;
-}
-
-static void keep_form(struct http *http, const char *form)
-{
-    struct curl_slist *longer = form ? curl_slist_append(http->secrets, form) : NULL;
-
-    if (longer)
-        http->secrets = longer;
-    else
-        http->hides_answers = true; /* what is not known cannot be looked for */
-}
-
-/* As it is, as it stands in a URL, and in base64. A short one cannot be taken out of a text: what is missing
-   would tell what it was. */
-static void keep_secret(struct http *http, const char *secret)
-{
-    char *escaped, *encoded;
-
-    if (!*secret)
-        return;
-    http->hides_answers |= strlen(secret) < LEAST_SECRET;
-    escaped = curl_easy_escape(NULL, secret, 0);
-    encoded = to_base64(secret);
-    keep_form(http, secret);
-    keep_form(http, escaped);
-    keep_form(http, encoded);
-    curl_free(escaped);
-    free(encoded);
-}
-
-static void keep_login(struct http *http, const char *user, const char *password)
-{
-    char *pair, *encoded = NULL;
-
-    if (asprintf(&pair, "%s:%s", user ? user : "", password) < 0)
-        pair = NULL;
-    if (pair)
-        encoded = to_base64(pair);
-    keep_form(http, encoded);
-    keep_secret(http, password);
-    free(encoded);
-    free(pair);
-}
-
-/* Also where a text that was cut ends within it. */
-static size_t secret_length(const struct http *http, const char *text, size_t left, bool is_cut)
-{
-    size_t longest = 0;
-
-    for (const struct curl_slist *secret = http->secrets; secret; secret = secret->next) {
-        size_t length = strlen(secret->data), compared = is_cut && left < length ? left : length;
-        if (compared <= left && compared > longest && !memcmp(text, secret->data, compared))
-            longest = compared;
-    }
-    return longest;
-}
-
-/* A server may send our own headers back in its answer. In one pass over the bytes of the answer: what is put
-   in may look like a secret itself. Secrets that overlap go as one. */
-static void blot_out(const struct http *http, const char *text, size_t size, bool is_cut, char *to,
-                     size_t room)
-{
-    static const char blot[] = "********";
-    size_t used = 0, hidden_to = 0;
-
-    for (size_t i = 0; i < size && used + sizeof blot < room; i++) {
-        size_t length = secret_length(http, text + i, size - i, is_cut);
-        if (length && i >= hidden_to) {
-            memcpy(to + used, blot, sizeof blot - 1);
-            used += sizeof blot - 1;
-        }
-        if (i + length > hidden_to)
-            hidden_to = i + length;
-        if (i >= hidden_to)
-            to[used++] = text[i];
-    }
-    to[used] = 0;
-}
 
 static bool is_token(const char *text)
 {
@@ -172,17 +72,6 @@ static bool add_line(struct curl_slist **list, const char *name, const char *val
     return longer;
 }
 
-/* "Bearer SECRET" may come back without its first word. Of short values ("1") nothing is feared. */
-static void keep_header(struct http *http, const char *value)
-{
-    const char *second = strchr(value, ' ');
-
-    if (strlen(value) >= LEAST_SECRET)
-        keep_secret(http, value);
-    if (second && strlen(second + 1) >= LEAST_SECRET)
-        keep_secret(http, second + 1);
-}
-
 /* What the library says of itself stays as it is; a header that ends early would smuggle in another one. */
 static void add_header(void *context, const char *name, const char *value)
 {
@@ -200,7 +89,7 @@ static void add_header(void *context, const char *name, const char *value)
             "CPROF_HTTP_HEADERS: a name or a value has characters that no header may have; it is left out");
         return;
     }
-    keep_header(http, value);
+    secrets_add_header(&http->secrets, value);
     add_line(&http->headers, name, value);
 }
 
@@ -211,7 +100,7 @@ static void add_headers(struct http *http, const struct http_settings *settings)
             "CPROF_HTTP_HEADERS: write name=value,name=value; a part of it is no such pair and is left out");
     if (*settings->token && is_plain(settings->token)) {
         char *bearer;
-        keep_secret(http, settings->token);
+        secrets_add(&http->secrets, settings->token);
         if (asprintf(&bearer, "Bearer %s", settings->token) >= 0) {
             add_line(&http->headers, "Authorization", bearer);
             free(bearer);
@@ -279,27 +168,6 @@ static bool set_url(struct http *http, const struct http_settings *settings)
     return http->url;
 }
 
-/* Of a proxy that libcurl may use. */
-static void keep_proxies(struct http *http)
-{
-    static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"};
-
-    for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++) {
-        const char *value = getenv(names[i]);
-        char *user = NULL, *password = NULL;
-        CURLU *url = value ? curl_url() : NULL;
-        if (url &&
-            !curl_url_set(url, CURLUPART_URL, value, CURLU_DEFAULT_SCHEME | CURLU_NON_SUPPORT_SCHEME)) {
-            curl_url_get(url, CURLUPART_USER, &user, CURLU_URLDECODE);
-            if (!curl_url_get(url, CURLUPART_PASSWORD, &password, CURLU_URLDECODE))
-                keep_login(http, user, password);
-        }
-        curl_free(user);
-        curl_free(password);
-        curl_url_cleanup(url);
-    }
-}
-
 struct http *http_new(const struct http_settings *settings)
 {
     struct http *http = calloc(1, sizeof(*http));
@@ -315,8 +183,8 @@ struct http *http_new(const struct http_settings *settings)
         http->password = strdup(settings->password);
     }
     if (http->password)
-        keep_login(http, http->user, http->password);
-    keep_proxies(http);
+        secrets_add_login(&http->secrets, http->user, http->password);
+    secrets_add_proxies(&http->secrets);
     add_headers(http, settings);
     http->multi = curl_multi_init();
     if (!http->multi) {
@@ -352,7 +220,7 @@ void http_free(struct http *http)
         request_free(http->requests);
     curl_multi_cleanup(http->multi);
     curl_slist_free_all(http->headers);
-    curl_slist_free_all(http->secrets);
+    secrets_free(&http->secrets);
     free(http->url);
     free(http->user);
     free(http->password);
@@ -520,8 +388,8 @@ static void show_target(struct request *request, char *text, size_t size)
         target[strcspn(target, "?#")] = 0;
         host = host ? host + 3 : target;
         at = memrchr(host, '@', strcspn(host, "/"));
-        host = request->http->hides_answers ? "elsewhere" : at ? at + 1 : target;
-        blot_out(request->http, host, strlen(host), false, shown, sizeof(shown));
+        host = request->http->secrets.hide_all ? "elsewhere" : at ? at + 1 : target;
+        redact(&request->http->secrets, host, strlen(host), false, shown, sizeof(shown));
         utf8_clean(text, size, shown, true);
     }
     free(target);
@@ -533,10 +401,10 @@ static void show_answer(const struct request *request, char *text, size_t size)
     bool is_cut = request->text_size == TEXT_BYTES - 1;
     char shown[TEXT_BYTES];
 
-    if (http->hides_answers)
+    if (http->secrets.hide_all)
         snprintf(text, size, "its answer is not shown: it could hold a part of a secret");
     else {
-        blot_out(http, request->text, request->text_size, is_cut, shown, sizeof(shown));
+        redact(&http->secrets, request->text, request->text_size, is_cut, shown, sizeof(shown));
         utf8_clean(text, size, shown, true);
     }
 }

@@ -4,7 +4,7 @@
  * certificates are checked. One thread only.
  *
  * Secrets leave in the headers of requests to the configured host and nowhere else: redirects are followed
- * there only (http to https included), and every text that comes out of here for people has them blotted out.
+ * there only (http to https included), and every text that comes out of here for people is redacted.
  */
 #ifndef CPROF_UPLOADER_HTTP_H
 #define CPROF_UPLOADER_HTTP_H

@@ -8,6 +8,8 @@
 #include <sys/random.h>
 
 #include "uploader/profile/profile.pb-c.h"
+#include "pairs.h"
+#include "uploader/base/options.h"
 #include "uploader/base/utf8.h"
 
 static void clean_name(const char *name, char out[SERIES_NAME_BYTES])
@@ -62,6 +64,60 @@ void series_free(struct series *series)
         free(series->label[i].value);
     }
     series->labels = 0;
+}
+
+/* Labels that are added to a series. */
+struct labelling {
+    struct series *series;
+    bool quiet; /* the faults of these labels were logged before */
+};
+
+static void add_label(void *context, const char *name, const char *value)
+{
+    static const char *const words[] = {
+        [SERIES_RENAMED] = "has characters that no label may have; they are replaced by _",
+        [SERIES_TAKEN] = "is set already; this one is left out",
+        [SERIES_RESERVED] = "begins with __ and is left out",
+        [SERIES_FULL] = "is one too many and left out",
+    };
+    const struct labelling *labelling = context;
+    enum series_note note = series_add(labelling->series, name, value, false);
+
+    if (words[note] && !labelling->quiet)
+        log_warn("CPROF_LABELS: label %s %s", name, words[note]);
+}
+
+static void find_service(void *context, const char *name, const char *value)
+{
+    struct series *found = context;
+
+    if (!strcmp(name, "service.name"))
+        series_add(found, "service_name", value, true);
+}
+
+static void add_resource_label(void *context, const char *name, const char *value)
+{
+    const struct labelling *labelling = context;
+
+    if (strcmp(name, "service.name") != 0 &&
+        series_add(labelling->series, name, value, false) == SERIES_FULL && !labelling->quiet)
+        log_warn("OTEL_RESOURCE_ATTRIBUTES: more labels than the server takes; %s is left out", name);
+}
+
+/* service.name of the resource attributes is the service unless the program was given another name. */
+void series_label(struct series *series, const struct upload *upload, const char *resource, bool quiet)
+{
+    struct labelling labelling = {series, quiet};
+
+    series_add(series, "__name__", series->kind->push_name, true);
+    series_add(series, "__delta__", "false", true);
+    if (!strcmp(upload->program, upload->service))
+        pairs_read(resource, true, find_service, series);
+    if (!series_get(series, "service_name"))
+        series_add(series, "service_name", *upload->service ? upload->service : "unknown", true);
+    if (pairs_read(upload->labels, false, add_label, &labelling) && !quiet)
+        log_warn("CPROF_LABELS: a part of it is neither name=value nor name:value and is left out");
+    pairs_read(resource, true, add_resource_label, &labelling);
 }
 
 static void random_bytes(uint8_t *bytes, size_t size)

@@ -11,11 +11,12 @@
 #include <stdint.h>
 
 #include "uploader/profile/profile.h"
+#include "uploader/programs/sink.h"
 
 enum {
     SERIES_LABELS = 30,        /* as many as the server takes */
-    SERIES_NAME_BYTES = 256,   /* with the NUL, like */
-    SERIES_VALUE_BYTES = 1024, /* this; longer ones are cut */
+    SERIES_NAME_BYTES = 256,   /* with the NUL; longer ones are cut */
+    SERIES_VALUE_BYTES = 1024, /* with the NUL; longer ones are cut */
 };
 
 struct series_label {
@@ -34,6 +35,9 @@ enum series_note { SERIES_ADDED, SERIES_RENAMED, SERIES_TAKEN, SERIES_RESERVED, 
 /* Adds a copy, the name made one that the server takes: [A-Za-z_][A-Za-z0-9_]*. Returns what became of it;
    only SERIES_ADDED and SERIES_RENAMED added it. ours: may begin with two underscores. */
 enum series_note series_add(struct series *series, const char *name, const char *value, bool ours);
+/* Adds the labels of a program: those of its kind (which is set), service_name, CPROF_LABELS and the resource
+   attributes. Logs what is wrong with them unless quiet. */
+void series_label(struct series *series, const struct upload *upload, const char *resource, bool quiet);
 const char *series_get(const struct series *series, const char *name);
 void series_free(struct series *series);
 

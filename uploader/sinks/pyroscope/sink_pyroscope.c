@@ -14,7 +14,6 @@
 #include "uploader/base/clock.h"
 #include "uploader/profile/encode.h"
 #include "http.h"
-#include "pairs.h"
 #include "series.h"
 
 enum {
@@ -330,65 +329,13 @@ static unsigned pyroscope_work(struct sink *base, unsigned wait_ms)
     return sink->count;
 }
 
-/* Labels on their way into a series. */
-struct labelling {
-    struct series *series;
-    const char *setting;
-    bool quiet; /* these labels' faults were told before */
-};
-
-static void add_label(void *context, const char *name, const char *value)
-{
-    static const char *const words[] = {
-        [SERIES_RENAMED] = "has characters that no label may have; they are replaced by _",
-        [SERIES_TAKEN] = "is set already; this one is left out",
-        [SERIES_RESERVED] = "begins with __ and is left out",
-        [SERIES_FULL] = "is one too many and left out",
-    };
-    const struct labelling *labelling = context;
-    enum series_note note = series_add(labelling->series, name, value, false);
-
-    if (words[note] && !labelling->quiet)
-        log_warn("%s: label %s %s", labelling->setting, name, words[note]);
-}
-
-static void find_service(void *context, const char *name, const char *value)
-{
-    struct series *found = context;
-
-    if (!strcmp(name, "service.name"))
-        series_add(found, "service_name", value, true);
-}
-
-static void add_resource_label(void *context, const char *name, const char *value)
-{
-    const struct labelling *labelling = context;
-
-    if (strcmp(name, "service.name") != 0 &&
-        series_add(labelling->series, name, value, false) == SERIES_FULL && !labelling->quiet)
-        log_warn("OTEL_RESOURCE_ATTRIBUTES: more labels than the server takes; %s is left out", name);
-}
-
-/* service.name of the resource attributes counts where the program has no other name than its own. */
 static void make_series(struct sink_pyroscope *sink, const struct upload *upload,
                         const struct profile_kind *kind, struct series *series)
 {
-    const char *resource = sink->options->settings.value[SETTING_RESOURCE].text;
     bool quiet = sink->checked && !strcmp(sink->checked, upload->labels);
-    struct labelling labelling = {series, "CPROF_LABELS", quiet};
-    int error;
 
     series->kind = kind;
-    series_add(series, "__name__", kind->push_name, true);
-    series_add(series, "__delta__", "false", true);
-    if (!strcmp(upload->program, upload->service))
-        pairs_read(resource, true, find_service, series);
-    if (!series_get(series, "service_name"))
-        series_add(series, "service_name", *upload->service ? upload->service : "unknown", true);
-    error = pairs_read(upload->labels, false, add_label, &labelling);
-    if (error && !quiet)
-        log_warn("CPROF_LABELS: a part of it is neither name=value nor name:value and is left out");
-    pairs_read(resource, true, add_resource_label, &labelling);
+    series_label(series, upload, sink->options->settings.value[SETTING_RESOURCE].text, quiet);
     if (!quiet) {
         free(sink->checked);
         sink->checked = strdup(upload->labels);
