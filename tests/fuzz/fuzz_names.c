@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/uploader/gunzip.h"
 #include "uploader/symbols/demangle.h"
 #include "uploader/programs/names.h"
 #include "uploader/sinks/pyroscope/pairs.h"
@@ -51,15 +52,18 @@ static void check_directories(const struct program_id *id)
 static void check_pprof(const struct profile *profile, const struct profile_meta *meta)
 {
     Cprof__Profile *back;
-    uint8_t *encoded;
+    uint8_t *encoded, *plain;
     size_t length;
 
-    check(!profile_encode(profile, meta, false, &encoded, &length));
-    back = cprof__profile__unpack(NULL, length, encoded);
+    check(!profile_encode(profile, meta, &encoded, &length));
+    plain = gunzip(encoded, length, &length);
+    check(plain != NULL);
+    back = cprof__profile__unpack(NULL, length, plain);
     check(back && back->n_sample == 1);
     for (size_t i = 0; i < back->n_string_table; i++)
         check(utf8_is_valid(back->string_table[i]));
     cprof__profile__free_unpacked(back, NULL);
+    free(plain);
     free(encoded);
 }
 

@@ -11,33 +11,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "uploader/profile/profile.pb-c.h"
+#include "output.h"
 #include "uploader/base/map.h"
 #include "uploader/base/utf8.h"
 
 enum {
-    STAGE_BYTES = 16 * 1024,
     TEXT_BYTES = 16 * 1024, /* longest string; longer symbols are cut */
-    GZIP_LEVEL = 4,
-    GZIP_WINDOW = 15 + 16, /* zlib: a gzip header instead of its own */
     BUILD_ID_TEXT = 2 * sizeof(((struct symbol_module *)0)->build_id) + 1,
     /* Locations carry ELF virtual addresses. A module's are moved to a range of 2^40 of its own, or readers
        would take equal addresses of two modules for one place. */
     MODULE_SHIFT = 40,
-};
-
-struct output {
-    ProtobufCBuffer base; /* first: protobuf-c hands it to output_append() */
-    uint8_t stage[STAGE_BYTES];
-    size_t staged;
-    uint8_t *data;
-    size_t size, room;
-    size_t raw; /* bytes before compression */
-    bool gzip;
-    z_stream zip;
-    int error;
 };
 
 /* Of one piece. The numbers that the maps give are what is written: ids, and 1 + index of strings. */
@@ -50,61 +35,6 @@ struct encoder {
     struct map mappings;  /* struct symbol_module; NULL: the executable, in no stack */
     char text[TEXT_BYTES];
 };
-
-static int output_reserve(struct output *out)
-{
-    size_t room = out->room ? out->room + out->room / 2 : STAGE_BYTES;
-    uint8_t *data;
-
-    if (out->room - out->size >= STAGE_BYTES)
-        return 0;
-    if (room < out->size + STAGE_BYTES)
-        room = out->size + STAGE_BYTES;
-    data = realloc(out->data, room);
-    if (!data)
-        return out->error = -ENOMEM;
-    out->data = data;
-    out->room = room;
-    return 0;
-}
-
-static void output_flush(struct output *out, int flush)
-{
-    out->zip.next_in = out->stage;
-    out->zip.avail_in = (uInt)out->staged;
-    do {
-        size_t room;
-        if (output_reserve(out))
-            return;
-        room = out->room - out->size;
-        if (!out->gzip) {
-            memcpy(out->data + out->size, out->stage, out->staged);
-            out->size += out->staged;
-            break;
-        }
-        out->zip.next_out = out->data + out->size;
-        out->zip.avail_out = (uInt)room;
-        deflate(&out->zip, flush);
-        out->size += room - out->zip.avail_out;
-    } while (!out->zip.avail_out);
-    out->staged = 0;
-}
-
-static void output_append(ProtobufCBuffer *base, size_t size, const uint8_t *data)
-{
-    struct output *out = (struct output *)base;
-
-    out->raw += size;
-    while (size && !out->error) {
-        size_t part = STAGE_BYTES - out->staged < size ? STAGE_BYTES - out->staged : size;
-        memcpy(out->stage + out->staged, data, part);
-        out->staged += part;
-        data += part;
-        size -= part;
-        if (out->staged == STAGE_BYTES)
-            output_flush(out, Z_NO_FLUSH);
-    }
-}
 
 static void emit(struct encoder *encoder, const Cprof__Profile *part)
 {
@@ -374,8 +304,7 @@ static void emit_head(struct encoder *encoder, const struct profile_kind *kind)
     emit(encoder, &part);
 }
 
-static struct encoder *encoder_new(const struct profile_kind *kind, const struct profile_meta *meta,
-                                   bool gzip)
+static struct encoder *encoder_new(const struct profile_kind *kind, const struct profile_meta *meta)
 {
     struct encoder *encoder = calloc(1, sizeof(*encoder));
 
@@ -385,9 +314,7 @@ static struct encoder *encoder_new(const struct profile_kind *kind, const struct
     encoder->functions.words = 4;
     encoder->locations.words = 1;
     encoder->mappings.words = 1;
-    encoder->out.base.append = output_append;
-    encoder->out.gzip = gzip;
-    if (gzip && deflateInit2(&encoder->out.zip, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW, 8, Z_DEFAULT_STRATEGY)) {
+    if (output_init(&encoder->out)) {
         free(encoder);
         return NULL;
     }
@@ -400,16 +327,12 @@ static struct encoder *encoder_new(const struct profile_kind *kind, const struct
 static int encoder_finish(struct encoder *encoder)
 {
     emit_mappings(encoder);
-    if (!encoder->out.error)
-        output_flush(&encoder->out, Z_FINISH);
-    return encoder->out.error;
+    return output_finish(&encoder->out);
 }
 
 static void encoder_free(struct encoder *encoder)
 {
-    if (encoder->out.gzip)
-        deflateEnd(&encoder->out.zip);
-    free(encoder->out.data);
+    output_free(&encoder->out);
     text_map_free(&encoder->strings);
     map_free(&encoder->functions);
     map_free(&encoder->locations);
@@ -492,9 +415,9 @@ static void emit_samples(struct encoder *encoder, struct encoding *encoding)
     }
 }
 
-static int encode_next(struct encoding *encoding, bool gzip, encode_piece *piece, void *context)
+static int encode_next(struct encoding *encoding, encode_piece *piece, void *context)
 {
-    struct encoder *encoder = encoder_new(encoding->kind, &encoding->meta, gzip);
+    struct encoder *encoder = encoder_new(encoding->kind, &encoding->meta);
     int error;
 
     if (!encoder)
@@ -512,7 +435,7 @@ static int encode_next(struct encoding *encoding, bool gzip, encode_piece *piece
     return error;
 }
 
-int profile_encode_pieces(const struct profile *profile, const struct profile_meta *meta, bool gzip,
+int profile_encode_pieces(const struct profile *profile, const struct profile_meta *meta,
                           const struct encode_limits *limits, encode_piece *piece, void *context)
 {
     struct encoding encoding = {.kind = profile_get_kind(profile), .meta = *meta, .limits = limits};
@@ -524,7 +447,7 @@ int profile_encode_pieces(const struct profile *profile, const struct profile_me
     if (meta->program)
         encoding.executable = find_module(encoding.list, encoding.count, meta->program);
     do {
-        error = encode_next(&encoding, gzip, piece, context);
+        error = encode_next(&encoding, piece, context);
         encoding.meta.time_ns += limits->step_ns;
     } while (!error && encoding.at < encoding.count);
     free(encoding.list);
@@ -545,11 +468,11 @@ static int keep_piece(void *context, uint8_t *data, size_t size)
     return 0;
 }
 
-int profile_encode(const struct profile *profile, const struct profile_meta *meta, bool gzip, uint8_t **data,
+int profile_encode(const struct profile *profile, const struct profile_meta *meta, uint8_t **data,
                    size_t *size)
 {
     const struct encode_limits limits = {SIZE_MAX, SIZE_MAX, SIZE_MAX, 0};
     struct one_piece one = {data, size};
 
-    return profile_encode_pieces(profile, meta, gzip, &limits, keep_piece, &one);
+    return profile_encode_pieces(profile, meta, &limits, keep_piece, &one);
 }

@@ -22,7 +22,7 @@ struct encode_limits {
 typedef int encode_piece(void *context, uint8_t *data, size_t size);
 
 /* Calls piece() at least once. 0, or the first negative errno. */
-int profile_encode_pieces(const struct profile *profile, const struct profile_meta *meta, bool gzip,
+int profile_encode_pieces(const struct profile *profile, const struct profile_meta *meta,
                           const struct encode_limits *limits, encode_piece *piece, void *context);
 
 #endif

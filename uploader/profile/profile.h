@@ -112,13 +112,13 @@ struct profile_meta {
     int64_t period;              /* in period_type's unit: 10000000 for cpu at 100 Hz, 524288 for memory */
     const char *const *comments; /* NULL-terminated, or NULL */
     const char *program; /* the executable's name: its mapping goes first, as pprof expects; or NULL */
-    bool with_labels;    /* pid and thread as sample labels (files); without, samples that then are equal are
-                            merged    (Pyroscope makes a series of each string label) */
+    /* pid and thread are labels of samples. If not, samples that are equal without them are merged, because
+       Pyroscope makes a series of each label. */
+    bool with_labels;
 };
 
-/* pprof encoding. *data is malloc'ed and the caller's. gzip: as files and servers want it. 0 or negative
- * errno. */
-int profile_encode(const struct profile *profile, const struct profile_meta *meta, bool gzip, uint8_t **data,
+/* pprof encoding, compressed with gzip. *data is malloc'ed and the caller's. 0 or negative errno. */
+int profile_encode(const struct profile *profile, const struct profile_meta *meta, uint8_t **data,
                    size_t *size);
 
 #endif

@@ -72,7 +72,7 @@ static int write_profile(int directory, const char *name, const struct profile *
     struct stat st;
     uint8_t *data;
     size_t size;
-    int error = profile_encode(profile, meta, true, &data, &size);
+    int error = profile_encode(profile, meta, &data, &size);
 
     if (error)
         return error;

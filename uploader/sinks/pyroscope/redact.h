@@ -23,16 +23,16 @@ void secrets_add(struct secrets *secrets, const char *secret);
 /* Adds a password, and user and password as basic authentication sends them. user may be NULL. */
 void secrets_add_login(struct secrets *secrets, const char *user, const char *password);
 
-/* Adds the value of a header, and what follows the first word of it ("Bearer SECRET"). Short values ("1") are no
-   secrets. */
+/* Adds the value of a header, and what follows the first word of it ("Bearer SECRET"). Short values ("1") are
+   no secrets. */
 void secrets_add_header(struct secrets *secrets, const char *value);
 
 /* Adds the logins of the proxies that libcurl takes from the environment. */
 void secrets_add_proxies(struct secrets *secrets);
 void secrets_free(struct secrets *secrets);
 
-/* Copies size bytes of text into room bytes at to, with a NUL; each secret becomes ********. is_cut: the text goes
-   on behind its end, so its end may be the beginning of a secret. */
+/* Copies size bytes of text into room bytes at to, with a NUL; each secret becomes ********. is_cut: the text
+   goes on behind its end, so its end may be the beginning of a secret. */
 void redact(const struct secrets *secrets, const char *text, size_t size, bool is_cut, char *to, size_t room);
 
 #endif

@@ -409,7 +409,7 @@ static int push_kind(struct sink_pyroscope *sink, const struct upload *upload, u
         .program = upload->program,
     };
 
-    return profile_encode_pieces(upload->interval[id], &meta, true, &limits, queue_piece, &pushing);
+    return profile_encode_pieces(upload->interval[id], &meta, &limits, queue_piece, &pushing);
 }
 
 static int pyroscope_take(struct sink *base, const struct upload *upload)
