@@ -91,7 +91,8 @@ enum { PROFILES_READY = 0 CPROF_PROFILES(X) };
       "set: only under a container's own filter")                                                            \
     X(FOLLOW, "CPROF_FOLLOW", "", FLAG, "1", LOCAL, "profile the programs that this one starts, too")        \
     X(ENABLED, "CPROF_ENABLED", "PROFILING_ENABLED", FLAG, "1", LOCAL, "0: do nothing at all")               \
-    X(LOG, "CPROF_LOG", "", TEXT, "", SESSION, "file for the log of the uploader")
+    X(LOG, "CPROF_LOG", "", TEXT, "", SESSION,                                                               \
+      "file for the whole log; not set: warnings go to cprof.log in the output directory")
 
 #define X(id, ...) SETTING_##id,
 enum setting { CPROF_SETTINGS(X) SETTINGS };
