@@ -161,11 +161,15 @@ def test_two_programs_in_one_session(env):
 @alone
 @real_processor
 def test_200_short_processes_a_second(env):
-    script = "i=0; while [ $i -lt 400 ]; do /bin/true; i=$((i+1)); done"
-    done = env.run("/bin/sh", "-c", script).ok()
-    assert done.seconds < 20, f"{done.seconds:.1f} s"
-    assert not done.stderr, done.stderr
-    env.uploaders_gone()
+    """The best of three rounds, as the machine may do other things in one of them."""
+    rounds = []
+    for _ in range(3):
+        done = env.run("/bin/sh", "-c", "i=0; while [ $i -lt 400 ]; do /bin/true; i=$((i+1)); done").ok()
+        assert not done.stderr, done.stderr
+        rounds.append(done.seconds)
+    assert min(rounds) < 2, f"400 processes in {min(rounds):.1f} s"
+    comments = env.final("true", "wall").comments
+    assert any(line.startswith("true: 1200 processes") for line in comments), comments
 
 
 def test_wrong_setting_is_one_line_once(env):

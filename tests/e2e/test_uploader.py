@@ -43,12 +43,26 @@ def server(answer, delay=0):
 
 
 def pushed(env, url, seconds="1", **settings):
-    start = time.monotonic()
-    done = env.run(env.program("shares.c"), seconds, server=url, interval="500ms", **settings).ok()
-    assert not done.stderr, done.stderr
-    assert time.monotonic() - start < float(seconds) + 5, "the target waited for the server"
+    """Runs a program that burns CPU time, and returns the profile of it in the files."""
+    child = env.start(env.program("shares.c"), seconds, server=url, interval="500ms", stdout=subprocess.PIPE,
+                      stderr=subprocess.PIPE, **settings)
+    child.stdout.readline()  # its work is done
+    ended = time.monotonic()
+    _, stderr = child.communicate(timeout=60)
+    assert child.returncode == 0 and not stderr, stderr
+    assert time.monotonic() - ended < 3, "the target waited for the server"
     env.uploaders_gone(25)
-    assert env.profile("shares", "cpu", 0.1).total("cpu") > 0.9e9 * float(seconds), "the files miss something"
+    profile = env.profile("shares", "cpu", 0.1)
+    assert profile.total("cpu") > 0.9e9 * float(seconds), "the files miss something"
+    return profile
+
+
+def raw_profiles(requests):
+    """Of PushRequest, its series (1), their samples (2), and these's raw profile (1)."""
+    for _, _, body in requests:
+        for series in pprof.message(body)[1]:
+            for sample in pprof.message(series)[2]:
+                yield pprof.message(sample)[1][0]
 
 
 def test_push_has_labels_and_format(env):
@@ -64,15 +78,19 @@ def test_push_has_labels_and_format(env):
 
 
 def test_server_errors_are_retried(env):
+    """What was refused three times comes again: the server has in the end what the files have."""
     with server(lambda n: 503 if n <= 3 else 200) as (url, requests):
-        pushed(env, url, "2", profiles="cpu")
-    assert len(requests) > 4, f"{len(requests)} requests"
+        profile = pushed(env, url, "2", profiles="cpu")
+    accepted = [pprof.Profile(raw).total("cpu") for raw in raw_profiles(requests[3:])]
+    assert sum(accepted) == profile.total("cpu"), (accepted, profile.total("cpu"))
 
 
 def test_refusal_is_final_and_said(env):
+    """No profile is sent twice."""
     with server(lambda n: 401) as (url, requests):
-        pushed(env, url, profiles="cpu")
-    assert requests, "nothing pushed"
+        pushed(env, url, "2", profiles="cpu")
+    sent = list(raw_profiles(requests))
+    assert len(sent) >= 2 and len(set(sent)) == len(sent), f"{len(set(sent))} profiles in {len(sent)} requests"
     assert "401" in env.log(), env.log()
 
 
