@@ -6,7 +6,7 @@
 #include <sys/signalfd.h>
 
 #include "preload/signals/sigprof.h"
-#include "sampler/base/net.h"
+#include "sampler/base/nofault.h"
 #include "sampler/base/clock.h"
 #include "sampler/cpu/cpu.h"
 #include "sampler/threads/threads.h"
@@ -130,7 +130,7 @@ int sigaltstack(const stack_t *stack, stack_t *old)
 {
     int result;
 
-    if (!stack || !net_can_read(stack, sizeof *stack))
+    if (!stack || !nofault_can_read(stack, sizeof *stack))
         return real.sigaltstack(stack, old);
     sigprof_note_alternate(stack);
     result = real.sigaltstack(stack, old);

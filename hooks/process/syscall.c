@@ -11,7 +11,7 @@
 
 #include "preload/signals/sandbox.h"
 #include "preload/signals/sigprof.h"
-#include "sampler/base/net.h"
+#include "sampler/base/nofault.h"
 #include "sampler/base/clock.h"
 #include "sampler/waits/contention.h"
 #include "sampler/base/seccomp.h"
@@ -211,7 +211,7 @@ static long raw_action(long sig, long action, long old, long size)
     long result;
 
     if (action && size == sizeof copy.mask && sig != SIGPROF &&
-        net_can_read((const void *)action, sizeof copy)) {
+        nofault_can_read((const void *)action, sizeof copy)) {
         copy = *(const struct raw_action *)action;
         mask.__val[0] = copy.mask;
         sigprof_handler_mask_to_kernel((int)copy.flags, &mask);
@@ -269,8 +269,8 @@ long hook_syscall(long number, long a, long b, long c, long d, long e, long f)
     case SYS_epoll_pwait2:
         return masked(e, number, a, b, c, d, e, f);
     case SYS_pselect6: /* the mask is in a structure of it and its size */
-        return masked(f && net_can_read((const long *)f, sizeof f) ? *(const long *)f : 0, number, a, b, c, d,
-                      e, f);
+        return masked(f && nofault_can_read((const long *)f, sizeof f) ? *(const long *)f : 0, number, a, b,
+                      c, d, e, f);
     case SYS_tgkill:
         return tgkill((int)a, (int)b, (int)c);
     default:

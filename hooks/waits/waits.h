@@ -13,7 +13,7 @@
 #define CPROF_HOOKS_WAITS_H
 
 #include "preload/real/machine.h"
-#include "sampler/base/net.h"
+#include "sampler/base/nofault.h"
 #include "sampler/waits/wait.h"
 #include "hooks/hooks.h"
 
@@ -32,7 +32,7 @@ enum { BRIEF_NS = 20000000 };
 
 static inline bool wait_is_brief(const struct timespec *time)
 {
-    return time && net_can_read(time, sizeof *time) && !time->tv_sec && time->tv_nsec < BRIEF_NS;
+    return time && nofault_can_read(time, sizeof *time) && !time->tv_sec && time->tv_nsec < BRIEF_NS;
 }
 
 /* Two functions, since one that has a wait on its stack cannot end in a jump. */

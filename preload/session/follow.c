@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "sampler/base/net.h"
+#include "sampler/base/nofault.h"
 #include "sampler/base/seccomp.h"
 #include "sampler/base/sys.h"
 #include "preload/real/real.h"
@@ -89,7 +89,7 @@ static bool can_read(struct readable *readable, const void *address)
     uintptr_t page = (uintptr_t)address / LAYOUT_PAGE;
     if (page == readable->page)
         return page;
-    if (!net_can_read(address, 1))
+    if (!nofault_can_read(address, 1))
         return false;
     readable->page = page;
     return true;

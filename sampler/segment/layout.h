@@ -164,7 +164,7 @@ struct seg_module {
                            epoch <= E that covers the address is the right one */
     uint32_t path;  /* [T] offset in strings[], NUL-terminated; 0: none. The vDSO is "linux-vdso.so.1" */
     uint8_t build_id[32];  /* [T] */
-    uint8_t build_id_size; /* [T] 0: has none, and layout_print() of it is in the first bytes of build_id */
+    uint8_t build_id_size; /* [T] 0: has none; then build_id begins with its layout_fingerprint() */
     uint8_t reserved[3];
     _Atomic uint32_t ready; /* [T] 1 (release) when the rest is written; pairs with the readers' acquire */
 };
@@ -274,8 +274,8 @@ struct segment {
     struct seg_thread thread[LAYOUT_THREADS];
     struct seg_live live[LAYOUT_LIVE];
     struct seg_bank bank[LAYOUT_BANKS];
-    /* [T] Room for walks (record.c) and for bytes of modules (peek.c), which nobody else reads. Here it does
-       not count against the program's RLIMIT_DATA, as the library's own data does. */
+    /* [T] Room for walks (sample_table.c) and for bytes of modules (peek.c), which nobody else reads. Here it
+       does not count against the program's RLIMIT_DATA, as the library's own data does. */
     uint8_t walks[LAYOUT_WALKS];
     uint8_t peeks[LAYOUT_PEEKS];
 };
@@ -283,22 +283,22 @@ struct segment {
 /* What tells a module without a build id from another build at the same path: made of its program headers,
    then of so much of what each stands for: the file's first page, which has the names that a library exports
    or a digest of them, and .eh_frame_hdr, which has where functions begin. 0: nothing is known of it. */
-static inline uint64_t layout_printed(const Elf64_Phdr *header)
+static inline uint64_t layout_fingerprint_size(const Elf64_Phdr *header)
 {
     uint64_t most = header->p_type == PT_GNU_EH_FRAME ? 16 * LAYOUT_PAGE : 0;
     if (header->p_type == PT_LOAD && header->p_offset == 0 && !(header->p_flags & PF_W))
         most = LAYOUT_PAGE;
     return header->p_filesz < most ? header->p_filesz : most;
 }
-static inline uint64_t layout_print(uint64_t print, const void *data, size_t size)
+static inline uint64_t layout_fingerprint(uint64_t fingerprint, const void *data, size_t size)
 {
     const unsigned char *at = data;
     for (uint32_t word; size >= sizeof word; size -= sizeof word, at += sizeof word) {
         __builtin_memcpy(&word, at, sizeof word);
-        print = (print ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-        print ^= print >> 29;
+        fingerprint = (fingerprint ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+        fingerprint ^= fingerprint >> 29;
     }
-    return print;
+    return fingerprint;
 }
 
 /* Key of a sample: never 0, since kind is not. stack: word offset in the bank. */

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The ELF files mapped in the process: found by _dl_find_object (lock-free and signal-safe in glibc 2.35 and
- * later), recorded in the segment the first time a stack runs through them, so that plugins need no hook of
- * dlopen.
+ * later).
  *
  * A module may go at any moment, also while it is looked at: what is mapped of it, and what the loader keeps
- * about it, is read by peek.h and net.h only.
+ * about it, is read by peek.h and nofault.h only.
  */
 #ifndef CPROF_SAMPLER_MODULES_H
 #define CPROF_SAMPLER_MODULES_H
@@ -13,9 +12,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-struct segment;
-struct peek;
 
 struct module {
     uintptr_t start, end; /* mapped addresses */
@@ -44,16 +40,11 @@ bool module_is_there(const struct module *module);
 /* These bytes of it stay readable: of a module that the program was started with, as its file says. */
 bool module_may_be_read(const struct module *module, uintptr_t address, size_t size);
 
-/* There is a call instruction right before address, in a segment of code. What a return address looks like.
+/* What its path is relative to, where that does not begin with a slash; "": to nothing, or it is not known.
  */
-bool module_is_after_call(struct peek *peek, uintptr_t address);
+const char *module_directory(const struct module *module);
 
-/* Makes sure that the module is in segment->module[] for the present epoch, raising header.epoch when it
-   takes over addresses of another one. Counts COUNT_LOST_MODULE when the table is full. true: room is now
-   that of a path. Signal-safe. */
 enum { MODULE_ROOM = 4096 };
-bool module_record(struct segment *segment, struct peek *peek, char room[MODULE_ROOM]);
-
 /* Where the file of a module begins otherwise than when it was looked at last, it was unloaded by ways that
    no hook sees (libc's own dlclose(), another namespace's): notes that, and returns false. room: of
    MODULE_ROOM. */
@@ -63,8 +54,8 @@ bool module_is_same_file(const struct module *module, char *room);
 void modules_unload_begin(void);
 void modules_unload_end(void);
 
-/* Another segment: modules are recorded again. child: in a child of fork(). */
-void modules_forget(bool child);
+/* In a child of fork(). */
+void modules_forget(void);
 
 void modules_start(void); /* see unwind_start() */
 

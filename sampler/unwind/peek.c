@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "sampler/base/net.h"
+#include "sampler/base/nofault.h"
 
 #include "sampler/base/poison.h"
 
@@ -81,7 +81,7 @@ fill(const struct block *block, const struct module *module, uintptr_t from, voi
         return false;
     /* Pairs with the fence in copy_kept(). */
     atomic_thread_fence(memory_order_release);
-    bool is_good = net_read(block->bytes, block->start, block->size) && module_is_there(module);
+    bool is_good = nofault_read(block->bytes, block->start, block->size) && module_is_there(module);
     if (is_good)
         memcpy(to, block->bytes + (from - block->start), size);
     /* Pairs with the acquire in copy_kept(). */
@@ -94,14 +94,14 @@ static size_t read_part(const struct peek *peek, uintptr_t from, void *to, size_
 {
     struct kept *in = atomic_load_explicit(&kept, memory_order_acquire);
     if (!in)
-        return net_read(to, from, size) ? size : 0;
+        return nofault_read(to, from, size) ? size : 0;
     struct block block = block_of(in, peek, from);
     size_t left = block.start + block.size - from;
     size = size < left ? size : left;
     if (module_is_steady(&peek->module) &&
         (copy_kept(&block, from, to, size) || fill(&block, &peek->module, from, to, size)))
         return size;
-    return net_read(to, from, size) ? size : 0;
+    return nofault_read(to, from, size) ? size : 0;
 }
 
 const uint8_t *peek_load(struct peek *peek, uintptr_t address, size_t size)
@@ -110,7 +110,7 @@ const uint8_t *peek_load(struct peek *peek, uintptr_t address, size_t size)
     if (size > PEEK_WINDOW || address < module->start || address >= module->end ||
         size > module->end - address)
         return NULL;
-    if (!net_is_there()) {
+    if (!nofault_is_available()) {
         if (module_may_be_read(module, address, size))
             return (const uint8_t *)address;
         peek->failed = true;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Bytes of a module: tables, headers and code, which dlclose() or a truncation of the file may take away at
- * any time. They are read by net_read(), in blocks that are kept for all threads as long as the module stays
- * where it is. Without that call, modules that the program was started with are read where they are: nobody
- * unloads them. Others then cannot be read.
+ * any time. They are read by nofault_read(), in blocks that are kept for all threads as long as the module
+ * stays where it is. Without that call, modules that the program was started with are read where they are:
+ * nobody unloads them. Others then cannot be read.
  *
  * Signal-safe, thread-safe, lock-free: a reader copies what it needs out of a block and looks whether the
  * block is still the same one.

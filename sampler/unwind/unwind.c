@@ -13,8 +13,8 @@
 #include "cfi.h"
 #include "sampler/segment/layout.h"
 #include "sampler/segment/return_address.h"
-#include "modules.h"
-#include "sampler/base/net.h"
+#include "module_record.h"
+#include "sampler/base/nofault.h"
 
 enum {
     CACHE_BITS = 14, /* 256 KiB, of which only touched pages exist */
@@ -258,14 +258,14 @@ static void forbid_loads(struct walk *w)
     w->fast_size = 0;
 }
 
-/* From here on addresses are guesses. Without a net, the rest of the page that the word below the stack
-   pointer was read from, or that the thread uses, is there. */
+/* From here on addresses are guesses. Without nofault_copy(), the rest of the page that the word below the
+   stack pointer was read from, or that the thread uses, is there. */
 static void begin_to_guess(struct walk *w)
 {
     uintptr_t page = (w->regs.r[ARCH_SP] - 1) & ~(uintptr_t)(LAYOUT_PAGE - 1);
     uintptr_t end = page + LAYOUT_PAGE < w->direct ? page + LAYOUT_PAGE : w->direct;
     forbid_loads(w);
-    if (!net_is_there())
+    if (!nofault_is_available())
         w->direct = end;
 }
 
@@ -280,7 +280,7 @@ static bool load_stack(struct walk *w, uintptr_t address)
     size_t size = sizeof(w->room->stack);
     w->copied = 0;
     if (w->high == 0) {
-        if (page != w->page && !net_is_resident(page))
+        if (page != w->page && !nofault_is_resident(page))
             return false;
         w->page = w->copy = page;
         size = LAYOUT_PAGE;
@@ -289,7 +289,7 @@ static bool load_stack(struct walk *w, uintptr_t address)
         if (w->high - w->copy < size)
             size = w->high - w->copy;
     }
-    w->copied = net_copy(w->room->stack, w->copy, size) & ~(size_t)7;
+    w->copied = nofault_copy(w->room->stack, w->copy, size) & ~(size_t)7;
     return address - w->copy < w->copied;
 }
 
@@ -522,7 +522,7 @@ static void notice_segment(struct segment *segment)
     if (!segment || atomic_load_explicit(&recorded_in, memory_order_relaxed) == segment)
         return;
     atomic_store_explicit(&recorded_in, segment, memory_order_relaxed);
-    modules_forget(false);
+    module_record_again();
 }
 
 /* Not by an initializer: the fields that it would clear are many. */
@@ -581,8 +581,9 @@ void unwind_unload_end(void)
 
 void unwind_forget(void)
 {
-    net_forget();
-    modules_forget(true);
+    nofault_forget();
+    modules_forget();
+    module_record_again();
 }
 
 void unwind_start(void)

@@ -4,12 +4,12 @@
  * from address to unwind row, frame pointers where there is no such information.
  *
  * Signal-safe, thread-safe, allocates nothing, takes no lock, and uses under 2 KiB of stack. System calls are
- * those of net.h: for what is not in the cache, and for stacks that it does not know.
+ * those of nofault.h: for what is not in the cache, and for stacks that it does not know.
  *
  * A walk never faults, whatever other threads map and unmap. What it reads, and why that is safe:
  *     the stack that the thread runs on, from its stack pointer on, where tables lead: the thread returns
- * there any other stack, and what a guess leads to: by net.h tables, headers and code of modules, names that
- * the loader has: by peek.h and net.h
+ * there any other stack, and what a guess leads to: by nofault.h tables, headers and code of modules, names
+ * that the loader has: by peek.h and nofault.h
  */
 #ifndef CPROF_SAMPLER_UNWIND_H
 #define CPROF_SAMPLER_UNWIND_H

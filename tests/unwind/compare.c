@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// build: sampler/unwind/unwind.c sampler/unwind/cfi*.c sampler/unwind/modules.c
-// build: sampler/unwind/peek.c sampler/base/net.c sampler/base/seccomp.c sampler/base/bpf.c
+// build: sampler/unwind/unwind.c sampler/unwind/cfi*.c sampler/unwind/module*.c
+// build: sampler/unwind/peek.c sampler/base/nofault.c sampler/base/seccomp.c sampler/base/bpf.c
 // build: -ftls-model=initial-exec -fno-stack-protector
 /*
  * A preload of its own, never shipped: interrupts any program at a fast pace, walks each stack by our code

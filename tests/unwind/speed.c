@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// build: sampler/unwind/unwind.c sampler/unwind/cfi*.c sampler/unwind/modules.c
-// build: sampler/unwind/peek.c sampler/base/net.c sampler/base/seccomp.c sampler/base/bpf.c
+// build: sampler/unwind/unwind.c sampler/unwind/cfi*.c sampler/unwind/module*.c
+// build: sampler/unwind/peek.c sampler/base/nofault.c sampler/base/seccomp.c sampler/base/bpf.c
 // build: -O2
 /* Prints what one frame of a stack walk costs, the walk of a deep stack less the walk of a shallow one, and
-   what one read by the kernel costs (net.h). */
+   what one read by the kernel costs (nofault.h). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include "sampler/base/net.h"
+#include "sampler/base/nofault.h"
 #include "sampler/unwind/modules.h"
 #include "sampler/unwind/unwind.h"
 
@@ -41,7 +41,7 @@ static double net_ns(void)
 {
     uint64_t words[8], start = now_ns();
     for (unsigned i = 0; i < WALKS; i++)
-        sink += net_read(words, (uintptr_t)ranges, sizeof ranges);
+        sink += nofault_read(words, (uintptr_t)ranges, sizeof ranges);
     return (double)(now_ns() - start) / WALKS;
 }
 

@@ -19,7 +19,7 @@
 #include "sampler/unwind/cfi.h"
 #include "sampler/segment/layout.h"
 #include "sampler/segment/return_address.h"
-#include "sampler/unwind/modules.h"
+#include "sampler/unwind/module_record.h"
 #include "sampler/base/seccomp.h"
 #include "sampler/unwind/unwind.h"
 
@@ -320,7 +320,7 @@ static void test_modules_are_recorded(void **state)
     assert_non_null(strstr(segment->strings + libc->path, "/libc.so.6"));
     assert_int_equal(libc->build_id_size, 20);
     uint32_t count = segment->header.modules;
-    modules_forget(false);
+    module_record_again();
     recurse(3, MOST);
     assert_int_equal(segment->header.modules, count);
 }
@@ -362,10 +362,10 @@ static void test_addresses_change_hands(void **state)
     assert_int_equal(segment->header.epoch, before);
     record(second);
     assert_int_equal(segment->header.epoch, before + 1);
-    modules_forget(false);
+    module_record_again();
     record(second);
     assert_int_equal(segment->header.modules, count + 2);
-    modules_forget(false);
+    module_record_again();
     record(first);
     assert_int_equal(segment->header.epoch, before + 2);
     const struct seg_module *now = module_of(first.start, before + 2);

@@ -183,16 +183,16 @@ static void take_notes(struct image *image, const Elf64_Phdr *header)
 static void take_print(struct image *image, const Elf64_Phdr *header, size_t count)
 {
     uint8_t part[PAGE];
-    uint64_t print = layout_print(0, header, count * sizeof *header);
+    uint64_t print = layout_fingerprint(0, header, count * sizeof *header);
 
     for (size_t i = 0; i < count; i++) {
         uint64_t at = image->fd != -1 ? header[i].p_offset : header[i].p_vaddr + image->bias;
-        uint64_t end = at + layout_printed(&header[i]);
+        uint64_t end = at + layout_fingerprint_size(&header[i]);
         for (size_t size; at < end; at += size) {
             size = end - at < sizeof part ? (size_t)(end - at) : sizeof part;
             if (raw_read(image, at, part, size) != (ssize_t)size)
                 return;
-            print = layout_print(print, part, size);
+            print = layout_fingerprint(print, part, size);
         }
     }
     image->print = print;

@@ -31,7 +31,7 @@ struct image {
     uint64_t frame_count; /* so many entries */
     uint8_t build_id[IMAGE_BUILD_ID];
     size_t build_id_size;
-    uint64_t print; /* layout_print() of it */
+    uint64_t print; /* layout_fingerprint() of it */
     /* private */
     uint64_t device, inode, size;
     struct timespec changed;   /* its file, when it was opened: who writes over it makes it another one */

@@ -57,7 +57,7 @@ struct symbol_location {
 struct symbols *symbols_new(const char *debug_path /* colon list, may be "" */, size_t memory_ceiling);
 void symbols_free(struct symbols *symbols);
 
-/* Of size 0, build_id has the module's layout_print() in its first bytes, 0: unknown, or is NULL. */
+/* Of size 0, build_id has the module's layout_fingerprint() in its first bytes, 0: unknown, or is NULL. */
 const struct symbol_module *symbols_module(struct symbols *symbols, const char *path, const uint8_t *build_id,
                                            size_t build_id_size);
 

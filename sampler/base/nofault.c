@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "net.h"
+#include "nofault.h"
 
 #include <stdatomic.h>
 #include <sys/uio.h>
@@ -14,7 +14,7 @@ static _Atomic int own_pid;         /* 0: not asked yet */
 static _Atomic bool main_has_ended; /* the kernel shows no memory by the process's number any more */
 static _Atomic bool is_missing;     /* the kernel was built without the call, or somebody forbids it */
 
-bool net_is_there(void)
+bool nofault_is_available(void)
 {
     return seccomp_allows(CALL(process_vm_readv) | CALL(getpid)) &&
            !atomic_load_explicit(&is_missing, memory_order_relaxed);
@@ -32,10 +32,10 @@ static int process_number(void)
     return pid;
 }
 
-size_t net_copy(void *to, uintptr_t from, size_t size)
+size_t nofault_copy(void *to, uintptr_t from, size_t size)
 {
     struct iovec local = {to, size}, remote = {(void *)from, size};
-    if (!net_is_there())
+    if (!nofault_is_available())
         return 0;
     long result = sys_call(SYS_process_vm_readv, process_number(), &local, 1, &remote, 1, 0);
     if (__builtin_expect(result == -ESRCH, 0) && seccomp_allows(CALL(gettid))) {
@@ -54,14 +54,14 @@ static bool can_read_word(uintptr_t address)
     return word && sys_call(SYS_rt_sigprocmask, -1, word, 0, sizeof(uint64_t)) != -EFAULT;
 }
 
-bool net_can_read(const void *from, size_t size)
+bool nofault_can_read(const void *from, size_t size)
 {
     uintptr_t first = (uintptr_t)from, last = first + size - 1;
     return !seccomp_allows(CALL(rt_sigprocmask)) ||
            (can_read_word(first) && (first / LAYOUT_PAGE == last / LAYOUT_PAGE || can_read_word(last)));
 }
 
-bool net_is_resident(uintptr_t address)
+bool nofault_is_resident(uintptr_t address)
 {
     unsigned char state = 0;
     uintptr_t page = address & ~(uintptr_t)(LAYOUT_PAGE - 1);
@@ -69,7 +69,7 @@ bool net_is_resident(uintptr_t address)
            state & 1;
 }
 
-void net_forget(void)
+void nofault_forget(void)
 {
     atomic_store_explicit(&own_pid, 0, memory_order_relaxed);
     atomic_store_explicit(&main_has_ended, false, memory_order_relaxed);

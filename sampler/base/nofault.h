@@ -4,34 +4,34 @@
  * copies it (process_vm_readv of ourselves) and fails where a load of ours would fault. Signal-safe,
  * thread-safe. A call takes about a microsecond, so what is read of modules is kept (see struct peek).
  */
-#ifndef CPROF_SAMPLER_NET_H
-#define CPROF_SAMPLER_NET_H
+#ifndef CPROF_SAMPLER_NOFAULT_H
+#define CPROF_SAMPLER_NOFAULT_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* false: this process must not or cannot make that call, and net_read() always fails. */
-bool net_is_there(void);
+/* false: this process must not or cannot make that call, and nofault_read() always fails. */
+bool nofault_is_available(void);
 
 /* Copies size bytes, or what can be read up to the first page that cannot. Returns how many. */
-size_t net_copy(void *to, uintptr_t from, size_t size);
+size_t nofault_copy(void *to, uintptr_t from, size_t size);
 
 /* Copies size bytes. false: not all of them could be read. */
-static inline bool net_read(void *to, uintptr_t from, size_t size)
+static inline bool nofault_read(void *to, uintptr_t from, size_t size)
 {
-    return net_copy(to, from, size) == size;
+    return nofault_copy(to, from, size) == size;
 }
 
 /* The program handed over size bytes (a page at most) there, which may be nowhere: the kernel is to say so.
  */
-bool net_can_read(const void *from, size_t size);
+bool nofault_can_read(const void *from, size_t size);
 
 /* The page that an address is in has its contents in memory. A page of a userfaultfd or of a file that has
    not, and a read of it would wait for whoever provides it. */
-bool net_is_resident(uintptr_t address);
+bool nofault_is_resident(uintptr_t address);
 
 /* In a child of fork(): the process has another number. */
-void net_forget(void);
+void nofault_forget(void);
 
 #endif
