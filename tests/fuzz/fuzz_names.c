@@ -113,7 +113,7 @@ static void check_series(const struct program_id *id, const struct profile_kind 
 
 static void check_profiles(const struct program_id *id)
 {
-    struct symbol_module module = {.path = id->labels, .name = id->labels, .id = 1};
+    struct elf_module module = {.path = id->labels, .name = id->labels, .id = 1};
     struct symbol_line line = {
         .function = id->program, .linkage = id->service, .file = id->labels, .line = 1};
     struct symbol_location location = {&module, 1, 1, 1, &line};

@@ -141,7 +141,7 @@ static int open_verified(struct elf_file *file, const struct owner *owner, int r
 }
 
 /* Every process has the same vDSO, so ours will do; it has no file. */
-static int open_vdso(struct elf_file *file, const struct symbol_module *module)
+static int open_vdso(struct elf_file *file, const struct elf_module *module)
 {
     uint8_t *image = (uint8_t *)getauxval(AT_SYSINFO_EHDR);
     if (!image)
@@ -156,8 +156,8 @@ static int open_vdso(struct elf_file *file, const struct symbol_module *module)
     return error;
 }
 
-static int open_executable(struct elf_file *file, const struct symbol_source *source,
-                           const struct symbol_module *module)
+static int open_executable(struct elf_file *file, const struct process_files *source,
+                           const struct elf_module *module)
 {
     char path[40];
     if (source->exe_fd < 0 || (!module->build_id_size && !has_print(module->build_id)))
@@ -167,7 +167,7 @@ static int open_executable(struct elf_file *file, const struct symbol_source *so
 }
 
 /* A file that is gone may still be open for the walks of waiting threads. */
-static int open_known(struct elf_file *file, const struct symbol_module *module)
+static int open_known(struct elf_file *file, const struct elf_module *module)
 {
     const int fd = image_open_again(module->build_id, module->build_id_size);
     const int error = fd < 0 ? -ENOENT : elf_file_open(file, fd);
@@ -176,8 +176,7 @@ static int open_known(struct elf_file *file, const struct symbol_module *module)
     return error;
 }
 
-int elf_file_find(struct elf_file *file, const struct symbol_source *source,
-                  const struct symbol_module *module)
+int elf_file_find(struct elf_file *file, const struct process_files *source, const struct elf_module *module)
 {
     *file = ELF_FILE_NONE;
     if (strcmp(module->name, vdso_name) == 0)

@@ -14,7 +14,8 @@
 #include <elfutils/libdw.h>
 #include <gelf.h>
 
-#include "uploader/symbols/symbols.h"
+#include "module.h"
+#include "uploader/process/process_files.h"
 
 struct elf_file {
     Elf *elf;     /* NULL: not open */
@@ -51,8 +52,7 @@ void elf_file_drop_pages(const struct elf_file *file);
 
 /* The module's own file, at its path or as the process's executable: -ESTALE when all that is there is
  * another build. */
-int elf_file_find(struct elf_file *file, const struct symbol_source *source,
-                  const struct symbol_module *module);
+int elf_file_find(struct elf_file *file, const struct process_files *source, const struct elf_module *module);
 
 /* Its separate debug file by build id or .gnu_debuglink. -ENOENT: none. */
 int elf_file_find_debug(struct elf_file *file, const struct file_search *search, const struct elf_file *main,

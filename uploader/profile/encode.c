@@ -19,7 +19,7 @@
 
 enum {
     TEXT_BYTES = 16 * 1024, /* longest string; longer symbols are cut */
-    BUILD_ID_TEXT = 2 * sizeof(((struct symbol_module *)0)->build_id) + 1,
+    BUILD_ID_TEXT = 2 * sizeof(((struct elf_module *)0)->build_id) + 1,
     /* Locations carry ELF virtual addresses. A module's are moved to a range of 2^40 of its own, or readers
        would take equal addresses of two modules for one place. */
     MODULE_SHIFT = 40,
@@ -32,7 +32,7 @@ struct encoder {
     struct text_map strings;
     struct map functions; /* name, system name, file, start line */
     struct map locations; /* struct symbol_location */
-    struct map mappings;  /* struct symbol_module; NULL: the executable, in no stack */
+    struct map mappings;  /* struct elf_module; NULL: the executable, in no stack */
     char text[TEXT_BYTES];
 };
 
@@ -110,7 +110,7 @@ static uint64_t function_id(struct encoder *encoder, const struct symbol_line *l
     return function.id;
 }
 
-static uint64_t mapping_id(struct encoder *encoder, const struct symbol_module *module)
+static uint64_t mapping_id(struct encoder *encoder, const struct elf_module *module)
 {
     return number_in(encoder, &encoder->mappings, &(uint64_t){(uintptr_t)module}, NULL);
 }
@@ -230,7 +230,7 @@ static void emit_sample(struct encoder *encoder, const struct profile_sample *fr
 }
 
 /* Every frame has a name, if only "module+0xADDRESS": has_functions keeps pprof from looking for binaries. */
-static void emit_mapping(struct encoder *encoder, uint64_t id, const struct symbol_module *module,
+static void emit_mapping(struct encoder *encoder, uint64_t id, const struct elf_module *module,
                          const char *build_id)
 {
     Cprof__Profile part = CPROF__PROFILE__INIT;
@@ -257,8 +257,7 @@ static void emit_mappings(struct encoder *encoder)
     char(*build_id)[BUILD_ID_TEXT] = calloc(count + 1, sizeof(*build_id));
 
     for (uint32_t i = 0; build_id && i < count; i++) {
-        const struct symbol_module *module =
-            (const struct symbol_module *)(uintptr_t)encoder->mappings.key[i];
+        const struct elf_module *module = (const struct elf_module *)(uintptr_t)encoder->mappings.key[i];
         for (unsigned n = 0; module && n < module->build_id_size && n < sizeof(module->build_id); n++)
             snprintf(build_id[i] + 2 * n, 3, "%02x", module->build_id[n]);
         emit_mapping(encoder, i + 1, module, build_id[i]);
@@ -376,12 +375,12 @@ static struct profile_sample sum_samples(const struct profile_sample **list, siz
     return sum;
 }
 
-static const struct symbol_module *find_module(const struct profile_sample **list, size_t count,
-                                               const char *name)
+static const struct elf_module *find_module(const struct profile_sample **list, size_t count,
+                                            const char *name)
 {
     for (size_t i = 0; i < count; i++) {
         for (uint32_t n = list[i]->frames; n--;) {
-            const struct symbol_module *module = list[i]->frame[n]->module;
+            const struct elf_module *module = list[i]->frame[n]->module;
             if (module && !strcmp(module->name, name))
                 return module;
         }
@@ -396,7 +395,7 @@ struct encoding {
     const struct encode_limits *limits;
     const struct profile_sample **list;
     size_t count, at;
-    const struct symbol_module *executable;
+    const struct elf_module *executable;
 };
 
 static void emit_samples(struct encoder *encoder, struct encoding *encoding)

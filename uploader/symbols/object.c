@@ -108,8 +108,8 @@ static bool has_section(const struct elf_file *file, const char *name)
     return elf_file_section(file->elf, name, 0, &section, &header) && header.sh_type != SHT_NOBITS;
 }
 
-int object_open(struct object **result, const struct symbol_source *source,
-                const struct symbol_module *module, const char *debug_path)
+int object_open(struct object **result, const struct process_files *source, const struct elf_module *module,
+                const char *debug_path)
 {
     const struct file_search search = {source->root_fd, debug_path, source->owner};
     struct object *object = object_new();

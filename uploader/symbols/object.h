@@ -16,8 +16,8 @@
 struct object;
 
 /* 0, or negative errno: the module's file cannot be had from there. debug_path is borrowed for the call. */
-int object_open(struct object **object, const struct symbol_source *source,
-                const struct symbol_module *module, const char *debug_path);
+int object_open(struct object **object, const struct process_files *source, const struct elf_module *module,
+                const char *debug_path);
 
 /* An image in memory (borrowed), without looking for other files: for fuzzing. */
 int object_open_memory(struct object **object, void *image, size_t size);

@@ -17,13 +17,13 @@ struct module_entry {
     uint64_t start, end, bias;
     uint32_t epoch;
     bool ready;
-    const struct symbol_module *module;
+    const struct elf_module *module;
 };
 
 struct stacks {
     struct segment *segment;
     struct symbols *symbols;
-    const struct symbol_source *source;
+    const struct process_files *source;
     struct module_entry *module;
     uint32_t modules;
     bool modules_waiting; /* an entry was claimed and not ready when it was looked at */
@@ -34,7 +34,7 @@ struct stacks {
 };
 
 struct stacks *stacks_new(struct segment *segment, struct symbols *symbols,
-                          const struct symbol_source *source)
+                          const struct process_files *source)
 {
     struct stacks *stacks = calloc(1, sizeof *stacks);
     if (!stacks)

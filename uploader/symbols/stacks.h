@@ -23,7 +23,7 @@ struct stacks;
 
 /* segment, symbols and source are borrowed; the source's descriptors may become -1 later. */
 struct stacks *stacks_new(struct segment *segment, struct symbols *symbols,
-                          const struct symbol_source *source);
+                          const struct process_files *source);
 void stacks_free(struct stacks *stacks);
 
 /* The stack at this offset of the bank that has this generation; where none has it (its uploader died, and

@@ -28,7 +28,7 @@ enum {
 };
 
 struct module {
-    struct symbol_module public;
+    struct elf_module public;
     struct module *next;      /* in its bucket */
     struct module *next_open; /* of those with an object */
     struct object *object;
@@ -64,7 +64,7 @@ struct symbols {
     uint64_t clock;
     struct module *bucket[MODULE_BUCKETS];
     struct module *open; /* those with an object */
-    struct symbol_module *other_modules;
+    struct elf_module *other_modules;
     unsigned modules, locations;
     uint64_t beyond; /* look-ups that were given a location or module of all others */
     struct location_slot *slot;
@@ -228,7 +228,7 @@ static bool is_full(const struct symbols *symbols)
 }
 
 /* Its path leads nowhere: addresses in it have no names. */
-static const struct symbol_module *other_modules(struct symbols *symbols)
+static const struct elf_module *other_modules(struct symbols *symbols)
 {
     struct module *module;
 
@@ -244,8 +244,8 @@ static const struct symbol_module *other_modules(struct symbols *symbols)
     return symbols->other_modules = &module->public;
 }
 
-const struct symbol_module *symbols_module(struct symbols *symbols, const char *path, const uint8_t *build_id,
-                                           size_t build_id_size)
+const struct elf_module *symbols_module(struct symbols *symbols, const char *path, const uint8_t *build_id,
+                                        size_t build_id_size)
 {
     static const uint8_t no_print[sizeof(uint64_t)];
     const size_t size = build_id_size < sizeof symbols->bucket[0]->public.build_id
@@ -274,7 +274,7 @@ const struct symbol_module *symbols_module(struct symbols *symbols, const char *
 
 /* Opens the module's files unless they are open, or this process was already asked for them. */
 static struct object *module_object(struct symbols *symbols, struct module *module,
-                                    const struct symbol_source *source)
+                                    const struct process_files *source)
 {
     module->used = ++symbols->clock;
     if (module->object)
@@ -301,7 +301,7 @@ static struct object *module_object(struct symbols *symbols, struct module *modu
 }
 
 static unsigned module_locate(struct symbols *symbols, struct module *module,
-                              const struct symbol_source *source, uint64_t address,
+                              const struct process_files *source, uint64_t address,
                               struct symbol_line line[OBJECT_LINES], uint64_t *start)
 {
     unsigned count = 0;
@@ -345,7 +345,7 @@ static void process_drop(struct symbols *symbols, struct process *process)
     free(process);
 }
 
-static struct process *process_look_up(struct symbols *symbols, const struct symbol_source *source,
+static struct process *process_look_up(struct symbols *symbols, const struct process_files *source,
                                        struct stat *root)
 {
     *root = (struct stat){0};
@@ -358,7 +358,7 @@ static struct process *process_look_up(struct symbols *symbols, const struct sym
     return NULL;
 }
 
-static struct process *process_find(struct symbols *symbols, const struct symbol_source *source)
+static struct process *process_find(struct symbols *symbols, const struct process_files *source)
 {
     struct stat root;
     struct process *process = process_look_up(symbols, source, &root);
@@ -384,7 +384,7 @@ static struct process *process_find(struct symbols *symbols, const struct symbol
     return symbols->process = process;
 }
 
-void symbols_process_ended(struct symbols *symbols, const struct symbol_source *source)
+void symbols_process_ended(struct symbols *symbols, const struct process_files *source)
 {
     struct stat root;
     struct process *process = process_look_up(symbols, source, &root);
@@ -394,7 +394,7 @@ void symbols_process_ended(struct symbols *symbols, const struct symbol_source *
 }
 
 static unsigned process_locate(struct symbols *symbols, struct process *process,
-                               const struct symbol_source *source, uint64_t address, struct symbol_line *line)
+                               const struct process_files *source, uint64_t address, struct symbol_line *line)
 {
     char name[NAME_MOST];
     process->used = ++symbols->clock;
@@ -414,7 +414,7 @@ static unsigned process_locate(struct symbols *symbols, struct process *process,
 
 /* --- locations --- */
 
-static struct location_slot *location_slot(const struct symbols *symbols, const struct symbol_module *module,
+static struct location_slot *location_slot(const struct symbols *symbols, const struct elf_module *module,
                                            uint32_t process, uint64_t address)
 {
     const uint64_t key[2] = {address, module ? module->id : UINT64_C(1) << 32 | process};
@@ -447,7 +447,7 @@ static bool locations_grow(struct symbols *symbols)
     return true;
 }
 
-static struct symbol_location *location_new(struct symbols *symbols, const struct symbol_module *module,
+static struct symbol_location *location_new(struct symbols *symbols, const struct elf_module *module,
                                             uint64_t address, const struct symbol_line *line, unsigned count)
 {
     struct symbol_location *location = store_alloc(&symbols->store, sizeof *location + count * sizeof *line);
@@ -460,7 +460,7 @@ static struct symbol_location *location_new(struct symbols *symbols, const struc
 }
 
 /* All addresses of a function that has no name share one: address is its start, where that is known. */
-static void line_unnamed(struct symbols *symbols, const struct symbol_module *module, uint64_t address,
+static void line_unnamed(struct symbols *symbols, const struct elf_module *module, uint64_t address,
                          struct symbol_line *line)
 {
     char name[NAME_MOST];
@@ -471,7 +471,7 @@ static void line_unnamed(struct symbols *symbols, const struct symbol_module *mo
 
 /* Fills a free slot, or one whose address had no name so far. */
 static const struct symbol_location *slot_fill(struct symbols *symbols, struct location_slot *slot,
-                                               const struct symbol_module *module, uint32_t process,
+                                               const struct elf_module *module, uint32_t process,
                                                uint64_t address, struct symbol_line *line, unsigned count,
                                                uint64_t start)
 {
@@ -499,7 +499,7 @@ static const struct symbol_location *no_room(struct symbols *symbols)
 /* Addresses without a name are asked for again each time: compilers write a function's name after its first
  * run. */
 static const struct symbol_location *locate_generated(struct symbols *symbols,
-                                                      const struct symbol_source *source, uint64_t address)
+                                                      const struct process_files *source, uint64_t address)
 {
     struct symbol_line line;
     struct process *process = process_find(symbols, source);
@@ -517,8 +517,8 @@ static const struct symbol_location *locate_generated(struct symbols *symbols,
     return slot_fill(symbols, slot, NULL, process->key, address, &line, count, address);
 }
 
-const struct symbol_location *symbols_locate(struct symbols *symbols, const struct symbol_source *source,
-                                             const struct symbol_module *module, uint64_t address)
+const struct symbol_location *symbols_locate(struct symbols *symbols, const struct process_files *source,
+                                             const struct elf_module *module, uint64_t address)
 {
     struct symbol_line line[OBJECT_LINES];
     if (!locations_grow(symbols))
@@ -537,7 +537,7 @@ const struct symbol_location *symbols_locate(struct symbols *symbols, const stru
     return slot_fill(symbols, slot, module, 0, address, line, count, start);
 }
 
-const struct symbol_location *symbols_restore(struct symbols *symbols, const struct symbol_module *module,
+const struct symbol_location *symbols_restore(struct symbols *symbols, const struct elf_module *module,
                                               uint64_t address, const struct symbol_line *line,
                                               unsigned count)
 {

@@ -14,24 +14,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "uploader/elf/module.h"
+#include "uploader/process/process_files.h"
+
 struct symbols;
-struct owner;
-
-/* Where a process's files are looked for. root_fd: O_PATH descriptor of /proc/PID/root taken while it lived,
-   or -1; exe_fd: its executable, or -1. Borrowed. pid: in its own namespace, for /tmp/perf-PID.map. */
-struct symbol_source {
-    int root_fd, exe_fd, pid;
-    const struct owner *owner; /* borrowed; NULL: trusted */
-};
-
-/* One ELF file (interned by build id, else by path). name: last part of the path. */
-struct symbol_module {
-    const char *path, *name;
-    uint8_t build_id[32];
-    uint8_t build_id_size;
-    bool has_functions, has_lines, has_inlines; /* what was found, for pprof's Mapping */
-    unsigned id;                                /* 1, 2, 3 ... */
-};
 
 struct symbol_line {
     const char *function; /* demangled, for people; never NULL */
@@ -47,9 +33,9 @@ struct symbol_line {
    beyond some ten thousand they share one location, "[unknown]".
  */
 struct symbol_location {
-    const struct symbol_module *module; /* NULL: in none */
-    uint64_t address;                   /* ELF virtual address; the address itself without a module */
-    unsigned id;                        /* 1, 2, 3 ... dense: usable as an array index */
+    const struct elf_module *module; /* NULL: in none */
+    uint64_t address;                /* ELF virtual address; the address itself without a module */
+    unsigned id;                     /* 1, 2, 3 ... dense: usable as an array index */
     unsigned line_count;
     const struct symbol_line *lines; /* filled at once by symbols_locate() */
 };
@@ -58,16 +44,16 @@ struct symbols *symbols_new(const char *debug_path /* colon list, may be "" */, 
 void symbols_free(struct symbols *symbols);
 
 /* Of size 0, build_id has the module's layout_fingerprint() in its first bytes, 0: unknown, or is NULL. */
-const struct symbol_module *symbols_module(struct symbols *symbols, const char *path, const uint8_t *build_id,
+const struct elf_module *symbols_module(struct symbols *symbols, const char *path, const uint8_t *build_id,
                                            size_t build_id_size);
 
 /* address: ELF virtual address of the instruction to name. The caller has already taken 1 from return
  * addresses. */
-const struct symbol_location *symbols_locate(struct symbols *symbols, const struct symbol_source *source,
-                                             const struct symbol_module *module, uint64_t address);
+const struct symbol_location *symbols_locate(struct symbols *symbols, const struct process_files *source,
+                                             const struct elf_module *module, uint64_t address);
 
 /* An address whose names are known already: those that were found before count. */
-const struct symbol_location *symbols_restore(struct symbols *symbols, const struct symbol_module *module,
+const struct symbol_location *symbols_restore(struct symbols *symbols, const struct elf_module *module,
                                               uint64_t address, const struct symbol_line *line,
                                               unsigned count);
 
@@ -75,7 +61,7 @@ const struct symbol_location *symbols_restore(struct symbols *symbols, const str
 const struct symbol_location *symbols_special(struct symbols *symbols, const char *name);
 
 /* The last look-up for this process is done: what is kept of its generated code can go. */
-void symbols_process_ended(struct symbols *symbols, const struct symbol_source *source);
+void symbols_process_ended(struct symbols *symbols, const struct process_files *source);
 
 /* Look-ups so far that were answered by "[addresses beyond the ceiling]" or "[other modules]": there are
    ceilings for the bytes of names and locations, and for modules. */

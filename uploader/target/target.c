@@ -283,7 +283,7 @@ int target_attach(struct programs *programs, struct symbols *symbols, const stru
     }
     *target = (struct target){
         .memfd = join->memfd, .pidfd = join->pidfd, .pid = join->pid, .id = join->id, .programs = programs};
-    target->source = (struct symbol_source){join->root_fd, join->exe_fd, 0, &target->owner};
+    target->source = (struct process_files){join->root_fd, join->exe_fd, 0, &target->owner};
     owner_begin(&target->owner, join->uid);
     owner_read(&target->owner, join->has_ended ? 0 : target->pid, living(target));
     refusal = segment_map(target);

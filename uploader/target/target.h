@@ -37,7 +37,7 @@ enum { TARGET_NAMES = LAYOUT_NAMES + 32 };
 struct target {
     struct segment *segment;
     int memfd, pidfd;
-    struct symbol_source source; /* owns root_fd and exe_fd */
+    struct process_files source; /* owns root_fd and exe_fd */
     struct owner owner;
     pid_t pid;               /* in our namespace */
     int64_t clock_offset_ns; /* its CLOCK_MONOTONIC minus ours: of its time namespace */

@@ -120,8 +120,8 @@ static void region_add(struct maps *maps, const struct proc_mapping *line)
     maps->region[maps->regions++] = (struct region){line->start, line->end, is_executable(line)};
 }
 
-static const struct symbol_module *module_of(const struct maps *maps, const char *path,
-                                             const struct image *image)
+static const struct elf_module *module_of(const struct maps *maps, const char *path,
+                                          const struct image *image)
 {
     uint8_t id[IMAGE_BUILD_ID] = {0};
 

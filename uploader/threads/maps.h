@@ -15,7 +15,7 @@ struct mapping {
     uint64_t start, end; /* executable addresses */
     uint64_t bias;       /* address in memory minus ELF virtual address */
     struct image *image;
-    const struct symbol_module *module;
+    const struct elf_module *module;
     bool ours; /* libcprof.so */
     /* private */
     uint64_t offset, inode;
@@ -31,7 +31,7 @@ struct region {
 struct maps {
     pid_t pid;
     pid_t tid; /* the thread of it through which it is looked at: see task_living() */
-    const struct symbol_source *source; /* borrowed */
+    const struct process_files *source; /* borrowed */
     struct symbols *symbols;            /* borrowed */
     struct mapping *mapping;
     size_t count;

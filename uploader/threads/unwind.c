@@ -647,7 +647,7 @@ void unwinder_refresh(struct unwinder *unwinder)
     unwinder->stale = true;
 }
 
-struct unwinder *unwinder_new(pid_t pid, const struct symbol_source *source, struct symbols *symbols)
+struct unwinder *unwinder_new(pid_t pid, const struct process_files *source, struct symbols *symbols)
 {
     struct unwinder *unwinder = calloc(1, sizeof *unwinder);
 

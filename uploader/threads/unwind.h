@@ -30,7 +30,7 @@ struct stack_copy {
 /* One frame. pc: the address itself for the first frame, else the return address. */
 struct unwound_frame {
     uint64_t pc, sp; /* sp: before the call returned from; the return address is below it */
-    const struct symbol_module *module;
+    const struct elf_module *module;
     uint64_t address; /* ELF virtual address to name; pc where there is no module */
     bool ours;
 };
@@ -43,7 +43,7 @@ struct unwound {
 };
 
 /* source and symbols are borrowed. NULL: no memory. */
-struct unwinder *unwinder_new(pid_t pid, const struct symbol_source *source, struct symbols *symbols);
+struct unwinder *unwinder_new(pid_t pid, const struct process_files *source, struct symbols *symbols);
 void unwinder_free(struct unwinder *unwinder);
 
 /* A look begins: what may be done once a look may be done again. */

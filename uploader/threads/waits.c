@@ -8,13 +8,13 @@ enum { FIRST_SLOTS = 64, MOST_STACKS = 16384, MOST_FRAMES = 512 * 1024 /* of all
 
 struct waits {
     struct symbols *symbols;
-    const struct symbol_source *source;
+    const struct process_files *source;
     struct wait_stack **slot; /* open addressing */
     size_t slots, used;
     size_t frames; /* in all of them */
 };
 
-struct waits *waits_new(struct symbols *symbols, const struct symbol_source *source)
+struct waits *waits_new(struct symbols *symbols, const struct process_files *source)
 {
     struct waits *waits = calloc(1, sizeof *waits);
 

@@ -22,7 +22,7 @@ struct wait_stack {
 struct waits;
 
 /* Borrowed: both. NULL: no memory. */
-struct waits *waits_new(struct symbols *symbols, const struct symbol_source *source);
+struct waits *waits_new(struct symbols *symbols, const struct process_files *source);
 void waits_free(struct waits *waits);
 
 /* The one stack of this leaf and these frames; unwound NULL, or too many frames in all: the leaf alone. NULL:

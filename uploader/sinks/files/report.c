@@ -96,8 +96,8 @@ static uint32_t number_in(struct tree *tree, struct map *map, const uint64_t *ke
     return number;
 }
 
-static uint32_t frame_of(struct tree *tree, const struct symbol_module *module,
-                         const struct symbol_line *line, bool inlined)
+static uint32_t frame_of(struct tree *tree, const struct elf_module *module, const struct symbol_line *line,
+                         bool inlined)
 {
     const uint64_t key[FRAME_WORDS] = {
         text_number(tree, line->function),
@@ -110,7 +110,7 @@ static uint32_t frame_of(struct tree *tree, const struct symbol_module *module,
 }
 
 /* Lines are looked up by address first: hashing their texts for every sample would take most of the time. */
-static uint32_t frame_number(struct tree *tree, const struct symbol_module *module,
+static uint32_t frame_number(struct tree *tree, const struct elf_module *module,
                              const struct symbol_line *line, bool inlined)
 {
     bool added;

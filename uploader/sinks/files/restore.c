@@ -71,10 +71,10 @@ static size_t read_hex(const char *text, uint8_t *bytes, size_t room)
     return count;
 }
 
-static const struct symbol_module *module_of(const struct restoring *restoring, uint64_t id)
+static const struct elf_module *module_of(const struct restoring *restoring, uint64_t id)
 {
     const Cprof__Profile *from = restoring->from;
-    uint8_t build_id[sizeof(((struct symbol_module *)0)->build_id)];
+    uint8_t build_id[sizeof(((struct elf_module *)0)->build_id)];
     const Cprof__Mapping *mapping;
     size_t size;
 
@@ -90,7 +90,7 @@ static const struct symbol_location *location_of(const struct restoring *restori
                                                  const Cprof__Location *from)
 {
     struct symbols *symbols = restoring->programs->symbols;
-    const struct symbol_module *module = module_of(restoring, from->mapping_id);
+    const struct elf_module *module = module_of(restoring, from->mapping_id);
     uint64_t base = module ? restoring->from->mapping[from->mapping_id - 1]->memory_start : 0;
     struct symbol_line line[LINES_MOST];
     unsigned count = 0;

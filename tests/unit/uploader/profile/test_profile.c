@@ -16,15 +16,15 @@
 #include "uploader/sinks/files/report.h"
 #include "uploader/base/utf8.h"
 
-static const struct symbol_module app = {.path = "/usr/bin/app",
-                                         .name = "app",
-                                         .build_id = {0xde, 0xad, 1},
-                                         .build_id_size = 3,
-                                         .has_functions = true,
-                                         .has_lines = true,
-                                         .has_inlines = true,
-                                         .id = 2};
-static const struct symbol_module libc = {.path = "/lib/libc.so.6", .name = "libc.so.6", .id = 1};
+static const struct elf_module app = {.path = "/usr/bin/app",
+                                      .name = "app",
+                                      .build_id = {0xde, 0xad, 1},
+                                      .build_id_size = 3,
+                                      .has_functions = true,
+                                      .has_lines = true,
+                                      .has_inlines = true,
+                                      .id = 2};
+static const struct elf_module libc = {.path = "/lib/libc.so.6", .name = "libc.so.6", .id = 1};
 
 static const struct symbol_line lines_main[] = {{"main", "main", "app.c", 10, 8}};
 static const struct symbol_line lines_work[] = {{"helper(int)", "_Z6helperi", "app.h", 3, 2},

@@ -160,7 +160,7 @@ static void test_processes(void **state)
     struct fixture *f = *state;
 
     for (int pid = 1; pid < 20000; pid++) {
-        const struct symbol_source source = {-1, -1, pid};
+        const struct process_files source = {-1, -1, pid};
         assert_non_null(symbols_locate(f->symbols, &source, NULL, 0x1000));
         symbols_process_ended(f->symbols, &source);
         symbols_process_ended(f->symbols, &source); /* twice: nothing is there any more */
@@ -170,7 +170,7 @@ static void test_processes(void **state)
 static void test_modules(void **state)
 {
     struct fixture *f = *state;
-    const struct symbol_module *module = NULL, *seventh = NULL;
+    const struct elf_module *module = NULL, *seventh = NULL;
     char path[32];
 
     for (int i = 1; i < 20000; i++) {

@@ -115,11 +115,11 @@ static struct build_id build_id_of(const char *path)
 }
 
 /* The module that a target with this root would report for /name. */
-static const struct symbol_module *module_of(struct symbols *symbols, const char *name)
+static const struct elf_module *module_of(struct symbols *symbols, const char *name)
 {
     char *path = format("/%s", name);
     const struct build_id id = build_id_of(path);
-    const struct symbol_module *module = symbols_module(symbols, path, id.byte, id.size);
+    const struct elf_module *module = symbols_module(symbols, path, id.byte, id.size);
     free(path);
     return module;
 }
@@ -134,16 +134,16 @@ static uint64_t address_of(const char *program, const char *symbol)
     return address;
 }
 
-static struct symbol_source source(void)
+static struct process_files source(void)
 {
-    return (struct symbol_source){.root_fd = root_fd, .exe_fd = -1, .pid = 1};
+    return (struct process_files){.root_fd = root_fd, .exe_fd = -1, .pid = 1};
 }
 
 /* The outermost function at a symbol's address + offset in a program; what was stripped is asked of `whole`.
  */
 static const char *name_at(struct symbols *symbols, const char *program, uint64_t address)
 {
-    const struct symbol_source from = source();
+    const struct process_files from = source();
     const struct symbol_location *location =
         symbols_locate(symbols, &from, module_of(symbols, program), address);
     return location->lines[location->line_count - 1].function;
@@ -201,8 +201,8 @@ static void compare_location(struct truth *truth, const struct symbol_location *
 static struct comparison compare(const char *program)
 {
     struct symbols *symbols = symbols_new("", CEILING);
-    const struct symbol_module *module = module_of(symbols, program);
-    const struct symbol_source from = source();
+    const struct elf_module *module = module_of(symbols, program);
+    const struct process_files from = source();
     struct comparison result = {0};
     /* Return addresses less one and sampled ones are never in the padding between functions. */
     assert_int_equal(
@@ -395,8 +395,8 @@ static void vdso_is_our_own(void **state)
     elf_file_close(&file);
 
     struct symbols *symbols = symbols_new("", CEILING);
-    const struct symbol_source from = source();
-    const struct symbol_module *module = symbols_module(symbols, "linux-vdso.so.1", id.byte, id.size);
+    const struct process_files from = source();
+    const struct elf_module *module = symbols_module(symbols, "linux-vdso.so.1", id.byte, id.size);
     unsigned named = 0;
     for (uint64_t address = 0; address < 8192; address += 16)
         named +=
@@ -412,10 +412,10 @@ static void replaced_file_is_not_believed(void **state)
     (void)state;
     assert_int_equal(shell("gcc -O2 -g a.c -o prog && cp prog kept"), 0);
     struct symbols *symbols = symbols_new("", CEILING);
-    const struct symbol_module *module = module_of(symbols, "prog");
+    const struct elf_module *module = module_of(symbols, "prog");
     const uint64_t address = address_of("prog", "outer");
     assert_int_equal(shell("rm prog && gcc -O1 -g a.c -o prog"), 0);
-    struct symbol_source from = source();
+    struct process_files from = source();
     const struct symbol_location *location = symbols_locate(symbols, &from, module, address + 1);
     assert_non_null(strstr(location->lines[0].function, "prog+0x"));
 
@@ -459,8 +459,8 @@ static void truncated_files_are_survived(void **state)
     for (unsigned size = 0; size < 20000; size += 331) {
         assert_int_equal(shell("head -c %u prog > part", size), 0);
         struct symbols *symbols = symbols_new("", CEILING);
-        const struct symbol_source from = source();
-        const struct symbol_module *module = symbols_module(symbols, "/part", NULL, 0);
+        const struct process_files from = source();
+        const struct elf_module *module = symbols_module(symbols, "/part", NULL, 0);
         assert_true(symbols_locate(symbols, &from, module, address)->line_count > 0);
         symbols_free(symbols);
     }
@@ -473,8 +473,8 @@ static void file_cut_short_while_it_is_mapped_is_survived(void **state)
     assert_int_equal(shell("g++ -O2 -g a.cc -o prog"), 0);
     const uint64_t address = address_of("prog", "main");
     symbols = symbols_new("", CEILING);
-    const struct symbol_source from = source();
-    const struct symbol_module *module = module_of(symbols, "prog");
+    const struct process_files from = source();
+    const struct elf_module *module = module_of(symbols, "prog");
     assert_true(symbols_locate(symbols, &from, module, address)->lines[0].line > 0);
     symbols_trim(symbols);
     assert_int_equal(shell(": > prog"), 0);
@@ -485,10 +485,9 @@ static void file_cut_short_while_it_is_mapped_is_survived(void **state)
 static void a_module_without_a_file_keeps_its_address(void **state)
 {
     struct symbols *symbols = symbols_new("", CEILING);
-    const struct symbol_source gone = {.root_fd = -1, .exe_fd = -1, .pid = 7};
+    const struct process_files gone = {.root_fd = -1, .exe_fd = -1, .pid = 7};
     (void)state;
-    const struct symbol_module *module =
-        symbols_module(symbols, "/no/such/libx.so", (const uint8_t *)"ab", 2);
+    const struct elf_module *module = symbols_module(symbols, "/no/such/libx.so", (const uint8_t *)"ab", 2);
     assert_string_equal(symbols_locate(symbols, &gone, module, 0x1234)->lines[0].function, "libx.so+0x1234");
     assert_string_equal(symbols_locate(symbols, &gone, NULL, 0xabc)->lines[0].function, "[unknown]+0xabc");
     symbols_free(symbols);
@@ -501,8 +500,8 @@ static void the_same_address_is_the_same_pointer(void **state)
     (void)state;
     assert_int_equal(shell("gcc -O2 -g a.c -o prog"), 0);
     struct symbols *symbols = symbols_new("", 1);
-    const struct symbol_source from = source();
-    const struct symbol_module *module = module_of(symbols, "prog");
+    const struct process_files from = source();
+    const struct elf_module *module = module_of(symbols, "prog");
     const uint64_t address = address_of("prog", "outer");
     const struct symbol_location *first = symbols_locate(symbols, &from, module, address);
     symbols_trim(symbols);
@@ -590,7 +589,7 @@ static void rust_functions_have_no_hash(void **state)
 
 static const char *generated_name(struct symbols *symbols, int pid, uint64_t address)
 {
-    struct symbol_source from = source();
+    struct process_files from = source();
     from.pid = pid;
     return symbols_locate(symbols, &from, NULL, address)->lines[0].function;
 }

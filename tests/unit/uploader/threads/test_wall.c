@@ -410,7 +410,7 @@ static void test_frames_of_waits_have_a_ceiling(void **state)
     enum { ENOUGH = 1024 * 1024 / LAYOUT_FRAMES };
     static struct unwound unwound = {.frames = LAYOUT_FRAMES};
     struct fixture *f = *state;
-    const struct symbol_source source = {.root_fd = -1, .exe_fd = -1};
+    const struct process_files source = {.root_fd = -1, .exe_fd = -1};
     struct waits *waits = waits_new(f->symbols, &source);
     const char *leaf = symbols_intern(f->symbols, "poll");
     struct wait_stack *first, *stack;

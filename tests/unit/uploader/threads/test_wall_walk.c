@@ -152,7 +152,7 @@ static void test_what_hostile_waits_cost(void **state)
 static void test_unknown_addresses_have_a_ceiling(void **state)
 {
     struct fixture *f = *state;
-    const struct symbol_source source = {.root_fd = -1, .exe_fd = -1};
+    const struct process_files source = {.root_fd = -1, .exe_fd = -1};
     const struct symbol_location *first = symbols_locate(f->symbols, &source, NULL, 1), *last = NULL, *other;
 
     for (uint64_t i = 2; i < 40000; i++)
@@ -193,7 +193,7 @@ static void test_copies_are_made_together(void **state)
 {
     enum { COUNT = UNWIND_COPIES };
     static uint64_t stack[COUNT][4];
-    const struct symbol_source source = {.root_fd = -1, .exe_fd = -1};
+    const struct process_files source = {.root_fd = -1, .exe_fd = -1};
     struct fixture *f = *state;
     struct unwinder *unwinder = unwinder_new(getpid(), &source, f->symbols);
     struct stack_copy copy[COUNT] = {0};
