@@ -129,7 +129,8 @@ static void put_fingerprint(struct seg_module *entry, struct peek *peek, uintptr
     for (unsigned i = 0; program_header(peek, i, &header); i++)
         fingerprint = layout_fingerprint(fingerprint, &header, sizeof(header));
     for (unsigned i = 0; program_header(peek, i, &header); i++)
-        fingerprint = add_to_fingerprint(fingerprint, peek, bias + header.p_vaddr, layout_fingerprint_size(&header));
+        fingerprint =
+            add_to_fingerprint(fingerprint, peek, bias + header.p_vaddr, layout_fingerprint_size(&header));
     memcpy(entry->build_id, &fingerprint, sizeof(fingerprint));
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a module's file says, read from its mapping: program headers, build id, code. The segment's table of modules
- * is filled with it the first time that a stack runs through a module, so that plugins need no hook of dlopen.
- * Signal-safe, thread-safe.
+ * What a module's file says, read from its mapping: program headers, build id, code. The segment's table of
+ * modules is filled with it the first time that a stack runs through a module, so that plugins need no hook
+ * of dlopen. Signal-safe, thread-safe.
  */
 #ifndef CPROF_SAMPLER_MODULE_RECORD_H
 #define CPROF_SAMPLER_MODULE_RECORD_H

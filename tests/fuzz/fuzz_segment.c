@@ -14,7 +14,8 @@
 #include <unistd.h>
 
 #include "uploader/base/clock.h"
-#include "uploader/target/target.h"
+#include "uploader/programs/upload.h"
+#include "uploader/session/member.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -168,7 +169,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct join join = {.memfd = -1, .pidfd = -1};
     int64_t now_ns = monotonic_ns();
     const uint8_t *end = data + (size < MOST_INPUT ? size : MOST_INPUT);
-    struct target *target;
+    struct member *member;
+    struct wall_budget budget;
 
     if (!waiter)
         waiter_start();
@@ -178,17 +180,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     programs_init(&programs, symbols);
     data = patch(data, end);
     join.memfd = dup(memfd);
-    if (!target_attach(&programs, symbols, &join, &target)) {
+    if (!member_new(&programs, &join, &member)) {
         for (int round = 1; round < 4; round++) {
-            target_drain(target);
-            target_tick(target, round * INT64_C(20000000000));
-            rotate_tick(target, round * INT64_C(20000000000));
-            wall_look(target, now_ns += ROUND_NS);
+            member_drain(member);
+            member_tick(member, round * INT64_C(20000000000));
+            member_rotate(member, round * INT64_C(20000000000));
+            budget = wall_budget();
+            member_look(member, &budget, now_ns += ROUND_NS);
             data = patch(data, end);
         }
-        target_drain(target);
-        programs_upload_all(&programs, NULL, 0);
-        target_free(target);
+        member_drain(member);
+        programs_upload_all(&programs);
+        member_free(member);
     }
     programs_free(&programs);
     return 0;

@@ -5,8 +5,8 @@
 
 #include "owner.h"
 
-/* root_fd: an O_PATH descriptor of /proc/PID/root, taken while the process lived, or -1. exe_fd: its executable, or -1.
-   Both are borrowed. pid: in its own namespace, for /tmp/perf-PID.map. */
+/* root_fd: an O_PATH descriptor of /proc/PID/root, taken while the process lived, or -1. exe_fd: its
+   executable, or -1. Both are borrowed. pid: in its own namespace, for /tmp/perf-PID.map. */
 struct process_files {
     int root_fd, exe_fd, pid;
     const struct owner *owner; /* borrowed; NULL: trusted */

@@ -14,16 +14,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "brief.h"
+#include "short_lived.h"
+#include "names.h"
 #include "uploader/profile/profile.h"
 #include "uploader/base/map.h"
-#include "sink.h"
 #include "uploader/symbols/stacks.h"
 #include "uploader/base/table.h"
 
 /* Ceilings. What goes over one is one entry that says so. A sample with a stack of 30 frames takes 0.4 KiB
  * here. */
 enum {
+    PROGRAMS_SINKS = 4,
     PROGRAMS_MOST = 256,             /* told apart in a session; all others are "[other programs]" */
     PROGRAMS_THREAD_NAMES = 4096,    /* likewise; all others are "[other threads]" */
     PROGRAMS_SAMPLES = 100000,       /* in all profiles of a session */
@@ -42,6 +43,7 @@ struct program_counts {
 };
 
 struct programs;
+struct sink;
 struct program {
     struct programs *programs;           /* that it is one of */
     const char *name, *service, *labels; /* interned, clean */
@@ -51,7 +53,7 @@ struct program {
     char *path;      /* where its files are; NULL: nothing was written */
     struct profile *interval[KIND_IDS], *merged[KIND_IDS];
     struct program_counts interval_counts, counts;
-    struct brief *brief; /* times of processes that lived briefly, until the next upload */
+    struct short_lived *short_lived; /* NULL: none; until the next upload */
     int64_t period[KIND_IDS];
     int64_t start_ns, interval_start_ns; /* CLOCK_MONOTONIC: from then on the times of its processes count */
     int64_t end_ns;                      /* CLOCK_MONOTONIC when its last process ended, or now */
@@ -68,6 +70,8 @@ struct program {
 /* `program` is read by summary.c as well. */
 struct programs {
     struct symbols *symbols;
+    struct sink *sink[PROGRAMS_SINKS]; /* borrowed */
+    size_t sinks;
     const struct symbol_location *overflow;
     int64_t look_ns; /* between two looks at waiting threads, at present; 0: one a round */
     struct program **program;
@@ -83,6 +87,9 @@ struct programs {
 
 void programs_init(struct programs *programs, struct symbols *symbols);
 void programs_free(struct programs *programs);
+
+/* Uploads go to this sink, too. NULL: nothing happens. */
+void programs_add_sink(struct programs *programs, struct sink *sink);
 
 /* Found or made; owned by programs. The texts may hold any bytes; service may be "". NULL: no memory. */
 struct program *programs_get(struct programs *programs, const char *name, const char *service,
@@ -100,14 +107,16 @@ void program_leave(struct program *program, pid_t pid, int64_t until_ns);
 
 enum program_part { PROGRAM_INTERVAL = 1, PROGRAM_MERGED = 2 };
 
-/* Adds to the interval, to the session so far, or to both. 0 or -ENOMEM (then nothing was added). */
-int program_add(struct programs *programs, struct program *program, unsigned parts, enum profile_kind_id kind,
-                const struct stack *stack, pid_t pid, const char *thread,
-                const int64_t value[PROFILE_VALUES]);
+/* Of this stack, whose frames are borrowed; without values. */
+struct profile_sample program_sample(const struct stack *stack, pid_t pid, const char *thread);
 
-/* The same for one thread of the threads profile, in both. */
-int program_add_thread(struct programs *programs, struct program *program,
-                       const struct profile_sample *sample);
+/* Adds to the interval, to the session so far, or to both. 0 or -ENOMEM (then nothing was added). */
+int program_add(struct program *program, unsigned parts, enum profile_kind_id kind,
+                const struct profile_sample *sample);
+
+/* The time of threads, to those of the profiles wall and off_cpu that are bits of `profiles`. */
+void program_add_time(struct program *program, unsigned parts, const struct profile_sample *sample,
+                      uint32_t profiles);
 
 /* Before a process's state values are added anew. */
 void program_clear_state(struct program *program, pid_t pid);
@@ -115,34 +124,17 @@ void program_clear_state(struct program *program, pid_t pid);
 /* A process goes on, as another program: its threads are gone. */
 void program_clear_threads(struct program *program, pid_t pid);
 
+/* Of processes that have ended. Not as soon as one ends: of a group that ends at once, the last would be
+ * shown alone. */
+void program_drop_ended_threads(struct program *program);
+
+/* A program that is started again and again would fill its merged profiles with the same stacks of ever new
+   processes. Once all profiles together are large, processes that ended are told apart no longer. */
+void programs_fold_if_large(struct programs *programs);
+
 void program_count(struct program *program, enum counter counter, uint64_t n);
 void program_count_malformed(struct program *program);
 void program_count_own(struct program *program, uint64_t ns);
-
-/* Hands the session so far to the sinks, and with PROGRAM_INTERVAL the interval as well: a new one begins. */
-void program_upload(struct program *program, struct sink *const *sinks, size_t count, unsigned parts);
-
-/* What is due after processes ended: files at most a second later, however many end in it; the interval after
-   a program's last process, at most every few seconds. Returns when to ask again (CLOCK_MONOTONIC),
-   INT64_MAX: not. */
-int64_t programs_upload_due(struct programs *programs, struct sink *const *sinks, size_t count,
-                            int64_t now_ns);
-void programs_upload_all(struct programs *programs, struct sink *const *sinks, size_t count);
-
-/* Something of any of them was handed to the sinks. */
-bool programs_have_been(const struct programs *programs);
-
-/* At the session's end: where none of its programs had a sample, a line says so. out: the directory, or "".
- */
-void programs_explain_nothing(const struct programs *programs, const char *out);
-
-typedef void loss_line(uint64_t n, const char *text, void *context);
-
-/* Calls line() for each thing that was lost or cut. */
-void program_each_loss(const struct program_counts *counts, loss_line *line, void *context);
-
-/* The same of what is not told apart because the session has ceilings. */
-void programs_each_ceiling(const struct programs *programs, loss_line *line, void *context);
 
 /* Functions' shares are of this: 0 when the program has no CPU profile. */
 int64_t program_cpu_ns(const struct program *program);

@@ -72,17 +72,17 @@ static bool is_over(struct session *session, int64_t now_ns)
     if (!run->ended)
         return false;
     session_accept_all(session);
-    if (!session->targets || run->hurry)
+    if (!session->members || run->hurry)
         return true;
     if (now_ns - run->ended_ns >= linger) {
         fprintf(stderr, "cprof: %zu process%s it left behind still run%s; that is not recorded any more\n",
-                session->targets, session->targets == 1 ? "" : "es", session->targets == 1 ? "s" : "");
+                session->members, session->members == 1 ? "" : "es", session->members == 1 ? "s" : "");
         return true;
     }
     if (!run->said_waiting && now_ns - run->ended_ns >= SECOND_NS / 2) {
         fprintf(stderr,
                 "cprof: the program has ended; waiting up to %.3gs for %zu process%s that it left behind\n",
-                (double)linger / 1e9, session->targets, session->targets == 1 ? "" : "es");
+                (double)linger / 1e9, session->members, session->members == 1 ? "" : "es");
         run->said_waiting = true;
     }
     return false;

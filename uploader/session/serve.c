@@ -43,8 +43,8 @@ static bool is_over(struct session *session, int64_t now_ns)
     int64_t idle_since = session->last_end_ns ? session->last_end_ns : serve->started_ns;
 
     if (serve->stop_ns)
-        return !session->targets || now_ns >= serve->stop_ns;
-    return !serve->is_service && !session->targets && now_ns - idle_since >= linger;
+        return !session->members || now_ns >= serve->stop_ns;
+    return !serve->is_service && !session->members && now_ns - idle_since >= linger;
 }
 
 static void print_help(void)
@@ -78,7 +78,7 @@ static void stay(struct session *session, struct serve *serve)
 {
     session_run(session);
     session_close_door(session);
-    if (session->targets && !serve->stop_ns)
+    if (session->members && !serve->stop_ns)
         session_run(session);
     session_finish(session, serve->stop_ns ? STOPPED_PUSH_MS : FINAL_PUSH_MS);
 }

@@ -14,7 +14,10 @@
 #include <unistd.h>
 
 #include "uploader/base/clock.h"
+#include "uploader/programs/upload.h"
 #include "uploader/sinks/files/restore.h"
+#include "uploader/target/round.h"
+#include "uploader/target/segment.h"
 #include "uploader/process/proc_text.h"
 
 #define TELL_MOST_NS (5 * SECOND_NS)
@@ -47,13 +50,7 @@ static void set_limits(void)
     }
 }
 
-static void add_sink(struct session *session, struct sink *sink)
-{
-    if (sink)
-        session->sink[session->sinks++] = sink;
-}
-
-static struct target *find_target(const struct session *session, pid_t pid)
+static struct member *find_member(const struct session *session, pid_t pid)
 {
     return table_get(&session->by_pid, (uint64_t)pid);
 }
@@ -73,7 +70,7 @@ static bool is_descendant(pid_t pid, void *context)
     const struct session *session = context;
 
     for (int i = 0; geteuid() == 0 && pid > 1 && i < ANCESTORS; i++, pid = parent_of(pid))
-        if (find_target(session, pid))
+        if (find_member(session, pid))
             return true;
     return false;
 }
@@ -100,8 +97,8 @@ static void start_keeper(struct session *session)
     if (keeper_start(&session->keeper, session->listen_fd))
         return;
     watch(session, session->keeper.control, &session->keeper);
-    for (size_t i = 0; i < session->targets; i++)
-        session->target[i]->is_kept = false;
+    for (size_t i = 0; i < session->members; i++)
+        session->member[i]->is_kept = false;
     session->endeds = 0;
     session->ended_bytes = 0;
 }
@@ -156,8 +153,8 @@ int session_open(struct session *session, const struct options *options, const s
         return rc ? rc : -ENOMEM;
     }
     programs_init(&session->programs, session->symbols);
-    add_sink(session, sink_files_new(options));
-    add_sink(session, sink_pyroscope_new(options));
+    programs_add_sink(&session->programs, sink_files_new(options));
+    programs_add_sink(&session->programs, sink_pyroscope_new(options));
     session->interval_ns = (int64_t)value[SETTING_INTERVAL].number;
     if (value[SETTING_WALL_HZ].number)
         session->usual_look_ns = SECOND_NS / (int64_t)value[SETTING_WALL_HZ].number;
@@ -171,25 +168,25 @@ int session_open(struct session *session, const struct options *options, const s
     return 0;
 }
 
-static void remove_target(struct session *session, size_t index)
+static void remove_member(struct session *session, size_t index)
 {
-    struct target *target = session->target[index];
+    struct member *member = session->member[index];
 
-    if (target->pidfd != -1)
-        epoll_ctl(session->epoll_fd, EPOLL_CTL_DEL, target->pidfd, NULL);
-    if (find_target(session, target->pid) == target)
-        table_remove(&session->by_pid, (uint64_t)target->pid);
-    table_remove(&session->by_address, (uintptr_t)target);
-    session->target[index] = session->target[--session->targets];
-    session->target[index]->index = index;
+    if (member->target->pidfd != -1)
+        epoll_ctl(session->epoll_fd, EPOLL_CTL_DEL, member->target->pidfd, NULL);
+    if (find_member(session, member->target->pid) == member)
+        table_remove(&session->by_pid, (uint64_t)member->target->pid);
+    table_remove(&session->by_address, (uintptr_t)member);
+    session->member[index] = session->member[--session->members];
+    session->member[index]->index = index;
     session->last_end_ns = monotonic_ns();
-    target_free(target);
+    member_free(member);
 }
 
-static bool is_dead(const struct target *target)
+static bool is_dead(const struct member *member)
 {
-    struct pollfd ask = {.fd = target->pidfd, .events = POLLIN};
-    return target->pidfd == -1 || poll(&ask, 1, 0) == 1;
+    struct pollfd ask = {.fd = member->target->pidfd, .events = POLLIN};
+    return member->target->pidfd == -1 || poll(&ask, 1, 0) == 1;
 }
 
 static void release_oldest(struct session *session)
@@ -202,16 +199,16 @@ static void release_oldest(struct session *session)
 
 /* The keeper has it until it is written. Not more than a few: those that end by the hundred would take their
    memory along. */
-static void keep_ended(struct session *session, const struct target *target)
+static void keep_ended(struct session *session, const struct member *member)
 {
-    struct session_ended ended = {target->id, target->program, monotonic_ns(), 0};
+    struct session_ended ended = {member->target->id, member->target->program, monotonic_ns(), 0};
     struct stat st;
 
-    if (!target->is_kept || session->is_finishing)
+    if (!member->is_kept || session->is_finishing)
         return;
-    if (!is_dead(target))
-        keeper_tell(&session->keeper, KEEPER_ENDED, target->id);
-    if (!fstat(target->memfd, &st))
+    if (!is_dead(member))
+        keeper_tell(&session->keeper, KEEPER_ENDED, member->target->id);
+    if (!fstat(member->target->memfd, &st))
         ended.bytes = (int64_t)st.st_blocks * 512;
     while (session->endeds && (session->endeds == SESSION_ENDED || session->ended_bytes > ENDED_BYTES))
         release_oldest(session);
@@ -224,11 +221,11 @@ static void release_written(struct session *session)
 {
     size_t left = 0;
 
-    for (size_t i = 0; i < session->targets; i++) {
-        struct target *target = session->target[i];
-        if (target->committed_ns != target->program->interval_done_ns)
-            target_commit(target);
-        target->committed_ns = target->program->interval_done_ns;
+    for (size_t i = 0; i < session->members; i++) {
+        struct member *member = session->member[i];
+        if (member->committed_ns != member->target->program->interval_done_ns)
+            target_commit(member->target);
+        member->committed_ns = member->target->program->interval_done_ns;
     }
 
     for (size_t i = 0; i < session->endeds; i++) {
@@ -246,56 +243,56 @@ static void release_written(struct session *session)
 }
 
 /* ended_ns: when its program ended, at the latest; 0: it goes on without us. */
-static void end_target(struct session *session, size_t index, int64_t ended_ns)
+static void end_member(struct session *session, size_t index, int64_t ended_ns)
 {
-    struct target *target = session->target[index];
+    struct member *member = session->member[index];
 
-    keep_ended(session, target);
+    keep_ended(session, member);
     if (ended_ns)
-        target_drain_end(target, ended_ns);
+        member_drain_end(member, ended_ns);
     else
-        target_drain(target);
-    log_info("%s[%d] ended", target->program->name, (int)target->pid);
-    remove_target(session, index);
+        member_drain(member);
+    log_info("%s[%d] ended", member->target->program->name, (int)member->target->pid);
+    remove_member(session, index);
 }
 
-static int add_target(struct session *session, struct target *target)
+static int add_member(struct session *session, struct member *member)
 {
-    if (session->targets == session->capacity) {
+    if (session->members == session->capacity) {
         size_t capacity = session->capacity ? 2 * session->capacity : 16;
-        struct target **grown = realloc(session->target, capacity * sizeof(struct target *));
+        struct member **grown = realloc(session->member, capacity * sizeof(struct member *));
         if (!grown)
             return -ENOMEM;
-        session->target = grown;
+        session->member = grown;
         session->capacity = capacity;
     }
-    if (table_put(&session->by_address, (uintptr_t)target, target))
+    if (table_put(&session->by_address, (uintptr_t)member, member))
         return -ENOMEM;
-    if (table_put(&session->by_pid, (uint64_t)target->pid, target)) {
-        table_remove(&session->by_address, (uintptr_t)target);
+    if (table_put(&session->by_pid, (uint64_t)member->target->pid, member)) {
+        table_remove(&session->by_address, (uintptr_t)member);
         return -ENOMEM;
     }
-    target->index = session->targets;
-    session->target[session->targets++] = target;
+    member->index = session->members;
+    session->member[session->members++] = member;
     return 0;
 }
 
 /* The process has one already: it executed another program, or it took us for dead and made a copy. */
-static void replace_target(struct session *session, struct target *target)
+static void replace_member(struct session *session, struct member *member)
 {
-    struct target *old = target->pid ? find_target(session, target->pid) : NULL;
+    struct member *old = member->target->pid ? find_member(session, member->target->pid) : NULL;
 
     if (!old)
         return;
-    if (target->resumed) {
-        target_resume(target, old);
-        keeper_tell(&session->keeper, KEEPER_RELEASE, old->id);
-        remove_target(session, old->index);
+    if (member->target->resumed) {
+        member_resume(member, old);
+        keeper_tell(&session->keeper, KEEPER_RELEASE, old->target->id);
+        remove_member(session, old->index);
     } else {
-        struct program *program = old->program;
-        end_target(session, old->index, monotonic_ns());
-        if (program == target->program)
-            program_clear_threads(program, target->pid);
+        struct program *program = old->target->program;
+        end_member(session, old->index, monotonic_ns());
+        if (program == member->target->program)
+            program_clear_threads(program, member->target->pid);
     }
 }
 
@@ -304,16 +301,16 @@ static void keep_all(struct session *session)
 {
     if (session->keeper.control == -1)
         start_keeper(session);
-    for (size_t i = 0; i < session->targets && session->keeper.control != -1; i++) {
-        struct target *target = session->target[i];
-        const struct join join = {.pid = target->pid,
-                                  .memfd = target->memfd,
-                                  .pidfd = target->pidfd,
-                                  .root_fd = target->source.root_fd,
-                                  .exe_fd = target->source.exe_fd,
-                                  .id = target->id};
-        if (!target->is_kept)
-            target->is_kept = keeper_keep(&session->keeper, &join);
+    for (size_t i = 0; i < session->members && session->keeper.control != -1; i++) {
+        struct member *member = session->member[i];
+        const struct join join = {.pid = member->target->pid,
+                                  .memfd = member->target->memfd,
+                                  .pidfd = member->target->pidfd,
+                                  .root_fd = member->target->source.root_fd,
+                                  .exe_fd = member->target->source.exe_fd,
+                                  .id = member->target->id};
+        if (!member->is_kept)
+            member->is_kept = keeper_keep(&session->keeper, &join);
     }
 }
 
@@ -325,8 +322,8 @@ static void restore(struct session *session, int64_t since_ns, bool without_livi
     const struct restore_without without = {&session->kept_pids, without_living};
 
     session->is_restoring = false;
-    for (size_t i = 0; i < session->sinks; i++) {
-        int directory = sink_files_directory(session->sink[i]);
+    for (size_t i = 0; i < session->programs.sinks; i++) {
+        int directory = sink_files_directory(session->programs.sink[i]);
         if (directory >= 0)
             restore_programs(&session->programs, directory, since_ns, &without);
     }
@@ -343,10 +340,10 @@ static void refuse(struct session *session, const struct join *join)
 void session_join(struct session *session, const struct join *given)
 {
     struct join copy = *given, *join = &copy;
-    struct target *target;
+    struct member *member;
     bool is_kept;
 
-    if (session->targets >= SESSION_TARGETS && !join->was_kept && !find_target(session, join->pid)) {
+    if (session->members >= SESSION_TARGETS && !join->was_kept && !find_member(session, join->pid)) {
         log_warn("process %d is not profiled: more than %d at one time", (int)join->pid, SESSION_TARGETS);
         join_close(join);
         session->programs.processes_beyond++;
@@ -358,47 +355,48 @@ void session_join(struct session *session, const struct join *given)
     if (!join->was_kept)
         join->id = keeper_new_id(&session->keeper);
     is_kept = join->was_kept || keeper_keep(&session->keeper, join);
-    if (target_attach(&session->programs, session->symbols, join, &target)) {
+    if (member_new(&session->programs, join, &member)) {
         refuse(session, join);
         return;
     }
-    target->is_kept = is_kept;
-    target->committed_ns = target->program->interval_done_ns;
-    if (join->was_kept && join->pid && target->resumed)
+    member->is_kept = is_kept;
+    member->committed_ns = member->target->program->interval_done_ns;
+    if (join->was_kept && join->pid && member->target->resumed)
         table_put(&session->kept_pids, (uint64_t)join->pid, session);
     if (!join->has_ended)
-        replace_target(session, target);
-    if (add_target(session, target)) {
-        target_drain(target);
-        target_free(target);
+        replace_member(session, member);
+    if (add_member(session, member)) {
+        member_drain(member);
+        member_free(member);
         refuse(session, join);
         return;
     }
     session->joined++;
-    if (session->is_first && target->segment->header.flags & SEGMENT_RESUMED)
-        restore(session, (int64_t)(target->segment->header.start_realtime_ns & INT64_MAX), true);
+    if (session->is_first && member->target->segment->header.flags & SEGMENT_RESUMED)
+        restore(session, (int64_t)(member->target->segment->header.start_realtime_ns & INT64_MAX), true);
     session->is_first = false;
-    log_info("%s[%d] %s", target->program->name, (int)target->pid, join->was_kept ? "kept" : "joined");
+    log_info("%s[%d] %s", member->target->program->name, (int)member->target->pid,
+             join->was_kept ? "kept" : "joined");
     /* Without a pidfd the process is gone, or out of our sight: what it has recorded so far is all we can be
      * sure of. */
-    if (target->pidfd == -1 || join->has_ended || watch(session, target->pidfd, target))
-        end_target(session, session->targets - 1,
-                   target->pidfd == -1 || join->has_ended ? monotonic_ns() : 0);
+    if (member->target->pidfd == -1 || join->has_ended || watch(session, member->target->pidfd, member))
+        end_member(session, session->members - 1,
+                   member->target->pidfd == -1 || join->has_ended ? monotonic_ns() : 0);
 }
 
 /* What an uploader before us had. Where its process took that one for dead, a copy may be here already. */
 static void join_kept(struct session *session, const struct join *join)
 {
-    struct target *copy = join->pid && !join->has_ended ? find_target(session, join->pid) : NULL, *old;
+    struct member *copy = join->pid && !join->has_ended ? find_member(session, join->pid) : NULL, *old;
 
-    if (!copy || !(copy->segment->header.flags & SEGMENT_RESUMED)) {
+    if (!copy || !(copy->target->segment->header.flags & SEGMENT_RESUMED)) {
         session_join(session, join);
         return;
     }
-    if (!target_attach(&session->programs, session->symbols, join, &old)) {
-        old->resumed = copy->resumed; /* what was acknowledged comes from one of the two */
-        target_resume(copy, old);
-        target_free(old);
+    if (!member_new(&session->programs, join, &old)) {
+        old->target->resumed = copy->target->resumed; /* what was acknowledged comes from one of the two */
+        member_resume(copy, old);
+        member_free(old);
     }
     keeper_tell(&session->keeper, KEEPER_RELEASE, join->id);
 }
@@ -426,18 +424,18 @@ static void read_signals(struct session *session)
 
 /* An event may be older than its target: another of the same batch may have removed it, and a new one may be
    where it was. So the descriptor is asked again. */
-static void pidfd_ready(struct session *session, struct target *target)
+static void pidfd_ready(struct session *session, struct member *member)
 {
-    if (table_get(&session->by_address, (uintptr_t)target) && is_dead(target))
-        end_target(session, target->index, session->woke_ns);
+    if (table_get(&session->by_address, (uintptr_t)member) && is_dead(member))
+        end_member(session, member->index, session->woke_ns);
 }
 
 static void round_all(struct session *session)
 {
-    for (size_t i = 0; i < session->targets; i++)
-        target_drain(session->target[i]);
+    for (size_t i = 0; i < session->members; i++)
+        member_drain(session->member[i]);
     keeper_touch(0);
-    programs_upload_all(&session->programs, session->sink, session->sinks);
+    programs_upload_all(&session->programs);
     release_written(session);
     session->next_round_ns = monotonic_ns() + session->interval_ns;
 }
@@ -491,20 +489,20 @@ static void send_queued(struct session *session, unsigned wait_ms)
 {
     session->next_send_ns = monotonic_ns() + SEND_TICK_NS;
     session->queued = 0;
-    for (size_t i = 0; i < session->sinks; i++)
-        if (session->sink[i]->ops->work)
-            session->queued += session->sink[i]->ops->work(session->sink[i], wait_ms);
+    for (size_t i = 0; i < session->programs.sinks; i++)
+        if (session->programs.sink[i]->ops->work)
+            session->queued += session->programs.sink[i]->ops->work(session->programs.sink[i], wait_ms);
 }
 
 /* pid 1 of a container takes the whole container along, us too: everything must be out before it may go. */
 static void serve_waiting(struct session *session)
 {
-    for (size_t i = 0; i < session->targets; i++) {
-        if (!target_waits(session->target[i]))
+    for (size_t i = 0; i < session->members; i++) {
+        if (!target_waits(session->member[i]->target))
             continue;
         round_all(session);
         send_queued(session, 5000);
-        target_finished(session->target[i]);
+        target_finished(session->member[i]->target);
     }
 }
 
@@ -513,10 +511,10 @@ static void serve_waiting(struct session *session)
 static bool hurry(struct session *session, int64_t now_ns)
 {
     bool any = false;
-    for (size_t i = 0; i < session->targets; i++) {
-        struct target *target = session->target[i];
-        any |= rotate_tick(target, now_ns);
-        any |= (target->segment->header.flags & SEGMENT_PID1) != 0;
+    for (size_t i = 0; i < session->members; i++) {
+        struct member *member = session->member[i];
+        any |= member_rotate(member, now_ns);
+        any |= (member->target->segment->header.flags & SEGMENT_PID1) != 0;
     }
     return any;
 }
@@ -525,11 +523,11 @@ static void tick(struct session *session, int64_t now_ns)
 {
     if (now_ns < session->next_tick_ns)
         return;
-    for (size_t i = session->targets; i--;) {
-        if (target_is_replaced(session->target[i]))
-            end_target(session, i, now_ns);
+    for (size_t i = session->members; i--;) {
+        if (target_is_replaced(session->member[i]->target))
+            end_member(session, i, now_ns);
         else
-            target_tick(session->target[i], now_ns);
+            member_tick(session->member[i], now_ns);
     }
     /* Once a second at most: what it closes may have to be opened, and inflated, again for the next new
      * address. */
@@ -547,12 +545,22 @@ static int64_t jittered(int64_t period_ns)
     return period_ns / 2 + (int64_t)((double)period_ns * ((double)random() / RAND_MAX));
 }
 
+/* All of them for the price of one, each time from another one on. */
+static void look_at_all(struct session *session)
+{
+    struct wall_budget budget = wall_budget();
+    size_t first = session->looks++;
+
+    for (size_t i = 0; i < session->members; i++)
+        member_look(session->member[(first + i) % session->members], &budget, monotonic_ns());
+}
+
 /* However many threads there are, looks at them take 1 / LOOK_SHARE of a CPU, or as many as one a second. */
 static void measured_look(struct session *session)
 {
     int64_t cost_ns = -clock_ns(CLOCK_THREAD_CPUTIME_ID), least_ns;
 
-    wall_look_all(session->target, session->targets, session->looks++);
+    look_at_all(session);
     cost_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID);
     session->look_cost_ns += (cost_ns - session->look_cost_ns) / LOOKS_AVERAGED;
     least_ns =
@@ -565,8 +573,8 @@ static int64_t look(struct session *session, int64_t now_ns)
 {
     bool any = false;
 
-    for (size_t i = 0; session->usual_look_ns && i < session->targets; i++)
-        any |= wall_wanted(session->target[i]);
+    for (size_t i = 0; session->usual_look_ns && i < session->members; i++)
+        any |= target_records_threads(session->member[i]->target);
     if (!any)
         return INT64_MAX;
     if (now_ns < session->next_look_ns)
@@ -597,7 +605,7 @@ static int work(struct session *session)
         round_all(session);
     serve_waiting(session);
     keeper_touch(0);
-    next = programs_upload_due(&session->programs, session->sink, session->sinks, monotonic_ns());
+    next = programs_upload_due(&session->programs, monotonic_ns());
     release_written(session);
     if (monotonic_ns() >= session->next_send_ns)
         send_queued(session, 0);
@@ -644,11 +652,11 @@ void session_close_door(struct session *session)
 void session_finish(struct session *session, unsigned wait_ms)
 {
     session->is_finishing = true;
-    while (session->targets) {
-        struct target *target = session->target[session->targets - 1];
-        end_target(session, session->targets - 1, is_dead(target) ? monotonic_ns() : 0);
+    while (session->members) {
+        struct member *member = session->member[session->members - 1];
+        end_member(session, session->members - 1, is_dead(member) ? monotonic_ns() : 0);
     }
-    programs_upload_all(&session->programs, session->sink, session->sinks);
+    programs_upload_all(&session->programs);
     programs_explain_nothing(&session->programs, session->options->out);
     send_queued(session, 0);
     if (session->queued)
@@ -672,11 +680,11 @@ void session_close(struct session *session)
     close_if_open(session->listen_fd);
     close_if_open(session->signal_fd);
     close_if_open(session->epoll_fd);
-    for (size_t i = 0; i < session->sinks; i++)
-        session->sink[i]->ops->free(session->sink[i]);
-    while (session->targets)
-        target_free(session->target[--session->targets]);
-    free(session->target);
+    for (size_t i = 0; i < session->programs.sinks; i++)
+        session->programs.sink[i]->ops->free(session->programs.sink[i]);
+    while (session->members)
+        member_free(session->member[--session->members]);
+    free(session->member);
     table_free(&session->by_pid);
     table_free(&session->by_address);
     programs_free(&session->programs);

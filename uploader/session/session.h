@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/signalfd.h>
 
+#include "member.h"
 #include "uploader/handover/join.h"
 #include "uploader/handover/keeper.h"
 #include "uploader/base/options.h"
@@ -20,9 +21,8 @@
 #include "uploader/programs/sink.h"
 #include "uploader/symbols/symbols.h"
 #include "uploader/base/table.h"
-#include "uploader/target/target.h"
 
-enum { SESSION_SINKS = 4, SESSION_ENDED = 64, SESSION_TARGETS = 4096 /* processes at one time */ };
+enum { SESSION_ENDED = 64, SESSION_TARGETS = 4096 /* processes at one time */ };
 
 /* A target that has ended, and is in the keeper's hands until the sinks have all of it. */
 struct session_ended {
@@ -44,8 +44,6 @@ struct session {
     void *context; /* of ops */
     struct symbols *symbols;
     struct programs programs;
-    struct sink *sink[SESSION_SINKS];
-    size_t sinks;
     struct door door; /* at listen_fd */
     struct keeper keeper;
     struct session_ended ended[SESSION_ENDED]; /* oldest first */
@@ -56,9 +54,9 @@ struct session {
     bool is_restoring;      /* what files have of an uploader before us is still to be read */
     int64_t told_until_ns;  /* no longer is waited for the keeper */
     struct table kept_pids; /* of processes that an uploader before us had */
-    struct target **target;
-    size_t targets, capacity;
-    struct table by_pid, by_address; /* the same targets; of those without a pid, by_pid has the last one */
+    struct member **member;
+    size_t members, capacity;
+    struct table by_pid, by_address; /* the same members; of those without a pid, by_pid has the last one */
     int epoll_fd, listen_fd, signal_fd;
     int64_t interval_ns, next_round_ns, next_tick_ns, next_send_ns;
     int64_t next_look_ns;  /* at waiting threads */

@@ -6,6 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "uploader/programs/comments.h"
+#include "uploader/programs/sink.h"
+#include "uploader/programs/upload.h"
+
 enum { TOP = 10, PROGRAMS_IN_FULL = 3, IDLE_PROGRAMS = 12, NAME_WIDTH = 72 };
 
 /* The views of a profile: one table of functions each. */

@@ -45,7 +45,7 @@ void symbols_free(struct symbols *symbols);
 
 /* Of size 0, build_id has the module's layout_fingerprint() in its first bytes, 0: unknown, or is NULL. */
 const struct elf_module *symbols_module(struct symbols *symbols, const char *path, const uint8_t *build_id,
-                                           size_t build_id_size);
+                                        size_t build_id_size);
 
 /* address: ELF virtual address of the instruction to name. The caller has already taken 1 from return
  * addresses. */

@@ -7,7 +7,7 @@
  *
  * Pages that nobody wrote are not read where it matters: a read through a shared mapping would allocate them.
  */
-#include "target.h"
+#include "drain.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,7 +15,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "uploader/base/utf8.h"
+#include "segment.h"
+#include "uploader/programs/times.h"
 
 /* Counters beyond 2^62 are no counters, so they start anew before that: a stack that allocates ten million
    blocks a second is there within months. */
@@ -35,44 +36,6 @@ static const struct value_map value_maps[KIND_COUNT] = {
     [KIND_BLOCK] = {true, KIND_ID_BLOCK, {1, 2, -1, -1}, {WEIGHT_SHIFT}},
 };
 enum { MEMORY_INUSE_OBJECTS = 2, MEMORY_INUSE_SPACE = 3 };
-
-const char *target_thread_name(struct target *target, uint32_t index)
-{
-    struct seg_name *name;
-    char raw[sizeof name->text + 1] = "", text[sizeof raw];
-
-    if (index < TARGET_NAMES && target->name[index])
-        return target->name[index];
-    if (index >= LAYOUT_NAMES)
-        return "";
-    name = &target->segment->name[index];
-    /* Pairs with the release in the target's name table: the text is complete. */
-    if (atomic_load_explicit(&name->state, memory_order_acquire) != 2)
-        return "";
-    memcpy(raw, name->text, sizeof name->text);
-    utf8_clean(text, sizeof text, raw, true);
-    target->name[index] = programs_thread_name(target->programs, text);
-    return target->name[index] ? target->name[index] : "";
-}
-
-uint32_t target_own_name(struct target *target, const char text[16])
-{
-    char clean[17];
-    const char *name;
-    uint32_t index = 1;
-
-    utf8_clean(clean, sizeof clean, text, true);
-    name = programs_thread_name(target->programs, clean);
-    for (; name && index < TARGET_NAMES; index++) {
-        if (target_thread_name(target, index) == name)
-            return index;
-        if (index >= LAYOUT_NAMES && !target->name[index]) {
-            target->name[index] = name;
-            return index;
-        }
-    }
-    return 0;
-}
 
 struct sample_copy {
     uint64_t value[LAYOUT_VALUES], acked[LAYOUT_VALUES];
@@ -111,43 +74,61 @@ static int64_t rounded(uint64_t value, unsigned shift)
     return (int64_t)((value + (shift ? UINT64_C(1) << (shift - 1) : 0)) >> shift);
 }
 
-/* CPU time is wall time, too; only what is new is set against what the looks have seen. */
-static void add_cpu(struct target *target, const struct stack *stack, uint32_t name,
-                    const int64_t value[PROFILE_VALUES], unsigned parts)
+static void keep_newest(struct cpu_sum *sum, const struct stack *stack, int64_t ns)
 {
-    uint32_t profiles = wall_profiles(target);
-    const uint32_t any = 1u << PROFILE_WALL | 1u << PROFILE_OFF_CPU;
+    size_t size = sizeof *stack + stack->frames * sizeof stack->frame[0];
+    struct stack *copy;
 
-    if (parts & PROGRAM_INTERVAL && profiles & any)
-        wall_cpu(target, name, stack, value[1]);
-    if (!(parts & PROGRAM_INTERVAL))
-        wall_cpu_before(target, name, value[1]);
-    if (profiles >> PROFILE_WALL & 1)
-        program_add(target->programs, target->program, parts, KIND_ID_WALL, stack, target->pid,
-                    target_thread_name(target, name), value);
+    if (ns < sum->newest_ns || !(copy = malloc(size)))
+        return;
+    memcpy(copy, stack, size);
+    free(sum->newest);
+    sum->newest = copy;
+    sum->newest_ns = ns;
 }
 
-/* Adds what was counted between the two states of a sample. */
-static int sample_add(struct target *target, uint32_t generation, uint64_t key,
-                      const uint64_t from[LAYOUT_VALUES], const uint64_t to[LAYOUT_VALUES], unsigned parts)
+/* CPU time is wall time, too; only what is new is set against what is seen from outside. */
+static void add_cpu(struct target *target, const struct stack *stack, uint32_t name, unsigned parts,
+                    const struct profile_sample *sample)
 {
-    uint32_t kind = sample_key_kind(key);
+    const uint32_t any = 1u << PROFILE_WALL | 1u << PROFILE_OFF_CPU;
+    struct cpu_sum *sum = &target->cpu[name < TARGET_NAMES ? name : 0];
+
+    if (parts & PROGRAM_INTERVAL && target->profiles & any) {
+        times_add(&sum->ns, sample->value[1]);
+        keep_newest(sum, stack, sample->value[1]);
+    }
+    if (!(parts & PROGRAM_INTERVAL))
+        times_add(&sum->before_ns, sample->value[1]);
+    program_add_time(target->program, parts, sample, target->profiles & 1u << PROFILE_WALL);
+}
+
+/* Two states of a sample, of which the difference is new. */
+struct sample_step {
+    uint64_t key;
+    const uint64_t *from, *to; /* LAYOUT_VALUES of them */
+};
+
+static int sample_add(struct target *target, uint32_t generation, const struct sample_step *step,
+                      unsigned parts)
+{
+    uint32_t kind = sample_key_kind(step->key), name = sample_key_name(step->key);
     const struct value_map *map = kind < KIND_COUNT ? &value_maps[kind] : &value_maps[KIND_NONE];
     const struct stack *stack =
-        map->known ? stacks_get(target->stacks, generation, sample_key_stack(key)) : NULL;
-    int64_t value[PROFILE_VALUES] = {0};
+        map->known ? stacks_get(target->stacks, generation, sample_key_stack(step->key)) : NULL;
+    struct profile_sample sample;
     int rc;
 
     if (!stack)
         return -EINVAL;
+    sample = program_sample(stack, target->pid, target_thread_name(target, name));
     for (int i = 0; i < PROFILE_VALUES; i++)
         if (map->counter[i] >= 0)
-            value[i] =
-                rounded(to[map->counter[i]], map->shift[i]) - rounded(from[map->counter[i]], map->shift[i]);
-    rc = program_add(target->programs, target->program, parts, map->kind, stack, target->pid,
-                     target_thread_name(target, sample_key_name(key)), value);
+            sample.value[i] = rounded(step->to[map->counter[i]], map->shift[i]) -
+                              rounded(step->from[map->counter[i]], map->shift[i]);
+    rc = program_add(target->program, parts, map->kind, &sample);
     if (!rc && kind == KIND_CPU)
-        add_cpu(target, stack, sample_key_name(key), value, parts);
+        add_cpu(target, stack, name, parts, &sample);
     return rc;
 }
 
@@ -163,12 +144,13 @@ static void sample_drain(struct target *target, uint32_t generation, struct seg_
 
     /* The uploader before us had these in its merged profiles; it pushed them, and they are gone with it. */
     if (target->resumed && key && state != SAMPLE_ABSURD && memcmp(copy.acked, nothing, sizeof nothing) != 0)
-        sample_add(target, generation, key, nothing, copy.acked, PROGRAM_MERGED);
+        sample_add(target, generation, &(struct sample_step){key, nothing, copy.acked}, PROGRAM_MERGED);
     target->has_large |= copy.large;
     if (state == SAMPLE_SAME)
         return;
     rc = state == SAMPLE_NEW
-             ? sample_add(target, generation, key, copy.acked, copy.value, PROGRAM_MERGED | PROGRAM_INTERVAL)
+             ? sample_add(target, generation, &(struct sample_step){key, copy.acked, copy.value},
+                          PROGRAM_MERGED | PROGRAM_INTERVAL)
              : -EINVAL;
     if (rc == -ENOMEM)
         return; /* not acknowledged: the next round tries again */
@@ -280,19 +262,19 @@ void drain_each_live(struct target *target, void (*each)(struct target *, const 
 static void live_add(struct target *target, const struct seg_live *live, void *carry)
 {
     const struct stack *stack = stacks_get(target->stacks, live->generation, live->stack);
-    int64_t value[PROFILE_VALUES] = {0};
+    struct profile_sample sample;
     uint64_t *fraction = carry, space;
 
     if (!stack || live->objects >> 48 || __builtin_mul_overflow(live->size, live->objects, &space)) {
         program_count_malformed(target->program);
         return;
     }
+    sample = program_sample(stack, target->pid, target_thread_name(target, live->name));
     *fraction += live->objects;
-    value[MEMORY_INUSE_OBJECTS] = (int64_t)(*fraction >> WEIGHT_SHIFT);
-    value[MEMORY_INUSE_SPACE] = (int64_t)(space >> WEIGHT_SHIFT);
+    sample.value[MEMORY_INUSE_OBJECTS] = (int64_t)(*fraction >> WEIGHT_SHIFT);
+    sample.value[MEMORY_INUSE_SPACE] = (int64_t)(space >> WEIGHT_SHIFT);
     *fraction &= (1u << WEIGHT_SHIFT) - 1;
-    program_add(target->programs, target->program, PROGRAM_MERGED | PROGRAM_INTERVAL, KIND_ID_MEMORY, stack,
-                target->pid, target_thread_name(target, live->name), value);
+    program_add(target->program, PROGRAM_MERGED | PROGRAM_INTERVAL, KIND_ID_MEMORY, &sample);
 }
 
 void drain_live(struct target *target)
@@ -310,12 +292,15 @@ void drain_created(struct target *target)
         struct seg_thread *thread = &target->segment->thread[i];
         uint32_t generation = thread->created_generation;
         const struct stack *stack = NULL;
+        struct profile_sample sample;
 
         if (atomic_load_explicit(&thread->tid, memory_order_acquire) && generation)
             stack = stacks_get(target->stacks, generation, thread->created_stack);
-        if (stack)
-            program_add(target->programs, target->program, PROGRAM_MERGED | PROGRAM_INTERVAL,
-                        KIND_ID_THREADCREATE, stack, target->pid, "", (int64_t[PROFILE_VALUES]){1});
+        if (!stack)
+            continue;
+        sample = program_sample(stack, target->pid, "");
+        sample.value[0] = 1;
+        program_add(target->program, PROGRAM_MERGED | PROGRAM_INTERVAL, KIND_ID_THREADCREATE, &sample);
     }
 }
 

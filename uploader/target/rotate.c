@@ -3,14 +3,15 @@
  * Tables that fill up. New samples go to the other bank; when no thread writes to the old one any more, it is
  * drained for the last time and given back to the kernel, which leaves it zero for its next turn.
  */
-#include "target.h"
+#include "rotate.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
+#include "drain.h"
+#include "segment.h"
 #include "uploader/base/clock.h"
-#include "uploader/handover/keeper.h"
 #include "uploader/base/options.h"
 
 #define PATIENCE_NS (10 * SECOND_NS)
@@ -106,7 +107,6 @@ bool rotate_tick(struct target *target, int64_t now_ns)
 {
     unsigned active = active_bank(target);
 
-    keeper_touch(target->id);
     if (!target->rotating && (target->has_large || bank_used(&target->segment->bank[active], 2))) {
         rotation_start(target, now_ns);
     } else if (target->rotating && !bank_in_use(target, !active)) {

@@ -16,52 +16,39 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "uploader/symbols/stacks.h"
+#include "uploader/target/adopt.h"
 
-struct target;
 struct wall;
 
-/* since_ns: CLOCK_MONOTONIC from which on threads' times count. NULL: no memory. */
-struct wall *wall_new(struct target *target, int64_t since_ns);
+/* Of an attached target, borrowed. NULL: no memory. */
+struct wall *wall_new(struct target *target);
 void wall_free(struct wall *wall);
 
-/* true: one of wall, off_cpu and threads is recorded. */
-bool wall_wanted(const struct target *target);
-
-/* What is recorded, as bits of enum profile_type, as of the last look. */
-uint32_t wall_profiles(const struct target *target);
-
-void wall_look(struct target *target, int64_t now_ns);
-
-/* The same at all of them, for the price of one; it begins at the first one's turn. */
-void wall_look_all(struct target *const *target, size_t targets, size_t first);
-
-/* Threads of the process that have no slot, by their ids: the kernel is asked for them as for the others. */
-enum { WALL_STRAYS = 64 };
-struct stray {
-    int tid;
-    char name[16];    /* as the kernel has it */
-    int64_t start_ns; /* CLOCK_MONOTONIC */
+/* What one look may cost, at all targets together. */
+struct wall_budget {
+    unsigned questions, walks; /* walks: that are made even if it is late */
+    unsigned stops;            /* processes that are asked whether they are stopped */
+    int64_t late_ns;
 };
-void wall_set_strays(struct target *target, const struct stray *strays, uint32_t count);
+struct wall_budget wall_budget(void);
 
-/* The last look, at a process that has ended: of what its threads did since the one before only what the
-   segment says is known. */
-void wall_end(struct target *target, int64_t ended_ns);
+void wall_look(struct wall *wall, struct wall_budget *budget, int64_t now_ns);
 
-/* CPU time that was drained: of the threads with this name, in this stack. */
-void wall_cpu(struct target *target, uint32_t name, const struct stack *stack, int64_t ns);
+/* Something is recorded from now on, or not any more. The caller has drained what was until now; time that
+   nobody looked at is nobody's. */
+void wall_change_profiles(struct wall *wall, uint32_t profiles, int64_t now_ns);
 
-/* Hands on what the looks have seen since the last round. */
-void wall_drain(struct target *target);
+/* Threads that have no slot: the kernel is asked for them by their ids. */
+void wall_set_untracked(struct wall *wall, const struct untracked_threads *threads);
 
-/* CPU time, of threads with this name, that another uploader handed on before it died. The times beside it
-   are gone with that one: the next wall_drain() gives them to a frame that says so, for the session's
-   profile. */
-void wall_cpu_before(struct target *target, uint32_t name, int64_t ns);
+/* The process has ended: of what its threads did since the last look only what the segment says is known. */
+void wall_set_dead(struct wall *wall);
+
+/* Hands on what the looks have seen since the last round, and takes target->cpu. */
+void wall_drain(struct wall *wall);
 
 /* Every live thread as it was at the last look, into the threads profile. */
-void wall_drain_threads(struct target *target);
+void wall_drain_threads(struct wall *wall);
 
 /* CLOCK_MONOTONIC of the last look: until then times are accounted for, once they are drained. */
 int64_t wall_until(const struct wall *wall);

@@ -8,8 +8,9 @@
 #include <string.h>
 
 #include "uploader/base/clock.h"
-#include "uploader/handover/keeper.h"
 #include "uploader/base/options.h"
+#include "uploader/process/tasks.h"
+#include "uploader/target/segment.h"
 #include "wall_state.h"
 
 enum {
@@ -53,23 +54,22 @@ static size_t copy_size(const struct wait_stack *stack)
     return !span ? COPY_FIRST : span < COPY_MOST ? (size_t)span : COPY_MOST;
 }
 
-static void note_unreadable(struct target *target, int error)
+static void note_unreadable(struct wall *wall, int error)
 {
-    target->wall->unreadable = true;
-    if (target->wall->noted_unreadable)
+    wall->unreadable = true;
+    if (wall->noted_unreadable)
         return;
-    target->wall->noted_unreadable = true;
+    wall->noted_unreadable = true;
     log_info(
         "%s[%d]: stacks of waiting threads cannot be read (%s): the functions they wait in are shown alone",
-        target->program->name, (int)target->pid, strerror(-error));
+        wall->target->program->name, (int)wall->target->pid, strerror(-error));
 }
 
 /* Libraries that came or went are seen by the target's own list, as far as samples were taken in them, and by
    the number of calls that may have brought or removed one. */
-static void check_modules(struct target *target)
+static void check_modules(struct wall *wall)
 {
-    struct wall *wall = target->wall;
-    struct seg_header *header = &target->segment->header;
+    struct seg_header *header = &wall->target->segment->header;
     uint32_t epoch = atomic_load_explicit(&header->epoch, memory_order_relaxed),
              modules = atomic_load_explicit(&header->modules, memory_order_relaxed),
              unloads = atomic_load_explicit(&header->unloads, memory_order_relaxed);
@@ -86,7 +86,7 @@ static void check_modules(struct target *target)
 /* Stacks that there is no time for are unwound at the next look, which accounts for the time until then. */
 static bool is_late(struct wall *wall)
 {
-    struct budget *budget = wall->budget;
+    struct wall_budget *budget = wall->budget;
 
     if (budget->walks) {
         budget->walks--;
@@ -96,10 +96,9 @@ static bool is_late(struct wall *wall)
 }
 
 /* The stack of a thread that is in this wait, or the name of what it waits in alone. */
-static struct wait_stack *unwind_wait(struct target *target, struct seg_thread *thread, uint32_t sequence,
+static struct wait_stack *unwind_wait(struct wall *wall, struct seg_thread *thread, uint32_t sequence,
                                       struct watched *watched)
 {
-    struct wall *wall = target->wall;
     struct stack_copy copy = {.low = thread->stack_low, .high = thread->stack_high};
     uint32_t kind = watched->kind;
     struct wait_stack *last;
@@ -107,13 +106,13 @@ static struct wait_stack *unwind_wait(struct target *target, struct seg_thread *
     int rc;
 
     /* First of all: the same addresses may be another module's by now. */
-    check_modules(target);
+    check_modules(wall);
     last = watched->changes == wall->changes ? watched->stack : NULL;
     watched->changes = wall->changes;
     if (last && watched->confirmed == sequence)
         return last;
     memcpy(regs, thread->wait_regs, sizeof regs);
-    if (wall->unreadable || !target->pid || moved_on(thread, sequence))
+    if (wall->unreadable || !wall->target->pid || moved_on(thread, sequence))
         return waits_intern(wall->waits, wall->leaf[kind], NULL);
     copy.sp = regs[1];
     copy.size = copy_size(last);
@@ -123,7 +122,7 @@ static struct wait_stack *unwind_wait(struct target *target, struct seg_thread *
         unwinder_copy(wall->unwinder, &copy, 1);
     rc = copy.error;
     if (rc == -EPERM || rc == -ENOSYS || rc == -ETIMEDOUT)
-        note_unreadable(target, rc);
+        note_unreadable(wall, rc);
     /* Its memory is gone with it: a wait at the same call is taken for the one that was seen before. */
     if (rc == -ESRCH && last && last->leaf == wall->leaf[kind] && last->frames &&
         last->frame[0].pc == regs[0])
@@ -140,7 +139,7 @@ static struct wait_stack *unwind_wait(struct target *target, struct seg_thread *
 
 /* Who has the lock that this thread waits for, where it still does: the C library keeps it at the same place
    for all kinds and versions. Once the process is gone, what was seen last stays. */
-void wall_ask_holder(struct target *target, struct seg_thread *thread, struct watched *watched)
+void wall_ask_holder(struct wall *wall, struct seg_thread *thread, struct watched *watched)
 {
     enum wait_object who = wall_functions[watched->kind].who;
     size_t offset = who == WAIT_FOR_MUTEX ? offsetof(pthread_mutex_t, __data.__owner)
@@ -149,8 +148,8 @@ void wall_ask_holder(struct target *target, struct seg_thread *thread, struct wa
 
     if (who != WAIT_FOR_MUTEX && who != WAIT_FOR_RWLOCK)
         return;
-    if (watched->object && !target->wall->unreadable && !target->wall->dead &&
-        unwinder_read(target->wall->unwinder, watched->object + offset, &holder, sizeof holder) &&
+    if (watched->object && !wall->unreadable && !wall->dead &&
+        unwinder_read(wall->unwinder, watched->object + offset, &holder, sizeof holder) &&
         !moved_on(thread, watched->sequence))
         watched->holder = holder > 0 ? holder : 0;
 }
@@ -160,7 +159,7 @@ static bool is_same_wait(const struct watched *watched, uint32_t sequence)
     return watched->activity == ACTIVE_WAITING && watched->sequence == sequence && watched->stack;
 }
 
-static void see_waiting(struct target *target, struct seg_thread *thread, struct watched *watched,
+static void see_waiting(struct wall *wall, struct seg_thread *thread, struct watched *watched,
                         uint32_t sequence, bool stopped, int64_t now_ns)
 {
     uint32_t kind = thread->wait_kind;
@@ -168,45 +167,42 @@ static void see_waiting(struct target *target, struct seg_thread *thread, struct
 
     if (is_same_wait(watched, sequence) && !watched->owed && watched->stopped == stopped)
         return;
-    since_ns = stopped ? now_ns : target_time_of_ticks(target, thread->wait_since_ticks, now_ns);
+    since_ns = stopped ? now_ns : target_time_of_ticks(wall->target, thread->wait_since_ticks, now_ns);
     watched->kind = kind < WAITS ? kind : WAIT_NONE;
     watched->object = thread->wait_object;
     watched->holder = 0;
-    watched->owed = !target->wall->dead && watched->confirmed != sequence && is_late(target->wall);
-    watched->stack = watched->owed
-                         ? waits_intern(target->wall->waits, target->wall->leaf[watched->kind], NULL)
-                         : unwind_wait(target, thread, sequence, watched);
+    watched->owed = !wall->dead && watched->confirmed != sequence && is_late(wall);
+    watched->stack = watched->owed ? waits_intern(wall->waits, wall->leaf[watched->kind], NULL)
+                                   : unwind_wait(wall, thread, sequence, watched);
     watched->activity = ACTIVE_WAITING;
     watched->sequence = sequence;
     watched->since_ns = since_ns <= now_ns ? since_ns : now_ns;
     if (!watched->owed)
-        wall_ask_holder(target, thread, watched);
+        wall_ask_holder(wall, thread, watched);
     watched->stopped = stopped;
     if (stopped)
-        watched->stack = waits_below(target->wall->waits, target->wall->stopped, watched->stack);
+        watched->stack = waits_below(wall->waits, wall->stopped, watched->stack);
 }
 
 /* Is it where it was, in the same call? It may have left it, and come again, meanwhile. */
-static bool is_still_there(const struct target *target, const struct watched *watched,
-                           const struct task *before)
+static bool is_still_there(const struct wall *wall, const struct watched *watched, const struct task *before)
 {
     struct task now;
 
-    task_read_call(target->pid, watched->tid, &now);
+    task_read_call(wall->target->pid, watched->tid, &now);
     return now.pc == before->pc && now.sp == before->sp &&
            (!*now.what || !*before->what || !strcmp(now.what, before->what));
 }
 
 /* The stack of a thread that is blocked where no hook says so: the kernel knows where it left for it. */
-static struct wait_stack *unwind_blocked(struct target *target, const struct seg_thread *thread,
+static struct wait_stack *unwind_blocked(struct wall *wall, const struct seg_thread *thread,
                                          struct watched *watched, const struct task *task, const char *leaf)
 {
-    struct wall *wall = target->wall;
     const uint64_t regs[LAYOUT_REGS] = {task->pc, task->sp};
     struct stack_copy copy = {.sp = task->sp};
     struct wait_stack *last;
 
-    check_modules(target);
+    check_modules(wall);
     last = watched->changes == wall->changes && watched->stack && watched->stack->leaf == leaf
                ? watched->stack
                : NULL;
@@ -220,7 +216,7 @@ static struct wait_stack *unwind_blocked(struct target *target, const struct seg
     copy.size = copy_size(last);
     unwinder_copy(wall->unwinder, &copy, 1);
     if (copy.error == -EPERM || copy.error == -ENOSYS || copy.error == -ETIMEDOUT)
-        note_unreadable(target, copy.error);
+        note_unreadable(wall, copy.error);
     if (copy.error)
         return waits_intern(wall->waits, leaf, NULL);
     if (last && still_there(wall, last, regs))
@@ -228,10 +224,10 @@ static struct wait_stack *unwind_blocked(struct target *target, const struct seg
     if (is_late(wall))
         return last ? last : waits_intern(wall->waits, leaf, NULL);
     unwinder_walk_from(wall->unwinder, task->pc, task->sp, &wall->unwound);
-    return waits_intern(wall->waits, leaf, is_still_there(target, watched, task) ? &wall->unwound : NULL);
+    return waits_intern(wall->waits, leaf, is_still_there(wall, watched, task) ? &wall->unwound : NULL);
 }
 
-static void set_blocked(struct target *target, const struct seg_thread *thread, struct watched *watched,
+static void set_blocked(struct wall *wall, const struct seg_thread *thread, struct watched *watched,
                         const struct task *task)
 {
     struct wait_stack *stack;
@@ -240,38 +236,16 @@ static void set_blocked(struct target *target, const struct seg_thread *thread, 
 
     watched->stopped = task->state == TASK_STOPPED;
     snprintf(text, sizeof text, "[blocked%s%s]", *task->what ? ": " : "", task->what);
-    leaf = watched->stopped ? target->wall->stopped : symbols_intern(target->programs->symbols, text);
-    watched->what = symbols_intern(target->programs->symbols, task->what);
-    stack = leaf ? unwind_blocked(target, thread, watched, task, leaf) : NULL;
+    leaf = watched->stopped ? wall->stopped : symbols_intern(wall->target->programs->symbols, text);
+    watched->what = symbols_intern(wall->target->programs->symbols, task->what);
+    stack = leaf ? unwind_blocked(wall, thread, watched, task, leaf) : NULL;
     if (watched->activity != ACTIVE_BLOCKED || watched->stack != stack)
         watched->same = 0;
     else if (watched->same < SAME_MOST)
         watched->same++;
-    watched->ask_at = target->wall->looks + (1u << watched->same);
+    watched->ask_at = wall->looks + (1u << watched->same);
     watched->activity = ACTIVE_BLOCKED;
     watched->stack = stack;
-}
-
-static bool is_askable(const struct target *target)
-{
-    return !target->wall->dead && target->segment->header.pid == target->pid;
-}
-
-/* What the kernel has counted since the last time: how long it waited for a CPU, and for a thread without a
-   timer its CPU time. */
-void wall_take_times(struct target *target, struct watched *watched)
-{
-    struct times *times = &sums_of(target->wall, watched->name)->times;
-    struct task_times now;
-
-    if (!is_askable(target) || !task_read_times(target->pid, watched->tid, &now))
-        return;
-    if (watched->has_times && now.queued_ns > watched->times.queued_ns)
-        times_add(&times->queued_ns, now.queued_ns - watched->times.queued_ns);
-    if (watched->has_times && !watched->has_timer && now.cpu_ns > watched->times.cpu_ns)
-        times_add(&times->untimed_ns, now.cpu_ns - watched->times.cpu_ns);
-    watched->times = now;
-    watched->has_times = true;
 }
 
 static void set_unknown(struct watched *watched)
@@ -283,17 +257,17 @@ static void set_unknown(struct watched *watched)
 
 /* What the kernel says of it. One that is gone spent its last moments in what it was seen in, if that is not
    known to be over. */
-static void set_task(struct target *target, const struct seg_thread *thread, struct watched *watched,
+static void set_task(struct wall *wall, const struct seg_thread *thread, struct watched *watched,
                      const struct task *task)
 {
     if (task->state == TASK_BLOCKED || task->state == TASK_STOPPED) {
-        set_blocked(target, thread, watched, task);
+        set_blocked(wall, thread, watched, task);
     } else if (task->state == TASK_RUNNING) {
         watched->activity = ACTIVE_RUNNING;
         watched->stopped = false;
         watched->stack = NULL;
         watched->has_run = true;
-        wall_take_times(target, watched);
+        wall_take_times(wall, watched);
     } else if (watched->activity == ACTIVE_WAITING) {
         set_unknown(watched);
     }
@@ -307,18 +281,18 @@ static void set_stop(struct wall *wall, enum task_stop stop)
 }
 
 /* A thread of a process that is stopped is, too, whatever it was doing. */
-static void ask_task(struct target *target, const struct watched *watched, struct task *task)
+static void ask_task(struct wall *wall, const struct watched *watched, struct task *task)
 {
     *task = (struct task){.state = TASK_BLOCKED};
-    if (is_askable(target))
-        task_read(target->pid, watched->tid, task);
-    if (target->wall->stop == TASK_STOPPED_WHOLE && task->state == TASK_BLOCKED) {
+    if (wall_is_askable(wall))
+        task_read(wall->target->pid, watched->tid, task);
+    if (wall->stop == TASK_STOPPED_WHOLE && task->state == TASK_BLOCKED) {
         task->state = TASK_STOPPED;
         *task->what = 0;
     }
-    target->wall->one_stopped |= task->state == TASK_STOPPED;
+    wall->one_stopped |= task->state == TASK_STOPPED;
     if (task->whole)
-        set_stop(target->wall, TASK_STOPPED_WHOLE);
+        set_stop(wall, TASK_STOPPED_WHOLE);
 }
 
 /* Blocked in the same, again and again, and in no hooked call since: it is asked seldom, and then for all the
@@ -331,37 +305,28 @@ static bool is_left_alone(const struct wall *wall, const struct watched *watched
 
 /* In no hooked call: the kernel knows. Who is not asked is still in what he was seen in, unless it was a
    wait, which has ended, or he has waited since. */
-static void see_other(struct target *target, const struct seg_thread *thread, struct watched *watched,
+static void see_other(struct wall *wall, const struct seg_thread *thread, struct watched *watched,
                       uint32_t sequence, bool ask, int64_t now_ns)
 {
     const struct wait_stack *before = watched->stack;
     enum activity was = watched->activity;
     struct task task;
 
-    if (ask && !target->wall->dead) {
-        ask_task(target, watched, &task);
-        set_task(target, thread, watched, &task);
-        watched->stops = target->wall->stops;
-    } else if (target->wall->stop == TASK_STOPPED_WHOLE && !watched->stopped) {
-        watched->stack = waits_intern(target->wall->waits, target->wall->stopped, NULL);
+    if (ask && !wall->dead) {
+        ask_task(wall, watched, &task);
+        set_task(wall, thread, watched, &task);
+        watched->stops = wall->stops;
+    } else if (wall->stop == TASK_STOPPED_WHOLE && !watched->stopped) {
+        watched->stack = waits_intern(wall->waits, wall->stopped, NULL);
         watched->activity = ACTIVE_BLOCKED;
         watched->stopped = true;
     } else if (was == ACTIVE_WAITING || (was == ACTIVE_BLOCKED && watched->sequence != sequence)) {
         set_unknown(watched);
     }
-    watched->owed = !ask && !target->wall->dead && is_left_alone(target->wall, watched, sequence);
+    watched->owed = !ask && !wall->dead && is_left_alone(wall, watched, sequence);
     watched->sequence = sequence;
     if (was != watched->activity || before != watched->stack)
         watched->since_ns = now_ns;
-}
-
-/* What a look left to the next one is accounted for as far as it was known: that is over, or the round is. */
-void wall_pay(struct wall *wall, struct watched *watched)
-{
-    if (watched->owed && wall->last_ns > watched->until_ns) {
-        wall_credit(wall, watched, wall->last_ns - watched->until_ns, 1);
-        watched->until_ns = wall->last_ns;
-    }
 }
 
 static uint32_t sequence_of(struct seg_thread *thread)
@@ -430,9 +395,8 @@ static void account_gone(struct wall *wall, struct watched *watched, int64_t now
 }
 
 /* Whether a thread that waits in a hooked call is stopped there. */
-static bool is_stopped(struct target *target, const struct watched *watched, bool ask)
+static bool is_stopped(struct wall *wall, const struct watched *watched, bool ask)
 {
-    struct wall *wall = target->wall;
     struct task task;
 
     if (wall->dead || (wall->stop == TASK_STOPPED_ALONE && !ask)) {
@@ -441,14 +405,13 @@ static bool is_stopped(struct target *target, const struct watched *watched, boo
     }
     if (wall->stop != TASK_STOPPED_ALONE)
         return wall->stop == TASK_STOPPED_WHOLE;
-    ask_task(target, watched, &task);
+    ask_task(wall, watched, &task);
     return task.state == TASK_STOPPED;
 }
 
-static void look_at(struct target *target, uint32_t slot, bool ask, int64_t now_ns)
+static void look_at(struct wall *wall, uint32_t slot, bool ask, int64_t now_ns)
 {
-    struct wall *wall = target->wall;
-    struct seg_thread *thread = &target->segment->thread[slot];
+    struct seg_thread *thread = &wall->target->segment->thread[slot];
     struct watched *watched = &wall->watched[slot];
     /* Pairs with the release of the slot's hand-out: start and handle are the new thread's. */
     int32_t tid = atomic_load_explicit(&thread->tid, memory_order_acquire);
@@ -462,7 +425,7 @@ static void look_at(struct target *target, uint32_t slot, bool ask, int64_t now_
     if (tid <= 0 || watched->gone)
         return;
     if (!watched->tid)
-        watched_begin(watched, thread, tid, start, target_time(target, start), wall->last_ns, now_ns);
+        watched_begin(watched, thread, tid, start, target_time(wall->target, start), wall->last_ns, now_ns);
     watched->look = wall->looks;
     watched->has_timer = atomic_load_explicit(&thread->flags, memory_order_relaxed) & THREAD_HAS_TIMER;
     sequence = sequence_of(thread);
@@ -470,12 +433,12 @@ static void look_at(struct target *target, uint32_t slot, bool ask, int64_t now_
         wall_pay(wall, watched);
     watched->name = atomic_load_explicit(&thread->name, memory_order_relaxed) % LAYOUT_NAMES;
     if (sequence & 1)
-        see_waiting(target, thread, watched, sequence, is_stopped(target, watched, ask), now_ns);
+        see_waiting(wall, thread, watched, sequence, is_stopped(wall, watched, ask), now_ns);
     else
-        see_other(target, thread, watched, sequence, ask, now_ns);
+        see_other(wall, thread, watched, sequence, ask, now_ns);
     /* Between the look at its slot and the question it may have begun to wait. */
     if (ask && !(sequence & 1) && sequence_of(thread) & 1)
-        see_waiting(target, thread, watched, sequence_of(thread), false, now_ns);
+        see_waiting(wall, thread, watched, sequence_of(thread), false, now_ns);
     if (watched->gone)
         account_gone(wall, watched, now_ns);
     else
@@ -502,25 +465,24 @@ enum need { NEED_NONE, NEED_LATER, NEED_FIRST };
 
 /* Whether the kernel has to be asked for what a thread does, and how soon: nothing is known of a new one, and
    of one whose wait has ended. */
-static enum need need_of(const struct target *target, uint32_t slot)
+static enum need need_of(const struct wall *wall, uint32_t slot)
 {
-    struct seg_thread *thread = &target->segment->thread[slot];
-    const struct watched *watched = &target->wall->watched[slot];
+    struct seg_thread *thread = &wall->target->segment->thread[slot];
+    const struct watched *watched = &wall->watched[slot];
     int32_t tid = atomic_load_explicit(&thread->tid, memory_order_relaxed);
 
     if (tid <= 0 || (watched->tid == tid && watched->gone))
         return NEED_NONE;
     if (sequence_of(thread) & 1)
-        return target->wall->stop == TASK_STOPPED_ALONE ? NEED_LATER : NEED_NONE;
+        return wall->stop == TASK_STOPPED_ALONE ? NEED_LATER : NEED_NONE;
     if (watched->tid != tid || watched->activity == ACTIVE_UNKNOWN || watched->activity == ACTIVE_WAITING)
         return NEED_FIRST;
-    return is_left_alone(target->wall, watched, sequence_of(thread)) ? NEED_NONE : NEED_LATER;
+    return is_left_alone(wall, watched, sequence_of(thread)) ? NEED_NONE : NEED_LATER;
 }
 
 /* Looks at those whose need is this, so many of them with a question; the others at the last call. */
-static void look_at_those(struct target *target, uint32_t slots, enum need need, bool is_last, int64_t now_ns)
+static void look_at_those(struct wall *wall, uint32_t slots, enum need need, bool is_last, int64_t now_ns)
 {
-    struct wall *wall = target->wall;
     unsigned *questions = &wall->budget->questions;
     /* Elsewhere each time: whoever comes last may be left over. */
     uint32_t first = slots ? wall->looks * UINT32_C(0x9e3779b1) % slots : 0;
@@ -529,53 +491,51 @@ static void look_at_those(struct target *target, uint32_t slots, enum need need,
         uint32_t slot = 1 + (first + i) % slots;
         struct watched *watched = &wall->watched[slot];
         bool ask;
-        if ((watched->tid && watched->look == wall->looks) || (need_of(target, slot) != need && !is_last))
+        if ((watched->tid && watched->look == wall->looks) || (need_of(wall, slot) != need && !is_last))
             continue;
-        ask = *questions && need_of(target, slot) != NEED_NONE;
+        ask = *questions && need_of(wall, slot) != NEED_NONE;
         if (!ask && !is_last)
             continue;
         *questions -= ask;
-        look_at(target, slot, ask, now_ns);
+        look_at(wall, slot, ask, now_ns);
     }
 }
 
 /* Its time counts from its start, or from where ours begins; what was before is given to what is seen first.
  */
-static struct watched stray_begin(const struct wall *wall, const struct stray *stray)
+static struct watched untracked_begin(const struct wall *wall, const struct untracked_thread *thread)
 {
-    int64_t start_ns = stray->start_ns < wall->since_ns  ? wall->since_ns
-                       : stray->start_ns > wall->last_ns ? wall->last_ns
-                                                         : stray->start_ns;
+    int64_t start_ns = thread->start_ns < wall->since_ns  ? wall->since_ns
+                       : thread->start_ns > wall->last_ns ? wall->last_ns
+                                                          : thread->start_ns;
 
-    return (struct watched){.tid = stray->tid,
+    return (struct watched){.tid = thread->tid,
                             .start_ns = start_ns,
                             .until_ns = start_ns,
                             .since_ns = start_ns,
-                            .has_times = stray->start_ns >= wall->since_ns};
+                            .has_times = thread->start_ns >= wall->since_ns};
 }
 
-void wall_set_strays(struct target *target, const struct stray *strays, uint32_t count)
+void wall_set_untracked(struct wall *wall, const struct untracked_threads *threads)
 {
-    struct wall *wall = target->wall;
-    struct watched stray[WALL_STRAYS] = {0};
+    struct watched now[UNTRACKED_MOST] = {0};
 
-    count = count < WALL_STRAYS ? count : WALL_STRAYS;
-    for (uint32_t i = 0; i < count; i++) {
-        stray[i] = stray_begin(wall, &strays[i]);
-        for (uint32_t n = 0; n < wall->strays; n++) {
-            if (wall->stray[n].tid == strays[i].tid) {
-                stray[i] = wall->stray[n];
-                wall->stray[n].tid = 0;
+    for (uint32_t i = 0; i < threads->count; i++) {
+        now[i] = untracked_begin(wall, &threads->thread[i]);
+        for (uint32_t n = 0; n < wall->untracked_count; n++) {
+            if (wall->untracked[n].tid == threads->thread[i].tid) {
+                now[i] = wall->untracked[n];
+                wall->untracked[n].tid = 0;
             }
         }
-        if (!stray[i].name)
-            stray[i].name = target_own_name(target, strays[i].name);
+        if (!now[i].name)
+            now[i].name = target_own_name(wall->target, threads->thread[i].name);
     }
-    for (uint32_t n = 0; n < wall->strays; n++)
-        if (wall->stray[n].tid)
-            wall_pay(wall, &wall->stray[n]);
-    memcpy(wall->stray, stray, count * sizeof stray[0]);
-    wall->strays = count;
+    for (uint32_t n = 0; n < wall->untracked_count; n++)
+        if (wall->untracked[n].tid)
+            wall_pay(wall, &wall->untracked[n]);
+    memcpy(wall->untracked, now, threads->count * sizeof now[0]);
+    wall->untracked_count = threads->count;
 }
 
 static bool has_slot(const struct wall *wall, int32_t tid)
@@ -586,42 +546,25 @@ static bool has_slot(const struct wall *wall, int32_t tid)
     return false;
 }
 
-static void look_at_strays(struct target *target, int64_t now_ns)
+static void look_at_untracked(struct wall *wall, int64_t now_ns)
 {
-    struct wall *wall = target->wall;
 
-    for (uint32_t i = 0; i < wall->strays; i++) {
-        struct watched *stray = &wall->stray[i];
-        bool ask = wall->budget->questions && !is_left_alone(wall, stray, 0);
-        if (stray->tid && has_slot(wall, stray->tid)) { /* by now: its slot accounts for it */
-            wall_pay(wall, stray);
-            stray->tid = 0;
+    for (uint32_t i = 0; i < wall->untracked_count; i++) {
+        struct watched *watched = &wall->untracked[i];
+        bool ask = wall->budget->questions && !is_left_alone(wall, watched, 0);
+        if (watched->tid && has_slot(wall, watched->tid)) { /* by now: its slot accounts for it */
+            wall_pay(wall, watched);
+            watched->tid = 0;
         }
-        if (!stray->tid)
+        if (!watched->tid)
             continue;
         wall->budget->questions -= ask;
-        see_other(target, NULL, stray, 0, ask, now_ns);
-        if (stray->gone)
-            stray->tid = 0;
+        see_other(wall, NULL, watched, 0, ask, now_ns);
+        if (watched->gone)
+            watched->tid = 0;
         else
-            account(wall, stray, now_ns);
+            account(wall, watched, now_ns);
     }
-}
-
-/* Something is recorded from now on, or not any more: what was until now is accounted for as it was, and time
-   that nobody looked at is nobody's. */
-static void take_profiles(struct target *target, uint32_t profiles, int64_t now_ns)
-{
-    struct wall *wall = target->wall;
-
-    target_drain_times(target);
-    if (!(wall->profiles & wall_profile_bits) || !(profiles & wall_profile_bits)) {
-        if (wall->room)
-            memset(wall->watched, 0, wall->room * sizeof *wall->watched);
-        wall->strays = 0;
-        wall->last_ns = now_ns;
-    }
-    wall->profiles = profiles;
 }
 
 /* Threads that are in new waits, probably where they were the last time. */
@@ -671,17 +614,16 @@ static void revisits_add(const struct wall *wall, struct revisits *revisits, str
 
 /* Confirms the stacks that are as they were, many by one system call: by far the most of threads that wait
    again and again. */
-static void revisit(struct target *target, uint32_t slots)
+static void revisit(struct wall *wall, uint32_t slots)
 {
-    struct wall *wall = target->wall;
     struct revisits revisits;
 
     revisits.count = 0;
-    if (wall->unreadable || wall->dead || !target->pid)
+    if (wall->unreadable || wall->dead || !wall->target->pid)
         return;
-    check_modules(target);
+    check_modules(wall);
     for (uint32_t slot = 1; slot <= slots; slot++) {
-        struct seg_thread *thread = &target->segment->thread[slot];
+        struct seg_thread *thread = &wall->target->segment->thread[slot];
         struct watched *watched = &wall->watched[slot];
         if (watched->tid && watched->start == thread->start_monotonic_ns &&
             watched->tid == atomic_load_explicit(&thread->tid, memory_order_relaxed))
@@ -697,10 +639,10 @@ static void revisit(struct target *target, uint32_t slots)
 
 /* A number that changes with whatever the process does, as far as the segment shows it; and one of the
    threads, another one each time. */
-static uint64_t motion_of(const struct target *target, uint32_t slots, int32_t *tid)
+static uint64_t motion_of(const struct wall *wall, uint32_t slots, int32_t *tid)
 {
-    struct segment *segment = target->segment;
-    uint32_t first = slots ? target->wall->looks * UINT32_C(0x9e3779b1) % slots : 0;
+    struct segment *segment = wall->target->segment;
+    uint32_t first = slots ? wall->looks * UINT32_C(0x9e3779b1) % slots : 0;
     uint64_t sum = 0;
 
     *tid = 0;
@@ -709,7 +651,7 @@ static uint64_t motion_of(const struct target *target, uint32_t slots, int32_t *
         int32_t id = atomic_load_explicit(&segment->thread[slot].tid, memory_order_relaxed);
         sum += (uint64_t)(uint32_t)id +
                atomic_load_explicit(&segment->thread[slot].wait_sequence, memory_order_relaxed);
-        if (!*tid && id > 0 && !target->wall->watched[slot].gone)
+        if (!*tid && id > 0 && !wall->watched[slot].gone)
             *tid = id;
     }
     for (int i = 0; i < COUNTERS; i++)
@@ -719,19 +661,18 @@ static uint64_t motion_of(const struct target *target, uint32_t slots, int32_t *
 
 /* A process in which something has moved since the last look is not stopped, at least not as a whole. One
    that stands still is asked, by one of its threads. */
-static void look_for_stop(struct target *target, uint32_t slots, int64_t now_ns)
+static void look_for_stop(struct wall *wall, uint32_t slots, int64_t now_ns)
 {
-    struct wall *wall = target->wall;
     enum task_stop stop;
     uint64_t motion;
     int32_t tid;
 
     wall->one_stopped = false;
-    if (wall->dead || !target->pid)
+    if (wall->dead || !wall->target->pid)
         return;
-    motion = motion_of(target, slots, &tid);
-    if (!is_askable(target))
-        tid = target->pid;
+    motion = motion_of(wall, slots, &tid);
+    if (!wall_is_askable(wall))
+        tid = wall->target->pid;
     if (motion != wall->motion) {
         wall->motion = motion;
         wall->still = 0;
@@ -745,66 +686,56 @@ static void look_for_stop(struct target *target, uint32_t slots, int64_t now_ns)
         (wall->stop != TASK_STOPPED_WHOLE && (int32_t)(wall->looks - wall->stop_at) < 0))
         return;
     wall->budget->stops--;
-    stop = task_stop(target->pid, tid);
+    stop = task_stop(wall->target->pid, tid);
     if (stop != TASK_GOES_ON || wall->stop != TASK_STOPPED_ALONE)
         set_stop(wall, stop);
     wall->stop_at = wall->looks + (1u << wall->still);
     wall->still += wall->still < STILL_MOST;
 }
 
-static void look(struct target *target, struct budget *budget, int64_t now_ns)
+void wall_change_profiles(struct wall *wall, uint32_t profiles, int64_t now_ns)
 {
-    struct wall *wall = target->wall;
-    uint32_t slots = target_used_slots(target), profiles = wall_segment_profiles(target);
+    if (!(wall->target->profiles & TARGET_THREAD_PROFILES) || !(profiles & TARGET_THREAD_PROFILES)) {
+        if (wall->room)
+            memset(wall->watched, 0, wall->room * sizeof *wall->watched);
+        wall->untracked_count = 0;
+        wall->last_ns = now_ns;
+    }
+    wall->target->profiles = profiles;
+}
+
+void wall_look(struct wall *wall, struct wall_budget *budget, int64_t now_ns)
+{
+    uint32_t slots = target_used_slots(wall->target);
 
     if (now_ns <= wall->last_ns)
         return;
-    if (profiles != wall->profiles)
-        take_profiles(target, profiles, now_ns);
-    if (!(profiles & wall_profile_bits))
+    if (!(wall->target->profiles & TARGET_THREAD_PROFILES))
         wall->last_ns = now_ns;
     if (now_ns == wall->last_ns || !make_room(wall, slots))
         return;
     wall->looks++;
     wall->budget = budget;
-    look_for_stop(target, slots, now_ns);
+    look_for_stop(wall, slots, now_ns);
     unwinder_look(wall->unwinder);
-    revisit(target, slots);
-    look_at_those(target, slots, NEED_FIRST, false, now_ns);
-    look_at_those(target, slots, NEED_LATER, true, now_ns);
-    look_at_strays(target, now_ns);
+    revisit(wall, slots);
+    look_at_those(wall, slots, NEED_FIRST, false, now_ns);
+    look_at_those(wall, slots, NEED_LATER, true, now_ns);
+    look_at_untracked(wall, now_ns);
     if (wall->stop == TASK_STOPPED_ALONE && !wall->one_stopped)
         set_stop(wall, TASK_GOES_ON);
     wall->last_ns = now_ns;
 }
 
-static struct budget budget_of_a_look(void)
+struct wall_budget wall_budget(void)
 {
-    return (struct budget){.questions = TASKS_PER_LOOK,
-                           .walks = WALKS_PER_LOOK,
-                           .stops = STOPS_PER_LOOK,
-                           .late_ns = monotonic_ns() + LATE_NS};
+    return (struct wall_budget){.questions = TASKS_PER_LOOK,
+                                .walks = WALKS_PER_LOOK,
+                                .stops = STOPS_PER_LOOK,
+                                .late_ns = monotonic_ns() + LATE_NS};
 }
 
-void wall_look(struct target *target, int64_t now_ns)
+void wall_set_dead(struct wall *wall)
 {
-    struct budget budget = budget_of_a_look();
-    keeper_touch(target->id);
-    look(target, &budget, now_ns);
-}
-
-void wall_look_all(struct target *const *target, size_t targets, size_t first)
-{
-    struct budget budget = budget_of_a_look();
-
-    for (size_t i = 0; i < targets; i++) {
-        keeper_touch(target[(first + i) % targets]->id);
-        look(target[(first + i) % targets], &budget, monotonic_ns());
-    }
-}
-
-void wall_end(struct target *target, int64_t ended_ns)
-{
-    target->wall->dead = true;
-    wall_look(target, ended_ns);
+    wall->dead = true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the three parts of wall.h share: wall_look.c sees what each thread is in, wall.c makes the times add
- * up and hands them on, wall_threads.c writes the threads profile. One thread only.
+ * What the parts of wall.h share: wall.c credits time, wall_look.c sees what each thread is in, wall_round.c
+ * makes the times add up and hands them on, wall_threads.c writes the threads profile. One thread only.
  */
 #ifndef CPROF_UPLOADER_WALL_STATE_H
 #define CPROF_UPLOADER_WALL_STATE_H
@@ -53,18 +53,9 @@ struct watched {
 
 /* Sums over the threads of one name since the last round. */
 struct sums {
-    struct times times;          /* blocked_ns: all of its entries in pending */
-    int64_t lived_ns, before_ns; /* before since_ns: the threads that were there then, and their CPU time */
-    struct stack *newest;        /* copy of the stack with the most CPU time */
-    int64_t newest_ns;
-    uint32_t running; /* threads, at the last look */
-};
-
-/* What one look may cost, at all targets together. */
-struct budget {
-    unsigned questions, walks; /* walks: that are made even if it is late */
-    unsigned stops;            /* processes that are asked whether they are stopped */
-    int64_t late_ns;
+    struct times times; /* blocked_ns: all of its entries in pending */
+    int64_t lived_ns;   /* before since_ns: the threads that were there then */
+    uint32_t running;   /* threads, at the last look */
 };
 
 struct pending {
@@ -72,24 +63,24 @@ struct pending {
 };
 
 struct wall {
+    struct target *target;
     struct waits *waits;
     struct unwinder *unwinder;
     struct unwound unwound;
     struct watched *watched;
-    struct watched stray[WALL_STRAYS]; /* threads without a slot: no hook saw them */
-    uint32_t strays;
+    struct watched untracked[UNTRACKED_MOST]; /* threads without a slot */
+    uint32_t untracked_count;
     uint32_t room;
     uint32_t looks;
-    uint32_t profiles;       /* what was recorded since the last look */
-    bool dead;               /* the process is: nothing can be asked any more */
-    enum task_stop stop;     /* of the process; ALONE: at least one of its threads is */
-    uint32_t stops;          /* how often that has changed */
-    bool one_stopped;        /* one of those asked at this look is */
-    uint64_t motion;         /* what had moved in the segment until the last look */
-    uint32_t still, stop_at; /* looks at which nothing had; look at which it is asked again */
-    struct budget *budget;   /* of the present look */
-    struct map keys;         /* stack, thread name; to */
-    struct pending *pending; /* what was seen, by number - 1 */
+    bool dead;                  /* the process is: nothing can be asked any more */
+    enum task_stop stop;        /* of the process; ALONE: at least one of its threads is */
+    uint32_t stops;             /* how often that has changed */
+    bool one_stopped;           /* one of those asked at this look is */
+    uint64_t motion;            /* what had moved in the segment until the last look */
+    uint32_t still, stop_at;    /* looks at which nothing had; look at which it is asked again */
+    struct wall_budget *budget; /* of the present look */
+    struct map keys;            /* stack, thread name; to */
+    struct pending *pending;    /* what was seen, by number - 1 */
     size_t pending_room;
     int64_t since_ns, last_ns; /* the first and the last instant that is accounted for */
     bool unreadable,
@@ -105,12 +96,6 @@ static inline struct sums *sums_of(struct wall *wall, uint32_t name)
     return &wall->sums[name < TARGET_NAMES ? name : 0];
 }
 
-/* The profiles that looks are made for, as bits. */
-static const uint32_t wall_profile_bits = 1u << PROFILE_WALL | 1u << PROFILE_OFF_CPU | 1u << PROFILE_THREADS;
-
-/* As the segment says now. */
-uint32_t wall_segment_profiles(const struct target *target);
-
 /* Gives a thread that much time in what it was last seen in. */
 void wall_credit(struct wall *wall, const struct watched *watched, int64_t ns, int64_t looks);
 
@@ -120,13 +105,16 @@ void wall_end_watched(struct wall *wall, struct watched *watched, int64_t elapse
 /* Accounts for the time that a thread is owed. */
 void wall_pay(struct wall *wall, struct watched *watched);
 
+/* The kernel can be asked for its threads by their ids. */
+bool wall_is_askable(const struct wall *wall);
+
 /* Asks the kernel for the times of a thread that has no timer. */
-void wall_take_times(struct target *target, struct watched *watched);
+void wall_take_times(struct wall *wall, struct watched *watched);
 
 /* Asks who has the lock that a thread waits for. */
-void wall_ask_holder(struct target *target, struct seg_thread *thread, struct watched *watched);
+void wall_ask_holder(struct wall *wall, struct seg_thread *thread, struct watched *watched);
 
 /* A stack of this frame alone. NULL: no memory. */
-const struct stack *wall_special_stack(struct target *target, const char *text);
+const struct stack *wall_special_stack(struct wall *wall, const char *text);
 
 #endif

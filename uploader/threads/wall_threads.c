@@ -1,81 +1,81 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The threads profile: every live thread as it was at the last look. */
 
+#include "uploader/target/segment.h"
 #include "wall_state.h"
 
 /* What a running thread was last seen doing by the CPU profile: known where no other of its name runs. */
-static const struct stack *running_stack(struct target *target, const struct watched *watched)
+static const struct stack *running_stack(struct wall *wall, const struct watched *watched)
 {
-    const struct sums *sums = sums_of(target->wall, watched->name);
+    const struct sums *sums = sums_of(wall, watched->name);
+    const struct stack *newest = wall->target->cpu[sums - wall->sums].newest;
 
     if (watched->activity == ACTIVE_UNKNOWN)
-        return wall_special_stack(target, target->wall->dead ? "[ended]" : "[not looked at]");
-    if (sums->newest && sums->running == 1)
-        return sums->newest;
-    return wall_special_stack(target, "[running]");
+        return wall_special_stack(wall, wall->dead ? "[ended]" : "[not looked at]");
+    if (newest && sums->running == 1)
+        return newest;
+    return wall_special_stack(wall, "[running]");
 }
 
-static const struct watched *thread_of(const struct target *target, int32_t tid, uint64_t handle)
+static const struct watched *thread_of(const struct wall *wall, int32_t tid, uint64_t handle)
 {
-    const struct wall *wall = target->wall;
 
     for (uint32_t i = 0; i < wall->room; i++)
         if (wall->watched[i].tid &&
-            (tid ? wall->watched[i].tid == tid : handle && target->segment->thread[i].handle == handle))
+            (tid ? wall->watched[i].tid == tid : handle && wall->target->segment->thread[i].handle == handle))
             return &wall->watched[i];
     return NULL;
 }
 
 /* The thread that this one waits for: it holds the lock, or is to be joined. */
-static void add_holder(struct target *target, struct watched *watched, struct profile_thread *about)
+static void add_holder(struct wall *wall, struct watched *watched, struct profile_thread *about)
 {
     const struct watched *holder;
 
-    wall_ask_holder(target, &target->segment->thread[watched - target->wall->watched], watched);
-    holder = thread_of(target, watched->holder,
+    wall_ask_holder(wall, &wall->target->segment->thread[watched - wall->watched], watched);
+    holder = thread_of(wall, watched->holder,
                        wall_functions[watched->kind].who == WAIT_FOR_THREAD ? watched->object : 0);
     about->holder = holder ? (uint32_t)holder->tid : (uint32_t)watched->holder;
     if (holder)
-        about->holder_name = target_thread_name(target, holder->name);
+        about->holder_name = target_thread_name(wall->target, holder->name);
 }
 
-static void drain_thread(struct target *target, struct watched *watched)
+static void drain_thread(struct wall *wall, struct watched *watched)
 {
     const struct wait_function *wait = &wall_functions[watched->kind];
     struct profile_sample sample = {
-        .pid = (uint32_t)target->pid,
-        .thread = target_thread_name(target, watched->name),
+        .pid = (uint32_t)wall->target->pid,
+        .thread = target_thread_name(wall->target, watched->name),
         .about = {.tid = (uint32_t)watched->tid,
                   .state = "running",
                   .wait = "",
-                  .waited_ns = target->wall->last_ns - watched->since_ns},
+                  .waited_ns = wall->last_ns - watched->since_ns},
         .value = {1},
     };
     const struct stack *stack =
-        watched->stack ? waits_name(target->wall->waits, watched->stack) : running_stack(target, watched);
+        watched->stack ? waits_name(wall->waits, watched->stack) : running_stack(wall, watched);
 
     if (!stack)
         return;
-    if (target->wall->dead && watched->activity == ACTIVE_UNKNOWN) {
+    if (wall->dead && watched->activity == ACTIVE_UNKNOWN) {
         sample.about.state = "ending";
     } else if (watched->activity == ACTIVE_UNKNOWN) {
         sample.about.state = "unknown";
     } else if (watched->activity == ACTIVE_WAITING) {
         sample.about.state = watched->stopped ? "stopped" : wait->state;
         sample.about.wait = wait->function;
-        add_holder(target, watched, &sample.about);
+        add_holder(wall, watched, &sample.about);
     } else if (watched->stack) {
         sample.about.state = watched->stopped ? "stopped" : "blocked";
         sample.about.wait = watched->what;
     }
     sample.frame = stack->frame;
     sample.frames = stack->frames;
-    program_add_thread(target->programs, target->program, &sample);
+    program_add(wall->target->program, PROGRAM_MERGED | PROGRAM_INTERVAL, KIND_ID_THREADS, &sample);
 }
 
-void wall_drain_threads(struct target *target)
+void wall_drain_threads(struct wall *wall)
 {
-    struct wall *wall = target->wall;
 
     for (int i = 0; i < TARGET_NAMES; i++)
         wall->sums[i].running = 0;
@@ -84,8 +84,8 @@ void wall_drain_threads(struct target *target)
             sums_of(wall, wall->watched[i].name)->running++;
     for (uint32_t i = 0; i < wall->room; i++)
         if (wall->watched[i].tid && !wall->watched[i].gone)
-            drain_thread(target, &wall->watched[i]);
-    for (uint32_t i = 0; i < wall->strays; i++)
-        if (wall->stray[i].tid)
-            drain_thread(target, &wall->stray[i]);
+            drain_thread(wall, &wall->watched[i]);
+    for (uint32_t i = 0; i < wall->untracked_count; i++)
+        if (wall->untracked[i].tid)
+            drain_thread(wall, &wall->untracked[i]);
 }

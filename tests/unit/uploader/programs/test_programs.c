@@ -11,7 +11,8 @@
 #include <string.h>
 
 #include "uploader/base/clock.h"
-#include "uploader/programs/programs.h"
+#include "uploader/programs/comments.h"
+#include "uploader/programs/upload.h"
 
 struct fixture {
     struct symbols *symbols;
@@ -111,6 +112,16 @@ static void test_thread_names(void **state)
     assert_non_null(strstr(lines, "12 threads in \"[other threads]\""));
 }
 
+static void add(struct program *program, enum profile_kind_id kind, const struct stack *stack, int pid,
+                int64_t n, int64_t m)
+{
+    struct profile_sample sample = program_sample(stack, pid, "");
+
+    sample.value[0] = n;
+    sample.value[1] = m;
+    program_add(program, PROGRAM_MERGED, kind, &sample);
+}
+
 /* Each process adds a sample of its own: sums stay, samples do not grow beyond the budget. */
 static void test_samples(void **state)
 {
@@ -119,10 +130,9 @@ static void test_samples(void **state)
     int64_t processes = 3 * (int64_t)PROGRAMS_FOLD_SAMPLES;
 
     for (int pid = 1; pid <= processes; pid++) {
-        program_add(&f->programs, program, PROGRAM_MERGED, KIND_ID_CPU, f->stack, pid, "",
-                    (int64_t[PROFILE_VALUES]){1, 10});
+        add(program, KIND_ID_CPU, f->stack, pid, 1, 10);
         if (pid % 1000 == 0) {
-            programs_upload_all(&f->programs, NULL, 0);
+            programs_upload_all(&f->programs);
             assert_in_range(f->programs.samples, 1, PROGRAMS_FOLD_SAMPLES + 1000);
         }
     }
@@ -142,15 +152,13 @@ static void test_budget(void **state)
         snprintf(name, sizeof name, "p%d", p);
         program = programs_get(&f->programs, name, "", "");
         for (int i = 1; i <= STACKS; i++)
-            program_add(&f->programs, program, PROGRAM_MERGED, KIND_ID_CPU + i % 2, f->stack, i, "",
-                        (int64_t[PROFILE_VALUES]){1});
+            add(program, KIND_ID_CPU + i % 2, f->stack, i, 1, 0);
         for (int k = 0; k < 2; k++)
             total += profile_total(program->merged[KIND_ID_CPU + k], 0);
     }
     assert_int_equal(total, PROGRAMS * STACKS);
     assert_in_range(f->programs.samples, PROGRAMS_SAMPLES, PROGRAMS_SAMPLES + PROGRAMS * 2 * 300);
-    program_add(&f->programs, f->programs.program[0], PROGRAM_MERGED, KIND_ID_CPU, f->stack, 2, "",
-                (int64_t[PROFILE_VALUES]){5});
+    add(f->programs.program[0], KIND_ID_CPU, f->stack, 2, 5, 0);
     assert_in_range(f->programs.samples, PROGRAMS_SAMPLES, PROGRAMS_SAMPLES + PROGRAMS * 2 * 300);
 }
 

@@ -15,7 +15,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "uploader/target/target.h"
+#include "uploader/programs/upload.h"
+#include "uploader/session/member.h"
+#include "uploader/target/round.h"
 
 #define SECOND INT64_C(1000000000)
 enum { NAME_MAIN = 1, INUSE_OBJECTS = 2, INUSE_SPACE = 3 };
@@ -25,7 +27,7 @@ struct fixture {
     int memfd;
     struct symbols *symbols;
     struct programs programs;
-    struct target *target;
+    struct member *member;
 };
 
 static struct segment *segment_make(int *memfd)
@@ -52,12 +54,12 @@ static struct segment *segment_make(int *memfd)
     return segment;
 }
 
-static struct target *attach(struct fixture *f, int memfd)
+static struct member *attach(struct fixture *f, int memfd)
 {
     struct join join = {.pid = getpid(), .memfd = dup(memfd), .pidfd = -1};
-    struct target *target = NULL;
-    target_attach(&f->programs, f->symbols, &join, &target);
-    return target;
+    struct member *member = NULL;
+    member_new(&f->programs, &join, &member);
+    return member;
 }
 
 static int setup(void **state)
@@ -66,16 +68,16 @@ static int setup(void **state)
     f->segment = segment_make(&f->memfd);
     f->symbols = symbols_new("", 1 << 20);
     programs_init(&f->programs, f->symbols);
-    f->target = attach(f, f->memfd);
+    f->member = attach(f, f->memfd);
     *state = f;
-    return !f->target;
+    return !f->member;
 }
 
 static int teardown(void **state)
 {
     struct fixture *f = *state;
-    if (f->target)
-        target_free(f->target);
+    if (f->member)
+        member_free(f->member);
     programs_free(&f->programs);
     symbols_free(f->symbols);
     munmap(f->segment, sizeof *f->segment);
@@ -145,7 +147,7 @@ static bool has_frame(const struct fixture *f, enum profile_kind_id kind, const 
 
 static void next_interval(struct fixture *f)
 {
-    program_upload(f->programs.program[0], NULL, 0, PROGRAM_MERGED | PROGRAM_INTERVAL);
+    program_upload(f->programs.program[0], PROGRAM_MERGED | PROGRAM_INTERVAL);
 }
 
 static void test_differences(void **state)
@@ -154,17 +156,17 @@ static void test_differences(void **state)
     uint32_t stack = put_stack(f->segment, 0, 0x5000, 3, 0);
     struct seg_sample *sample = put_sample(f->segment, 0, stack, KIND_CPU, 5, 50000000);
 
-    target_drain(f->target);
+    member_drain(f->member);
     assert_int_equal(total(f, false, KIND_ID_CPU, 0), 5);
     assert_int_equal(total(f, false, KIND_ID_CPU, 1), 50000000);
     assert_int_equal(sample->acked[2], 0); /* nobody has it but us */
-    target_commit(f->target);
+    target_commit(f->member->target);
     assert_int_equal(sample->acked[2], 50000000);
     next_interval(f);
     sample->value[1] += 2;
     sample->value[2] += 20000000;
-    target_drain(f->target);
-    target_drain(f->target);
+    member_drain(f->member);
+    member_drain(f->member);
     assert_int_equal(total(f, false, KIND_ID_CPU, 1), 20000000);
     assert_int_equal(total(f, true, KIND_ID_CPU, 1), 70000000);
 }
@@ -176,7 +178,7 @@ static void test_labels_and_special_frames(void **state)
     size_t cursor = 0;
 
     put_sample(f->segment, 0, put_stack(f->segment, 0, 0x5000, 2, STACK_TRUNCATED), KIND_CPU, 1, 1);
-    target_drain(f->target);
+    member_drain(f->member);
     sample = profile_next(f->programs.program[0]->merged[KIND_ID_CPU], &cursor);
     assert_string_equal(sample->thread, "worker");
     assert_int_equal(sample->pid, getpid());
@@ -198,7 +200,7 @@ static void test_fractions_add_up(void **state)
         sample->value[0]++;
         sample->value[1] += (UINT64_C(1) << WEIGHT_SHIFT) * 13 / 10;
         sample->value[2] += 64;
-        target_drain(f->target);
+        member_drain(f->member);
     }
     assert_in_range(total(f, true, KIND_ID_MEMORY, 0), 1299, 1300);
     assert_int_equal(total(f, true, KIND_ID_MEMORY, 1), 64000);
@@ -211,11 +213,11 @@ static void test_live(void **state)
     struct seg_live *first = put_live(f->segment, 3, stack, 1, 100, 10);
 
     put_live(f->segment, 40000, stack, 1, 1000, 1);
-    target_drain(f->target);
+    member_drain(f->member);
     assert_int_equal(total(f, true, KIND_ID_MEMORY, INUSE_OBJECTS), 11);
     assert_int_equal(total(f, true, KIND_ID_MEMORY, INUSE_SPACE), 2000);
     first->address = 0;
-    target_drain(f->target);
+    member_drain(f->member);
     assert_int_equal(total(f, true, KIND_ID_MEMORY, INUSE_OBJECTS), 1);
     assert_int_equal(total(f, true, KIND_ID_MEMORY, INUSE_SPACE), 1000);
     assert_int_equal(total(f, false, KIND_ID_MEMORY, INUSE_SPACE), 1000);
@@ -226,9 +228,9 @@ static void test_live_of_an_ended_process(void **state)
 {
     struct fixture *f = *state;
     put_live(f->segment, 3, put_stack(f->segment, 0, 0x5000, 2, 0), 1, 100, 10);
-    target_drain(f->target);
-    target_free(f->target);
-    f->target = NULL;
+    member_drain(f->member);
+    member_free(f->member);
+    f->member = NULL;
     assert_int_equal(total(f, false, KIND_ID_MEMORY, INUSE_SPACE), 1000);
     next_interval(f);
     assert_int_equal(total(f, false, KIND_ID_MEMORY, INUSE_SPACE), 0);
@@ -242,7 +244,7 @@ static void test_holes_stay_holes(void **state)
     off_t live = offsetof(struct segment, live);
 
     put_live(f->segment, 40000, 0, 0, 1, 1);
-    target_drain(f->target);
+    member_drain(f->member);
     assert_in_range(lseek(f->memfd, live + LAYOUT_PAGE, SEEK_DATA),
                     live + 39000 * (off_t)sizeof(struct seg_live),
                     live + 40000 * (off_t)sizeof(struct seg_live));
@@ -263,37 +265,37 @@ static void test_rotation(void **state)
     f->segment->thread[1].bank_in_use = 1;
     fill_bank(f, 0, 0x100000);
     put_live(f->segment, 7, 8, 1, 100, 1);
-    rotate_tick(f->target, SECOND);
+    member_rotate(f->member, SECOND);
     assert_int_equal(f->segment->control.active_bank, 1);
     assert_int_equal(f->segment->bank[1].generation, 2);
     /* As long as a thread may write to the old bank, it is left alone. */
-    rotate_tick(f->target, 2 * SECOND);
+    member_rotate(f->member, 2 * SECOND);
     assert_int_equal(f->segment->bank[0].generation, 1);
     f->segment->thread[1].bank_in_use = 1 | 2;
-    rotate_tick(f->target, 5 * SECOND / 2);
+    member_rotate(f->member, 5 * SECOND / 2);
     assert_int_equal(f->segment->bank[0].generation, 1);
     f->segment->thread[1].bank_in_use = 2;
-    rotate_tick(f->target, 3 * SECOND);
+    member_rotate(f->member, 3 * SECOND);
     assert_int_equal(f->segment->bank[0].generation, 0);
     assert_int_equal(f->segment->bank[0].samples, 0);
     assert_int_equal(f->segment->bank[0].sample[0].key, 0);
     assert_int_equal(total(f, true, KIND_ID_CPU, 0), each);
     /* The stack of a live block of the old generation is still known. */
-    target_drain(f->target);
+    member_drain(f->member);
     assert_int_equal(total(f, true, KIND_ID_MEMORY, INUSE_SPACE), 100);
     assert_false(has_frame(f, KIND_ID_MEMORY, "[stack lost with an earlier uploader]"));
 
     /* And back: the bank that was emptied is used again. */
     f->segment->bank[1].stack_words = 8;
     fill_bank(f, 1, 0x100000);
-    rotate_tick(f->target, 4 * SECOND);
+    member_rotate(f->member, 4 * SECOND);
     f->segment->thread[1].bank_in_use = 0;
-    rotate_tick(f->target, 5 * SECOND);
+    member_rotate(f->member, 5 * SECOND);
     assert_int_equal(f->segment->control.active_bank, 0);
     assert_int_equal(f->segment->bank[0].generation, 3);
     assert_int_equal(f->segment->bank[1].generation, 0);
     assert_int_equal(total(f, true, KIND_ID_CPU, 0), 2 * each);
-    target_drain(f->target);
+    member_drain(f->member);
     assert_int_equal(total(f, true, KIND_ID_MEMORY, INUSE_SPACE), 100);
     assert_false(has_frame(f, KIND_ID_MEMORY, "[stack lost with an earlier uploader]"));
 }
@@ -305,13 +307,13 @@ static void test_large_counters_start_anew(void **state)
         put_sample(f->segment, 0, put_stack(f->segment, 0, 0x100000, 2, 0), KIND_CPU, 1, 1);
     sample->value[1] = (UINT64_C(1) << 61) + 5;
     sample->acked[1] = UINT64_C(1) << 61;
-    target_drain(f->target);
+    member_drain(f->member);
     assert_int_equal(total(f, true, KIND_ID_CPU, 0), 5);
-    rotate_tick(f->target, SECOND);
-    rotate_tick(f->target, 2 * SECOND);
+    member_rotate(f->member, SECOND);
+    member_rotate(f->member, 2 * SECOND);
     assert_int_equal(f->segment->control.active_bank, 1);
     assert_int_equal(f->segment->bank[0].generation, 0);
-    rotate_tick(f->target, 3 * SECOND);
+    member_rotate(f->member, 3 * SECOND);
     assert_int_equal(f->segment->control.active_bank, 1);
 }
 
@@ -321,10 +323,10 @@ static void test_rotation_gives_up_waiting(void **state)
     f->segment->header.used_slots = 1;
     f->segment->thread[1].bank_in_use = 1;
     fill_bank(f, 0, 0x100000);
-    rotate_tick(f->target, SECOND);
-    rotate_tick(f->target, 10 * SECOND);
+    member_rotate(f->member, SECOND);
+    member_rotate(f->member, 10 * SECOND);
     assert_int_equal(f->segment->bank[0].generation, 1);
-    rotate_tick(f->target, 12 * SECOND);
+    member_rotate(f->member, 12 * SECOND);
     assert_int_equal(f->segment->bank[0].generation, 0);
 }
 
@@ -335,15 +337,15 @@ static void test_resumed_by_another_uploader(void **state)
     struct seg_sample *sample =
         put_sample(f->segment, 0, put_stack(f->segment, 0, 0x5000, 1, 0), KIND_CPU, 7, 7000);
 
-    target_free(f->target);
+    member_free(f->member);
     sample->acked[0] = 1;
     sample->acked[1] = 5;
     sample->acked[2] = 5000;
     put_live(f->segment, 3, 1000, 77, 100, 1);
     f->segment->header.flags |= SEGMENT_RESUMED;
-    f->target = attach(f, f->memfd);
-    target_drain(f->target);
-    target_drain(f->target);
+    f->member = attach(f, f->memfd);
+    member_drain(f->member);
+    member_drain(f->member);
     assert_int_equal(total(f, false, KIND_ID_CPU, 1), 2000);
     assert_int_equal(total(f, true, KIND_ID_CPU, 1), 7000);
     assert_true(has_frame(f, KIND_ID_MEMORY, "[stack lost with an earlier uploader]"));
@@ -353,7 +355,7 @@ static void test_resumed_by_another_uploader(void **state)
 static void test_resumed_by_ourselves(void **state)
 {
     struct fixture *f = *state;
-    struct target *copy;
+    struct member *copy;
     struct segment *segment;
     int memfd;
 
@@ -361,13 +363,13 @@ static void test_resumed_by_ourselves(void **state)
     segment = segment_make(&memfd);
     memcpy(segment, f->segment, sizeof *segment);
     segment->header.flags |= SEGMENT_RESUMED;
-    target_drain(f->target);
+    member_drain(f->member);
     copy = attach(f, memfd);
-    target_resume(copy, f->target);
-    target_free(f->target);
-    f->target = copy;
+    member_resume(copy, f->member);
+    member_free(f->member);
+    f->member = copy;
     segment->bank[0].sample[0].value[2] += 100;
-    target_drain(f->target);
+    member_drain(f->member);
     assert_int_equal(total(f, true, KIND_ID_CPU, 1), 7100);
     munmap(segment, sizeof *segment);
     close(memfd);
@@ -392,8 +394,8 @@ static void test_hostile_samples(void **state)
     put_sample(f->segment, 0, good, KIND_CPU, 1, 1)->acked[2] = 2;
     put_sample(f->segment, 0, good, KIND_CPU, 1, 42);
     f->segment->bank[0].samples = UINT32_MAX;
-    target_drain(f->target);
-    target_drain(f->target);
+    member_drain(f->member);
+    member_drain(f->member);
     assert_int_equal(total(f, true, KIND_ID_CPU, 1), 42);
     assert_int_equal(f->programs.program[0]->counts.malformed, 10);
 }
@@ -408,7 +410,7 @@ static void test_hostile_live(void **state)
     put_live(f->segment, 2, good, 1, 64, 1)->name = UINT32_MAX;
     put_live(f->segment, 3, good, 1, 64, 1)->address = 1;
     put_live(f->segment, LAYOUT_LIVE - 1, good, 1, 64, 1);
-    target_drain(f->target);
+    member_drain(f->member);
     assert_int_equal(total(f, true, KIND_ID_MEMORY, INUSE_SPACE), 128);
     assert_int_equal(f->programs.program[0]->counts.malformed, 2);
 }
@@ -425,8 +427,8 @@ static void test_hostile_modules(void **state)
     f->segment->module[1] =
         (struct seg_module){.start = 0x9000, .end = 0x1000, .path = UINT32_MAX, .ready = 1};
     put_sample(f->segment, 0, put_stack(f->segment, 0, 0x5000, 2, 0), KIND_CPU, 1, 42);
-    target_drain(f->target);
-    target_tick(f->target, SECOND);
+    member_drain(f->member);
+    member_tick(f->member, SECOND);
     assert_int_equal(total(f, true, KIND_ID_CPU, 1), 42);
 }
 
@@ -447,7 +449,7 @@ static void test_module_by_epoch(void **state)
     ((struct seg_stack *)&f->segment->bank[0].stack_word[young])->epoch = 4;
     put_sample(f->segment, 0, old, KIND_CPU, 1, 1);
     put_sample(f->segment, 0, young, KIND_CPU, 1, 1);
-    target_drain(f->target);
+    member_drain(f->member);
     assert_true(has_frame(f, KIND_ID_CPU, "old.so+0x1000"));
     assert_true(has_frame(f, KIND_ID_CPU, "young.so+0x800"));
 }
@@ -458,11 +460,11 @@ static void test_counters(void **state)
     const struct program *program = f->programs.program[0];
 
     f->segment->counter[COUNT_CPU_SAMPLES] = 10;
-    target_drain(f->target);
+    member_drain(f->member);
     next_interval(f);
     f->segment->counter[COUNT_CPU_SAMPLES] = 15;
     f->segment->counter[COUNT_LOST_BUFFER] = UINT64_MAX;
-    target_drain(f->target);
+    member_drain(f->member);
     assert_int_equal(program->interval_counts.counter[COUNT_CPU_SAMPLES], 5);
     assert_int_equal(program->counts.counter[COUNT_CPU_SAMPLES], 15);
     assert_int_equal(program->counts.counter[COUNT_LOST_BUFFER], 0);
@@ -471,8 +473,8 @@ static void test_counters(void **state)
 static void refuse(struct fixture *f, int memfd)
 {
     struct join join = {.pid = getpid(), .memfd = memfd, .pidfd = -1};
-    struct target *target;
-    assert_int_equal(target_attach(&f->programs, f->symbols, &join, &target), -EINVAL);
+    struct member *member;
+    assert_int_equal(member_new(&f->programs, &join, &member), -EINVAL);
     assert_int_equal(fcntl(memfd, F_GETFD), -1);
 }
 
@@ -495,6 +497,16 @@ static void test_refusals(void **state)
     refuse(f, memfd);
 }
 
+static void add(struct program *program, enum profile_kind_id kind, const struct stack *stack, int pid,
+                int64_t n, int64_t m)
+{
+    struct profile_sample sample = program_sample(stack, pid, "");
+
+    sample.value[0] = n;
+    sample.value[1] = m;
+    program_add(program, PROGRAM_MERGED, kind, &sample);
+}
+
 /* Processes that ended are folded when there are many; sums stay. */
 static void test_fold(void **state)
 {
@@ -505,9 +517,9 @@ static void test_fold(void **state)
     stack->frames = 1;
     stack->frame[0] = symbols_special(f->symbols, "[test]");
     for (int pid = 100000; pid < 100000 + PROGRAMS_FOLD_SAMPLES; pid++)
-        program_add(&f->programs, program, PROGRAM_MERGED, KIND_ID_CPU, stack, pid, "", (int64_t[4]){1, 10});
-    program_add(&f->programs, program, PROGRAM_MERGED, KIND_ID_CPU, stack, getpid(), "", (int64_t[4]){1, 10});
-    programs_upload_all(&f->programs, NULL, 0);
+        add(program, KIND_ID_CPU, stack, pid, 1, 10);
+    add(program, KIND_ID_CPU, stack, getpid(), 1, 10);
+    programs_upload_all(&f->programs);
     assert_int_equal(profile_count(program->merged[KIND_ID_CPU]), 2);
     assert_int_equal(total(f, true, KIND_ID_CPU, 0), PROGRAMS_FOLD_SAMPLES + 1);
     free(stack);

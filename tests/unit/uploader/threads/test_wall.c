@@ -11,19 +11,19 @@ static void test_times_add_up(void **state)
     struct fixture *f = *state;
     pthread_t thread = start_waiter(f, WAITER);
 
-    wall_look(f->target, f->start_ns + SECOND_NS);
+    look(f, f->start_ns + SECOND_NS);
     put_cpu(f, 300 * MS_NS);
-    target_drain(f->target);
+    member_drain(f->member);
     assert_int_equal(total(f, KIND_ID_CPU), 300 * MS_NS);
     assert_int_equal(total(f, KIND_ID_OFF_CPU), 700 * MS_NS);
     assert_int_equal(total(f, KIND_ID_WALL), SECOND_NS);
 
     /* A sample that comes a round late is set against the next round's time. */
     put_cpu(f, 1330 * MS_NS);
-    wall_look(f->target, f->start_ns + 2 * SECOND_NS);
-    target_drain(f->target);
-    wall_look(f->target, f->start_ns + 3 * SECOND_NS);
-    target_drain(f->target);
+    look(f, f->start_ns + 2 * SECOND_NS);
+    member_drain(f->member);
+    look(f, f->start_ns + 3 * SECOND_NS);
+    member_drain(f->member);
     pthread_barrier_wait(&over);
     pthread_join(thread, NULL);
     assert_int_equal(total(f, KIND_ID_WALL), 3 * SECOND_NS);
@@ -37,13 +37,13 @@ static void test_begin_and_end(void **state)
     pthread_t thread = start_waiter(f, WAITER);
 
     waiter_slot->start_monotonic_ns += 40 * MS_NS;
-    wall_look(f->target, f->start_ns + 100 * MS_NS);
-    wall_look(f->target, f->start_ns + 200 * MS_NS);
+    look(f, f->start_ns + 100 * MS_NS);
+    look(f, f->start_ns + 200 * MS_NS);
     pthread_barrier_wait(&over);
     pthread_join(thread, NULL);
     waiter_slot->tid = 0;
-    wall_look(f->target, f->start_ns + 300 * MS_NS);
-    target_drain(f->target);
+    look(f, f->start_ns + 300 * MS_NS);
+    member_drain(f->member);
     assert_int_equal(total(f, KIND_ID_WALL), (60 + 100 + 50) * MS_NS);
 }
 
@@ -53,28 +53,28 @@ static void test_not_hooked(void **state)
     char stack[1024];
 
     put_thread(f, WAITER, getpid()); /* this thread: reading what it does */
-    wall_look(f->target, f->start_ns + SECOND_NS);
-    target_drain(f->target);
+    look(f, f->start_ns + SECOND_NS);
+    member_drain(f->member);
     assert_int_equal(total(f, KIND_ID_WALL), SECOND_NS);
     assert_int_equal(by_leaf(f, KIND_ID_OFF_CPU, "[blocked: read]", stack), SECOND_NS);
     /* Nobody, of whom nothing is known: as the others of his name. */
     put_thread(f, OTHER, 0x7ffffff0)->start_monotonic_ns = (uint64_t)f->start_ns + SECOND_NS;
-    wall_look(f->target, f->start_ns + 2 * SECOND_NS);
-    target_drain(f->target);
+    look(f, f->start_ns + 2 * SECOND_NS);
+    member_drain(f->member);
     assert_int_equal(total(f, KIND_ID_WALL), 3 * SECOND_NS);
     assert_int_equal(by_leaf(f, KIND_ID_OFF_CPU, "[blocked: read]", stack), 3 * SECOND_NS);
 }
 
 /* Of a process that another uploader had before, from where that one ended: the times between are given to
    what is seen first, and CPU time that was not acknowledged is a part of them. */
-static struct target *attach_again(struct fixture *f)
+static struct member *attach_again(struct fixture *f)
 {
     struct join join = {.pid = getpid(), .memfd = dup(f->memfd), .pidfd = -1};
-    struct target *target = NULL;
+    struct member *member = NULL;
 
     f->segment->header.flags |= SEGMENT_RESUMED;
-    assert_int_equal(target_attach(&f->programs, f->symbols, &join, &target), 0);
-    return target;
+    assert_int_equal(member_new(&f->programs, &join, &member), 0);
+    return member;
 }
 
 static struct seg_thread *put_waiting(struct fixture *f, unsigned slot)
@@ -98,10 +98,10 @@ static void test_after_another_uploader(void **state)
     put_waiting(f, WAITER)->start_monotonic_ns = (uint64_t)(now_ns - 20 * SECOND_NS);
     put_cpu(f, 9 * SECOND_NS);
     f->segment->bank[0].sample[0].acked[2] = 4 * (uint64_t)SECOND_NS;
-    target_free(f->target);
-    f->target = attach_again(f);
-    wall_look(f->target, now_ns + 10 * SECOND_NS);
-    target_drain(f->target);
+    member_free(f->member);
+    f->member = attach_again(f);
+    look(f, now_ns + 10 * SECOND_NS);
+    member_drain(f->member);
     assert_int_equal(total(f, KIND_ID_CPU), 5 * SECOND_NS);
     assert_int_equal(total(f, KIND_ID_WALL), 20 * SECOND_NS);
     assert_int_equal(by_leaf(f, KIND_ID_OFF_CPU, "poll", stack), 15 * SECOND_NS);
@@ -109,7 +109,7 @@ static void test_after_another_uploader(void **state)
     assert_int_equal(profile_total(f->programs.program[0]->merged[KIND_ID_CPU], 1), 9 * SECOND_NS);
     assert_int_equal(profile_total(f->programs.program[0]->merged[KIND_ID_WALL], 1), 30 * SECOND_NS);
     assert_int_equal(profile_total(f->programs.program[0]->merged[KIND_ID_OFF_CPU], 1), 21 * SECOND_NS);
-    target_commit(f->target);
+    target_commit(f->member->target);
     assert_int_equal(f->segment->control.wall_acked_ns, now_ns + 10 * SECOND_NS);
 }
 
@@ -117,17 +117,17 @@ static void test_after_another_uploader(void **state)
 static void test_after_ourselves(void **state)
 {
     struct fixture *f = *state;
-    struct target *next;
+    struct member *next;
 
     put_waiting(f, WAITER);
-    wall_look(f->target, f->start_ns + 10 * SECOND_NS);
+    look(f, f->start_ns + 10 * SECOND_NS);
     put_cpu(f, 5 * SECOND_NS);
     next = attach_again(f);
-    target_resume(next, f->target);
-    target_free(f->target);
-    f->target = next;
-    wall_look(f->target, f->start_ns + 20 * SECOND_NS);
-    target_drain(f->target);
+    member_resume(next, f->member);
+    member_free(f->member);
+    f->member = next;
+    look(f, f->start_ns + 20 * SECOND_NS);
+    member_drain(f->member);
     assert_int_equal(total(f, KIND_ID_CPU), 5 * SECOND_NS);
     assert_int_equal(total(f, KIND_ID_WALL), 20 * SECOND_NS);
     assert_int_equal(total(f, KIND_ID_OFF_CPU), 15 * SECOND_NS);
@@ -157,9 +157,9 @@ static void test_without_a_timer(void **state)
         ;
     put_thread(f, WAITER, burner_tid)->flags = 0;
     nanosleep(&pause, NULL);
-    wall_look(f->target, f->start_ns + 50 * MS_NS);
-    wall_look(f->target, f->start_ns + 100 * MS_NS);
-    target_drain(f->target);
+    look(f, f->start_ns + 50 * MS_NS);
+    look(f, f->start_ns + 100 * MS_NS);
+    member_drain(f->member);
     burner_over = 1;
     pthread_join(thread, NULL);
     assert_true(by_leaf(f, KIND_ID_WALL, "[running]", stack) > 20 * MS_NS);
@@ -171,27 +171,27 @@ static int64_t begin_again(struct fixture *f, int64_t ago_ns)
     struct join join = {.pid = getpid(), .memfd = dup(f->memfd), .pidfd = -1};
     int64_t now_ns = monotonic_ns();
 
-    target_commit(f->target);
+    target_commit(f->member->target);
     f->segment->header.flags |= SEGMENT_NS_TICKS;
     f->segment->header.start_monotonic_ns = f->segment->header.start_ticks = (uint64_t)(now_ns - ago_ns);
     f->segment->control.wall_acked_ns = 0;
     f->start_ns = now_ns - ago_ns;
-    target_free(f->target);
-    f->target = NULL;
-    assert_int_equal(target_attach(&f->programs, f->symbols, &join, &f->target), 0);
+    member_free(f->member);
+    f->member = NULL;
+    assert_int_equal(member_new(&f->programs, &join, &f->member), 0);
     return now_ns;
 }
 
 /* Killed in a wait, which the segment still shows; what was before it is like it. */
-static void test_the_end_of_a_brief_process(void **state)
+static void test_the_end_of_a_short_lived_process(void **state)
 {
     struct fixture *f = *state;
     int64_t now_ns = begin_again(f, 70 * MS_NS);
     char stack[1024];
 
     put_waiting(f, WAITER)->wait_since_ticks = (uint64_t)(now_ns - 50 * MS_NS);
-    target_drain_end(f->target, now_ns);
-    brief_settle(&f->programs, f->programs.program[0]);
+    member_drain_end(f->member, now_ns);
+    program_settle_short_lived(f->programs.program[0]);
     assert_int_equal(total(f, KIND_ID_WALL), 70 * MS_NS);
     assert_in_range(by_leaf(f, KIND_ID_OFF_CPU, "poll", stack), 70 * MS_NS - 1, 70 * MS_NS);
 }
@@ -206,11 +206,11 @@ static void test_the_end_of_a_process_never_seen(void **state)
 
     put_thread(f, WAITER, getpid());
     put_cpu(f, 10 * MS_NS);
-    target_drain_end(f->target, now_ns);
+    member_drain_end(f->member, now_ns);
     now_ns = begin_again(f, 7 * MS_NS);
     put_thread(f, WAITER, getpid());
-    target_drain_end(f->target, now_ns);
-    brief_settle(&f->programs, program);
+    member_drain_end(f->member, now_ns);
+    program_settle_short_lived(program);
     assert_int_equal(total(f, KIND_ID_WALL), 14 * MS_NS);
     assert_int_equal(total(f, KIND_ID_OFF_CPU), 4 * MS_NS);
     assert_int_equal(by_leaf(f, KIND_ID_OFF_CPU, "[ended before it was looked at]", stack), 4 * MS_NS);
@@ -223,13 +223,13 @@ static void test_many_in_no_hooked_call(void **state)
     char stack[1024];
 
     thread->wait_kind = WAIT_pthread_mutex_lock;
-    wall_look(f->target, f->start_ns + 1 * MS_NS);
+    look(f, f->start_ns + 1 * MS_NS);
     for (unsigned i = 1; i < 150; i++)
         put_thread(f, i, getpid())->start_monotonic_ns = (uint64_t)f->start_ns + 1 * MS_NS;
     /* Its wait is over, and it is not asked what it does now: not in the lock any more, nor running. */
     thread->wait_sequence = 2;
-    wall_look(f->target, f->start_ns + 51 * MS_NS);
-    target_drain(f->target);
+    look(f, f->start_ns + 51 * MS_NS);
+    member_drain(f->member);
     assert_int_equal(by_leaf(f, KIND_ID_WALL, "[waiting for a CPU]", stack), 0);
     assert_int_equal(by_leaf(f, KIND_ID_WALL, "[running]", stack), 0);
     assert_in_range(by_leaf(f, KIND_ID_OFF_CPU, "pthread_mutex_lock", stack), 1 * MS_NS, 4 * MS_NS);
@@ -241,16 +241,16 @@ static void test_off_and_on_again(void **state)
     struct fixture *f = *state;
 
     put_waiting(f, WAITER);
-    wall_look(f->target, f->start_ns + SECOND_NS);
+    look(f, f->start_ns + SECOND_NS);
     f->segment->control.profiles = 1u << PROFILE_CPU;
     put_cpu(f, 100 * MS_NS); /* what is drained when it is noticed was until then */
-    wall_look(f->target, f->start_ns + 2 * SECOND_NS);
+    look(f, f->start_ns + 2 * SECOND_NS);
     put_cpu(f, 800 * MS_NS);
     f->segment->control.profiles = PROFILES_READY;
-    wall_look(f->target, f->start_ns + 3600 * SECOND_NS);
-    wall_look(f->target, f->start_ns + 3601 * SECOND_NS);
+    look(f, f->start_ns + 3600 * SECOND_NS);
+    look(f, f->start_ns + 3601 * SECOND_NS);
     put_cpu(f, 900 * MS_NS);
-    target_drain(f->target);
+    member_drain(f->member);
     assert_int_equal(total(f, KIND_ID_CPU), 900 * MS_NS);
     assert_int_equal(total(f, KIND_ID_WALL), 2 * SECOND_NS);
     assert_int_equal(total(f, KIND_ID_OFF_CPU), 1800 * MS_NS);
@@ -269,10 +269,10 @@ static void test_hostile_cpu_time(void **state)
         bank->sample[i].value[2] = (UINT64_C(1) << 62) - 1;
     }
     bank->samples = 4;
-    wall_look(f->target, f->start_ns + SECOND_NS);
-    target_drain(f->target);
-    wall_look(f->target, f->start_ns + 2 * SECOND_NS);
-    target_drain(f->target);
+    look(f, f->start_ns + SECOND_NS);
+    member_drain(f->member);
+    look(f, f->start_ns + 2 * SECOND_NS);
+    member_drain(f->member);
     assert_in_range(total(f, KIND_ID_OFF_CPU), 900 * MS_NS, SECOND_NS);
 }
 
@@ -282,7 +282,7 @@ static void put_live_thread(struct fixture *f, struct program *program, uint32_t
     struct profile_sample sample = {
         .pid = pid, .frames = 1, .thread = "main", .about = {.tid = pid}, .value = {1}, .frame = &frame};
     assert_int_equal(program_enter(program, (pid_t)pid, monotonic_ns()), 0);
-    assert_int_equal(program_add_thread(&f->programs, program, &sample), 0);
+    assert_int_equal(program_add(program, PROGRAM_MERGED | PROGRAM_INTERVAL, KIND_ID_THREADS, &sample), 0);
 }
 
 static int64_t threads_shown(const struct program *program)
@@ -298,17 +298,17 @@ static void test_threads_of_live_processes(void **state)
     put_live_thread(f, program, 1001);
     put_live_thread(f, program, 1002);
     program_leave(program, 1001, monotonic_ns());
-    program_upload(program, NULL, 0, PROGRAM_MERGED);
+    program_upload(program, PROGRAM_MERGED);
     assert_int_equal(threads_shown(program), 1);
     program_leave(program, 1002, monotonic_ns());
-    program_upload(program, NULL, 0, PROGRAM_MERGED);
+    program_upload(program, PROGRAM_MERGED);
     assert_int_equal(threads_shown(program), 1);
     /* Others came, and ended together. */
     put_live_thread(f, program, 1003);
     put_live_thread(f, program, 1004);
     program_leave(program, 1003, monotonic_ns());
     program_leave(program, 1004, monotonic_ns());
-    program_upload(program, NULL, 0, PROGRAM_MERGED | PROGRAM_INTERVAL);
+    program_upload(program, PROGRAM_MERGED | PROGRAM_INTERVAL);
     assert_int_equal(threads_shown(program), 2);
 }
 
@@ -327,8 +327,8 @@ static void test_more_waits_than_time(void **state)
         like->wait_sequence = 1;
     }
     for (int i = 1; i <= 100; i++)
-        wall_look(f->target, f->start_ns + i * 10 * MS_NS);
-    target_drain(f->target);
+        look(f, f->start_ns + i * 10 * MS_NS);
+    member_drain(f->member);
     pthread_barrier_wait(&over);
     pthread_join(thread, NULL);
     assert_int_equal(total(f, KIND_ID_WALL), MANY * SECOND_NS);
@@ -340,18 +340,19 @@ static void test_more_waits_than_time(void **state)
 static void test_threads_without_a_slot(void **state)
 {
     struct fixture *f = *state;
-    const struct stray stray = {getpid(), "test", f->start_ns};
+    const struct untracked_threads one = {.thread = {{getpid(), "test", f->start_ns}}, .count = 1},
+                                   none = {0};
     char stack[1024];
 
-    wall_set_strays(f->target, &stray, 1);
-    wall_look(f->target, f->start_ns + SECOND_NS);
-    wall_set_strays(f->target, &stray, 1);
-    wall_look(f->target, f->start_ns + 2 * SECOND_NS);
+    wall_set_untracked(f->member->wall, &one);
+    look(f, f->start_ns + SECOND_NS);
+    wall_set_untracked(f->member->wall, &one);
+    look(f, f->start_ns + 2 * SECOND_NS);
     /* It has one now. */
     put_thread(f, WAITER, getpid())->start_monotonic_ns = (uint64_t)f->start_ns + 2 * SECOND_NS;
-    wall_look(f->target, f->start_ns + 3 * SECOND_NS);
-    wall_set_strays(f->target, NULL, 0);
-    target_drain(f->target);
+    look(f, f->start_ns + 3 * SECOND_NS);
+    wall_set_untracked(f->member->wall, &none);
+    member_drain(f->member);
     assert_int_equal(by_leaf(f, KIND_ID_OFF_CPU, "[blocked: read]", stack), 3 * SECOND_NS);
     assert_int_equal(total(f, KIND_ID_THREADS), 1);
 }
@@ -374,8 +375,8 @@ static void test_hostile_slots(void **state)
             thread->wait_regs[r] = i % 4 ? (uintptr_t)&f + 8 * i : UINT64_MAX - i * (uint64_t)r;
     }
     for (int i = 1; i < 4; i++) {
-        wall_look(f->target, f->start_ns + i * SECOND_NS);
-        target_drain(f->target);
+        look(f, f->start_ns + i * SECOND_NS);
+        member_drain(f->member);
     }
     assert_true(total(f, KIND_ID_WALL) > 0);
 }
@@ -388,8 +389,8 @@ static void test_threads_as_text(void **state)
     size_t size;
     FILE *out;
 
-    wall_look(f->target, f->start_ns + SECOND_NS);
-    target_drain(f->target);
+    look(f, f->start_ns + SECOND_NS);
+    member_drain(f->member);
     pthread_barrier_wait(&over);
     pthread_join(thread, NULL);
     for (int form = THREADS_GROUPED; form <= THREADS_EACH; form++) {
@@ -437,7 +438,7 @@ int main(void)
         TEST(test_after_another_uploader),
         TEST(test_after_ourselves),
         TEST(test_without_a_timer),
-        TEST(test_the_end_of_a_brief_process),
+        TEST(test_the_end_of_a_short_lived_process),
         TEST(test_the_end_of_a_process_never_seen),
         TEST(test_many_in_no_hooked_call),
         TEST(test_off_and_on_again),

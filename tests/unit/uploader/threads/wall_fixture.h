@@ -18,7 +18,9 @@
 #include <unistd.h>
 
 #include "uploader/base/clock.h"
-#include "uploader/target/target.h"
+#include "uploader/programs/upload.h"
+#include "uploader/session/member.h"
+#include "uploader/target/round.h"
 
 enum { NAME = 1, WAITER = 1, OTHER = 2 };
 
@@ -27,9 +29,15 @@ struct fixture {
     int memfd;
     struct symbols *symbols;
     struct programs programs;
-    struct target *target;
+    struct member *member;
     int64_t start_ns;
 };
+
+static inline void look(struct fixture *f, int64_t now_ns)
+{
+    struct wall_budget budget = wall_budget();
+    member_look(f->member, &budget, now_ns);
+}
 
 static inline int setup(void **state)
 {
@@ -54,17 +62,17 @@ static inline int setup(void **state)
     join.memfd = dup(f->memfd);
     f->start_ns = monotonic_ns() + SECOND_NS; /* later than any look of the rounds' own */
     f->segment->header.start_monotonic_ns = 1;
-    target_attach(&f->programs, f->symbols, &join, &f->target);
+    member_new(&f->programs, &join, &f->member);
     *state = f;
-    if (f->target)
-        wall_look(f->target, f->start_ns); /* nobody is there yet: time counts from here */
-    return !f->target;
+    if (f->member)
+        look(f, f->start_ns); /* nobody is there yet: time counts from here */
+    return !f->member;
 }
 
 static inline int teardown(void **state)
 {
     struct fixture *f = *state;
-    target_free(f->target);
+    member_free(f->member);
     programs_free(&f->programs);
     symbols_free(f->symbols);
     munmap(f->segment, sizeof *f->segment);

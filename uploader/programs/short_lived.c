@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "short_lived.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "uploader/base/clock.h"
+#include "uploader/base/map.h"
+#include "sampler/segment/layout.h"
+
+#define MOST_EXCESS_NS SECOND_NS /* CPU time beyond the time there was; it counts against later processes */
+
+struct named_times {
+    const char *thread; /* interned */
+    struct times times;
+    double scale; /* of the waits of this name, while they are settled */
+};
+
+struct short_lived {
+    struct profile *waits; /* looks, ns */
+    struct named_times *name;
+    size_t names, room;
+    struct map numbers; /* of names, 1 + index, by their address */
+    uint32_t profiles;
+    int64_t period_ns;
+};
+
+enum { STACKS = 16000 }; /* in which they waited; further ones are one */
+
+static struct short_lived *begin(struct short_lived **sums)
+{
+    if (!*sums)
+        *sums = calloc(1, sizeof **sums);
+    if (*sums && !(*sums)->waits)
+        (*sums)->waits = profile_new(&profile_kinds[KIND_ID_OFF_CPU], STACKS);
+    return *sums && (*sums)->waits ? *sums : NULL;
+}
+
+void short_lived_add_wait(struct short_lived **where, const struct profile_sample *sample)
+{
+    struct short_lived *sums = begin(where);
+
+    if (sums)
+        profile_add_thread(sums->waits, sample, NULL);
+}
+
+static struct named_times *name_of(struct short_lived *sums, const char *thread)
+{
+    static const char no_name[] = "";
+    uint32_t number;
+
+    if (!*thread) /* which is not interned */
+        thread = no_name;
+    sums->numbers.words = 1;
+    number = map_number(&sums->numbers, &(uint64_t){(uintptr_t)thread}, NULL);
+    if (number > sums->room) {
+        size_t room = 2 * number;
+        struct named_times *grown = realloc(sums->name, room * sizeof *grown);
+        if (!grown)
+            return NULL;
+        sums->name = grown;
+        sums->room = room;
+    }
+    if (number > sums->names)
+        sums->name[sums->names++] = (struct named_times){.thread = thread};
+    return number ? &sums->name[number - 1] : NULL;
+}
+
+void short_lived_add_times(struct short_lived **where, const char *thread, const struct times *times,
+                           uint32_t profiles, int64_t period_ns)
+{
+    struct short_lived *sums = begin(where);
+    struct named_times *name = sums ? name_of(sums, thread) : NULL;
+    struct times *sum;
+
+    if (!name)
+        return;
+    sum = &name->times;
+    sums->profiles = profiles;
+    sums->period_ns = period_ns;
+    times_add(&sum->running_ns, times->running_ns);
+    times_add(&sum->blocked_ns, times->blocked_ns);
+    times_add(&sum->unseen_ns, times->unseen_ns);
+    times_add(&sum->running_looks, times->running_looks);
+    times_add(&sum->blocked_looks, times->blocked_looks);
+    times_add(&sum->queued_ns, times->queued_ns);
+    times_add(&sum->cpu_ns, times->cpu_ns);
+    times_add(&sum->untimed_ns, times->untimed_ns);
+}
+
+struct settlement {
+    struct symbols *symbols;
+    short_lived_put *put;
+    void *context;
+};
+
+static void put(const struct settlement *to, const struct profile_sample *sample, uint32_t profiles)
+{
+    if (sample->value[0] || sample->value[1])
+        to->put(to->context, sample, profiles);
+}
+
+static void put_special(const struct settlement *to, const char *text, const char *thread, int64_t ns,
+                        uint32_t profiles)
+{
+    const struct symbol_location *frame = symbols_special(to->symbols, text);
+    const struct profile_sample sample = {.frames = 1, .frame = &frame, .thread = thread, .value = {0, ns}};
+
+    put(to, &sample, profiles);
+}
+
+static void put_waits(struct short_lived *sums, const struct settlement *to)
+{
+    const struct profile_sample *wait;
+    size_t cursor = 0;
+
+    while ((wait = profile_next(sums->waits, &cursor))) {
+        const struct named_times *name = name_of(sums, wait->thread);
+        struct profile_sample sample = *wait;
+        if (!name)
+            return;
+        sample.value[1] = (int64_t)((double)wait->value[1] * name->scale);
+        put(to, &sample, sums->profiles);
+    }
+}
+
+static void settle_name(const struct short_lived *sums, struct named_times *name, const struct settlement *to)
+{
+    const uint32_t off_cpu = sums->profiles, on_cpu = off_cpu & ~(1u << PROFILE_OFF_CPU);
+    struct times_settled settled;
+    int64_t total_ns = times_total(&name->times), excess_ns = name->times.cpu_ns;
+
+    times_settle(&name->times, sums->profiles >> PROFILE_CPU & 1, sums->period_ns, &settled);
+    name->scale = settled.scale;
+    put_special(to, "[running]", name->thread, settled.running_ns, on_cpu);
+    put_special(to, "[waiting for a CPU]", name->thread, settled.queued_ns, off_cpu);
+    put_special(to, "[ended before it was looked at]", name->thread, settled.unseen_ns, off_cpu);
+    excess_ns = excess_ns > total_ns ? excess_ns - total_ns : 0;
+    name->times = (struct times){.cpu_ns = excess_ns < MOST_EXCESS_NS ? excess_ns : MOST_EXCESS_NS};
+}
+
+/* A name stays while CPU time of it is left over for the next settlement. */
+static void drop_names(struct short_lived *sums)
+{
+    struct named_times *old = sums->name;
+    size_t names = sums->names;
+
+    map_free(&sums->numbers);
+    sums->name = NULL;
+    sums->names = sums->room = 0;
+    for (size_t i = 0; i < names; i++) {
+        struct named_times *kept = old[i].times.cpu_ns ? name_of(sums, old[i].thread) : NULL;
+        if (kept)
+            kept->times = old[i].times;
+    }
+    free(old);
+}
+
+void short_lived_settle(struct short_lived *sums, struct symbols *symbols, short_lived_put *put_one,
+                        void *context)
+{
+    const struct settlement to = {symbols, put_one, context};
+
+    if (!sums || !sums->waits)
+        return;
+    for (size_t i = 0; i < sums->names; i++) {
+        sums->name[i].scale = 0;
+        if (times_total(&sums->name[i].times) > 0)
+            settle_name(sums, &sums->name[i], &to);
+    }
+    put_waits(sums, &to);
+    drop_names(sums);
+    profile_free(sums->waits);
+    sums->waits = NULL;
+}
+
+void short_lived_free(struct short_lived *sums)
+{
+    if (!sums)
+        return;
+    profile_free(sums->waits);
+    map_free(&sums->numbers);
+    free(sums->name);
+    free(sums);
+}

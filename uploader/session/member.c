@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "member.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "uploader/base/clock.h"
+#include "uploader/handover/keeper.h"
+#include "uploader/target/adopt.h"
+#include "uploader/target/rotate.h"
+#include "uploader/target/round.h"
+#include "uploader/target/segment.h"
+
+int member_new(struct programs *programs, const struct join *join, struct member **result)
+{
+    struct member *member = calloc(1, sizeof *member);
+    struct target *target;
+    int rc;
+
+    keeper_touch(join->id);
+    rc = target_attach(programs, join, &target);
+    if (rc) {
+        free(member);
+        return rc;
+    }
+    if (member && (member->wall = wall_new(target))) {
+        member->target = target;
+        *result = member;
+        return 0;
+    }
+    target_free(target, target->since_ns);
+    free(member);
+    return -ENOMEM;
+}
+
+void member_free(struct member *member)
+{
+    int64_t until_ns = wall_until(member->wall);
+
+    wall_free(member->wall);
+    target_free(member->target, until_ns);
+    free(member);
+}
+
+void member_tick(struct member *member, int64_t now_ns)
+{
+    struct target *target = member->target;
+    struct untracked_threads untracked;
+    struct wall_budget budget;
+
+    keeper_touch(target->id);
+    target_beat(target);
+    if (target_adopt(target, &untracked))
+        wall_set_untracked(member->wall, &untracked);
+    if (!target_records_threads(target)) { /* while nothing else looks: it notes that nothing is recorded */
+        budget = wall_budget();
+        member_look(member, &budget, now_ns);
+    }
+    target_name_ahead(target, now_ns);
+}
+
+/* What was recorded until now is accounted for as it was. */
+static void change_profiles(struct member *member, uint32_t profiles, int64_t now_ns)
+{
+    member_drain_times(member);
+    wall_change_profiles(member->wall, profiles, now_ns);
+}
+
+void member_look(struct member *member, struct wall_budget *budget, int64_t now_ns)
+{
+    uint32_t profiles = target_recorded(member->target);
+
+    keeper_touch(member->target->id);
+    if (now_ns <= wall_until(member->wall))
+        return;
+    if (profiles != member->target->profiles)
+        change_profiles(member, profiles, now_ns);
+    wall_look(member->wall, budget, now_ns);
+}
+
+static void account_times(struct member *member)
+{
+    wall_drain(member->wall);
+    target_set_accounted(member->target, wall_until(member->wall));
+}
+
+static void drain_states(struct member *member)
+{
+    target_drain_states(member->target);
+    if (target_recorded(member->target) >> PROFILE_THREADS & 1)
+        wall_drain_threads(member->wall);
+}
+
+void member_drain_times(struct member *member)
+{
+    keeper_touch(member->target->id);
+    target_drain_samples(member->target);
+    account_times(member);
+}
+
+static void drain_at(struct member *member, int64_t now_ns)
+{
+    struct wall_budget budget;
+
+    keeper_touch(member->target->id);
+    target_drain_samples(member->target);
+    budget = wall_budget();
+    member_look(member, &budget, now_ns);
+    account_times(member);
+    drain_states(member);
+}
+
+void member_drain(struct member *member)
+{
+    drain_at(member, monotonic_ns());
+}
+
+void member_drain_end(struct member *member, int64_t ended_ns)
+{
+    wall_set_dead(member->wall);
+    drain_at(member, ended_ns);
+}
+
+void member_resume(struct member *member, struct member *old)
+{
+    /* Without another look: its slots stand still since the copy was made, and the process goes on. */
+    member_drain_times(old);
+    target_commit(old->target);
+    target_resume(member->target, old->target);
+    wall_resume(member->wall, old->wall);
+}
+
+bool member_rotate(struct member *member, int64_t now_ns)
+{
+    keeper_touch(member->target->id);
+    return rotate_tick(member->target, now_ns);
+}

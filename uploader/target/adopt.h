@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Untracked threads: those that have no slot, since they existed before the library or were made by clone(),
+ * libc or the kernel. The target is asked to adopt them, which it does at its next CPU sample. One thread
+ * only.
+ */
+#ifndef CPROF_UPLOADER_ADOPT_H
+#define CPROF_UPLOADER_ADOPT_H
+
+#include "target.h"
+
+enum { UNTRACKED_MOST = 64 };
+struct untracked_thread {
+    int tid;
+    char name[16];    /* as the kernel has it */
+    int64_t start_ns; /* CLOCK_MONOTONIC */
+};
+struct untracked_threads {
+    struct untracked_thread thread[UNTRACKED_MOST];
+    uint32_t count;
+};
+
+/* Asked once a second. Compares the process's threads with its slots, where their number or the time that has
+   passed is a reason to: then it is true, and *found has those that the kernel can be asked about by their
+   ids. */
+bool target_adopt(struct target *target, struct untracked_threads *found);
+
+#endif

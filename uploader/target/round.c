@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "round.h"
+
+#include <string.h>
+
+#include "drain.h"
+#include "segment.h"
+#include "uploader/base/clock.h"
+
+enum { WARM_MS = 50 }; /* most time spent on names ahead of a round, per target and second */
+
+/* Most come early. The pauses double, since each time debug information may have to be read anew. */
+void target_name_ahead(struct target *target, int64_t now_ns)
+{
+    const int64_t until_ns = now_ns + WARM_MS * MS_NS;
+
+    if (now_ns < target->warm_ns)
+        return;
+    target->warm_gap_ns = target->warm_gap_ns ? 2 * target->warm_gap_ns : SECOND_NS;
+    target->warm_ns = now_ns + target->warm_gap_ns;
+    for (unsigned b = 0; b < LAYOUT_BANKS; b++) {
+        struct seg_bank *bank = &target->segment->bank[b];
+        uint32_t generation = atomic_load_explicit(&bank->generation, memory_order_relaxed);
+        uint32_t samples = atomic_load_explicit(&bank->samples, memory_order_relaxed);
+
+        for (uint32_t *i = &target->warmed[b]; *i < samples && *i < LAYOUT_SAMPLES; ++*i) {
+            uint64_t key = atomic_load_explicit(&bank->sample[*i].key, memory_order_acquire);
+            if (key)
+                stacks_get(target->stacks, generation, sample_key_stack(key));
+            if (monotonic_ns() >= until_ns)
+                return;
+        }
+    }
+}
+
+static int64_t rate_of(_Atomic uint64_t *rate)
+{
+    return (int64_t)(atomic_load_explicit(rate, memory_order_relaxed) & INT64_MAX);
+}
+
+static void take_periods(struct target *target)
+{
+    struct seg_control *control = &target->segment->control;
+    int64_t *period = target->program->period;
+
+    period[KIND_ID_CPU] = atomic_load_explicit(&control->cpu_period_ns, memory_order_relaxed);
+    period[KIND_ID_MEMORY] = rate_of(&control->memory_rate);
+    period[KIND_ID_MUTEX] = rate_of(&control->mutex_fraction);
+    period[KIND_ID_BLOCK] = rate_of(&control->block_rate_ns);
+    period[KIND_ID_WALL] = period[KIND_ID_OFF_CPU] = target->programs->look_ns;
+    period[KIND_ID_THREADS] = period[KIND_ID_THREADCREATE] = 1;
+}
+
+void target_drain_samples(struct target *target)
+{
+    uint64_t own = target->program->counts.counter[COUNT_OWN_TICKS];
+
+    drain_counters(target);
+    own = target->program->counts.counter[COUNT_OWN_TICKS] - own;
+    program_count_own(target->program, target_ticks_to_ns(target, own));
+    for (unsigned b = 0; b < LAYOUT_BANKS; b++)
+        drain_bank(target, b);
+    take_periods(target); /* they may have been changed meanwhile */
+}
+
+void target_drain_states(struct target *target)
+{
+    const uint32_t any = 1u << PROFILE_MEMORY | 1u << PROFILE_THREADS | 1u << PROFILE_THREADCREATE;
+    uint32_t profiles = target_recorded(target);
+
+    if (target->has_state)
+        program_clear_state(target->program, target->pid);
+    target->has_state = profiles & any;
+    if (profiles >> PROFILE_MEMORY & 1)
+        drain_live(target);
+    if (profiles >> PROFILE_THREADCREATE & 1)
+        drain_created(target);
+}
+
+void target_set_accounted(struct target *target, int64_t until_ns)
+{
+    target->wall_drained_ns = (uint64_t)(until_ns + target->clock_offset_ns);
+    target->resumed = false;
+}
+
+void target_commit(struct target *target)
+{
+    for (unsigned b = 0; b < LAYOUT_BANKS; b++)
+        drain_commit(target, b);
+    if (target->wall_drained_ns)
+        atomic_store_explicit(&target->segment->control.wall_acked_ns, target->wall_drained_ns,
+                              memory_order_relaxed);
+    target->wall_drained_ns = 0;
+}
+
+/* What the target counted while it made the copy is in the original alone: no more than the copy has is
+   acknowledged there. */
+static void acked_copy_value(struct seg_sample *to, const struct seg_sample *from, int i)
+{
+    uint64_t acked = atomic_load_explicit(&from->acked[i], memory_order_relaxed),
+             value = atomic_load_explicit(&to->value[i], memory_order_relaxed);
+    atomic_store_explicit(&to->acked[i], acked < value ? acked : value, memory_order_relaxed);
+}
+
+static void acked_copy(struct seg_bank *to, const struct seg_bank *from)
+{
+    uint32_t samples = atomic_load_explicit(&from->samples, memory_order_relaxed);
+
+    if (atomic_load_explicit(&from->generation, memory_order_relaxed) !=
+        atomic_load_explicit(&to->generation, memory_order_relaxed))
+        return;
+    for (uint32_t i = 0; i < samples && i < LAYOUT_SAMPLES; i++) {
+        if (atomic_load_explicit(&from->sample[i].key, memory_order_relaxed) !=
+            atomic_load_explicit(&to->sample[i].key, memory_order_relaxed))
+            continue;
+        for (int v = 0; v < LAYOUT_VALUES; v++)
+            acked_copy_value(&to->sample[i], &from->sample[i], v);
+    }
+}
+
+void target_resume(struct target *target, const struct target *old)
+{
+    for (unsigned b = 0; b < LAYOUT_BANKS; b++)
+        acked_copy(&target->segment->bank[b], &old->segment->bank[b]);
+    memcpy(target->counter, old->counter, sizeof target->counter);
+    target->has_state = old->has_state;
+    target->resumed = false;
+}

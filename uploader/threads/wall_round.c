@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A round: what the looks have seen since the last one is made to add up, and handed on. */
+#include <string.h>
+
+#include "uploader/base/clock.h"
+#include "uploader/target/segment.h"
+#include "wall_state.h"
+
+enum { LATE_SAMPLES = 4 }; /* of one thread, that may come in the round after their time */
+#define SHORT_LIVED_NS SECOND_NS
+
+/* Bounded: it is in memory that the target can write. */
+static int64_t cpu_period(const struct wall *wall)
+{
+    return atomic_load_explicit(&wall->target->segment->control.cpu_period_ns, memory_order_relaxed) %
+           SECOND_NS;
+}
+
+/* Of threads with one name, so many looks and so much time in one stack. */
+struct time_in {
+    const struct stack *stack;
+    uint32_t name;
+    int64_t looks, ns;
+};
+
+static void add_time_to(struct wall *wall, unsigned parts, const struct time_in *time, uint32_t profiles)
+{
+    struct target *target = wall->target;
+    struct profile_sample sample;
+
+    if (!time->stack || (!time->looks && !time->ns))
+        return;
+    sample = program_sample(time->stack, target->pid, target_thread_name(target, time->name));
+    sample.value[0] = time->looks;
+    sample.value[1] = time->ns;
+    program_add_time(target->program, parts, &sample, target->profiles & profiles);
+}
+
+static const uint32_t on_cpu = 1u << PROFILE_WALL, off_cpu = 1u << PROFILE_WALL | 1u << PROFILE_OFF_CPU;
+
+static void add_time(struct wall *wall, const struct time_in *time, uint32_t profiles)
+{
+    add_time_to(wall, PROGRAM_MERGED | PROGRAM_INTERVAL, time, profiles);
+}
+
+/* What the threads that were there have lived before since_ns and was not CPU time. Nobody knows any more
+   what it was, but without it the session's profile would be of CPU time alone as far as it goes back. */
+static void settle_before(struct wall *wall)
+{
+    for (uint32_t i = 0; i < TARGET_NAMES; i++) {
+        struct cpu_sum *cpu = &wall->target->cpu[i];
+        struct sums *sums = &wall->sums[i];
+        if (sums->lived_ns > cpu->before_ns)
+            add_time_to(wall, PROGRAM_MERGED,
+                        &(struct time_in){wall_special_stack(wall, "[seen by an earlier uploader]"), i, 0,
+                                          sums->lived_ns - cpu->before_ns},
+                        off_cpu);
+        if (sums->lived_ns || cpu->before_ns)
+            sums->lived_ns = cpu->before_ns = 0;
+    }
+}
+
+/* A short-lived process: its own times say little, so they are put together with those of others. */
+static bool is_short_lived(const struct wall *wall)
+{
+    int64_t start_ns = target_time(wall->target, wall->target->segment->header.start_monotonic_ns);
+    return wall->dead && wall->last_ns - start_ns < SHORT_LIVED_NS;
+}
+
+/* Hands on what is in no wait, and returns how much of what the looks saw as blocked was. */
+static double settle(struct wall *wall, uint32_t name)
+{
+    const struct times *times = &wall->sums[name].times;
+    struct target *target = wall->target;
+    bool has_cpu = target->profiles >> PROFILE_CPU & 1;
+    struct times_settled settled;
+
+    if (is_short_lived(wall)) {
+        short_lived_add_times(&target->program->short_lived, target_thread_name(target, name), times,
+                              target->profiles, cpu_period(wall));
+        return 1;
+    }
+    times_settle(times, has_cpu, cpu_period(wall), &settled);
+    add_time(wall,
+             &(struct time_in){wall_special_stack(wall, "[running]"), name,
+                               has_cpu ? 0 : times->running_looks, settled.running_ns},
+             on_cpu);
+    add_time(wall,
+             &(struct time_in){wall_special_stack(wall, "[waiting for a CPU]"), name, 0, settled.queued_ns},
+             off_cpu);
+    add_time(wall, &(struct time_in){wall_special_stack(wall, "[not looked at]"), name, 0, settled.unseen_ns},
+             off_cpu);
+    return settled.scale;
+}
+
+static void settle_wait(struct wall *wall, struct wait_stack *wait, uint32_t name,
+                        const struct pending *pending, double scale)
+{
+    const struct stack *stack = waits_name(wall->waits, wait);
+    struct target *target = wall->target;
+    struct profile_sample sample;
+
+    if (!stack || (!pending->ns && !pending->looks))
+        return;
+    if (!is_short_lived(wall)) {
+        add_time(wall, &(struct time_in){stack, name, pending->looks, (int64_t)((double)pending->ns * scale)},
+                 off_cpu);
+        return;
+    }
+    sample = program_sample(stack, target->pid, target_thread_name(target, name));
+    sample.value[0] = pending->looks;
+    sample.value[1] = pending->ns;
+    short_lived_add_wait(&target->program->short_lived, &sample);
+}
+
+/* CPU time beyond the time there was is of samples that came late: it counts in the next round. More than a
+   few samples of each thread is no such thing. */
+static void sums_reset(struct sums *sums, int64_t most_ns)
+{
+    int64_t over_ns = sums->times.cpu_ns - times_total(&sums->times);
+
+    if (!times_total(&sums->times) && !sums->times.cpu_ns) /* its page stays unused */
+        return;
+    *sums = (struct sums){.times.cpu_ns = over_ns <= 0 ? 0 : over_ns < most_ns ? over_ns : most_ns};
+}
+
+/* CPU time that was drained since the last round. */
+static void take_cpu(struct wall *wall)
+{
+    for (uint32_t i = 0; i < TARGET_NAMES; i++) {
+        struct cpu_sum *cpu = &wall->target->cpu[i];
+        if (!cpu->ns && !cpu->newest_ns) /* its page stays unused */
+            continue;
+        times_add(&wall->sums[i].times.cpu_ns, cpu->ns);
+        cpu->ns = cpu->newest_ns = 0;
+    }
+}
+
+static void reset_all(struct wall *wall)
+{
+    int64_t threads[TARGET_NAMES] = {0};
+
+    for (uint32_t i = 0; i < wall->room; i++)
+        if (wall->watched[i].tid)
+            threads[wall->watched[i].name % TARGET_NAMES]++;
+    for (uint32_t i = 0; i < TARGET_NAMES; i++)
+        sums_reset(&wall->sums[i], LATE_SAMPLES * (threads[i] + 1) * cpu_period(wall));
+}
+
+static void take_times_of_round(struct wall *wall, struct watched *watched)
+{
+    wall_pay(wall, watched);
+    if (watched->tid && (watched->has_run || !watched->has_timer))
+        wall_take_times(wall, watched);
+    watched->has_run = watched->activity == ACTIVE_RUNNING;
+}
+
+static void take_all_times(struct wall *wall)
+{
+
+    for (uint32_t i = 0; i < wall->room; i++)
+        take_times_of_round(wall, &wall->watched[i]);
+    for (uint32_t i = 0; i < wall->untracked_count; i++)
+        take_times_of_round(wall, &wall->untracked[i]);
+}
+
+void wall_drain(struct wall *wall)
+{
+    double scale[TARGET_NAMES];
+
+    if (wall->target->resumed)
+        settle_before(wall);
+    take_all_times(wall);
+    take_cpu(wall);
+    for (uint32_t i = 0; i < TARGET_NAMES; i++)
+        scale[i] = times_total(&wall->sums[i].times) || wall->sums[i].times.cpu_ns ? settle(wall, i) : 1;
+    for (uint32_t n = 0; n < wall->keys.used; n++) {
+        uint32_t name = (uint32_t)wall->keys.key[2 * n + 1];
+        settle_wait(wall, (struct wait_stack *)(uintptr_t)wall->keys.key[2 * n], name, &wall->pending[n],
+                    scale[name]);
+    }
+    if (wall->keys.used)
+        memset(wall->pending, 0, wall->keys.used * sizeof *wall->pending);
+    map_free(&wall->keys);
+    wall->keys = (struct map){.words = 2};
+    reset_all(wall);
+    wall->unreadable = false;
+    for (uint32_t i = 0; i < wall->room; i++)
+        if (wall->watched[i].stack)
+            waits_use(wall->watched[i].stack);
+    for (uint32_t i = 0; i < wall->untracked_count; i++)
+        if (wall->untracked[i].stack)
+            waits_use(wall->untracked[i].stack);
+    waits_sweep(wall->waits);
+}
