@@ -46,7 +46,7 @@ static void read_field(const char *line, const char *name, unsigned *value)
 /* Lines that do not fit are none of those that are looked for. false: there is no such file. */
 static bool read_status(const char *path, struct status *status)
 {
-    char buffer[1024], *line, *end;
+    char buffer[2048], *line, *end;
     size_t have = 0;
     long got, fd = open_file(path);
 

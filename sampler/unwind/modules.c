@@ -16,7 +16,8 @@
 
 enum {
     BEGINNINGS = 64,
-    RESIDENTS = 256, /* places of the table, a power of two */
+    PLACES = 256,    /* a power of two */
+    RESIDENTS = 128, /* half as many */
     PARTS = 4,       /* segments of a module that are not written to; linkers make one to three */
 };
 
@@ -32,7 +33,7 @@ static char start_directory[PATH_MAX];
  * bytes of it are kept for good, and where the kernel must not be asked it is read where it is.
  */
 struct resident {
-    uintptr_t start; /* 0: an unused place */
+    uintptr_t start;
     const void
         *map; /* the address of resident[]: it was unloaded, as a constructor before ours had opened it */
     struct {
@@ -40,7 +41,9 @@ struct resident {
         bool is_code;
     } part[PARTS];
 };
+/* Side by side, so that they are in few pages. The first one is none: what an empty place stands for. */
 static struct resident resident[RESIDENTS];
+static uint8_t resident_place[PLACES];
 
 /* The unloadings that are under way (UNLOADS_UNDER_WAY), and above them how many there were. Written before
    and after each dlclose(), whose unmapping lies between. Sequentially consistent, since what pairs with it,
@@ -53,12 +56,17 @@ static struct {
     _Atomic uint64_t check, hash;
 } beginning[BEGINNINGS];
 
-static struct resident *resident_place(uintptr_t start)
+static uint8_t *place_of(uintptr_t start)
 {
-    size_t place = start / LAYOUT_PAGE * UINT64_C(0x9e3779b97f4a7c15) >> 56;
-    while (resident[place % RESIDENTS].start != 0 && resident[place % RESIDENTS].start != start)
-        place++; /* ends: the table is never full */
-    return &resident[place % RESIDENTS];
+    uint8_t place = start / LAYOUT_PAGE * UINT64_C(0x9e3779b97f4a7c15) >> 56;
+    while (resident_place[place] != 0 && resident[resident_place[place]].start != start)
+        place++; /* ends: half of the places are empty */
+    return &resident_place[place];
+}
+
+static const struct resident *resident_at(uintptr_t start)
+{
+    return &resident[*place_of(start)];
 }
 
 static uint64_t mix(uint64_t hash, uint64_t part)
@@ -70,7 +78,7 @@ static uint64_t mix(uint64_t hash, uint64_t part)
 /* Also what another module at the same place has otherwise, if it was unloaded by ways that we do not see. */
 static void identify(struct module *module)
 {
-    const struct resident *known = resident_place(module->start);
+    const struct resident *known = resident_at(module->start);
     module->stays =
         known->start == module->start && __atomic_load_n(&known->map, __ATOMIC_RELAXED) == module->map;
     module->unloads = atomic_load(&unloads);
@@ -118,7 +126,7 @@ bool module_is_there(const struct module *module)
 
 static bool is_in_part(const struct module *module, uintptr_t address, size_t size, bool code_only)
 {
-    const struct resident *known = resident_place(module->start);
+    const struct resident *known = resident_at(module->start);
     for (int i = 0; i < PARTS; i++)
         if (address >= known->part[i].low && address < known->part[i].high &&
             size <= known->part[i].high - address && (known->part[i].is_code || !code_only))
@@ -212,8 +220,9 @@ static int note_resident(struct dl_phdr_info *info, size_t size, void *context)
         const Elf64_Phdr *header = &info->dlpi_phdr[i];
         if (header->p_type != PT_LOAD)
             continue;
-        if (module_find(info->dlpi_addr + header->p_vaddr, &module) && ++*count < RESIDENTS / 2) {
-            struct resident *known = resident_place(module.start);
+        if (module_find(info->dlpi_addr + header->p_vaddr, &module) && *count + 1 < RESIDENTS) {
+            struct resident *known = &resident[++*count];
+            *place_of(module.start) = (uint8_t)*count;
             known->start = module.start;
             known->map = module.map;
             know_parts(known, info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum);
