@@ -70,7 +70,7 @@ test-kernels: ## the same programs under Linux 5.10, 6.1, 6.12 and the newest, i
 test-fresh: ## as root: make demo and make test in a new Debian 12 with make and git alone
 	$(Q)scripts/setup fresh
 	$(Q)tests/fresh
-bench: setup ## bare, floor, cprof and its peers in one table; BENCH_QUICK=1 takes two minutes
+bench: setup ## bare, floor, cprof and its peers in one table; BENCH_QUICK=1: fewer rounds
 	$(Q)$(MAKE) all benches
 	$(Q)scripts/bench
 fuzz: setup ## fuzz everything that reads foreign bytes, FUZZ_TIME=60 seconds each
