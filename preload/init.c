@@ -11,25 +11,25 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "preload/real/arena.h"
+#include "preload/real/elf.h"
+#include "preload/real/real.h"
+#include "preload/session/config.h"
+#include "preload/session/follow.h"
+#include "preload/session/inherited.h"
+#include "preload/session/session.h"
+#include "preload/signals/sigprof.h"
 #include "sampler/base/clock.h"
-#include "sampler/process/process.h"
 #include "sampler/base/seccomp.h"
-#include "sampler/threads/threads.h"
+#include "sampler/memory/live_blocks.h"
+#include "sampler/process/process.h"
 #include "sampler/threads/cpu_timer.h"
 #include "sampler/threads/missed_ticks.h"
 #include "sampler/threads/thread_slots.h"
-#include "sampler/memory/live_blocks.h"
+#include "sampler/threads/threads.h"
 #include "sampler/unwind/unwind.h"
 #include "sampler/waits/contention.h"
 #include "sampler/waits/resched.h"
-#include "preload/real/arena.h"
-#include "preload/session/config.h"
-#include "preload/session/inherited.h"
-#include "preload/real/elf.h"
-#include "preload/session/follow.h"
-#include "preload/real/real.h"
-#include "preload/session/session.h"
-#include "preload/signals/sigprof.h"
 
 static void forget_parent(void)
 {

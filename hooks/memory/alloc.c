@@ -9,13 +9,13 @@
  * profile until another block at its address is freed.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <malloc.h>
+#include <stdlib.h>
 
+#include "hooks/hooks.h"
+#include "nested.h"
 #include "preload/real/arena.h"
 #include "sampler/memory/alloc.h"
-#include "nested.h"
-#include "hooks/hooks.h"
 
 __attribute__((noinline)) static void *malloc_due(size_t size)
 {

@@ -11,10 +11,10 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-#include "sampler/process/process.h"
+#include "hooks/hooks.h"
 #include "sampler/base/seccomp.h"
 #include "sampler/base/sys.h"
-#include "hooks/hooks.h"
+#include "sampler/process/process.h"
 
 /* Where this library lies. */
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));

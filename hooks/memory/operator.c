@@ -4,10 +4,10 @@
  * of malloc does the work and these only forward; an allocator's own (jemalloc, tcmalloc, mimalloc) is
  * sampled here. An exception of the real one passes through.
  */
+#include "hooks/hooks.h"
+#include "nested.h"
 #include "preload/real/arena.h"
 #include "sampler/memory/alloc.h"
-#include "nested.h"
-#include "hooks/hooks.h"
 
 /* True: this call is to be sampled. */
 #define NEW_DUE(name, size) UNLIKELY(real_allocates[REAL_##name] && alloc_due(size))

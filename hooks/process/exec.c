@@ -10,9 +10,9 @@
 #include <stdarg.h>
 #include <unistd.h>
 
+#include "hooks/hooks.h"
 #include "preload/session/follow.h"
 #include "preload/signals/sigprof.h"
-#include "hooks/hooks.h"
 
 /* Declares `environment`: given, or a copy without the library in this function's frame. */
 #define ENVIRONMENT_FOR(directory, path, flags, is_searched, given)                                          \

@@ -5,13 +5,13 @@
 #include <signal.h>
 #include <sys/signalfd.h>
 
+#include "hooks/hooks.h"
 #include "preload/signals/sigprof.h"
-#include "sampler/base/nofault.h"
 #include "sampler/base/clock.h"
+#include "sampler/base/nofault.h"
 #include "sampler/cpu/cpu.h"
 #include "sampler/threads/threads.h"
 #include "sampler/waits/wait.h"
-#include "hooks/hooks.h"
 
 static bool is_virtual(int sig)
 {

@@ -9,15 +9,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "hooks/hooks.h"
 #include "preload/signals/sandbox.h"
 #include "preload/signals/sigprof.h"
-#include "sampler/base/nofault.h"
 #include "sampler/base/clock.h"
-#include "sampler/waits/contention.h"
+#include "sampler/base/nofault.h"
 #include "sampler/base/seccomp.h"
 #include "sampler/threads/threads.h"
+#include "sampler/waits/contention.h"
 #include "sampler/waits/wait.h"
-#include "hooks/hooks.h"
 
 /* Strict mode allows four system calls and, like PR_TSC_SIGSEGV, no time stamp counter: nothing of the thread
    is recorded any more. */

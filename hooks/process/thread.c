@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <stdint.h>
 
+#include "hooks/hooks.h"
 #include "preload/real/machine.h"
 #include "preload/signals/sigprof.h"
 #include "sampler/samples/event.h"
 #include "sampler/threads/threads.h"
 #include "sampler/unwind/unwind.h"
 #include "sampler/waits/wait.h"
-#include "hooks/hooks.h"
 
 int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg)
 {

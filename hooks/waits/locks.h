@@ -21,9 +21,9 @@
 
 #include <errno.h>
 
+#include "hooks/hooks.h"
 #include "sampler/waits/contention.h"
 #include "sampler/waits/wait.h"
-#include "hooks/hooks.h"
 
 #define LOCKING(kind, name, lock, parameters, arguments, is_valid)                                           \
     __attribute__((noinline)) static int name##_waiting parameters                                           \

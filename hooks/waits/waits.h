@@ -12,10 +12,10 @@
 #ifndef CPROF_HOOKS_WAITS_H
 #define CPROF_HOOKS_WAITS_H
 
+#include "hooks/hooks.h"
 #include "preload/real/machine.h"
 #include "sampler/base/nofault.h"
 #include "sampler/waits/wait.h"
-#include "hooks/hooks.h"
 
 #define WAITING(type, name, parameters, arguments)                                                           \
     WAITING_HOOK(type, name, name, 0, false, parameters, arguments)

@@ -9,8 +9,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "sampler/base/sys.h"
 #include "follow.h"
+#include "sampler/base/sys.h"
 
 struct config config;
 

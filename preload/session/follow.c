@@ -9,10 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "preload/real/real.h"
 #include "sampler/base/nofault.h"
 #include "sampler/base/seccomp.h"
 #include "sampler/base/sys.h"
-#include "preload/real/real.h"
 #include "sampler/segment/layout.h"
 
 /* What is longer than a place for it is not looked at, as threads may have small stacks. */

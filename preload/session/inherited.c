@@ -10,8 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "sampler/segment/settings.h"
 #include "sampler/base/sys.h"
+#include "sampler/segment/settings.h"
 
 /* A container's runtime installs one filter. Its default profile, and those that are made after it, let a
    call that they forbid fail with an error: programs there try calls that they can do without. */

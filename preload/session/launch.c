@@ -24,10 +24,10 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "sampler/segment/layout.h"
-#include "sampler/base/sys.h"
 #include "config.h"
 #include "preload/real/machine.h"
+#include "sampler/base/sys.h"
+#include "sampler/segment/layout.h"
 
 enum { STACK = 32768, SEGMENT_FD = 3, LISTEN_FD = 4, SIGNALS = 64, MAX_ERRNO = 4095 };
 enum { BACKLOG = 1024, TIMER_SLACK_NS = 50000, IO_PRIORITY_OF_PROCESS = 1, DEFAULT_POLICY = 0 };

@@ -12,10 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "sampler/base/seccomp.h"
-#include "sampler/base/sys.h"
 #include "config.h"
 #include "launch.h"
+#include "sampler/base/seccomp.h"
+#include "sampler/base/sys.h"
 
 static const struct timespec moment = {0, 1000000};
 static const uint64_t long_silence_ns = UINT64_C(5000000000);

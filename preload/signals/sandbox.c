@@ -2,9 +2,9 @@
 #include "sandbox.h"
 
 #include "sampler/base/clock.h"
-#include "sampler/threads/cpu_timer.h"
-#include "sampler/process/process.h"
 #include "sampler/base/seccomp.h"
+#include "sampler/process/process.h"
+#include "sampler/threads/cpu_timer.h"
 #include "sigprof.h"
 
 /* A child of vfork() has no timers of its own, and its parent's are not its business. */

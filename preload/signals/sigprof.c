@@ -5,14 +5,14 @@
 #include <string.h>
 #include <sys/auxv.h>
 
-#include "sampler/process/process.h"
-#include "sampler/base/seccomp.h"
-#include "sampler/threads/thread_slots.h"
-#include "sampler/base/sys.h"
-#include "sampler/threads/thread_local.h"
-#include "sampler/threads/cpu_timer.h"
-#include "sampler/cpu/cpu.h"
 #include "preload/real/real.h"
+#include "sampler/base/seccomp.h"
+#include "sampler/base/sys.h"
+#include "sampler/cpu/cpu.h"
+#include "sampler/process/process.h"
+#include "sampler/threads/cpu_timer.h"
+#include "sampler/threads/thread_local.h"
+#include "sampler/threads/thread_slots.h"
 
 #define BIT(sig) (UINT64_C(1) << ((sig)-1))
 static const uint64_t prof = BIT(SIGPROF), stand_in = BIT(SIGSTKFLT), both = prof | stand_in,

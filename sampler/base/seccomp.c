@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "seccomp.h"
 
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/prctl.h>
 #include <signal.h>
@@ -10,7 +11,6 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
-#include <fcntl.h>
 
 #include "bpf.h"
 #include "sampler/segment/layout.h"

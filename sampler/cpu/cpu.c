@@ -5,11 +5,11 @@
 #include <time.h>
 
 #include "sampler/base/clock.h"
-#include "sampler/threads/cpu_timer.h"
-#include "sampler/threads/missed_ticks.h"
+#include "sampler/base/seccomp.h"
 #include "sampler/process/process.h"
 #include "sampler/samples/sample_table.h"
-#include "sampler/base/seccomp.h"
+#include "sampler/threads/cpu_timer.h"
+#include "sampler/threads/missed_ticks.h"
 #include "sampler/threads/thread_slots.h"
 #include "sampler/threads/threads.h"
 

@@ -2,11 +2,11 @@
 #include "alloc.h"
 
 #include "live_blocks.h"
+#include "sampler/base/weights.h"
 #include "sampler/process/process.h"
 #include "sampler/samples/sample_table.h"
 #include "sampler/threads/thread_slots.h"
 #include "sampler/threads/threads.h"
-#include "sampler/base/weights.h"
 
 #include "sampler/base/poison.h"
 

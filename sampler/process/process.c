@@ -11,8 +11,8 @@
 #include "sampler/base/clock.h"
 #include "sampler/base/seccomp.h"
 #include "sampler/base/sys.h"
-#include "sampler/unwind/peek.h"
 #include "sampler/base/weights.h"
+#include "sampler/unwind/peek.h"
 
 #include "sampler/base/poison.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "event.h"
 
-#include "sampler/process/process.h"
 #include "sample_table.h"
+#include "sampler/base/weights.h"
+#include "sampler/process/process.h"
 #include "sampler/threads/thread_slots.h"
 #include "sampler/threads/threads.h"
-#include "sampler/base/weights.h"
 
 #include "sampler/base/poison.h"
 

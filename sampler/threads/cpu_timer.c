@@ -5,14 +5,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "missed_ticks.h"
 #include "sampler/base/clock.h"
 #include "sampler/base/seccomp.h"
 #include "sampler/base/sys.h"
 #include "sampler/base/weights.h"
 #include "sampler/process/process.h"
-#include "missed_ticks.h"
-#include "thread_slots.h"
 #include "thread_local.h"
+#include "thread_slots.h"
 
 #include "sampler/base/poison.h"
 

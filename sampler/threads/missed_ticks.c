@@ -3,9 +3,9 @@
 
 #include <time.h>
 
-#include "thread_slots.h"
 #include "sampler/base/sys.h"
 #include "sampler/base/weights.h"
+#include "thread_slots.h"
 
 #include "sampler/base/poison.h"
 

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "sampler/segment/layout.h"
 #include "sampler/base/weights.h"
+#include "sampler/segment/layout.h"
 
 /* What the segment must not hold: pointers, and what a hostile uploader must not change. Written by the
    slot's owner (its creator before it runs). */

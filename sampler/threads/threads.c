@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "threads.h"
 
-#include <string.h>
 #include <limits.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#include "sampler/base/clock.h"
-#include "sampler/process/process.h"
-#include "sampler/base/seccomp.h"
 #include "cpu_timer.h"
-#include "thread_slots.h"
+#include "sampler/base/clock.h"
+#include "sampler/base/seccomp.h"
 #include "sampler/base/sys.h"
+#include "sampler/process/process.h"
 #include "sampler/unwind/unwind.h"
+#include "thread_slots.h"
 
 #include "sampler/base/poison.h"
 

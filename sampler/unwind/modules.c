@@ -10,9 +10,9 @@
 #include <string.h>
 #include <sys/auxv.h>
 
-#include "sampler/segment/layout.h"
 #include "sampler/base/nofault.h"
 #include "sampler/base/sys.h"
+#include "sampler/segment/layout.h"
 
 enum {
     BEGINNINGS = 64,

@@ -15,8 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "sampler/segment/layout.h"
 #include "modules.h"
+#include "sampler/segment/layout.h"
 
 enum { PEEK_WINDOW = 256 };
 

@@ -11,10 +11,10 @@
 #include <string.h>
 
 #include "cfi.h"
-#include "sampler/segment/layout.h"
-#include "sampler/segment/return_address.h"
 #include "module_record.h"
 #include "sampler/base/nofault.h"
+#include "sampler/segment/layout.h"
+#include "sampler/segment/return_address.h"
 
 enum {
     CACHE_BITS = 14, /* 256 KiB, of which only touched pages exist */

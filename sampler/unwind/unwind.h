@@ -18,8 +18,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "sampler/base/arch.h"
 #include "peek.h"
+#include "sampler/base/arch.h"
 
 struct segment;
 

@@ -8,8 +8,8 @@
  */
 #include "condition.h"
 
-#include "sampler/base/clock.h"
 #include "contention.h"
+#include "sampler/base/clock.h"
 #include "sampler/process/process.h"
 #include "sampler/threads/thread_local.h"
 

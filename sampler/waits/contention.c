@@ -24,14 +24,14 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "sampler/base/clock.h"
 #include "condition.h"
-#include "sampler/samples/event.h"
-#include "sampler/process/process.h"
-#include "sampler/samples/sample_table.h"
+#include "sampler/base/clock.h"
 #include "sampler/base/seccomp.h"
-#include "sampler/threads/thread_slots.h"
 #include "sampler/base/sys.h"
+#include "sampler/process/process.h"
+#include "sampler/samples/event.h"
+#include "sampler/samples/sample_table.h"
+#include "sampler/threads/thread_slots.h"
 #include "sampler/threads/threads.h"
 
 #include "sampler/base/poison.h"

@@ -5,12 +5,12 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#include "sampler/segment/layout.h"
-#include "sampler/process/process.h"
 #include "sampler/base/seccomp.h"
-#include "sampler/threads/thread_slots.h"
 #include "sampler/base/sys.h"
+#include "sampler/process/process.h"
+#include "sampler/segment/layout.h"
 #include "sampler/threads/thread_local.h"
+#include "sampler/threads/thread_slots.h"
 
 #include "sampler/base/poison.h"
 

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "sampler/base/clock.h"
 #include "contention.h"
+#include "sampler/base/clock.h"
 #include "sampler/samples/event.h"
 #include "sampler/threads/thread_slots.h"
 #include "sampler/threads/threads.h"

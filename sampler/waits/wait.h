@@ -21,10 +21,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "sampler/base/clock.h"
-#include "sampler/segment/layout.h"
-#include "sampler/process/process.h"
 #include "resched.h"
+#include "sampler/base/clock.h"
+#include "sampler/process/process.h"
+#include "sampler/segment/layout.h"
 #include "sampler/threads/thread_local.h"
 
 /* A wait's mark in the slot. */

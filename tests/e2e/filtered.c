@@ -2,10 +2,10 @@
 /* filtered kill|errno PROGRAM [ARGUMENT ...]: installs a seccomp filter and executes the program. kill:
  * SIGSYS for all but what the dynamic linker and a program that computes need. errno: EPERM for what
  * container runtimes forbid by default. By numbers of its own, so that no library notices. */
+#include "../targets/filters.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "../targets/filters.h"
 
 static const int needed[] = {SYS_execve,
                              SYS_openat,

@@ -9,14 +9,14 @@
 #include <string.h>
 
 #include "tests/unit/uploader/gunzip.h"
-#include "uploader/symbols/demangle.h"
-#include "uploader/programs/names.h"
-#include "uploader/sinks/pyroscope/pairs.h"
-#include "uploader/profile/profile.pb-c.h"
-#include "uploader/sinks/files/report.h"
-#include "uploader/sinks/pyroscope/series.h"
-#include "uploader/sinks/files/threads_text.h"
 #include "uploader/base/utf8.h"
+#include "uploader/profile/profile.pb-c.h"
+#include "uploader/programs/names.h"
+#include "uploader/sinks/files/report.h"
+#include "uploader/sinks/files/threads_text.h"
+#include "uploader/sinks/pyroscope/pairs.h"
+#include "uploader/sinks/pyroscope/series.h"
+#include "uploader/symbols/demangle.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -2,10 +2,10 @@
 // Every function of the allocator's keeps its contract: alignment, zeroes, contents, errno, what failure
 // leaves alone.
 #pragma GCC diagnostic ignored "-Walloc-size-larger-than="
+#include "expect.h"
 #include <errno.h>
 #include <malloc.h>
 #include <string.h>
-#include "expect.h"
 
 static volatile size_t huge = (size_t)1 << 62;
 

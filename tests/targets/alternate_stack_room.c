@@ -3,6 +3,7 @@
 // real processor: an emulated one takes a period of the timer for a jump that it has not translated yet
 // Handlers that use nearly all of an alternate stack run on it as long as they like, whatever its size is, in
 // every thread and however they are left; no mask that the program sees or goes on with is changed by that.
+#include "expect.h"
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -10,7 +11,6 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include "expect.h"
 
 enum { PAGE = 4096, ITSELF = 1024 };
 enum way { RETURNS, JUMPS, JUMPS_WITHOUT_MASK, CHANGES_MASK, MAKES_THREAD, WAYS };

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Threads that do all their work on small alternate stacks keep them intact.
+#include "expect.h"
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include "expect.h"
 
 static void on_alternate(int sig)
 {

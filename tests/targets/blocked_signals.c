@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A thread that blocks all signals reads back the mask that it set; its own SIGPROF stays pending until it
 // unblocks.
+#include "expect.h"
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include "expect.h"
 
 static volatile sig_atomic_t calls;
 static void handler(int sig)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Cancelled threads run their clean-up handlers, whether they sleep, wait for a signal, or use the CPU.
+#include "expect.h"
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include "expect.h"
 
 static atomic_int ready;
 static int cleaned;

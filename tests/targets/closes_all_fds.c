@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A program that closes every descriptor and reuses the numbers finds only its own data in its files.
+#include "expect.h"
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include "expect.h"
 
 int main(void)
 {

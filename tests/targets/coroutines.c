@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Coroutines on stacks of their own (makecontext with up to eight arguments, swapcontext) switch while
 // sampled.
-#include <ucontext.h>
 #include "expect.h"
+#include <ucontext.h>
 
 enum { COUNT = 20, STACK = 16384 };
 static ucontext_t scheduler, coroutine[COUNT];

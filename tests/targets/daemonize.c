@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // daemon() and double fork: the daemon works in / with its descriptors on /dev/null, and the first parent
 // ends at once.
+#include "expect.h"
 #include <fcntl.h>
 #include <string.h>
-#include "expect.h"
 
 int main(void)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A library that is loaded with RTLD_DEEPBIND uses libc's allocator: its blocks are freed by the program and
 // vice versa.
+#include "expect.h"
 #include <dlfcn.h>
 #include <string.h>
-#include "expect.h"
 
 int main(void)
 {

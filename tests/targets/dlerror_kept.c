@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The message of a failed dlsym() is there when it is asked for, however much happens in between, and none
 // before.
+#include "expect.h"
 #include <dlfcn.h>
 #include <malloc.h>
 #include <string.h>
-#include "expect.h"
 
 int main(void)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A C program loads the C++ library late, unloads it and loads it again: its operators new and delete work
 // each time.
-#include <dlfcn.h>
 #include "expect.h"
+#include <dlfcn.h>
 
 int main(void)
 {

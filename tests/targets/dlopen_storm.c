@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Libraries are loaded and unloaded without end while threads run code of theirs and are sampled.
+#include "expect.h"
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include "expect.h"
 
 static atomic_int stop;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Constructors and the preinit array run with a working allocator, before anything else was set up.
-#include <string.h>
 #include "expect.h"
+#include <string.h>
 
 static char *early[3];
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // exec and posix_spawn of what lies at no address, or ends where none is any more, is EFAULT.
+#include "expect.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -7,7 +8,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include "expect.h"
 
 #ifndef AT_EMPTY_PATH
 #define AT_EMPTY_PATH 0x1000

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A thread that is not the main one replaces the program while others run; the new one has one thread and its
 // arguments.
+#include "expect.h"
 #include <dirent.h>
 #include <pthread.h>
 #include <string.h>
-#include "expect.h"
 
 static char *self;
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // atfork, atexit, on_exit and destructors run in their order, with everything still working, in parent and
 // child.
+#include "expect.h"
 #include <pthread.h>
 #include <string.h>
-#include "expect.h"
 
 static void say(const char *text)
 {

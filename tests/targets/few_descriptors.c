@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A program that is started with as many descriptors as its loader needs, and one that forks with none left.
-#include <sys/resource.h>
 #include "expect.h"
+#include <sys/resource.h>
 
 int main(int argc, char **argv)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Threads of a busy program fork; each child goes on with its own thread only, allocates, makes threads and
 // exits.
-#include <pthread.h>
 #include "expect.h"
+#include <pthread.h>
 
 static void *in_child(void *arg)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Forked workers that never exec work, exit and are killed as their parent expects; no other child appears.
+#include "expect.h"
 #include <errno.h>
 #include <signal.h>
-#include "expect.h"
 
 static volatile sig_atomic_t ended;
 static void on_child(int sig)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A blocked mask, an ignored SIGPROF and a handled one reach an executed and a spawned program as they
 // should.
+#include "expect.h"
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
-#include "expect.h"
 
 extern char **environ;
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A program's own ITIMER_PROF profiler gets its ticks, and nothing else, through its own handler.
+#include "expect.h"
 #include <signal.h>
 #include <string.h>
 #include <sys/time.h>
-#include "expect.h"
 
 static volatile sig_atomic_t ticks, others;
 static void handler(int sig, siginfo_t *info, void *context)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Threads that are joined before they have come to anything, later, when they have ended, and by somebody who
 // has made another one since, have one timer each while they live and none afterwards.
+#include "expect.h"
+#include "timers.h"
 #include <pthread.h>
 #include <stdbool.h>
 #include <threads.h>
-#include "expect.h"
-#include "timers.h"
 
 enum { ROUNDS = 200 };
 static int others; // timers before any thread was made: one when profiled

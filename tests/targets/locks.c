@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every kind of mutex and read-write lock says what it says without us: taken, taken by us, owner died, out
 // of time.
+#include "expect.h"
 #include <errno.h>
 #include <pthread.h>
 #include <threads.h>
-#include "expect.h"
 
 static struct timespec soon(clockid_t clock, long ms)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A program that leaves its signal handlers by siglongjmp, thousands of times, while it is sampled.
+#include "expect.h"
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/time.h>
-#include "expect.h"
 
 static sigjmp_buf jump;
 static volatile sig_atomic_t armed;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Returning from a handler, siglongjmp and swapcontext restore the mask that was saved, SIGPROF's bit
 // included.
+#include "expect.h"
 #include <setjmp.h>
 #include <signal.h>
 #include <string.h>
 #include <ucontext.h>
-#include "expect.h"
 
 static sigjmp_buf jump;
 static sigset_t all;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sleeping and waiting calls of a program with busy threads end by what they wait for, never by EINTR.
+#include "expect.h"
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
-#include "expect.h"
 
 static atomic_int stop;
 static void *busy(void *arg)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program's heap holds what the program allocated, to the byte.
-#include <malloc.h>
 #include "expect.h"
+#include <malloc.h>
 
 int main(void)
 {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The process has the descriptors, threads, children and environment of a program that nobody looks into.
+#include "expect.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include "expect.h"
 
 extern char **environ;
 

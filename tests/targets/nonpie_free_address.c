@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A program at a fixed address that takes the addresses of malloc and free, as python3 of Debian does, can
 // call them. build: -no-pie -fno-pie
-#include <string.h>
 #include "expect.h"
+#include <string.h>
 
 static void *(*volatile allocate)(size_t) = malloc;
 static void *(*volatile resize)(void *, size_t) = realloc;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A program linked to the condition variables of GLIBC_2.2.5: its objects are its own version's, start to
 // end.
-#include <pthread.h>
 #include "expect.h"
+#include <pthread.h>
 
 __asm__(".symver pthread_cond_wait, pthread_cond_wait@GLIBC_2.2.5");
 __asm__(".symver pthread_cond_timedwait, pthread_cond_timedwait@GLIBC_2.2.5");

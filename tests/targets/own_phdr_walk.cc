@@ -5,10 +5,10 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "expect.h"
+#include <cstring>
 #include <dlfcn.h>
 #include <link.h>
-#include <cstring>
-#include "expect.h"
 
 static char *kept_malloc, *kept_new;
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A child made by a raw system call, past libc, has signal handlers, threads and memory of its own.
+#include "expect.h"
 #include <pthread.h>
 #include <signal.h>
 #include <sys/syscall.h>
-#include "expect.h"
 
 static volatile sig_atomic_t in_parent, in_child;
 static void parent_handler(int sig)

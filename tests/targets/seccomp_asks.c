@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Programs ask what the kernel's seccomp can do, which changes nothing: new threads are sampled as before (as
 // many timers are there for them as for the first one).
+#include "expect.h"
+#include "timers.h"
 #include <errno.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include "expect.h"
-#include "timers.h"
 
 static void *count(void *timers)
 {

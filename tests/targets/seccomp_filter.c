@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Under a filter that kills for any system call but a handful, the program runs, allocates and starts
 // threads.
+#include "expect.h"
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -8,7 +9,6 @@
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include "expect.h"
 
 #define ALLOW(number)                                                                                        \
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)

@@ -2,10 +2,10 @@
 // Under a filter that does not let a signal's handler return, and gives SIGSYS for all but five calls, a
 // process that has used CPU time before goes on to use some and ends as it likes: by prctl() or seccomp(),
 // one thread or all of them, and in a child of one that is restricted.
-#include <pthread.h>
-#include <sys/mman.h>
 #include "expect.h"
 #include "filters.h"
+#include <pthread.h>
+#include <sys/mman.h>
 
 static const int five[] = {SYS_read, SYS_write, SYS_close, SYS_exit, SYS_exit_group, -1};
 

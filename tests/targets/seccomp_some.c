@@ -2,12 +2,12 @@
 // What a filter lets through goes on: under one that forbids a call of the program's own, or that the kernel
 // did not take, threads are sampled as before (as many timers are there for a new one); under one that makes
 // timers fail or kills for them, the timers that are there stay and threads go without.
-#include <errno.h>
-#include <pthread.h>
-#include <string.h>
 #include "expect.h"
 #include "filters.h"
 #include "timers.h"
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
 
 static const int chown_alone[] = {SYS_chown, -1};
 static const int timer_calls[] = {SYS_timer_create, SYS_timer_settime, SYS_timer_delete, -1};

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // In seccomp's strict mode (read, write, exit, sigreturn) a program that uses the CPU and allocates is not
 // killed.
+#include "expect.h"
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include "expect.h"
 
 int main(void)
 {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A program that recovers from its own segmentation faults on an alternate stack finds each fault's address.
+#include "expect.h"
 #include <setjmp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include "expect.h"
 
 static sigjmp_buf jump;
 static void *volatile fault;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A service that goes into an empty root and gives up its rights goes on undisturbed, children included.
-#include <sys/stat.h>
 #include "expect.h"
+#include <sys/stat.h>
 
 int main(void)
 {

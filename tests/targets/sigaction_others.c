@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Dispositions of all other signals, with full and partial masks and every flag, read back as they were set.
+#include "expect.h"
 #include <signal.h>
 #include <string.h>
-#include "expect.h"
 
 static void handler(int sig)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A signalfd for all signals reports the program's signals and never becomes readable by anybody else's.
+#include "expect.h"
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
-#include "expect.h"
 
 int main(void)
 {

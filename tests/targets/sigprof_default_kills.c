@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SIGPROF without a handler ends a program, and its parent sees that signal.
-#include <signal.h>
 #include "expect.h"
+#include <signal.h>
 
 int main(void)
 {

@@ -2,8 +2,8 @@
 // The older ways to set SIGPROF's disposition and mask: signal, sigset, sighold, sigignore, siginterrupt,
 // sigblock.
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-#include <signal.h>
 #include "expect.h"
+#include <signal.h>
 
 static volatile sig_atomic_t calls;
 static void handler(int sig)

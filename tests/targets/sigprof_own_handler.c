@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A program's own SIGPROF handler gets its signals, each once, none of anybody else's, and the usual mask.
+#include "expect.h"
 #include <signal.h>
 #include <string.h>
-#include "expect.h"
 
 static volatile sig_atomic_t calls, sender, masked, usr1_masked;
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A SIGPROF sent to the process reaches the one thread that does not block it, whoever else has all signals
 // blocked.
+#include "expect.h"
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include "expect.h"
 
 static atomic_int stop, calls, wrong;
 static pthread_t receiver;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // One thread waits for all signals while others, with all blocked, use the CPU: it gets the program's and no
 // other. The last one's number is above SIGPROF's: of two that are pending the lower comes first.
+#include "expect.h"
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include "expect.h"
 
 static void *work(void *arg)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Started with no descriptor, address space, pending signal or file size to spare, a program runs as it would
 // have.
+#include "expect.h"
 #include <string.h>
 #include <sys/resource.h>
-#include "expect.h"
 
 static const struct {
     int limit;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // posix_spawn, system and popen, many at once, from a busy program.
+#include "expect.h"
 #include <spawn.h>
 #include <string.h>
-#include "expect.h"
 
 extern char **environ;
 

@@ -3,6 +3,7 @@
 // mask without it, whether the thread blocks all signals or SIGPROF alone, and before or after the handler
 // was set. Nothing else ends such a call, nor a wait for SIGPROF: not after the thread has used CPU time
 // either.
+#include "expect.h"
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -11,7 +12,6 @@
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/syscall.h>
-#include "expect.h"
 
 static volatile sig_atomic_t got;
 static sigset_t none, all, only;

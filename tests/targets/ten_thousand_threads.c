@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // 10,000 threads alive at one time, with small stacks, all work and all end.
 // alone
+#include "expect.h"
 #include <pthread.h>
 #include <stdatomic.h>
-#include "expect.h"
 
 enum { THREADS = 10000 };
 static pthread_t thread[THREADS];

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Thousands of short threads, joined and detached, each with its argument, result and thread-local
 // destructor.
+#include "expect.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <threads.h>
-#include "expect.h"
 
 static pthread_key_t key;
 static atomic_int destroyed;

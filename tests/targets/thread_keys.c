@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A program has all keys for thread-specific data that there are, and threads end as they should with them.
+#include "expect.h"
 #include <limits.h>
 #include <pthread.h>
 #include <threads.h>
-#include "expect.h"
 
 static pthread_key_t keys[PTHREAD_KEYS_MAX + 1];
 static int destroyed;

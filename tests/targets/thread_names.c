@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Names that threads give themselves and each other read back as they were set.
+#include "expect.h"
 #include <pthread.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include "expect.h"
 
 static pthread_barrier_t barrier;
 static void *work(void *arg)

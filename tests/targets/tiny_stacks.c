@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Threads with the smallest stacks that the system allows are sampled and do not overflow.
+#include "expect.h"
 #include <limits.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
-#include "expect.h"
 
 static void *work(void *arg)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Another preloaded library with an allocator of its own, after ours: each does its part.
-#include <string.h>
 #include "expect.h"
+#include <string.h>
 
 int main(int argc, char **argv)
 {

@@ -2,13 +2,13 @@
 // Threads that no hook sees (libc makes its own, and so does io_uring) have one timer each at most while they
 // live, and none when they have ended: timers of ended threads would use up the user's limit of pending
 // signals.
+#include "expect.h"
+#include "timers.h"
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
-#include "expect.h"
-#include "timers.h"
 
 enum { THREADS = 8, ROUNDS = 3, PATIENCE_MS = 6000 };
 

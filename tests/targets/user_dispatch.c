@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A thread whose system calls are signals, but those from one place (as emulators of other systems have it),
 // gets none that it did not make.
+#include "expect.h"
 #include <errno.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include "expect.h"
 
 #ifndef PR_SET_SYSCALL_USER_DISPATCH
 #define PR_SET_SYSCALL_USER_DISPATCH 59

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What only a process with one thread may do still works: a user namespace of its own.
+#include "expect.h"
 #include <errno.h>
 #include <sched.h>
-#include "expect.h"
 
 int main(void)
 {

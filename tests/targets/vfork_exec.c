@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // vfork children exec or _exit; the parent's signal dispositions stay what they were, whatever the child
 // sets.
-#include <signal.h>
 #include "expect.h"
+#include <signal.h>
 
 static volatile sig_atomic_t calls;
 static void handler(int sig)

@@ -2,6 +2,7 @@
 // real processor: alarms of 10 ms come before the call that they are to interrupt
 // Every call that may block returns what it returns without us: results, errno, EINTR, time left,
 // cancellation.
+#include "expect.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <mqueue.h>
@@ -20,7 +21,6 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <threads.h>
-#include "expect.h"
 
 static int pair[2];
 static void nothing(int sig)

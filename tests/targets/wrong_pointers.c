@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the kernel refuses with EFAULT it refuses here, too: nothing is read or written there by anybody else.
+#include "expect.h"
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -8,7 +9,6 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
-#include "expect.h"
 
 #define EXPECT_FAULT(call) EXPECT((call) == -1 && errno == EFAULT)
 

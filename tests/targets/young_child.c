@@ -2,6 +2,7 @@
 // real processor: a child is not young any more after 20 ms
 // What a forked child does before it executes something, or ends, is cheap: it takes no segment of its own
 // for it. That comes with a sample or a wait that lasts.
+#include "expect.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -14,7 +15,6 @@
 #include <sys/prctl.h>
 #include <sys/select.h>
 #include <sys/uio.h>
-#include "expect.h"
 
 static char text[1 << 18];
 static int ends[2], file;

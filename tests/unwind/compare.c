@@ -29,9 +29,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sampler/base/sys.h"
 #include "sampler/segment/layout.h"
 #include "sampler/unwind/modules.h"
-#include "sampler/base/sys.h"
 #include "sampler/unwind/unwind.h"
 
 enum { MOST = LAYOUT_FRAMES, TEXT = 256 * 1024, CAUSES = 256 };

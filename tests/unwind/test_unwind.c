@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Walks of stacks whose frames are known, by the addresses that the compiler gives, and the list of modules.
  */
+#include <cmocka.h>
 #include <elf.h>
 #include <errno.h>
 #include <pthread.h>
@@ -14,13 +15,12 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
-#include <cmocka.h>
 
-#include "sampler/unwind/cfi.h"
+#include "sampler/base/seccomp.h"
 #include "sampler/segment/layout.h"
 #include "sampler/segment/return_address.h"
+#include "sampler/unwind/cfi.h"
 #include "sampler/unwind/module_record.h"
-#include "sampler/base/seccomp.h"
 #include "sampler/unwind/unwind.h"
 
 enum { MOST = 64, PAGE = 4096 };

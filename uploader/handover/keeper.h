@@ -11,8 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "uploader/keeper/protocol.h"
 #include "join.h"
+#include "uploader/keeper/protocol.h"
 
 struct keeper {
     int control; /* -1: there is none */

@@ -21,8 +21,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "uploader/base/options.h"
 #include "rooted.h"
+#include "uploader/base/options.h"
 
 enum {
     ANSWER_MS = 1000, /* patience: it needs microseconds, but the machine may be busy */

@@ -12,10 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "uploader/profile/profile.pb-c.h"
 #include "output.h"
 #include "uploader/base/map.h"
 #include "uploader/base/utf8.h"
+#include "uploader/profile/profile.pb-c.h"
 
 enum {
     TEXT_BYTES = 16 * 1024, /* longest string; longer symbols are cut */

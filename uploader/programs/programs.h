@@ -14,12 +14,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "short_lived.h"
 #include "names.h"
-#include "uploader/profile/profile.h"
+#include "short_lived.h"
 #include "uploader/base/map.h"
-#include "uploader/symbols/stacks.h"
 #include "uploader/base/table.h"
+#include "uploader/profile/profile.h"
+#include "uploader/symbols/stacks.h"
 
 /* Ceilings. What goes over one is one entry that says so. A sample with a stack of 30 frames takes 0.4 KiB
  * here. */

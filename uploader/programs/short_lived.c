@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sampler/segment/layout.h"
 #include "uploader/base/clock.h"
 #include "uploader/base/map.h"
-#include "sampler/segment/layout.h"
 
 #define MOST_EXCESS_NS SECOND_NS /* CPU time beyond the time there was; it counts against later processes */
 

@@ -6,8 +6,8 @@
 #ifndef CPROF_UPLOADER_SHORT_LIVED_H
 #define CPROF_UPLOADER_SHORT_LIVED_H
 
-#include "uploader/profile/profile.h"
 #include "times.h"
+#include "uploader/profile/profile.h"
 
 struct short_lived;
 

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "uploader/base/clock.h"
-#include "uploader/base/options.h"
 #include "comments.h"
 #include "sink.h"
+#include "uploader/base/clock.h"
+#include "uploader/base/options.h"
 
 #define INTERVAL_GAP_NS (5 * SECOND_NS)
 

@@ -19,9 +19,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "uploader/base/clock.h"
 #include "runnable.h"
 #include "session.h"
+#include "uploader/base/clock.h"
 #include "uploader/sinks/summary.h"
 
 enum { USAGE = 2, NOT_RUNNABLE = 126, FINAL_PUSH_MS = 10000 };

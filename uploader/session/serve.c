@@ -15,8 +15,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "uploader/base/clock.h"
 #include "session.h"
+#include "uploader/base/clock.h"
 
 enum { FINAL_PUSH_MS = 10000, STOPPED_PUSH_MS = 5000, FORWARD_TRIES = 25 };
 #define STOP_PATIENCE_NS (2 * SECOND_NS)

@@ -14,11 +14,11 @@
 #include <unistd.h>
 
 #include "uploader/base/clock.h"
+#include "uploader/process/proc_text.h"
 #include "uploader/programs/upload.h"
 #include "uploader/sinks/files/restore.h"
 #include "uploader/target/round.h"
 #include "uploader/target/segment.h"
-#include "uploader/process/proc_text.h"
 
 #define TELL_MOST_NS (5 * SECOND_NS)
 #define ENDED_BYTES  (INT64_C(64) << 20)

@@ -14,13 +14,13 @@
 #include <sys/signalfd.h>
 
 #include "member.h"
+#include "uploader/base/options.h"
+#include "uploader/base/table.h"
 #include "uploader/handover/join.h"
 #include "uploader/handover/keeper.h"
-#include "uploader/base/options.h"
 #include "uploader/programs/programs.h"
 #include "uploader/programs/sink.h"
 #include "uploader/symbols/symbols.h"
-#include "uploader/base/table.h"
 
 enum { SESSION_ENDED = 64, SESSION_TARGETS = 4096 /* processes at one time */ };
 

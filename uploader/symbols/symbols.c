@@ -9,8 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "perfmap.h"
 #include "object.h"
+#include "perfmap.h"
 #include "uploader/base/store.h"
 #include "uploader/base/table.h"
 

@@ -10,10 +10,10 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "uploader/process/owner.h"
-#include "uploader/process/tasks.h"
-#include "uploader/process/proc_text.h"
 #include "uploader/base/utf8.h"
+#include "uploader/process/owner.h"
+#include "uploader/process/proc_text.h"
+#include "uploader/process/tasks.h"
 
 enum { MOST_MAPPINGS = 4096, MOST_REGIONS = 65536, LINE_BYTES = 4096 + 128 };
 

@@ -11,8 +11,8 @@
 #ifndef CPROF_UPLOADER_UNWIND_H
 #define CPROF_UPLOADER_UNWIND_H
 
-#include "sampler/segment/layout.h"
 #include "maps.h"
+#include "sampler/segment/layout.h"
 
 struct unwinder;
 

@@ -6,8 +6,8 @@
 #ifndef CPROF_UPLOADER_WAITS_H
 #define CPROF_UPLOADER_WAITS_H
 
-#include "uploader/symbols/stacks.h"
 #include "unwind.h"
+#include "uploader/symbols/stacks.h"
 
 struct wait_stack {
     const char *leaf; /* interned: the hooked function, or "[blocked: futex]" */

@@ -7,9 +7,9 @@
 #define CPROF_UPLOADER_WALL_STATE_H
 
 #include "uploader/base/map.h"
-#include "uploader/target/target.h"
 #include "uploader/process/tasks.h"
 #include "uploader/programs/times.h"
+#include "uploader/target/target.h"
 #include "waits.h"
 #include "wall.h"
 

@@ -15,8 +15,8 @@
 
 #include "uploader/base/clock.h"
 #include "uploader/base/map.h"
-#include "uploader/profile/profile.h"
 #include "uploader/base/store.h"
+#include "uploader/profile/profile.h"
 
 #define DAY_S INT64_C(86400)
 

@@ -12,12 +12,12 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "uploader/base/clock.h"
 #include "intervals.h"
-#include "uploader/programs/names.h"
+#include "uploader/base/clock.h"
 #include "uploader/base/options.h"
-#include "uploader/programs/sink.h"
 #include "uploader/profile/profile.pb-c.h"
+#include "uploader/programs/names.h"
+#include "uploader/programs/sink.h"
 
 enum {
     FILE_MOST = 8 << 20,

@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "uploader/programs/programs.h"
 #include "uploader/base/table.h"
+#include "uploader/programs/programs.h"
 
 /* Whose samples are left out: what they recorded comes by their segments. */
 struct restore_without {

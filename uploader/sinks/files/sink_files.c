@@ -22,11 +22,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "uploader/base/clock.h"
 #include "intervals.h"
-#include "uploader/base/paths.h"
 #include "report.h"
 #include "threads_text.h"
+#include "uploader/base/clock.h"
+#include "uploader/base/paths.h"
 
 enum {
     DIRECTORIES = 9,   /* OUT, OUT-2 ... OUT-9 */

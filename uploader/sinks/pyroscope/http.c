@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "uploader/base/options.h"
 #include "pairs.h"
 #include "redact.h"
+#include "uploader/base/options.h"
 #include "uploader/base/utf8.h"
 
 enum {

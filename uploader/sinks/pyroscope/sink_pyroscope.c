@@ -11,10 +11,10 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "uploader/base/clock.h"
-#include "uploader/profile/encode.h"
 #include "http.h"
 #include "series.h"
+#include "uploader/base/clock.h"
+#include "uploader/profile/encode.h"
 
 enum {
     QUEUE_BYTES = 8 << 20,

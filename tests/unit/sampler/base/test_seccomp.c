@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the evaluator of seccomp filters says, against what the kernel does: random filters are installed in
  * children. And which of our calls filters leave. */
+#include <cmocka.h>
 #include <linux/audit.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of contended locks: who is charged with what, and that nothing stays behind. */
+#include <cmocka.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -11,13 +12,12 @@
 #include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "sampler/base/clock.h"
-#include "sampler/waits/contention.h"
-#include "sampler/waits/resched.h"
 #include "sampler/process/process.h"
 #include "sampler/threads/threads.h"
+#include "sampler/waits/contention.h"
+#include "sampler/waits/resched.h"
 
 static int hand_over(int memfd, const struct segment *segment)
 {

@@ -10,11 +10,11 @@
 #include <cmocka.h>
 
 #include "tests/unit/uploader/gunzip.h"
+#include "uploader/base/utf8.h"
 #include "uploader/profile/encode.h"
 #include "uploader/profile/profile.h"
 #include "uploader/profile/profile.pb-c.h"
 #include "uploader/sinks/files/report.h"
-#include "uploader/base/utf8.h"
 
 static const struct elf_module app = {.path = "/usr/bin/app",
                                       .name = "app",

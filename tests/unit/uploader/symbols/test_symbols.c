@@ -3,11 +3,11 @@
  * Names of addresses in programs that are built here, each its own way, against addr2line's opinion; and what
  * must not get a name, or not a wrong one. What needs a tool that is not installed is skipped.
  */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,11 +18,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "uploader/elf/elf_file.h"
+#include "uploader/process/rooted.h"
 #include "uploader/symbols/demangle.h"
 #include "uploader/symbols/perfmap.h"
-#include "uploader/process/rooted.h"
 #include "uploader/symbols/symbols.h"
-#include "uploader/elf/elf_file.h"
 
 enum { CEILING = 8 << 20, ADDRESSES = 1500 };
 

@@ -17,9 +17,9 @@
 #include <unistd.h>
 
 #include "uploader/base/clock.h"
-#include "uploader/sinks/files/intervals.h"
 #include "uploader/base/paths.h"
 #include "uploader/programs/sink.h"
+#include "uploader/sinks/files/intervals.h"
 
 /* ---- What the sink says ---- */
 static char log_text[65536];

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The sinks: files in a directory of the test's, pushes to a small server in a thread that answers by a
  * script. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,9 +21,9 @@
 #include <cmocka.h>
 
 #include "uploader/base/clock.h"
-#include "uploader/sinks/pyroscope/pairs.h"
 #include "uploader/profile/profile.pb-c.h"
 #include "uploader/programs/sink.h"
+#include "uploader/sinks/pyroscope/pairs.h"
 
 /* ---- What the sinks say ---- */
 static char log_text[65536];
