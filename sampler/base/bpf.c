@@ -97,49 +97,49 @@ static enum step store(struct machine *m, const struct sock_filter *i)
     return STEP_ON;
 }
 
-/* The kernel shifts by what the machine does with such a count: nothing that a filter can rely on. */
+/* Of what is not a division or a shift. */
+static bool combine(uint16_t operation, uint32_t *a, uint32_t b)
+{
+    switch (operation) {
+    case BPF_ADD:
+        *a += b;
+        return true;
+    case BPF_SUB:
+        *a -= b;
+        return true;
+    case BPF_MUL:
+        *a *= b;
+        return true;
+    case BPF_AND:
+        *a &= b;
+        return true;
+    case BPF_OR:
+        *a |= b;
+        return true;
+    case BPF_XOR:
+        *a ^= b;
+        return true;
+    case BPF_NEG:
+        *a = -*a;
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* A division by 0 in X ends the filter with 0, which kills. The kernel shifts by what the machine does with
+   such a count: nothing that a filter can rely on. */
 static enum step compute(struct machine *m, const struct sock_filter *i)
 {
-    bool by_x = BPF_SRC(i->code) == BPF_X, negates = BPF_OP(i->code) == BPF_NEG;
-    bool unknown = m->unknown & (A_UNKNOWN | (by_x && !negates ? X_UNKNOWN : 0));
+    bool by_x = BPF_SRC(i->code) == BPF_X, x_unknown = by_x && m->unknown & X_UNKNOWN;
+    bool unknown = m->unknown & A_UNKNOWN || (x_unknown && BPF_OP(i->code) != BPF_NEG);
     uint32_t a = m->a, b = by_x ? m->x : i->k;
-    bool x_unknown = by_x && m->unknown & X_UNKNOWN;
 
-    switch (BPF_OP(i->code)) {
-    case BPF_ADD:
-        a += b;
-        break;
-    case BPF_SUB:
-        a -= b;
-        break;
-    case BPF_MUL:
-        a *= b;
-        break;
-    case BPF_AND:
-        a &= b;
-        break;
-    case BPF_OR:
-        a |= b;
-        break;
-    case BPF_XOR:
-        a ^= b;
-        break;
-    case BPF_NEG:
-        a = -a;
-        break;
-    case BPF_DIV: /* by 0 in X ends the filter with 0, which kills */
-        if (x_unknown || !b)
+    if (!combine(BPF_OP(i->code), &a, b)) {
+        bool divides = BPF_OP(i->code) == BPF_DIV, shifts_left = BPF_OP(i->code) == BPF_LSH;
+        if ((!divides && !shifts_left && BPF_OP(i->code) != BPF_RSH) || x_unknown || (divides ? !b : b > 31))
             return STEP_REFUSED;
-        a /= b;
-        break;
-    case BPF_LSH:
-    case BPF_RSH:
-        if (x_unknown || b > 31)
-            return STEP_REFUSED;
-        a = BPF_OP(i->code) == BPF_LSH ? a << b : a >> b;
-        break;
-    default:
-        return STEP_REFUSED;
+        a = divides ? a / b : shifts_left ? a << b : a >> b;
     }
     set_a(m, a, unknown);
     return STEP_ON;

@@ -15,6 +15,8 @@ enum {
 
 /* A DWARF expression being computed. A stack error ends it, as a bad read does. */
 struct evaluation {
+    const struct cfi_memory *memory;
+    const struct cfi_row *row;
     const struct arch_regs *regs;
     cfi_load *load;
     void *context;
@@ -75,6 +77,45 @@ static void divide(struct evaluation *e, int64_t a, int64_t b)
         push(e, (uint64_t)(a / b));
 }
 
+static uint64_t combine(uint8_t operation, uint64_t a, uint64_t b)
+{
+    int64_t sb = (int64_t)b, sa = (int64_t)a;
+    switch (operation) {
+    case DW_OP_and:
+        return a & b;
+    case DW_OP_minus:
+        return a - b;
+    case DW_OP_mod:
+        return b ? a % b : 0;
+    case DW_OP_mul:
+        return a * b;
+    case DW_OP_or:
+        return a | b;
+    case DW_OP_plus:
+        return a + b;
+    case DW_OP_shl:
+        return b < 64 ? a << b : 0;
+    case DW_OP_shr:
+        return b < 64 ? a >> b : 0;
+    case DW_OP_shra:
+        return sa < 0 ? ~(~a >> (b < 64 ? b : 63)) : a >> (b < 64 ? b : 63);
+    case DW_OP_xor:
+        return a ^ b;
+    case DW_OP_eq:
+        return a == b;
+    case DW_OP_ge:
+        return sa >= sb;
+    case DW_OP_gt:
+        return sa > sb;
+    case DW_OP_le:
+        return sa <= sb;
+    case DW_OP_lt:
+        return sa < sb;
+    default:
+        return a != b;
+    }
+}
+
 /* false: not an operation on the two topmost values. */
 static bool run_binary(struct evaluation *e, uint8_t operation)
 {
@@ -82,60 +123,10 @@ static bool run_binary(struct evaluation *e, uint8_t operation)
         operation == DW_OP_plus_uconst || operation == DW_OP_bra)
         return false;
     uint64_t b = pop(e), a = pop(e);
-    int64_t sb = (int64_t)b, sa = (int64_t)a;
-    switch (operation) {
-    case DW_OP_and:
-        push(e, a & b);
-        break;
-    case DW_OP_div:
-        divide(e, sa, sb);
-        break;
-    case DW_OP_minus:
-        push(e, a - b);
-        break;
-    case DW_OP_mod:
-        push(e, b ? a % b : 0);
-        break;
-    case DW_OP_mul:
-        push(e, a * b);
-        break;
-    case DW_OP_or:
-        push(e, a | b);
-        break;
-    case DW_OP_plus:
-        push(e, a + b);
-        break;
-    case DW_OP_shl:
-        push(e, b < 64 ? a << b : 0);
-        break;
-    case DW_OP_shr:
-        push(e, b < 64 ? a >> b : 0);
-        break;
-    case DW_OP_shra:
-        push(e, sa < 0 ? ~(~a >> (b < 64 ? b : 63)) : a >> (b < 64 ? b : 63));
-        break;
-    case DW_OP_xor:
-        push(e, a ^ b);
-        break;
-    case DW_OP_eq:
-        push(e, a == b);
-        break;
-    case DW_OP_ge:
-        push(e, sa >= sb);
-        break;
-    case DW_OP_gt:
-        push(e, sa > sb);
-        break;
-    case DW_OP_le:
-        push(e, sa <= sb);
-        break;
-    case DW_OP_lt:
-        push(e, sa < sb);
-        break;
-    default:
-        push(e, a != b);
-        break;
-    }
+    if (operation == DW_OP_div)
+        divide(e, (int64_t)a, (int64_t)b);
+    else
+        push(e, combine(operation, a, b));
     return true;
 }
 
@@ -242,11 +233,10 @@ static void run_stack(struct evaluation *e, uint8_t operation, const uint8_t *st
     }
 }
 
-/* Computes the expression at place, with *value as what is on its stack at first unless bare. */
-static int evaluate(const struct cfi_memory *memory, int32_t place, struct evaluation *e, bool bare,
-                    uint64_t *value)
+/* Computes the expression at place. Its stack begins with *value, or (is_empty) with nothing. */
+static int evaluate(struct evaluation *e, int32_t place, bool is_empty, uint64_t *value)
 {
-    if (!cursor_at(&e->c, memory, (uintptr_t)memory->start + (uint32_t)place))
+    if (!cursor_at(&e->c, e->memory, (uintptr_t)e->memory->start + (uint32_t)place))
         return -EINVAL;
     uint64_t size = cursor_uleb(&e->c);
     if (size > cursor_left(&e->c))
@@ -254,7 +244,7 @@ static int evaluate(const struct cfi_memory *memory, int32_t place, struct evalu
     e->c.end = e->c.at + size;
     e->depth = 0;
     e->error = 0;
-    if (!bare)
+    if (!is_empty)
         push(e, *value);
     const uint8_t *start = e->c.at;
     unsigned steps = 0;
@@ -269,11 +259,11 @@ static int evaluate(const struct cfi_memory *memory, int32_t place, struct evalu
     return e->error;
 }
 
-static int find_cfa(const struct cfi_memory *memory, const struct cfi_row *row, struct evaluation *e,
-                    uint64_t *cfa)
+static int find_cfa(struct evaluation *e, uint64_t *cfa)
 {
+    const struct cfi_row *row = e->row;
     if (row->cfa_register == CFI_CFA_EXPRESSION)
-        return evaluate(memory, row->cfa_value, e, true, cfa);
+        return evaluate(e, row->cfa_value, true, cfa);
     if (!arch_read_dwarf(e->regs, row->cfa_register, cfa))
         return -EINVAL;
     *cfa += (uint64_t)(int64_t)row->cfa_value;
@@ -281,9 +271,9 @@ static int find_cfa(const struct cfi_memory *memory, const struct cfi_row *row, 
 }
 
 /* The caller's value of one register, by its rule. */
-static int apply_rule(const struct cfi_memory *memory, const struct cfi_row *row, struct evaluation *e,
-                      unsigned reg, uint64_t cfa, uint64_t *result)
+static int apply_rule(struct evaluation *e, unsigned reg, uint64_t cfa, uint64_t *result)
 {
+    const struct cfi_row *row = e->row;
     uint64_t value = cfa;
     int error = 0;
     switch (row->how[reg]) {
@@ -295,7 +285,7 @@ static int apply_rule(const struct cfi_memory *memory, const struct cfi_row *row
         return arch_read_dwarf(e->regs, (uint64_t)row->value[reg], result) ? 0 : -EINVAL;
     case CFI_EXPRESSION:
     case CFI_VAL_EXPRESSION:
-        error = evaluate(memory, row->value[reg], e, false, &value);
+        error = evaluate(e, row->value[reg], false, &value);
         break;
     default: /* the same, or lost: the CFA is the caller's sp unless a rule says otherwise */
         *result = reg == ARCH_SP ? cfa : e->regs->r[reg];
@@ -312,16 +302,16 @@ static int apply_rule(const struct cfi_memory *memory, const struct cfi_row *row
 int cfi_step(const struct cfi_memory *memory, const struct cfi_row *row, struct arch_regs *regs,
              cfi_load *load, void *context)
 {
-    struct evaluation e = {.regs = regs, .load = load, .context = context};
+    struct evaluation e = {memory, row, regs, load, context};
     struct arch_regs caller;
     uint64_t cfa = 0;
     if (row->how[ARCH_PC] == CFI_UNDEFINED)
         return -ENOENT;
     if (row->how[ARCH_PC] == CFI_SAME)
         return -EINVAL;
-    int error = find_cfa(memory, row, &e, &cfa);
+    int error = find_cfa(&e, &cfa);
     for (unsigned i = 0; i < ARCH_REGS && !error; i++)
-        error = apply_rule(memory, row, &e, i, cfa, &caller.r[i]);
+        error = apply_rule(&e, i, cfa, &caller.r[i]);
     if (error)
         return error;
     caller.context = NULL;
