@@ -10,7 +10,7 @@ import threading
 import time
 
 from tests.lib import pprof
-from tests.lib.harness import alone, free_port, limit, near, need_root, wait_for
+from tests.lib.harness import alone, free_port, limit, near, need, need_root, wait_for
 
 
 @contextlib.contextmanager
@@ -123,7 +123,8 @@ def test_full_disk(env):
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "none", env.out], check=True)
     try:
         done = env.run(env.program("shares.c"), "1", "2", cpu_hz=1000, interval="200ms").ok()
-        assert not done.stderr, done.stderr
+        assert done.stderr == (f"cprof: profiles cannot be written to {env.out}: No space left on device; "
+                               "tried again at each interval\n"), done.stderr
         env.uploaders_gone()
         for directory, _, files in os.walk(env.out):
             for name in files:
@@ -149,6 +150,20 @@ def test_out_that_is_no_directory_is_one_line(env):
     done = env.run("/bin/sh", "-c", f"{program} 0.1; {program} 0.1", env={**env.environ(), "CPROF_OUT": out}).ok()
     assert done.stderr == (f"cprof: profiles cannot be written to {out}: Not a directory; "
                            "set CPROF_OUT to a directory that can be written\n"), done.stderr
+    env.uploaders_gone()
+
+
+def test_out_that_others_own_is_said(env):
+    need_root()
+    program = env.program("shares.c")
+    out = os.path.join(env.dir, "theirs")
+    os.chmod(env.dir, 0o755)
+    os.makedirs(out, 0o755)
+    without = {k: v for k, v in env.environ().items() if k != "LD_PRELOAD"}
+    done = env.run(need("setpriv:util-linux"), "--reuid", "65534", "--clear-groups", "/usr/bin/env", f"LD_PRELOAD={env.library}",
+                   program, "0.3", env={**without, "CPROF_OUT": out}).ok()
+    assert done.stderr == f"cprof: profiles cannot be written to {out}: Permission denied; tried again at each interval\n", done.stderr
+    assert not os.listdir(out)
     env.uploaders_gone()
 
 

@@ -31,6 +31,7 @@
 enum {
     DIRECTORIES = 9,   /* OUT, OUT-2 ... OUT-9 */
     NAMES = 99,        /* of a program's directory that are tried */
+    TRIAL = 64 * 1024, /* bytes: less room than that is none */
     REPORT_SHARE = 50, /* making the report takes at most one part in so many of the time */
 };
 #define REPORT_GRACE_NS (10 * SECOND_NS)
@@ -231,6 +232,33 @@ static int find_directory(struct sink_files *files, const char *out)
     return fd < 0 ? fd : 0;
 }
 
+/* 0 or negative errno: whether files can be made and have room. */
+static int try_directory(int directory)
+{
+    static const char block[4096];
+    struct draft draft;
+    int error = draft_open(&draft, directory, "trial");
+
+    if (error)
+        return error;
+    for (size_t size = 0; size < TRIAL && !error; size += sizeof block)
+        error = fwrite(block, sizeof block, 1, draft.out) == 1 && !fflush(draft.out) ? 0 : -errno;
+    draft_finish(&draft, -ECANCELED);
+    return error;
+}
+
+/* When the first profile is written, nobody listens any more. */
+static void tell_of_no_room(struct sink_files *files)
+{
+    int error = try_directory(files->directory);
+
+    if (!error)
+        return;
+    files->broken = PART_PROFILES;
+    log_failure("profiles cannot be written to %s: %s; tried again at each interval", files->path,
+                path_error(-error));
+}
+
 /* --- whose a directory is --- */
 
 /* 1: it is that program's; 0: another's; -ENOENT: nobody's. */
@@ -414,8 +442,10 @@ struct sink *sink_files_new(const struct options *options)
         setting_parse_keep(setting_rows[SETTING_KEEP].fallback, &files->keep);
     files->intervals = intervals_new(&files->keep);
     files->report = report_new();
-    if (files->report && files->intervals && !find_directory(files, options->out))
+    if (files->report && files->intervals && !find_directory(files, options->out)) {
+        tell_of_no_room(files);
         return &files->sink;
+    }
     files_free(&files->sink);
     return NULL;
 }
