@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The CFI evaluator on hand-made bytes, right ones and hostile ones, each ending at an unreadable page. */
-#include <cmocka.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <cmocka.h>
 
 #include "sampler/unwind/cfi.h"
 

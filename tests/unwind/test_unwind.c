@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Walks of stacks whose frames are known, by the addresses that the compiler gives, and the list of modules.
  */
-#include <cmocka.h>
 #include <elf.h>
 #include <errno.h>
 #include <pthread.h>
@@ -15,6 +14,7 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
+#include <cmocka.h>
 
 #include "sampler/base/seccomp.h"
 #include "sampler/segment/layout.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the evaluator of seccomp filters says, against what the kernel does: random filters are installed in
  * children. And which of our calls filters leave. */
-#include <cmocka.h>
 #include <linux/audit.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -16,6 +15,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <cmocka.h>
 
 #include "sampler/base/bpf.h"
 #include "sampler/base/seccomp.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of contended locks: who is charged with what, and that nothing stays behind. */
-#include <cmocka.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -12,6 +11,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
+#include <cmocka.h>
 
 #include "sampler/base/clock.h"
 #include "sampler/process/process.h"

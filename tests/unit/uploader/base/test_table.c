@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 /* cmocka wants the four above first */
-#include <cmocka.h>
 #include <stdlib.h>
+#include <cmocka.h>
 
 #include "uploader/base/table.h"
 

@@ -3,11 +3,11 @@
  * Names of addresses in programs that are built here, each its own way, against addr2line's opinion; and what
  * must not get a name, or not a wrong one. What needs a tool that is not installed is skipped.
  */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <cmocka.h>
 
 #include <errno.h>
 #include <fcntl.h>
