@@ -44,7 +44,7 @@ static void restore(const uint8_t *data, size_t size)
 {
     struct symbols *symbols = symbols_new("", 1 << 20);
     struct programs programs;
-    struct table pids = {0};
+    struct hash pids = {0};
     const struct restore_without without = {&pids, false};
     struct profile *profile = profile_new(&profile_kinds[KIND_ID_CPU], 1000);
     int64_t time_ns;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK_SIZE = 64 * 1024, FIRST_SLOTS = 1024 };
+enum { CHUNK_SIZE = 64 * 1024 };
 
 struct store_chunk {
     struct store_chunk *next;
@@ -38,54 +38,32 @@ void *store_alloc(struct store *store, size_t size)
     return block;
 }
 
-uint64_t store_hash(const void *data, size_t size)
+static const char *find_text(const struct store *store, uint64_t hash, const char *text, size_t length)
 {
-    const unsigned char *byte = data;
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ byte[i]) * UINT64_C(0x100000001b3);
-    return hash ^ hash >> 29;
-}
+    const char *found;
 
-static const char **text_slot(const struct store *store, const char *text, size_t length)
-{
-    size_t slot = store_hash(text, length) & (store->text_slots - 1);
-    for (;; slot = (slot + 1) & (store->text_slots - 1)) {
-        const char *found = store->text[slot];
-        if (!found || (strncmp(found, text, length) == 0 && found[length] == '\0'))
-            return &store->text[slot];
-    }
-}
-
-static int texts_grow(struct store *store)
-{
-    struct store bigger = {.text_slots = store->text_slots ? store->text_slots * 2 : FIRST_SLOTS};
-    bigger.text = calloc(bigger.text_slots, sizeof *bigger.text);
-    if (!bigger.text)
-        return -1;
-    for (size_t i = 0; i < store->text_slots; i++)
-        if (store->text[i])
-            *text_slot(&bigger, store->text[i], strlen(store->text[i])) = store->text[i];
-    free(store->text);
-    store->text = bigger.text;
-    store->text_slots = bigger.text_slots;
-    return 0;
+    for (size_t cursor = 0; (found = hash_next(&store->texts, hash, &cursor));)
+        if (strncmp(found, text, length) == 0 && found[length] == '\0')
+            break;
+    return found;
 }
 
 const char *store_text(struct store *store, const char *text, size_t length)
 {
+    const char *found;
+    uint64_t hash;
+    char *copy;
+
     length = strnlen(text, length);
-    if (store->text_count * 2 >= store->text_slots && texts_grow(store) < 0)
-        return "";
-    const char **slot = text_slot(store, text, length);
-    if (*slot)
-        return *slot;
-    char *copy = store_alloc(store, length + 1);
+    hash = hash_bytes(text, length);
+    found = find_text(store, hash, text, length);
+    if (found)
+        return found;
+    copy = store_alloc(store, length + 1);
     if (!copy)
         return "";
     memcpy(copy, text, length);
-    store->text_count++;
-    return *slot = copy;
+    return hash_add(&store->texts, hash, copy) ? "" : copy;
 }
 
 void store_free(struct store *store)
@@ -95,6 +73,6 @@ void store_free(struct store *store)
         free(store->chunk);
         store->chunk = next;
     }
-    free(store->text);
+    hash_free(&store->texts);
     *store = (struct store){0};
 }

@@ -3,14 +3,12 @@
 #ifndef CPROF_UPLOADER_SYMBOLS_STORE_H
 #define CPROF_UPLOADER_SYMBOLS_STORE_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "hash.h"
 
 struct store_chunk;
 struct store {
     struct store_chunk *chunk;
-    const char **text; /* open addressing, a power of two */
-    size_t text_slots, text_count;
+    struct hash texts;
     size_t bytes; /* of all chunks */
 };
 
@@ -21,7 +19,5 @@ void *store_alloc(struct store *store, size_t size);
 const char *store_text(struct store *store, const char *text, size_t length);
 
 void store_free(struct store *store);
-
-uint64_t store_hash(const void *data, size_t size);
 
 #endif

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "output.h"
-#include "uploader/base/map.h"
+#include "uploader/base/ids.h"
 #include "uploader/base/utf8.h"
 #include "uploader/profile/profile.pb-c.h"
 
@@ -29,10 +29,10 @@ enum {
 struct encoder {
     struct output out;
     const struct profile_meta *meta;
-    struct text_map strings;
-    struct map functions; /* name, system name, file, start line */
-    struct map locations; /* struct symbol_location */
-    struct map mappings;  /* struct elf_module; NULL: the executable, in no stack */
+    struct text_ids strings;
+    struct ids functions; /* name, system name, file, start line */
+    struct ids locations; /* struct symbol_location */
+    struct ids mappings;  /* struct elf_module; NULL: the executable, in no stack */
     char text[TEXT_BYTES];
 };
 
@@ -57,7 +57,7 @@ static void emit_string(struct encoder *encoder, const char *text)
 static int64_t string_index(struct encoder *encoder, const char *text)
 {
     bool added;
-    uint32_t number = text_map_number(&encoder->strings, text, &added);
+    uint32_t number = text_ids_get(&encoder->strings, text, &added);
 
     if (!number) {
         encoder->out.error = -ENOMEM;
@@ -68,9 +68,9 @@ static int64_t string_index(struct encoder *encoder, const char *text)
     return number - 1;
 }
 
-static uint64_t number_in(struct encoder *encoder, struct map *map, const uint64_t *key, bool *added)
+static uint64_t number_in(struct encoder *encoder, struct ids *ids, const uint64_t *key, bool *added)
 {
-    uint64_t number = map_number(map, key, added);
+    uint64_t number = ids_get(ids, key, added);
 
     if (!number)
         encoder->out.error = -ENOMEM;
@@ -332,10 +332,10 @@ static int encoder_finish(struct encoder *encoder)
 static void encoder_free(struct encoder *encoder)
 {
     output_free(&encoder->out);
-    text_map_free(&encoder->strings);
-    map_free(&encoder->functions);
-    map_free(&encoder->locations);
-    map_free(&encoder->mappings);
+    text_ids_free(&encoder->strings);
+    ids_free(&encoder->functions);
+    ids_free(&encoder->locations);
+    ids_free(&encoder->mappings);
     free(encoder);
 }
 

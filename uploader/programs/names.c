@@ -102,7 +102,7 @@ void directory_name(const struct program_id *id, unsigned n, char name[DIRECTORY
     if (n > 1)
         snprintf(number, sizeof(number), "%%~%u", n);
     if (writer.used > NAME_MOST)
-        cut(text, store_hash(text, writer.used));
+        cut(text, hash_bytes(text, writer.used));
     snprintf(name, DIRECTORY_NAME_BYTES, "%.230s%s", text, number);
 }
 

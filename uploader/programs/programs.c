@@ -30,7 +30,7 @@ static void program_free(struct program *program)
         profile_free(program->merged[k]);
     }
     short_lived_free(program->short_lived);
-    table_free(&program->pids);
+    hash_free(&program->pids);
     free(program->id_bytes);
     free(program->id_text);
     free(program->path);
@@ -39,8 +39,8 @@ static void program_free(struct program *program)
 
 void programs_free(struct programs *programs)
 {
-    text_map_free(&programs->ids);
-    text_map_free(&programs->threads);
+    text_ids_free(&programs->ids);
+    text_ids_free(&programs->threads);
     for (size_t i = 0; i < programs->count; i++)
         program_free(programs->program[i]);
     free(programs->program);
@@ -115,7 +115,7 @@ struct program *programs_get(struct programs *programs, const char *name, const 
     uint32_t number;
 
     id_text(&id, text);
-    number = text_map_find(&programs->ids, text);
+    number = text_ids_find(&programs->ids, text);
     if (number)
         return programs->program[number - 1];
     if (programs->count >= PROGRAMS_MOST)
@@ -124,7 +124,7 @@ struct program *programs_get(struct programs *programs, const char *name, const 
     if (!program)
         return NULL;
     program->id_text = strdup(text);
-    if (program->id_text && text_map_number(&programs->ids, program->id_text, NULL))
+    if (program->id_text && text_ids_get(&programs->ids, program->id_text, NULL))
         return program;
     program_free(programs->program[--programs->count]);
     return NULL;
@@ -132,7 +132,7 @@ struct program *programs_get(struct programs *programs, const char *name, const 
 
 static bool is_alive(const struct program *program, uint32_t pid)
 {
-    return table_get(&program->pids, pid) != NULL;
+    return hash_get(&program->pids, pid) != NULL;
 }
 
 static bool keep_alive(const void *context, uint32_t pid)
@@ -175,25 +175,25 @@ void program_drop_ended_threads(struct program *program)
 const char *programs_thread_name(struct programs *programs, const char *name)
 {
     static const char other[] = "[other threads]";
-    bool is_known = text_map_find(&programs->threads, name);
+    bool is_known = text_ids_find(&programs->threads, name);
     const char *text;
 
-    if (!is_known && programs->threads.hashes.used >= PROGRAMS_THREAD_NAMES) {
+    if (!is_known && programs->threads.ids.used >= PROGRAMS_THREAD_NAMES) {
         programs->threads_beyond++;
         return other;
     }
     text = symbols_intern(programs->symbols, name);
-    if (!is_known && *text && !text_map_number(&programs->threads, text, NULL))
+    if (!is_known && *text && !text_ids_get(&programs->threads, text, NULL))
         return other;
     return text;
 }
 
 int program_enter(struct program *program, pid_t pid, int64_t since_ns)
 {
-    uintptr_t same = (uintptr_t)table_get(&program->pids, (uint32_t)pid);
+    uintptr_t same = (uintptr_t)hash_get(&program->pids, (uint32_t)pid);
 
     program_drop_ended_threads(program);
-    if (table_put(&program->pids, (uint32_t)pid, (void *)(same + 1)))
+    if (hash_put(&program->pids, (uint32_t)pid, (void *)(same + 1)))
         return -ENOMEM;
     /* After a pause without a process, the interval begins with the new one. */
     if (!program->alive && !program->changed)
@@ -208,11 +208,11 @@ int program_enter(struct program *program, pid_t pid, int64_t since_ns)
 void program_leave(struct program *program, pid_t pid, int64_t until_ns)
 {
     int64_t now = monotonic_ns(), due = program->merged_done_ns + MERGED_GAP_NS;
-    uintptr_t same = (uintptr_t)table_remove(&program->pids, (uint32_t)pid);
+    uintptr_t same = (uintptr_t)hash_take(&program->pids, (uint32_t)pid);
 
     if (same > 1)
-        table_put(&program->pids, (uint32_t)pid,
-                  (void *)(same - 1)); /* where it was a moment ago: there is room */
+        hash_put(&program->pids, (uint32_t)pid,
+                 (void *)(same - 1)); /* where it was a moment ago: there is room */
     program->alive -= same > 0;
     program->has_gone = true;
     if (program->end_ns < until_ns)

@@ -16,8 +16,8 @@
 
 #include "names.h"
 #include "short_lived.h"
-#include "uploader/base/map.h"
-#include "uploader/base/table.h"
+#include "uploader/base/hash.h"
+#include "uploader/base/ids.h"
 #include "uploader/profile/profile.h"
 #include "uploader/symbols/stacks.h"
 
@@ -59,9 +59,9 @@ struct program {
     int64_t end_ns;                      /* CLOCK_MONOTONIC when its last process ended, or now */
     int64_t due_ns;                      /* CLOCK_MONOTONIC; 0: nothing to write before the interval's end */
     int64_t merged_done_ns, interval_done_ns;
-    bool changed;      /* since the last upload */
-    bool has_been;     /* handed to the sinks */
-    struct table pids; /* of those alive; the value is how many have this one */
+    bool changed;     /* since the last upload */
+    bool has_been;    /* handed to the sinks */
+    struct hash pids; /* of those alive; the value is how many have this one */
     size_t alive;
     unsigned processes; /* ever */
     bool has_gone;      /* threads of processes that ended are in the profiles of threads */
@@ -76,12 +76,12 @@ struct programs {
     int64_t look_ns; /* between two looks at waiting threads, at present; 0: one a round */
     struct program **program;
     size_t count;
-    struct text_map ids;       /* number + 1 of each, by id_text() */
+    struct text_ids ids;       /* number + 1 of each, by id_text() */
     struct program *other;     /* once there is one more than PROGRAMS_MOST */
     size_t samples;            /* in all profiles */
     size_t fold_at;            /* samples of merged profiles */
     uint64_t processes_beyond; /* that were not let in */
-    struct text_map threads;
+    struct text_ids threads;
     uint64_t threads_beyond; /* names of threads that are not told apart */
 };
 

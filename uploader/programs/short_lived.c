@@ -6,7 +6,7 @@
 
 #include "sampler/segment/layout.h"
 #include "uploader/base/clock.h"
-#include "uploader/base/map.h"
+#include "uploader/base/ids.h"
 
 #define MOST_EXCESS_NS SECOND_NS /* CPU time beyond the time there was; it counts against later processes */
 
@@ -20,7 +20,7 @@ struct short_lived {
     struct profile *waits; /* looks, ns */
     struct named_times *name;
     size_t names, room;
-    struct map numbers; /* of names, 1 + index, by their address */
+    struct ids numbers; /* of names, 1 + index, by their address */
     uint32_t profiles;
     int64_t period_ns;
 };
@@ -52,7 +52,7 @@ static struct named_times *name_of(struct short_lived *sums, const char *thread)
     if (!*thread) /* which is not interned */
         thread = no_name;
     sums->numbers.words = 1;
-    number = map_number(&sums->numbers, &(uint64_t){(uintptr_t)thread}, NULL);
+    number = ids_get(&sums->numbers, &(uint64_t){(uintptr_t)thread}, NULL);
     if (number > sums->room) {
         size_t room = 2 * number;
         struct named_times *grown = realloc(sums->name, room * sizeof *grown);
@@ -145,7 +145,7 @@ static void drop_names(struct short_lived *sums)
     struct named_times *old = sums->name;
     size_t names = sums->names;
 
-    map_free(&sums->numbers);
+    ids_free(&sums->numbers);
     sums->name = NULL;
     sums->names = sums->room = 0;
     for (size_t i = 0; i < names; i++) {
@@ -179,7 +179,7 @@ void short_lived_free(struct short_lived *sums)
     if (!sums)
         return;
     profile_free(sums->waits);
-    map_free(&sums->numbers);
+    ids_free(&sums->numbers);
     free(sums->name);
     free(sums);
 }

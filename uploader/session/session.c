@@ -52,7 +52,7 @@ static void set_limits(void)
 
 static struct member *find_member(const struct session *session, pid_t pid)
 {
-    return table_get(&session->by_pid, (uint64_t)pid);
+    return hash_get(&session->by_pid, (uint64_t)pid);
 }
 
 static pid_t parent_of(pid_t pid)
@@ -175,8 +175,8 @@ static void remove_member(struct session *session, size_t index)
     if (member->target->pidfd != -1)
         epoll_ctl(session->epoll_fd, EPOLL_CTL_DEL, member->target->pidfd, NULL);
     if (find_member(session, member->target->pid) == member)
-        table_remove(&session->by_pid, (uint64_t)member->target->pid);
-    table_remove(&session->by_address, (uintptr_t)member);
+        hash_take(&session->by_pid, (uint64_t)member->target->pid);
+    hash_take(&session->by_address, (uintptr_t)member);
     session->member[index] = session->member[--session->members];
     session->member[index]->index = index;
     session->last_end_ns = monotonic_ns();
@@ -266,10 +266,10 @@ static int add_member(struct session *session, struct member *member)
         session->member = grown;
         session->capacity = capacity;
     }
-    if (table_put(&session->by_address, (uintptr_t)member, member))
+    if (hash_put(&session->by_address, (uintptr_t)member, member))
         return -ENOMEM;
-    if (table_put(&session->by_pid, (uint64_t)member->target->pid, member)) {
-        table_remove(&session->by_address, (uintptr_t)member);
+    if (hash_put(&session->by_pid, (uint64_t)member->target->pid, member)) {
+        hash_take(&session->by_address, (uintptr_t)member);
         return -ENOMEM;
     }
     member->index = session->members;
@@ -327,8 +327,8 @@ static void restore(struct session *session, int64_t since_ns, bool without_livi
         if (directory >= 0)
             restore_programs(&session->programs, directory, since_ns, &without);
     }
-    table_free(&session->kept_pids);
-    session->kept_pids = (struct table){0};
+    hash_free(&session->kept_pids);
+    session->kept_pids = (struct hash){0};
 }
 
 static void refuse(struct session *session, const struct join *join)
@@ -362,7 +362,7 @@ void session_join(struct session *session, const struct join *given)
     member->is_kept = is_kept;
     member->committed_ns = member->target->program->interval_done_ns;
     if (join->was_kept && join->pid && member->target->resumed)
-        table_put(&session->kept_pids, (uint64_t)join->pid, session);
+        hash_put(&session->kept_pids, (uint64_t)join->pid, session);
     if (!join->has_ended)
         replace_member(session, member);
     if (add_member(session, member)) {
@@ -426,7 +426,7 @@ static void read_signals(struct session *session)
    where it was. So the descriptor is asked again. */
 static void pidfd_ready(struct session *session, struct member *member)
 {
-    if (table_get(&session->by_address, (uintptr_t)member) && is_dead(member))
+    if (hash_get(&session->by_address, (uintptr_t)member) && is_dead(member))
         end_member(session, member->index, session->woke_ns);
 }
 
@@ -674,7 +674,7 @@ static void close_if_open(int fd)
 void session_close(struct session *session)
 {
     door_close(&session->door);
-    table_free(&session->kept_pids);
+    hash_free(&session->kept_pids);
     keeper_done(&session->keeper);
     keeper_close(&session->keeper);
     close_if_open(session->listen_fd);
@@ -685,8 +685,8 @@ void session_close(struct session *session)
     while (session->members)
         member_free(session->member[--session->members]);
     free(session->member);
-    table_free(&session->by_pid);
-    table_free(&session->by_address);
+    hash_free(&session->by_pid);
+    hash_free(&session->by_address);
     programs_free(&session->programs);
     symbols_free(session->symbols);
 }

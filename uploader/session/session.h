@@ -14,8 +14,8 @@
 #include <sys/signalfd.h>
 
 #include "member.h"
+#include "uploader/base/hash.h"
 #include "uploader/base/options.h"
-#include "uploader/base/table.h"
 #include "uploader/handover/join.h"
 #include "uploader/handover/keeper.h"
 #include "uploader/programs/programs.h"
@@ -50,13 +50,13 @@ struct session {
     size_t endeds;
     int64_t ended_bytes;
     bool is_finishing;
-    bool is_first;          /* no target has joined the session's first uploader */
-    bool is_restoring;      /* what files have of an uploader before us is still to be read */
-    int64_t told_until_ns;  /* no longer is waited for the keeper */
-    struct table kept_pids; /* of processes that an uploader before us had */
+    bool is_first;         /* no target has joined the session's first uploader */
+    bool is_restoring;     /* what files have of an uploader before us is still to be read */
+    int64_t told_until_ns; /* no longer is waited for the keeper */
+    struct hash kept_pids; /* of processes that an uploader before us had */
     struct member **member;
     size_t members, capacity;
-    struct table by_pid, by_address; /* the same members; of those without a pid, by_pid has the last one */
+    struct hash by_pid, by_address; /* the same members; of those without a pid, by_pid has the last one */
     int epoll_fd, listen_fd, signal_fd;
     int64_t interval_ns, next_round_ns, next_tick_ns, next_send_ns;
     int64_t next_look_ns;  /* at waiting threads */

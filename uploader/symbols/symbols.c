@@ -11,8 +11,8 @@
 
 #include "object.h"
 #include "perfmap.h"
+#include "uploader/base/hash.h"
 #include "uploader/base/store.h"
-#include "uploader/base/table.h"
 
 enum {
     MODULE_BUCKETS = 4096,
@@ -70,9 +70,9 @@ struct symbols {
     struct location_slot *slot;
     size_t slots, slots_used;
     struct process *process; /* all of them */
-    struct table by_pid;     /* the same */
+    struct hash by_pid;      /* the same */
     uint32_t process_keys, unknown;
-    struct table special; /* locations, by the address of their interned text */
+    struct hash special; /* locations, by the address of their interned text */
     struct symbol_location no_memory;
     const struct symbol_location *no_room;
     struct symbol_line no_memory_line;
@@ -251,7 +251,7 @@ const struct elf_module *symbols_module(struct symbols *symbols, const char *pat
     const size_t size = build_id_size < sizeof symbols->bucket[0]->public.build_id
                             ? build_id_size
                             : sizeof symbols->bucket[0]->public.build_id;
-    const uint64_t hash = size ? store_hash(build_id, size) : store_hash(path, strlen(path));
+    const uint64_t hash = size ? hash_bytes(build_id, size) : hash_bytes(path, strlen(path));
     struct module **bucket = &symbols->bucket[hash % MODULE_BUCKETS];
     if (!build_id)
         build_id = no_print;
@@ -325,16 +325,16 @@ static unsigned module_locate(struct symbols *symbols, struct module *module,
 
 static void process_drop(struct symbols *symbols, struct process *process)
 {
-    struct process *same = table_get(&symbols->by_pid, (uint32_t)process->pid), **link = &same;
+    struct process *same = hash_get(&symbols->by_pid, (uint32_t)process->pid), **link = &same;
 
     while (*link && *link != process)
         link = &(*link)->next_same;
     if (*link)
         *link = process->next_same;
     if (same)
-        table_put(&symbols->by_pid, (uint32_t)process->pid, same);
+        hash_put(&symbols->by_pid, (uint32_t)process->pid, same);
     else
-        table_remove(&symbols->by_pid, (uint32_t)process->pid);
+        hash_take(&symbols->by_pid, (uint32_t)process->pid);
     if (process->previous)
         process->previous->next = process->next;
     else
@@ -351,7 +351,7 @@ static struct process *process_look_up(struct symbols *symbols, const struct pro
     *root = (struct stat){0};
     if (source->root_fd >= 0)
         fstat(source->root_fd, root);
-    for (struct process *process = table_get(&symbols->by_pid, (uint32_t)source->pid); process;
+    for (struct process *process = hash_get(&symbols->by_pid, (uint32_t)source->pid); process;
          process = process->next_same)
         if (process->root_device == root->st_dev && process->root_inode == root->st_ino)
             return process;
@@ -368,8 +368,8 @@ static struct process *process_find(struct symbols *symbols, const struct proces
     process = calloc(1, sizeof *process);
     if (!process)
         return NULL;
-    process->next_same = table_get(&symbols->by_pid, (uint32_t)source->pid);
-    if (table_put(&symbols->by_pid, (uint32_t)source->pid, process)) {
+    process->next_same = hash_get(&symbols->by_pid, (uint32_t)source->pid);
+    if (hash_put(&symbols->by_pid, (uint32_t)source->pid, process)) {
         free(process);
         return NULL;
     }
@@ -418,7 +418,7 @@ static struct location_slot *location_slot(const struct symbols *symbols, const 
                                            uint32_t process, uint64_t address)
 {
     const uint64_t key[2] = {address, module ? module->id : UINT64_C(1) << 32 | process};
-    size_t i = store_hash(key, sizeof key) & (symbols->slots - 1);
+    size_t i = hash_bytes(key, sizeof key) & (symbols->slots - 1);
     for (;; i = (i + 1) & (symbols->slots - 1)) {
         struct location_slot *slot = &symbols->slot[i];
         const struct symbol_location *location = slot->location;
@@ -556,14 +556,14 @@ const struct symbol_location *symbols_restore(struct symbols *symbols, const str
 const struct symbol_location *symbols_special(struct symbols *symbols, const char *name)
 {
     const char *text = symbols_intern(symbols, name);
-    struct symbol_location *location = table_get(&symbols->special, (uintptr_t)text);
+    struct symbol_location *location = hash_get(&symbols->special, (uintptr_t)text);
     if (location)
         return location;
     if (symbols->special.used >= SPECIALS_MOST)
         return no_room(symbols);
     const struct symbol_line line = {.function = text, .linkage = text, .file = ""};
     location = location_new(symbols, NULL, 0, &line, 1);
-    if (location != &symbols->no_memory && table_put(&symbols->special, (uintptr_t)text, location))
+    if (location != &symbols->no_memory && hash_put(&symbols->special, (uintptr_t)text, location))
         return &symbols->no_memory;
     return location;
 }
@@ -581,8 +581,8 @@ void symbols_free(struct symbols *symbols)
         object_close(module->object);
     while (symbols->process)
         process_drop(symbols, symbols->process);
-    table_free(&symbols->by_pid);
-    table_free(&symbols->special);
+    hash_free(&symbols->by_pid);
+    hash_free(&symbols->special);
     free(symbols->slot);
     store_free(&symbols->store);
     free(symbols);

@@ -49,12 +49,12 @@ static int compare_ids(const void *a, const void *b)
 }
 
 /* Thread ids, sorted; 0 entries also where there is no memory. */
-struct ids {
+struct thread_ids {
     int *id;
     size_t count, capacity;
 };
 
-static void ids_add(struct ids *ids, int id)
+static void thread_ids_add(struct thread_ids *ids, int id)
 {
     if (ids->count == ids->capacity) {
         size_t capacity = ids->capacity ? 2 * ids->capacity : 64;
@@ -67,42 +67,43 @@ static void ids_add(struct ids *ids, int id)
     ids->id[ids->count++] = id;
 }
 
-static void ids_sort(struct ids *ids)
+static void thread_ids_sort(struct thread_ids *ids)
 {
     if (ids->count)
         qsort(ids->id, ids->count, sizeof *ids->id, compare_ids);
 }
 
-static struct ids ids_of_tasks(const struct target *target, DIR *tasks)
+static struct thread_ids thread_ids_of_tasks(const struct target *target, DIR *tasks)
 {
-    struct ids ids = {0};
+    struct thread_ids ids = {0};
     struct dirent *entry;
     while ((entry = readdir(tasks))) {
         int tid = atoi(entry->d_name);
         if (tid > 0)
             tid = thread_id_inside(target, tid);
         if (tid > 0)
-            ids_add(&ids, tid);
+            thread_ids_add(&ids, tid);
     }
-    ids_sort(&ids);
+    thread_ids_sort(&ids);
     return ids;
 }
 
-static struct ids ids_of_slots(const struct target *target)
+static struct thread_ids thread_ids_of_slots(const struct target *target)
 {
     uint32_t slots = target_used_slots(target);
-    struct ids ids = {0};
+    struct thread_ids ids = {0};
     for (uint32_t i = 1; i <= slots; i++) {
         int tid = atomic_load_explicit(&target->segment->thread[i].tid, memory_order_acquire);
         if (tid > 0)
-            ids_add(&ids, tid);
+            thread_ids_add(&ids, tid);
     }
-    ids_sort(&ids);
+    thread_ids_sort(&ids);
     return ids;
 }
 
 /* What stands in one of the two only: threads without a slot, and (negative) slots whose thread has ended. */
-static unsigned list_difference(int id[DIFFERENCE], const struct ids *tasks, const struct ids *slots)
+static unsigned list_difference(int id[DIFFERENCE], const struct thread_ids *tasks,
+                                const struct thread_ids *slots)
 {
     unsigned count = 0;
     for (size_t t = 0, s = 0; count < DIFFERENCE && (t < tasks->count || s < slots->count);) {
@@ -158,7 +159,7 @@ static void find_out(struct target *target, int id, struct found *found)
 static void adopt_difference(struct target *target, DIR *directory, struct untracked_threads *untracked)
 {
     struct seg_control *control = &target->segment->control;
-    struct ids slots = ids_of_slots(target), tasks = ids_of_tasks(target, directory);
+    struct thread_ids slots = thread_ids_of_slots(target), tasks = thread_ids_of_tasks(target, directory);
     struct found found = {.untracked = untracked};
     int id[DIFFERENCE];
     unsigned count = list_difference(id, &tasks, &slots);

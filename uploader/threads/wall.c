@@ -54,7 +54,7 @@ void wall_free(struct wall *wall)
         return;
     waits_free(wall->waits);
     unwinder_free(wall->unwinder);
-    map_free(&wall->keys);
+    ids_free(&wall->keys);
     free(wall->pending);
     free(wall->watched);
     free(wall);
@@ -62,7 +62,7 @@ void wall_free(struct wall *wall)
 
 static struct pending *pending_of(struct wall *wall, const struct wait_stack *stack, uint32_t name)
 {
-    uint32_t number = map_number(&wall->keys, (const uint64_t[2]){(uintptr_t)stack, name}, NULL);
+    uint32_t number = ids_get(&wall->keys, (const uint64_t[2]){(uintptr_t)stack, name}, NULL);
 
     if (number > wall->pending_room) {
         size_t room = 2 * number + 64;

@@ -181,8 +181,8 @@ void wall_drain(struct wall *wall)
     }
     if (wall->keys.used)
         memset(wall->pending, 0, wall->keys.used * sizeof *wall->pending);
-    map_free(&wall->keys);
-    wall->keys = (struct map){.words = 2};
+    ids_free(&wall->keys);
+    wall->keys = (struct ids){.words = 2};
     reset_all(wall);
     wall->unreadable = false;
     for (uint32_t i = 0; i < wall->room; i++)

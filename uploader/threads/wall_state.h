@@ -6,7 +6,7 @@
 #ifndef CPROF_UPLOADER_WALL_STATE_H
 #define CPROF_UPLOADER_WALL_STATE_H
 
-#include "uploader/base/map.h"
+#include "uploader/base/ids.h"
 #include "uploader/process/tasks.h"
 #include "uploader/programs/times.h"
 #include "uploader/target/target.h"
@@ -79,7 +79,7 @@ struct wall {
     uint64_t motion;            /* what had moved in the segment until the last look */
     uint32_t still, stop_at;    /* looks at which nothing had; look at which it is asked again */
     struct wall_budget *budget; /* of the present look */
-    struct map keys;            /* stack, thread name; to */
+    struct ids keys;            /* stack, thread name; to */
     struct pending *pending;    /* what was seen, by number - 1 */
     size_t pending_room;
     int64_t since_ns, last_ns; /* the first and the last instant that is accounted for */

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "uploader/base/clock.h"
-#include "uploader/base/map.h"
+#include "uploader/base/ids.h"
 #include "uploader/base/store.h"
 #include "uploader/profile/profile.h"
 
@@ -34,7 +34,7 @@ struct intervals {
     struct interval *interval; /* a ring, oldest first */
     size_t first, count, room;
     uint64_t kib;
-    struct text_map directories;
+    struct text_ids directories;
     struct store names; /* of directories */
     bool is_listed;
 };
@@ -52,7 +52,7 @@ void intervals_free(struct intervals *intervals)
 {
     if (!intervals)
         return;
-    text_map_free(&intervals->directories);
+    text_ids_free(&intervals->directories);
     store_free(&intervals->names);
     free(intervals->interval);
     free(intervals);
@@ -63,7 +63,7 @@ static uint32_t directory_number(struct intervals *intervals, const char *name)
 {
     const char *kept = store_text(&intervals->names, name, strlen(name));
 
-    return *kept ? text_map_number(&intervals->directories, kept, NULL) : 0;
+    return *kept ? text_ids_get(&intervals->directories, kept, NULL) : 0;
 }
 
 static bool ring_grow(struct intervals *intervals)
@@ -304,7 +304,7 @@ void intervals_add(struct intervals *intervals, const char *directory, int64_t s
 static void remove_files(const struct intervals *intervals, int out, const struct interval *interval)
 {
     const int flags = O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
-    int program = openat(out, text_map_text(&intervals->directories, interval->directory), flags);
+    int program = openat(out, text_ids_text(&intervals->directories, interval->directory), flags);
     int directory = program < 0 ? -1 : openat(program, INTERVALS_NAME, flags);
 
     for (unsigned kind = 0; directory >= 0 && kind < KIND_IDS; kind++) {

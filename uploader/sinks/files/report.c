@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "uploader/base/map.h"
+#include "uploader/base/ids.h"
 #include "uploader/base/utf8.h"
 
 enum {
@@ -53,13 +53,13 @@ struct report {
 
 /* One profile on its way to JSON. */
 struct tree {
-    struct text_map strings;
-    struct map line; /* struct symbol_line * 2 + inlined, to */
+    struct text_ids strings;
+    struct ids line; /* struct symbol_line * 2 + inlined, to */
     uint32_t *frame; /* frame, by line number - 1 */
     size_t frame_room;
-    struct map frames; /* function, file, module, line * 2 + inlined */
-    struct map nodes;  /* parent node or 0, frame */
-    struct map threads;
+    struct ids frames; /* function, file, module, line * 2 + inlined */
+    struct ids nodes;  /* parent node or 0, frame */
+    struct ids threads;
     bool failed;
 };
 
@@ -82,15 +82,15 @@ static void put_text(FILE *out, const char *text)
 
 static uint32_t text_number(struct tree *tree, const char *text)
 {
-    uint32_t number = text_map_number(&tree->strings, text ? text : "", NULL);
+    uint32_t number = text_ids_get(&tree->strings, text ? text : "", NULL);
 
     tree->failed |= !number;
     return number;
 }
 
-static uint32_t number_in(struct tree *tree, struct map *map, const uint64_t *key, bool *added)
+static uint32_t number_in(struct tree *tree, struct ids *ids, const uint64_t *key, bool *added)
 {
-    uint32_t number = map_number(map, key, added);
+    uint32_t number = ids_get(ids, key, added);
 
     tree->failed |= !number;
     return number;
@@ -219,13 +219,13 @@ static void put_samples(struct tree *tree, FILE *out, const struct profile *prof
     fprintf(out, "],\"rest\":%zu", count - n);
 }
 
-static void put_numbers(FILE *out, const char *name, const struct map *map)
+static void put_numbers(FILE *out, const char *name, const struct ids *ids)
 {
-    size_t count = (size_t)map->used * map->words;
+    size_t count = (size_t)ids->used * ids->words;
 
     fprintf(out, ",\"%s\":[", name);
     for (size_t i = 0; i < count; i++)
-        fprintf(out, "%s%llu", i ? "," : "", (unsigned long long)map->key[i]);
+        fprintf(out, "%s%llu", i ? "," : "", (unsigned long long)ids->key[i]);
     putc(']', out);
 }
 
@@ -253,19 +253,19 @@ static int put_profile(FILE *out, const struct profile *profile, int64_t period)
         put_numbers(out, "nodes", &tree.nodes);
         put_numbers(out, "threads", &tree.threads);
         fputs(",\"strings\":[", out);
-        for (uint32_t i = 0; i < tree.strings.hashes.used; i++) {
+        for (uint32_t i = 0; i < tree.strings.ids.used; i++) {
             fputs(i ? "," : "", out);
-            put_text(out, text_map_text(&tree.strings, i + 1));
+            put_text(out, text_ids_text(&tree.strings, i + 1));
         }
         fputs("]}", out);
     }
     free(list);
     free(tree.frame);
-    text_map_free(&tree.strings);
-    map_free(&tree.line);
-    map_free(&tree.frames);
-    map_free(&tree.nodes);
-    map_free(&tree.threads);
+    text_ids_free(&tree.strings);
+    ids_free(&tree.line);
+    ids_free(&tree.frames);
+    ids_free(&tree.nodes);
+    ids_free(&tree.threads);
     return tree.failed ? -ENOMEM : 0;
 }
 

@@ -118,7 +118,7 @@ static const struct symbol_location *location_of(const struct restoring *restori
 
 static bool is_without(const struct restore_without *without, pid_t pid)
 {
-    return table_get(without->pids, (uint64_t)pid) || (without->alive && (!kill(pid, 0) || errno == EPERM));
+    return hash_get(without->pids, (uint64_t)pid) || (without->alive && (!kill(pid, 0) || errno == EPERM));
 }
 
 static int restore_sample(const struct restoring *restoring, struct profile *into,

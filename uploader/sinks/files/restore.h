@@ -10,12 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "uploader/base/table.h"
+#include "uploader/base/hash.h"
 #include "uploader/programs/programs.h"
 
 /* Whose samples are left out: what they recorded comes by their segments. */
 struct restore_without {
-    const struct table *pids;
+    const struct hash *pids;
     bool alive; /* all processes that live, too */
 };
 
