@@ -88,14 +88,20 @@ void hash_remove(struct hash *table, uint64_t hash, const void *value)
         remove_at(table, hash + cursor - 1);
 }
 
+/* Begins behind a free slot, which nothing moves over: so each value is asked once. */
 void hash_sweep(struct hash *table, bool (*keep)(void *value, void *context), void *context)
 {
-    for (size_t i = 0; i < table->room;) {
-        /* What moves into the freed slot comes from behind it, and is asked next. */
-        if (table->slot[i].value && !keep(table->slot[i].value, context))
-            remove_at(table, i);
+    uint64_t start = 0;
+
+    while (table->room && slot_at(table, start)->value)
+        start++;
+    for (uint64_t at = start + 1; at < start + table->room;) {
+        void *value = slot_at(table, at)->value;
+        /* What moves into the freed slot comes from behind it, and is next. */
+        if (value && !keep(value, context))
+            remove_at(table, at);
         else
-            i++;
+            at++;
     }
 }
 

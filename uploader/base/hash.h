@@ -31,7 +31,7 @@ int hash_add(struct hash *table, uint64_t hash, void *value);
 /* Removes this value, if it is there. */
 void hash_remove(struct hash *table, uint64_t hash, const void *value);
 
-/* Removes each value that is not to be kept, which keep() may free. */
+/* Removes each value that is not to be kept, and which keep() may free. It is called once for each. */
 void hash_sweep(struct hash *table, bool (*keep)(void *value, void *context), void *context);
 
 /* All values, one at each call; *cursor is 0 at the first one. NULL: there are no more. */

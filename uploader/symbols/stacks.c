@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "uploader/base/hash.h"
 #include "uploader/base/utf8.h"
 
 enum {
@@ -27,9 +28,8 @@ struct stacks {
     struct module_entry *module;
     uint32_t modules;
     bool modules_waiting; /* an entry was claimed and not ready when it was looked at */
-    struct stack **slot;  /* open addressing */
-    size_t slots, used;
-    size_t frames; /* in all of them */
+    struct hash stacks;   /* by generation and offset */
+    size_t frames;        /* in all of them */
     struct stack *lost;
 };
 
@@ -54,11 +54,14 @@ struct stacks *stacks_new(struct segment *segment, struct symbols *symbols,
 
 void stacks_free(struct stacks *stacks)
 {
+    size_t cursor = 0;
+    struct stack *stack;
+
     if (!stacks)
         return;
-    for (size_t i = 0; i < stacks->slots; i++)
-        free(stacks->slot[i]);
-    free(stacks->slot);
+    while ((stack = hash_each(&stacks->stacks, &cursor)))
+        free(stack);
+    hash_free(&stacks->stacks);
     free(stacks->module);
     free(stacks->lost);
     free(stacks);
@@ -197,50 +200,9 @@ static struct stack *stack_read(struct stacks *stacks, const struct seg_bank *ba
     if (head.flags & STACK_DEEP)
         stack->frame[i++] = symbols_special(stacks->symbols, "[deeper frames cut]");
     stack->generation = generation;
-    stack->offset = offset;
     stack->frames = i;
     stack->wanted = false;
     return stack;
-}
-
-static struct stack **slot_find(const struct stacks *stacks, uint32_t generation, uint32_t offset)
-{
-    uint64_t hash = ((uint64_t)generation << 32 | offset) * UINT64_C(0x9e3779b97f4a7c15);
-    for (size_t i = hash >> 32;; i++) {
-        struct stack **slot = &stacks->slot[i & (stacks->slots - 1)];
-        if (!*slot || ((*slot)->generation == generation && (*slot)->offset == offset))
-            return slot;
-    }
-}
-
-/* Moves all into a table of the given size; with keep != 0 only those of that generation, and those wanted so
- * far. */
-static bool rehash(struct stacks *stacks, size_t slots, uint32_t keep)
-{
-    struct stack **old = stacks->slot;
-    size_t old_slots = stacks->slots;
-
-    stacks->slot = calloc(slots, sizeof(struct stack *));
-    if (!stacks->slot) {
-        stacks->slot = old;
-        return false;
-    }
-    stacks->slots = slots;
-    stacks->used = stacks->frames = 0;
-    for (size_t i = 0; i < old_slots; i++) {
-        if (!old[i])
-            continue;
-        if (keep && old[i]->generation != keep && !old[i]->wanted) {
-            free(old[i]);
-            continue;
-        }
-        old[i]->wanted &= !keep;
-        *slot_find(stacks, old[i]->generation, old[i]->offset) = old[i];
-        stacks->frames += old[i]->frames;
-        stacks->used++;
-    }
-    free(old);
-    return true;
 }
 
 static const struct seg_bank *bank_of(const struct stacks *stacks, uint32_t generation)
@@ -255,23 +217,22 @@ static const struct seg_bank *bank_of(const struct stacks *stacks, uint32_t gene
 
 static struct stack *get(struct stacks *stacks, uint32_t generation, uint32_t offset)
 {
+    const uint64_t key = (uint64_t)generation << 32 | offset;
+    struct stack *stack = hash_get(&stacks->stacks, key);
     const struct seg_bank *bank;
-    struct stack **slot;
 
-    if (stacks->used * 2 >= stacks->slots && !rehash(stacks, stacks->slots ? stacks->slots * 2 : 64, 0))
-        return NULL;
-    slot = slot_find(stacks, generation, offset);
-    if (*slot)
-        return *slot;
+    if (stack)
+        return stack;
     bank = bank_of(stacks, generation);
     if (!bank)
         return stacks->lost;
-    *slot = stack_read(stacks, bank, generation, offset);
-    if (*slot) {
-        stacks->used++;
-        stacks->frames += (*slot)->frames;
+    stack = stack_read(stacks, bank, generation, offset);
+    if (stack && hash_put(&stacks->stacks, key, stack)) {
+        free(stack);
+        return NULL;
     }
-    return *slot;
+    stacks->frames += stack ? stack->frames : 0;
+    return stack;
 }
 
 const struct stack *stacks_get(struct stacks *stacks, uint32_t generation, uint32_t offset)
@@ -286,8 +247,26 @@ void stacks_want(struct stacks *stacks, uint32_t generation, uint32_t offset)
         stack->wanted = true;
 }
 
+struct kept {
+    struct stacks *stacks;
+    uint32_t generation;
+};
+
+static bool is_kept(void *value, void *context)
+{
+    const struct kept *kept = context;
+    struct stack *stack = value;
+    bool keep = stack->wanted || stack->generation == kept->generation;
+
+    stack->wanted = false;
+    if (!keep) {
+        kept->stacks->frames -= stack->frames;
+        free(stack);
+    }
+    return keep;
+}
+
 void stacks_forget(struct stacks *stacks, uint32_t keep)
 {
-    if (stacks->slots)
-        rehash(stacks, stacks->slots, keep);
+    hash_sweep(&stacks->stacks, is_kept, &(struct kept){stacks, keep});
 }

@@ -13,7 +13,7 @@
 #include "symbols.h"
 
 struct stack {
-    uint32_t generation, offset;
+    uint32_t generation;
     uint32_t frames;
     bool wanted;                           /* by stacks_want(), until the next stacks_forget() */
     const struct symbol_location *frame[]; /* leaf first */

@@ -4,13 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_SLOTS = 64, MOST_STACKS = 16384, MOST_FRAMES = 512 * 1024 /* of all of them: 24 MiB */ };
+#include "uploader/base/hash.h"
+
+enum { MOST_STACKS = 16384, MOST_FRAMES = 512 * 1024 /* of all of them: 24 MiB */ };
 
 struct waits {
     struct symbols *symbols;
     const struct process_files *source;
-    struct wait_stack **slot; /* open addressing */
-    size_t slots, used;
+    struct hash stacks;
     size_t frames; /* in all of them */
 };
 
@@ -25,25 +26,21 @@ struct waits *waits_new(struct symbols *symbols, const struct process_files *sou
 
 static void stack_free(struct wait_stack *stack)
 {
-    if (stack)
-        free(stack->named);
+    free(stack->named);
     free(stack);
 }
 
 void waits_free(struct waits *waits)
 {
+    struct wait_stack *stack;
+    size_t cursor = 0;
+
     if (!waits)
         return;
-    for (size_t i = 0; i < waits->slots; i++)
-        stack_free(waits->slot[i]);
-    free(waits->slot);
+    while ((stack = hash_each(&waits->stacks, &cursor)))
+        stack_free(stack);
+    hash_free(&waits->stacks);
     free(waits);
-}
-
-static uint64_t mix(uint64_t hash, uint64_t word)
-{
-    hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-    return hash ^ hash >> 29;
 }
 
 /* The module is part of it: after dlclose() and dlopen() the same address is another place. */
@@ -52,7 +49,7 @@ static uint64_t hash_of(const char *leaf, const struct unwound *unwound)
     uint64_t hash = (uintptr_t)leaf;
 
     for (uint32_t i = 0; unwound && i < unwound->frames; i++)
-        hash = mix(mix(hash, unwound->frame[i].pc), (uintptr_t)unwound->frame[i].module);
+        hash = hash_mix(hash_mix(hash, unwound->frame[i].pc), (uintptr_t)unwound->frame[i].module);
     return hash;
 }
 
@@ -68,44 +65,14 @@ static bool same(const struct wait_stack *stack, const char *leaf, const struct 
     return true;
 }
 
-/* Moves all to a table of that size; with keep_all false only those in use. */
-static bool rehash(struct waits *waits, size_t slots, bool keep_all)
-{
-    struct wait_stack **slot = calloc(slots, sizeof(struct wait_stack *));
-
-    if (!slot)
-        return false;
-    for (size_t i = 0; i < waits->slots; i++) {
-        struct wait_stack *stack = waits->slot[i];
-        size_t at;
-        if (!stack)
-            continue;
-        if (!keep_all && !stack->used) {
-            waits->frames -= stack->frames;
-            waits->used--;
-            stack_free(stack);
-            continue;
-        }
-        stack->used &= keep_all;
-        at = stack->hash & (slots - 1);
-        while (slot[at])
-            at = (at + 1) & (slots - 1);
-        slot[at] = stack;
-    }
-    free(waits->slot);
-    waits->slot = slot;
-    waits->slots = slots;
-    return true;
-}
-
-static struct wait_stack *stack_new(const char *leaf, const struct unwound *unwound, uint64_t hash)
+static struct wait_stack *stack_new(const char *leaf, const struct unwound *unwound)
 {
     uint32_t frames = unwound ? unwound->frames : 0;
     struct wait_stack *stack = calloc(1, sizeof *stack + frames * sizeof stack->frame[0]);
 
     if (!stack)
         return NULL;
-    *stack = (struct wait_stack){.leaf = leaf, .hash = hash, .frames = frames};
+    *stack = (struct wait_stack){.leaf = leaf, .frames = frames};
     if (!frames)
         return stack;
     stack->truncated = unwound->truncated;
@@ -119,22 +86,20 @@ static struct wait_stack *stack_new(const char *leaf, const struct unwound *unwo
 struct wait_stack *waits_intern(struct waits *waits, const char *leaf, const struct unwound *unwound)
 {
     uint64_t hash = hash_of(leaf, unwound);
-    size_t at;
+    struct wait_stack *stack;
 
-    if (waits->used * 2 >= waits->slots &&
-        !rehash(waits, waits->slots ? waits->slots * 2 : FIRST_SLOTS, true))
-        return NULL;
-    for (at = hash & (waits->slots - 1); waits->slot[at]; at = (at + 1) & (waits->slots - 1))
-        if (waits->slot[at]->hash == hash && same(waits->slot[at], leaf, unwound))
-            return waits->slot[at];
-    if (waits->used >= MOST_STACKS || (unwound && waits->frames + unwound->frames > MOST_FRAMES))
+    for (size_t cursor = 0; (stack = hash_next(&waits->stacks, hash, &cursor));)
+        if (same(stack, leaf, unwound))
+            return stack;
+    if (waits->stacks.used >= MOST_STACKS || (unwound && waits->frames + unwound->frames > MOST_FRAMES))
         return unwound ? waits_intern(waits, leaf, NULL) : NULL;
-    waits->slot[at] = stack_new(leaf, unwound, hash);
-    if (!waits->slot[at])
+    stack = stack_new(leaf, unwound);
+    if (stack && hash_add(&waits->stacks, hash, stack)) {
+        stack_free(stack);
         return NULL;
-    waits->used++;
-    waits->frames += waits->slot[at]->frames;
-    return waits->slot[at];
+    }
+    waits->frames += stack ? stack->frames : 0;
+    return stack;
 }
 
 struct wait_stack *waits_below(struct waits *waits, const char *leaf, const struct wait_stack *stack)
@@ -177,8 +142,20 @@ void waits_use(struct wait_stack *stack)
     stack->used = true;
 }
 
+static bool keep_used(void *value, void *waits)
+{
+    struct wait_stack *stack = value;
+    bool used = stack->used;
+
+    stack->used = false;
+    if (!used) {
+        ((struct waits *)waits)->frames -= stack->frames;
+        stack_free(stack);
+    }
+    return used;
+}
+
 void waits_sweep(struct waits *waits)
 {
-    if (waits->slots)
-        rehash(waits, waits->slots, false);
+    hash_sweep(&waits->stacks, keep_used, waits);
 }

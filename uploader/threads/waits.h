@@ -14,7 +14,6 @@ struct wait_stack {
     bool truncated, checkable;
     bool used;           /* by waits_use(), until the next waits_sweep() */
     struct stack *named; /* NULL: not yet */
-    uint64_t hash;
     uint32_t frames;
     struct unwound_frame frame[]; /* sp: above that of frame[0] */
 };

@@ -93,20 +93,21 @@ static bool keep_even(void *value, void *count)
     return !((uintptr_t)value & 1);
 }
 
+/* Each is asked once, also where a run of slots goes on at the table's beginning: hashes are all of its last slots. */
 static void test_sweep(void **state)
 {
-    enum { VALUES = 10000 };
+    enum { VALUES = 1000 };
     struct hash table = {0};
     size_t asked = 0, cursor = 0, left = 0;
     void *value;
 
     (void)state;
     for (uintptr_t i = 1; i <= VALUES; i++)
-        assert_int_equal(hash_put(&table, i, (void *)i), 0);
+        assert_int_equal(hash_add(&table, UINT64_MAX - i % 7, (void *)i), 0);
     hash_sweep(&table, keep_even, &asked);
-    assert_in_range(asked, VALUES, 2 * VALUES);
+    assert_int_equal(asked, VALUES);
     while ((value = hash_each(&table, &cursor))) {
-        assert_ptr_equal(hash_get(&table, (uintptr_t)value), value);
+        assert_false((uintptr_t)value & 1);
         left++;
     }
     assert_int_equal(left, VALUES / 2);
