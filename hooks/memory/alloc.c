@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The C allocation functions. The first four are the hot path of every program: what is not sampled ends in a
- * tail jump. glibc, jemalloc, tcmalloc and mimalloc call themselves by internal names, so what the real one
- * allocates inside is not seen twice; for the others that is measured (nested.h).
+ * The C allocation functions. The first four are the hot path of every program, so a call that is not sampled
+ * ends in a tail jump. For these, glibc, jemalloc, tcmalloc and mimalloc call themselves by internal names, so
+ * nothing is counted twice. For the others that is measured (nested.h).
  *
  * Deliberately missing: the allocators' own interfaces (jemalloc's mallocx and sdallocx, mi_malloc and the
- * like). What they allocate is not sampled; a sampled block that is freed through them stays in the live
+ * like). What they allocate is not sampled. A sampled block that is freed through them stays in the live
  * profile until another block at its address is freed.
  */
 #include <errno.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Locking all memory. The kernel counts what is mapped against the limit, touched or not, and makes all of it
- * resident: of ours that would be the segment and the tables, some 30 MiB, for which the call fails in a
- * program that has reckoned with its own. So all mappings but those are locked one by one, as the kernel does
- * it, where it would lock them for the program alone.
+ * Locking all memory. The kernel counts everything that is mapped against the limit, touched or not, and makes
+ * all of it resident. With the segment and the tables of the library, the call would exceed the limit of a
+ * program that has planned for its own memory. So all other mappings are locked one by one, where the kernel
+ * would lock them for the program alone.
  */
 #include <fcntl.h>
 #include <stdatomic.h>

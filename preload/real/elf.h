@@ -2,10 +2,13 @@
 /*
  * Symbols of loaded modules, read from their own tables.
  *
- * Why not dlsym(): a look-up that fails allocates its message and replaces the program's dlerror(); it leaves
- * out what was opened with RTLD_LOCAL; and in a program that is not position independent it may name the
- * program's own PLT entry, which leads back to the hook that asked. Here a name is found where it is defined,
- * or not at all. No allocation, no lock. A module must stay loaded while it is read.
+ * Why not dlsym():
+ *  - A look-up that fails allocates its message and replaces the program's dlerror().
+ *  - It leaves out what was opened with RTLD_LOCAL.
+ *  - In a program that is not position independent it may name the program's own PLT entry, which leads back
+ *    to the hook that asked.
+ * Here a name is found where it is defined, or not at all. No allocation, no lock. A module must stay loaded
+ * while it is read.
  */
 #ifndef CPROF_PRELOAD_ELF_H
 #define CPROF_PRELOAD_ELF_H

@@ -92,14 +92,15 @@ static inline long machine_clone(unsigned long flags, void *stack_top, int (*mai
 }
 
 /*
- * A hook of a system call is to leave one return behind, not two. Processors predict a return by where the
- * last calls came from, which many kernels' and hypervisors' ways back to a program make them forget
- * (`scripts/bench calls`, with and without MACHINE_RETURNS_BY_JUMP, on an AMD EPYC under KVM). So
- * machine_call() calls a function by a jump, which leaves the last call remembered that of the hook, to which
- * the function's own return then counts; and a function marked MACHINE_RETURNS_BY_JUMP goes back to its
- * caller by an indirect jump, which is predicted by where it went last time. Both or none, lest returns are
- * counted wrongly. Not for programs with shadow stacks, which no program has that loads a library without
- * their mark, as this one is.
+ * A processor predicts a return by its stack of the last calls. Many kernels and hypervisors make it forget
+ * that stack on their way back to a program, so each return after a system call is mispredicted
+ * (`scripts/bench calls`, with and without MACHINE_RETURNS_BY_JUMP, on an AMD EPYC under KVM). So a hook of a
+ * system call has no return of its own:
+ *  - machine_call() calls a function by a jump. The function's own return then matches the call of the hook.
+ *  - A function marked MACHINE_RETURNS_BY_JUMP goes back to its caller by an indirect jump, which is predicted
+ *    by where it went last time.
+ * Use both or neither, since calls and returns must match. A program with a shadow stack could not use this.
+ * It cannot load this library either, which lacks the mark for it.
  */
 #if __has_attribute(function_return)
 #define MACHINE_RETURNS_BY_JUMP __attribute__((function_return("thunk-extern")))

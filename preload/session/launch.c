@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rules for editing this file: everything marked [child] runs in the target's memory on a borrowed stack
- * while the calling thread waits, or, below a program that adopts orphans, in a copy of that memory without
- * any thread-local storage. It makes raw system calls only, calls nothing of libc and writes to struct launch
- * only.
+ * Rules for editing this file: everything marked [child] runs in the target's memory, on a borrowed stack,
+ * while the calling thread waits. Below a program that adopts orphans it runs in a copy of that memory,
+ * without thread-local storage. It makes raw system calls only, calls nothing of libc, and writes to struct
+ * launch only.
  */
 #include "launch.h"
 
@@ -122,9 +122,9 @@ static long move_descriptor(long from, int to)
     return from == to ? sys_call(SYS_fcntl, to, F_SETFD, 0) : sys_call(SYS_dup3, from, to, 0);
 }
 
-/* [child] The memfd as descriptor 3, the session's socket as 4, nothing else; 0 to 2 lead nowhere, but for 2
-   where the uploader may say on the target's stderr why it does not start. listen() is called here, since a
-   socket shows those who connect the process that did. */
+/* [child] The memfd becomes descriptor 3 and the session's socket 4. 0 to 2 are /dev/null, except that 2 stays
+   if the uploader may say on the target's stderr why it does not start. listen() is called here, because
+   SO_PEERCRED shows a client the process that called it. */
 static int arrange_descriptors(const struct launch *launch)
 {
     long result, null, listener = launch->listener;

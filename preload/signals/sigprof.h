@@ -16,14 +16,14 @@
  *     neither, in a handler     SIGPROF        not sampled while it lasts: see below
  *     SIGSTKFLT by name         neither        the one thing that is not kept
  *
- * A SIGPROF of the program's own that meets a thread that has it blocked so is queued again with SIGPROF
- * really blocked; from there the kernel's rules hold (pending, other threads, sigwait, unblocking).
+ * If a SIGPROF of the program's own meets a thread that has it blocked so, SIGPROF is really blocked and the
+ * signal queued again. From there the kernel's rules hold (pending, other threads, sigwait, unblocking).
  *
- * Alternate stacks. The program chose their size for its own handlers: on a processor with AVX-512 one frame
- * of a signal fills half of 8 KiB. Once a thread has set one, SIGPROF is blocked in every handler with
- * SA_ONSTACK, by the mask that the kernel applies when it enters it; a sample that is due then is taken when
- * the handler returns, of what it had interrupted, with the weight of all that came due. Where an alternate
- * stack has no room for a sample at all, ours is not taken on it either.
+ * Alternate stacks. The program chose their size for its own handlers. On a processor with AVX-512 one frame
+ * of a signal fills half of 8 KiB. So once a thread has set one, the mask of every handler with SA_ONSTACK
+ * blocks SIGPROF, which the kernel applies when it enters the handler. A sample that is due then is taken when
+ * the handler returns, of what it had interrupted, with the weight of all that came due. If an alternate
+ * stack has no room for a sample at all, the handler of SIGPROF does not run on it.
  *
  * Signal-safe, thread-safe. Before sigprof_start(), and where it was not called, the functions on sets change
  * nothing.

@@ -84,9 +84,9 @@ static int make_memfd(void)
 }
 
 /*
- * Kept out of core dumps: the uploader has it, and it is 27 MiB of holes. Where the program has asked that
- * its memory be locked, a mapping is locked as it is made, and fails beyond the limit: so a small one is
- * made, unlocked and made larger, which keeps it as it is.
+ * Kept out of core dumps, because the uploader has it and most of it is holes. If the program has asked that
+ * its memory be locked, a new mapping is locked when it is made, and fails beyond the limit. So a small one is
+ * made, unlocked and then made larger, which leaves it unlocked.
  */
 static long map_segment(int fd)
 {

@@ -9,12 +9,12 @@
  *
  * Rules for editing this file:
  *  - Any change of a size, an order or a meaning raises LAYOUT_VERSION. The uploader refuses every other
- * version.
- *  - Each field says who writes it: [T] the target, [U] the uploader, [T0] the target once before the
- * hand-over.
+ *    version.
+ *  - Each field says who writes it. [T] is the target, [U] the uploader, [T0] the target once before the
+ *    hand-over.
  *  - A field that publishes others names its pair: which store (release) pairs with which load (acquire).
  *  - The uploader treats every byte of it as hostile. The target trusts [U] fields only as far as it can
- * bound them.
+ *    bound them.
  *
  * Threads and signals: everything marked [T] may be written by any thread, also inside a signal handler.
  */
@@ -280,9 +280,10 @@ struct segment {
     uint8_t peeks[LAYOUT_PEEKS];
 };
 
-/* What tells a module without a build id from another build at the same path: made of its program headers,
-   then of so much of what each stands for: the file's first page, which has the names that a library exports
-   or a digest of them, and .eh_frame_hdr, which has where functions begin. 0: nothing is known of it. */
+/* The fingerprint tells a module without a build id from another build at the same path. It is made of the
+   program headers and of a part of what each of them stands for: the file's first page, which has the names
+   that a library exports or a digest of them, and .eh_frame_hdr, which has where functions begin. 0: nothing
+   is known of it. */
 static inline uint64_t layout_fingerprint_size(const Elf64_Phdr *header)
 {
     uint64_t most = header->p_type == PT_GNU_EH_FRAME ? 16 * LAYOUT_PAGE : 0;

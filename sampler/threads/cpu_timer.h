@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CPU timers: one POSIX timer for each thread, on that thread's CPU clock, which sends SIGPROF to the thread
- * itself. setitimer() has one timer for the process: it is inaccurate beyond some CPUs of load, and survives
- * exec, where its signal kills the new program. Signal-safe.
+ * CPU timers: one POSIX timer for each thread, on that thread's CPU clock. It sends SIGPROF to the thread
+ * itself. setitimer() has one timer for the process. That one is inaccurate beyond some CPUs of load, and it
+ * survives exec, where its signal kills the new program. Signal-safe.
  */
 #ifndef CPROF_SAMPLER_CPU_TIMER_H
 #define CPROF_SAMPLER_CPU_TIMER_H

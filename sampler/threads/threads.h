@@ -11,11 +11,11 @@
 #include "thread_local.h"
 
 /*
- * Thread creation. thread_prepare() is called by the creating thread; it claims a slot and keeps start and
- * arg in it, or claims a place for those in a process that has no segment yet. attr (may be NULL) tells the
- * size of the stack. Returns the slot, or 0 when there is none (the thread then runs without us). The caller
- * passes thread_main as the start routine and (void
- * *)(uintptr_t)slot as its argument, and calls thread_cancel_prepare() if creation failed.
+ * Thread creation. The creating thread calls thread_prepare(), which claims a slot and keeps start and arg in
+ * it. In a process that has no segment yet it claims a place for those. attr (may be NULL) tells the size of
+ * the stack. Returns the slot, or 0 if there is none, and the thread then runs unprofiled. The caller passes
+ * thread_main as the start routine and (void *)(uintptr_t)slot as its argument. It calls
+ * thread_cancel_prepare() if creation failed.
  */
 uint32_t thread_prepare(void *(*start)(void *), void *arg, const pthread_attr_t *attr);
 void thread_cancel_prepare(uint32_t slot);

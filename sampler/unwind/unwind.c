@@ -34,10 +34,13 @@ enum row_kind {
 };
 
 /*
- * A packed row: bits 0-2 the kind, 3-5 the register (enum arch_reg) that the CFA is counted from, 6-29 by how
- * many words; from bit 32 on, four bits for each register from ARCH_FP to the last: n is saved n + 1 words
- * below the CFA, 0 is not saved. The return address is the word below the CFA. That is what compilers make
- * but for odd functions. Bits 62 and 63 of each kind: whether a call instruction ends behind the address.
+ * A packed row:
+ *  - bits 0-2: the kind,
+ *  - 3-5: the register (enum arch_reg) that the CFA is counted from, and 6-29: by how many words,
+ *  - from 32 on, four bits for each register from ARCH_FP to the last. 0: not saved; n: saved n + 1 words
+ *    below the CFA,
+ *  - 62 and 63, in each kind: whether a call instruction ends right before the address.
+ * The return address is the word below the CFA. Compilers make other rows for few functions only.
  */
 enum { PACK_REGISTER = 3, PACK_OFFSET = 6, PACK_OFFSET_BITS = 24, PACK_SAVED = 32, PACK_SAVED_MOST = 15 };
 enum { ROW_FDE_SHIFT = 3 };
@@ -419,9 +422,9 @@ static bool leads_on(struct walk *w, uint64_t pc, uint64_t sp, uint64_t fp)
     return cfa > sp && load_word(w, cfa - 8, &next) && is_after_call(w, next);
 }
 
-/* Assembly that was not annotated: its return address is somewhere up its small frame. It is not beyond a
-   return address that the frame pointer leads to: that is the caller's or its own, as in code that V8 links
-   into a program, whose callers have no rows either and so do not lead on. */
+/* Assembly without call frame information. Its return address is somewhere up its small frame. It is not
+   beyond a return address that the frame pointer leads to, since that one is the caller's or its own. This is
+   so in code that V8 links into a program, whose callers have no rows either. */
 static enum step step_by_search(struct walk *w)
 {
     uint64_t sp = w->regs.r[ARCH_SP], fp = w->regs.r[ARCH_FP], caller;

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Stack walks inside the target: a small evaluator of .eh_frame call frame information with a lock-free cache
- * from address to unwind row, frame pointers where there is no such information.
+ * Stack walks inside the target: a small evaluator of .eh_frame call frame information, with a lock-free cache
+ * from address to unwind row. Code without such information is walked by frame pointers.
  *
  * Signal-safe, thread-safe, allocates nothing, takes no lock, and uses under 2 KiB of stack. System calls are
  * those of nofault.h: for what is not in the cache, and for stacks that it does not know.
  *
  * A walk never faults, whatever other threads map and unmap. What it reads, and why that is safe:
- *     the stack that the thread runs on, from its stack pointer on, where tables lead: the thread returns
- * there any other stack, and what a guess leads to: by nofault.h tables, headers and code of modules, names
- * that the loader has: by peek.h and nofault.h
+ *  - The stack that the thread runs on, from its stack pointer on, while tables lead: directly, because the
+ *    thread returns there.
+ *  - Any other stack, and what a guess leads to: by nofault.h.
+ *  - Tables, headers and code of modules, and names that the loader has: by peek.h and nofault.h.
  */
 #ifndef CPROF_SAMPLER_UNWIND_H
 #define CPROF_SAMPLER_UNWIND_H
@@ -66,8 +67,8 @@ void unwind_forget(void);
    dlsym, own address range). */
 void unwind_start(void);
 
-/* Asks for the cached rows of these addresses at once, before a walk that is likely to need them: a walk
-   itself meets them one behind the other, each a miss of the cache where the program is busy. */
+/* Prefetches the cached rows of these addresses, before a walk that is likely to need them. In a busy program
+   each is a cache miss, and the walk alone would meet these one after another. */
 void unwind_prefetch(const uint64_t *pc, unsigned frames);
 
 #endif

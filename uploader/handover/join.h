@@ -53,8 +53,8 @@ struct door {
 
 int door_open(struct door *door, int listener, bool (*trusted)(pid_t pid, void *context), void *context);
 
-/* The next target, without waiting for one. -EAGAIN: nobody is there. -ENOMSG: somebody came, who has said
-   nothing yet, or only asked whether we live. -EPROTO or -EPERM: refused, *join has nothing to close, and a
+/* The next target, without waiting for one. -EAGAIN: nobody is there. -ENOMSG: a peer has sent nothing yet, or
+   only asked whether the uploader lives. -EPROTO or -EPERM: refused. Then *join has nothing to close, and a
    line was logged. */
 int door_next(struct door *door, struct join *join);
 

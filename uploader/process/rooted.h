@@ -11,9 +11,9 @@
    in our own root. Descriptor or negative errno; -EINVAL: no regular file. */
 int rooted_open(int root_fd, const char *path);
 
-/* The same for somebody who is not trusted: in our own root no link of /proc is followed either, and a file
-   system that may be his own program (FUSE), or is none of files, is refused with -EPERM. path "": what
-   root_fd itself is. May hang: done by owner.c's helper, as that user. */
+/* The same for an untrusted user. In our own root no link of /proc is followed either. A file system that may
+   be that user's own program (FUSE), or that holds no files, is refused with -EPERM. path "": what root_fd
+   itself is. May hang, so owner.c's helper does it, as that user. */
 int rooted_open_guarded(int root_fd, const char *path);
 
 /* The walk that openat2() does, for kernels and filters that have none. As rooted_open(), but the descriptor

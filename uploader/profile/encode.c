@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The encoder streams: each string, function, location and sample is packed as a Profile that holds nothing
- * else. The concatenation of such messages is the message that holds them all (protobuf's rule for repeated
- * fields), so memory is needed for the tables of what was written already, and never for the profile as a
- * tree of objects.
+ * else. By protobuf's rule for repeated fields, such messages in a row are the message that holds them all. So
+ * memory is needed for the tables of what was written already, and never for the profile as a tree of
+ * objects.
  */
 #include "encode.h"
 

@@ -34,9 +34,9 @@ static int watch(struct session *session, int fd, void *what)
     return epoll_ctl(session->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
 
-/* Four descriptors a target: as many targets as the administrator allows. No core, since our environment has
-   passwords in it: by a limit of one byte no file is written, and the kernel starts no program that it would
-   pipe one to, which it does with a limit of 0. */
+/* Each target takes four descriptors, so their number is raised as far as the administrator allows. A core
+   would have the passwords of our environment. With a limit of one byte the kernel writes no file and pipes no
+   core to a program, which it does with a limit of 0. */
 static void set_limits(void)
 {
     struct rlimit limit;
@@ -314,9 +314,9 @@ static void keep_all(struct session *session)
     }
 }
 
-/* What is left of processes that had ended before the uploader before us did, or, where its keeper died with
-   it, before a process of its session came to us with a copy of its segment: whose files those are that were
-   written since that process began. */
+/* Reads back what is left of processes that had ended before this uploader: the files of its session. If the
+   keeper died as well, the session is known by a process that came with a copy of its segment, and its files
+   are those that were written since that process began. */
 static void restore(struct session *session, int64_t since_ns, bool without_living)
 {
     const struct restore_without without = {&session->kept_pids, without_living};

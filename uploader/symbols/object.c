@@ -234,8 +234,8 @@ static void frame_name(struct store *store, struct symbol_line *line, const stru
     line_name(store, line, mangled || !frame->name ? linkage : frame->name, linkage);
 }
 
-/* The outermost function has a symbol, whose name is better where the compiler gave none that is mangled: for
-   C++ and Rust it has the scopes, and of C's aliases it is the one that people call, malloc and not
+/* The outermost function has a symbol. Its name is better than the compiler's if that one is not mangled. For
+   C++ and Rust it has the scopes. Of C's aliases it is the one that people call: malloc, and not
    __libc_malloc. */
 static void outer_name(const struct object *object, struct store *store, struct symbol_line *line,
                        const struct dwarf_frame *frame, uint64_t address, uint64_t start)

@@ -17,8 +17,8 @@ struct perfmap *perfmap_new(void);
 void perfmap_free(struct perfmap *map);
 
 /* Reads what was appended since the last call, or all of another file. 0, or negative errno when there is no
-   map that can be trusted: it must be a regular file of root's or of the process's user
-   (NULL: ours), which that user may read: a link to another file would show its lines as names. Of a map
+   map that can be trusted. It must be a regular file of root's or of the process's user (NULL: ours), and that
+   user must be able to read it. A link to another file would otherwise show its lines as names. Of a map
    larger than the ceiling, the first part is used. */
 int perfmap_refresh(struct perfmap *map, const struct owner *owner, int root_fd, int pid);
 

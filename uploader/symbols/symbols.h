@@ -27,11 +27,10 @@ struct symbol_line {
     int64_t start_line;
 };
 
-/* One address. lines[0] is the innermost inlined function, the last one the function itself. An address that
-   has no name has one line "module+0xSTART", START being where its function begins if .eh_frame_hdr tells
-   (ELF virtual address), or "[unknown]+0xADDRESS" without a module; there may be any number of those, so that
-   beyond some ten thousand they share one location, "[unknown]".
- */
+/* One address. lines[0] is the innermost inlined function, the last one the function itself. An address
+   without a name has one line "module+0xSTART". START is where its function begins (ELF virtual address), if
+   .eh_frame_hdr tells. Without a module the line is "[unknown]+0xADDRESS". There may be any number of those,
+   so beyond a ceiling they share one location, "[unknown]". */
 struct symbol_location {
     const struct elf_module *module; /* NULL: in none */
     uint64_t address;                /* ELF virtual address; the address itself without a module */

@@ -477,9 +477,9 @@ static void take_registers(struct unwinder *unwinder, unw_cursor_t *cursor)
         unwinder->regs[i] = unwinder->known >> i & 1 ? regs[i] : 0;
 }
 
-/* Out of code without a table, as sampler/unwind/unwind.c does it: a frame pointer is believed at once if it
-   leads from such code to such. libunwind's own step by it loses the stack pointer, which a table may need.
- */
+/* Out of code without a table, by the same rules as sampler/unwind/unwind.c. A frame pointer is believed at
+   once if it leads from such code to such code. libunwind's own step by a frame pointer loses the stack
+   pointer, which a table may need. */
 static bool step_bare(struct unwinder *unwinder, unw_cursor_t *from, unw_cursor_t *cursor)
 {
     uint64_t sp, fp, above, pc = 0, outer = 0;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The stack of a thread that stands still, from outside: its registers come from the segment, its stack by
- * process_vm_readv(), its call frame information from the files. The thread is not stopped and notices
- * nothing; whether it stood still is for the caller to check, after each copy. One thread only.
+ * The stack of a thread that waits, from outside. Its registers come from the segment, its stack by
+ * process_vm_readv(), and its call frame information from the files. The thread is not stopped and notices
+ * nothing. After each copy the caller must check that it still waits. One thread only.
  *
- * Registers, stacks and call frame information are the target's word: a walk reads a bounded number of words,
- * and nothing outside of the stack, the code and the files, since a read of memory that is served by somebody
- * else (userfaultfd, a file system in user space, NFS) ends when he pleases.
+ * Registers, stacks and call frame information are the target's word, so a walk reads a bounded number of
+ * words. It reads nothing outside of the stack, the code and the files, because a read of memory that somebody
+ * else serves (userfaultfd, a file system in user space, NFS) may take for ever.
  */
 #ifndef CPROF_UPLOADER_UNWIND_H
 #define CPROF_UPLOADER_UNWIND_H
@@ -69,9 +69,9 @@ bool unwinder_word(const struct unwinder *unwinder, uint64_t address, uint64_t *
 /* Walks the copy in use. */
 void unwinder_walk(struct unwinder *unwinder, const uint64_t regs[LAYOUT_REGS], struct unwound *unwound);
 
-/* The same for a thread of which only these two registers are known. Where the walk needs a frame pointer
-   that no frame further in has saved, those on the stack that look like one are tried, a few, and the first
-   is taken from which it gets to the thread's first function. */
+/* The same for a thread of which only these two registers are known. The walk may need a frame pointer that no
+   inner frame has saved. Then it tries a few words of the stack that look like one, and takes the first from
+   which it gets to the thread's first function. */
 void unwinder_walk_from(struct unwinder *unwinder, uint64_t pc, uint64_t sp, struct unwound *unwound);
 
 #endif
