@@ -24,54 +24,54 @@
 int execve(const char *path, char *const argv[], char *const envp[])
 {
     ENVIRONMENT_FOR(AT_FDCWD, path, 0, 0, envp);
-    struct sigprof_exposure exposure = sigprof_expose();
+    struct sigprof_exec exposure = sigprof_exec_begin();
     int result = real.execve(path, argv, environment);
-    sigprof_conceal(exposure);
+    sigprof_exec_end(exposure);
     return result;
 }
 
 int execv(const char *path, char *const argv[])
 {
     ENVIRONMENT_FOR(AT_FDCWD, path, 0, 0, environ);
-    struct sigprof_exposure exposure = sigprof_expose();
+    struct sigprof_exec exposure = sigprof_exec_begin();
     int result = room ? real.execve(path, argv, environment) : real.execv(path, argv);
-    sigprof_conceal(exposure);
+    sigprof_exec_end(exposure);
     return result;
 }
 
 int execvpe(const char *file, char *const argv[], char *const envp[])
 {
     ENVIRONMENT_FOR(AT_FDCWD, file, 0, 1, envp);
-    struct sigprof_exposure exposure = sigprof_expose();
+    struct sigprof_exec exposure = sigprof_exec_begin();
     int result = real.execvpe(file, argv, environment);
-    sigprof_conceal(exposure);
+    sigprof_exec_end(exposure);
     return result;
 }
 
 int execvp(const char *file, char *const argv[])
 {
     ENVIRONMENT_FOR(AT_FDCWD, file, 0, 1, environ);
-    struct sigprof_exposure exposure = sigprof_expose();
+    struct sigprof_exec exposure = sigprof_exec_begin();
     int result = room ? real.execvpe(file, argv, environment) : real.execvp(file, argv);
-    sigprof_conceal(exposure);
+    sigprof_exec_end(exposure);
     return result;
 }
 
 int fexecve(int fd, char *const argv[], char *const envp[])
 {
     ENVIRONMENT_FOR(fd, "", AT_EMPTY_PATH, 0, envp);
-    struct sigprof_exposure exposure = sigprof_expose();
+    struct sigprof_exec exposure = sigprof_exec_begin();
     int result = real.fexecve(fd, argv, environment);
-    sigprof_conceal(exposure);
+    sigprof_exec_end(exposure);
     return result;
 }
 
 int execveat(int fd, const char *path, char *const argv[], char *const envp[], int flags)
 {
     ENVIRONMENT_FOR(fd, path, flags, 0, envp);
-    struct sigprof_exposure exposure = sigprof_expose();
+    struct sigprof_exec exposure = sigprof_exec_begin();
     int result = real.execveat(fd, path, argv, environment, flags);
-    sigprof_conceal(exposure);
+    sigprof_exec_end(exposure);
     return result;
 }
 
@@ -146,9 +146,9 @@ int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *
                 const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
 {
     ENVIRONMENT_FOR(AT_FDCWD, path, 0, 0, envp);
-    struct sigprof_exposure exposure = sigprof_expose();
+    struct sigprof_exec exposure = sigprof_exec_begin();
     int error = real.posix_spawn(pid, path, actions, attr, argv, environment);
-    sigprof_conceal(exposure);
+    sigprof_exec_end(exposure);
     return error;
 }
 
@@ -156,8 +156,8 @@ int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t 
                  const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
 {
     ENVIRONMENT_FOR(AT_FDCWD, file, 0, 1, envp);
-    struct sigprof_exposure exposure = sigprof_expose();
+    struct sigprof_exec exposure = sigprof_exec_begin();
     int error = real.posix_spawnp(pid, file, actions, attr, argv, environment);
-    sigprof_conceal(exposure);
+    sigprof_exec_end(exposure);
     return error;
 }

@@ -145,7 +145,7 @@ int sigaltstack(const stack_t *stack, stack_t *old)
 static void correct_mask(int how, const sigset_t *set, sigset_t *old)
 {
     sigset_t before = {{old->__val[0]}};
-    sigprof_mend_mask(how, set, &before);
+    sigprof_repair_mask(how, set, &before);
     sigprof_mask_from_kernel(&before);
     old->__val[0] = before.__val[0];
 }
@@ -339,9 +339,9 @@ int sigwait(const sigset_t *set, int *sig)
 
 int raise(int sig)
 {
-    bool bared = is_virtual(sig) && sigprof_make_way();
+    bool bared = is_virtual(sig) && sigprof_raise_begin();
     int result = real.raise(sig);
-    sigprof_bare_end(bared);
+    sigprof_unmask_end(bared);
     return result;
 }
 
@@ -352,25 +352,25 @@ int gsignal(int sig)
 
 int pthread_kill(pthread_t thread, int sig)
 {
-    bool bared = is_virtual(sig) && thread == pthread_self() && sigprof_make_way();
+    bool bared = is_virtual(sig) && thread == pthread_self() && sigprof_raise_begin();
     int error = real.pthread_kill(thread, sig);
-    sigprof_bare_end(bared);
+    sigprof_unmask_end(bared);
     return error;
 }
 
 int pthread_sigqueue(pthread_t thread, int sig, const union sigval value)
 {
-    bool bared = is_virtual(sig) && thread == pthread_self() && sigprof_make_way();
+    bool bared = is_virtual(sig) && thread == pthread_self() && sigprof_raise_begin();
     int error = real.pthread_sigqueue(thread, sig, value);
-    sigprof_bare_end(bared);
+    sigprof_unmask_end(bared);
     return error;
 }
 
 int tgkill(pid_t process, pid_t thread, int sig)
 {
-    bool bared = is_virtual(sig) && sigprof_make_way();
+    bool bared = is_virtual(sig) && sigprof_raise_begin();
     int result = real.tgkill(process, thread, sig);
-    sigprof_bare_end(bared);
+    sigprof_unmask_end(bared);
     return result;
 }
 

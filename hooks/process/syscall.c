@@ -229,9 +229,9 @@ static long raw_action(long sig, long action, long old, long size)
 
 static long masked(long mask, long number, long a, long b, long c, long d, long e, long f)
 {
-    bool opened = sigprof_open((const sigset_t *)mask);
+    bool opened = sigprof_wait_mask_begin((const sigset_t *)mask);
     long result = real_syscall(number, a, b, c, d, e, f);
-    sigprof_close(opened);
+    sigprof_wait_mask_end(opened);
     return result;
 }
 

@@ -16,18 +16,19 @@
 #define MASKED(type, name, kind, parameters, arguments, mask)                                                \
     __attribute__((noinline)) static type name##_masked parameters                                           \
     {                                                                                                        \
-        bool opened = sigprof_open(mask);                                                                    \
+        bool opened = sigprof_wait_mask_begin(mask);                                                         \
         struct wait around;                                                                                  \
         type outcome;                                                                                        \
         wait_enter(&around, WAIT_##kind);                                                                    \
         outcome = real.name arguments;                                                                       \
         wait_leave(&around);                                                                                 \
-        sigprof_close(opened);                                                                               \
+        sigprof_wait_mask_end(opened);                                                                       \
         return outcome;                                                                                      \
     }                                                                                                        \
     type name parameters                                                                                     \
     {                                                                                                        \
-        return wait_is_wanted() || sigprof_may_open(mask) ? name##_masked arguments : real.name arguments;   \
+        return wait_is_wanted() || sigprof_wait_mask_matters(mask) ? name##_masked arguments                 \
+                                                                   : real.name arguments;                    \
     }
 
 #endif

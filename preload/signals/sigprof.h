@@ -54,7 +54,7 @@ void sigprof_mask_to_kernel(int how, sigset_t *set);
 /* The same of a mask of the calling thread, and after the real call, with the kernel's old one, what it did
    not know. */
 void sigprof_own_mask_to_kernel(int how, sigset_t *set);
-void sigprof_mend_mask(int how, const sigset_t *set, const sigset_t *old);
+void sigprof_repair_mask(int how, const sigset_t *set, const sigset_t *old);
 
 /* A mask as the kernel has it, for the program. */
 void sigprof_mask_from_kernel(sigset_t *set);
@@ -76,29 +76,29 @@ void sigprof_note_alternate(const stack_t *stack);
 void sigprof_leave_handler(bool restores);
 
 /* Around something that takes the mask on: what handlers add to it is left out. */
-bool sigprof_bare_begin(void);
-void sigprof_bare_end(bool changed);
+bool sigprof_unmask_begin(void);
+void sigprof_unmask_end(bool changed);
 
 /* Before the program sends itself a SIGPROF: the kernel drops one that finds another pending. To
-   sigprof_bare_end(). */
-bool sigprof_make_way(void);
+   sigprof_unmask_end(). */
+bool sigprof_raise_begin(void);
 
 /* Around a call that waits with another mask: a SIGPROF of the program's that this lets through is delivered
    at once. errno is kept. */
-bool sigprof_may_open(const sigset_t *temporary);
-bool sigprof_open(const sigset_t *temporary);
-void sigprof_close(bool opened);
+bool sigprof_wait_mask_matters(const sigset_t *temporary);
+bool sigprof_wait_mask_begin(const sigset_t *temporary);
+void sigprof_wait_mask_end(bool opened);
 
 /* The timers of the calling thread, or of all, are gone, and no handler will be able to return: no signal of
    theirs is left on its way when this returns. */
 void sigprof_retire(bool all);
 
 /* What an exec'd program inherits is real: around execve() and posix_spawn(). Also in a child of vfork(). */
-struct sigprof_exposure {
+struct sigprof_exec {
     uint64_t mask;
     bool masked, ignored;
 };
-struct sigprof_exposure sigprof_expose(void);
-void sigprof_conceal(struct sigprof_exposure exposure);
+struct sigprof_exec sigprof_exec_begin(void);
+void sigprof_exec_end(struct sigprof_exec exposure);
 
 #endif
