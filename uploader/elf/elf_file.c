@@ -95,19 +95,36 @@ static bool build_id_is(const struct elf_file *file, const uint8_t *byte, size_t
     return id.size == size && memcmp(id.byte, byte, size) == 0;
 }
 
+bool elf_file_next_section(Elf *elf, Elf_Scn **section, GElf_Shdr *header)
+{
+    do
+        *section = elf_nextscn(elf, *section);
+    while (*section && !gelf_getshdr(*section, header));
+    return *section != NULL;
+}
+
 bool elf_file_section(Elf *elf, const char *name, uint32_t type, Elf_Scn **section, GElf_Shdr *header)
 {
     size_t strings;
+    *section = NULL;
     if (elf_getshdrstrndx(elf, &strings) < 0)
         return false;
-    for (*section = elf_nextscn(elf, NULL); *section; *section = elf_nextscn(elf, *section)) {
-        if (!gelf_getshdr(*section, header))
-            continue;
+    while (elf_file_next_section(elf, section, header)) {
         const char *found = name ? elf_strptr(elf, strings, header->sh_name) : NULL;
         if (name ? found && strcmp(found, name) == 0 : header->sh_type == type)
             return true;
     }
     return false;
+}
+
+uint64_t elf_file_code_base(Elf *elf)
+{
+    uint64_t base = UINT64_MAX;
+    GElf_Shdr header;
+    for (Elf_Scn *section = NULL; elf_file_next_section(elf, &section, &header);)
+        if ((header.sh_flags & SHF_EXECINSTR) && header.sh_size && header.sh_addr < base)
+            base = header.sh_addr;
+    return base;
 }
 
 /* Of a module without a build id. */

@@ -62,7 +62,13 @@ int elf_file_find_debug(struct elf_file *file, const struct file_search *search,
 int elf_file_find_alt(struct elf_file *file, const struct file_search *search, const struct elf_file *debug,
                       Dwarf *dwarf);
 
-/* The section's header and index by name or, name NULL, by type; false: none. */
+/* The section after *section, NULL: the first one, with its header. false: there are no more. */
+bool elf_file_next_section(Elf *elf, Elf_Scn **section, GElf_Shdr *header);
+
+/* The lowest address of code. UINT64_MAX: there is no code. */
+uint64_t elf_file_code_base(Elf *elf);
+
+/* The section with this name or, if name is NULL, of this type. false: there is none. */
 bool elf_file_section(Elf *elf, const char *name, uint32_t type, Elf_Scn **section, GElf_Shdr *header);
 
 #endif

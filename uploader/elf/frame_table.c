@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include <gelf.h>
+#include "elf_file.h"
 
 /*
  * .eh_frame_hdr (Linux Standard Base, core specification, 10.6.2): version, three encodings, the encoded
@@ -45,29 +45,16 @@ static int open_pairs(const Elf_Data *data, uint64_t base, struct pairs *pairs)
     return 0;
 }
 
-static int find_pairs(Elf *elf, struct pairs *pairs)
-{
-    size_t names;
-    if (elf_getshdrstrndx(elf, &names) < 0)
-        return -1;
-    for (Elf_Scn *section = NULL; (section = elf_nextscn(elf, section)) != NULL;) {
-        GElf_Shdr header;
-        const char *name;
-        const Elf_Data *data;
-        if (!gelf_getshdr(section, &header) || header.sh_type == SHT_NOBITS)
-            continue;
-        name = elf_strptr(elf, names, header.sh_name);
-        if (name && strcmp(name, ".eh_frame_hdr") == 0)
-            return (data = elf_rawdata(section, NULL)) ? open_pairs(data, header.sh_addr, pairs) : -1;
-    }
-    return -1;
-}
-
 uint64_t frame_table_start(Elf *elf, uint64_t address)
 {
     struct pairs pairs;
     size_t low = 0, high;
-    if (!elf || find_pairs(elf, &pairs) < 0)
+    Elf_Scn *section;
+    GElf_Shdr header;
+    const Elf_Data *data;
+    if (!elf || !elf_file_section(elf, ".eh_frame_hdr", 0, &section, &header) ||
+        header.sh_type == SHT_NOBITS || !(data = elf_rawdata(section, NULL)) ||
+        open_pairs(data, header.sh_addr, &pairs) < 0)
         return address;
     for (high = pairs.count; low < high;) {
         const size_t middle = low + (high - low) / 2;

@@ -3,9 +3,10 @@
 
 #include <dwarf.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "uploader/base/array.h"
 
 enum { ROWS_MOST = 8 * 1024 * 1024, FORMATS_MOST = 16 };
 
@@ -28,7 +29,8 @@ static uint64_t read_fixed(struct reader *r, unsigned size)
     return value;
 }
 
-static uint64_t read_uleb(struct reader *r)
+/* A number of as many bytes as it needs: seven bits a byte, the lowest first. */
+static uint64_t read_leb(struct reader *r, bool is_signed)
 {
     uint64_t value = 0, byte;
     unsigned shift = 0;
@@ -38,22 +40,14 @@ static uint64_t read_uleb(struct reader *r)
             value |= (byte & 0x7f) << shift;
         shift += 7;
     } while (byte & 0x80);
+    if (is_signed && shift < 64 && (byte & 0x40))
+        value |= UINT64_MAX << shift;
     return value;
 }
 
-static int64_t read_sleb(struct reader *r)
+static uint64_t read_uleb(struct reader *r)
 {
-    uint64_t value = 0, byte;
-    unsigned shift = 0;
-    do {
-        byte = read_fixed(r, 1);
-        if (shift < 64)
-            value |= (byte & 0x7f) << shift;
-        shift += 7;
-    } while (byte & 0x80);
-    if (shift < 64 && (byte & 0x40))
-        value |= UINT64_MAX << shift;
-    return (int64_t)value;
+    return read_leb(r, false);
 }
 
 static void read_skip(struct reader *r, uint64_t size)
@@ -86,7 +80,7 @@ static const char *section_string(const struct line_section *section, uint64_t o
     return (const char *)section->data + offset;
 }
 
-struct program {
+struct line_program {
     const struct line_sections *sections;
     struct reader tables; /* directories and files */
     struct reader code;
@@ -95,12 +89,13 @@ struct program {
     uint8_t operands[256]; /* of standard opcodes */
 };
 
-static int program_open(struct program *program, const struct line_sections *sections, uint64_t offset)
+static int program_open(struct line_program *program, const struct line_source *source)
 {
-    *program = (struct program){.sections = sections, .offset_size = 4};
-    if (offset >= sections->line.size)
+    const struct line_section *line = &source->sections->line;
+    *program = (struct line_program){.sections = source->sections, .offset_size = 4};
+    if (source->offset >= line->size)
         return -EINVAL;
-    struct reader r = {sections->line.data + offset, sections->line.data + sections->line.size, false};
+    struct reader r = {line->data + source->offset, line->data + line->size, false};
     uint64_t length = read_fixed(&r, 4);
     if (length == 0xffffffff) {
         length = read_fixed(&r, 8);
@@ -129,78 +124,82 @@ static int program_open(struct program *program, const struct line_sections *sec
     return r.bad || !program->line_range ? -EINVAL : 0;
 }
 
-struct machine {
+/* The registers of the machine that a line program is written for. */
+struct line_state {
     uint64_t address, file, line;
 };
 
-struct build {
+struct line_builder {
     struct line_table *table;
-    size_t room, sequence; /* index of the current sequence's first row */
-    uint64_t base;
-    line_wanted *wanted;
-    void *context;
+    const struct line_filter *filter;
+    size_t sequence;       /* index of the current sequence's first row */
     bool started, skipped; /* the current sequence: has a row; is not wanted */
     bool sorted;
 };
 
-static int row_push(struct build *build, const struct line_row *row)
+static int row_push(struct line_table *table, const struct line_row *row)
 {
-    struct line_table *table = build->table;
-    if (table->count == build->room) {
-        build->room = build->room ? build->room + build->room / 2 : 256;
-        struct line_row *bigger =
-            build->room <= ROWS_MOST ? realloc(table->row, build->room * sizeof *bigger) : NULL;
-        if (!bigger)
-            return -ENOMEM;
-        table->row = bigger;
-    }
-    table->row[table->count++] = *row;
+    struct line_row *grown = table->count < ROWS_MOST
+                                 ? array_reserve(table->row, &table->room, table->count, sizeof *grown)
+                                 : NULL;
+    if (!grown)
+        return -ENOMEM;
+    table->row = grown;
+    grown[table->count++] = *row;
     return 0;
 }
 
-/* Of rows at one address the last one counts; a row that says what the one before it says is left out. */
-static int row_emit(struct build *build, const struct machine *machine)
+/* false: the address is below the file's code, or too far above. */
+static bool offset_of(const struct line_builder *builder, uint64_t address, uint32_t *offset)
 {
-    struct line_table *table = build->table;
-    if (!build->started) {
-        build->started = true;
-        build->skipped = machine->address < build->base || !build->wanted(machine->address, build->context);
+    *offset = (uint32_t)(address - builder->filter->base);
+    return address >= builder->filter->base && address - builder->filter->base < UINT32_MAX;
+}
+
+/* Of rows at one address the last one counts. A row that says the same as the one before is left out. */
+static int row_emit(struct line_builder *builder, const struct line_state *state)
+{
+    const struct line_filter *filter = builder->filter;
+    struct line_table *table = builder->table;
+    if (!builder->started) {
+        builder->started = true;
+        builder->skipped =
+            state->address < filter->base || !filter->is_wanted(state->address, filter->context);
     }
-    if (build->skipped || machine->address < build->base || machine->address - build->base >= UINT32_MAX)
+    struct line_row row = {.line = state->line <= INT32_MAX ? (uint32_t)state->line : 0,
+                           .file = state->file < UINT32_MAX ? (uint32_t)state->file : UINT32_MAX};
+    if (builder->skipped || !offset_of(builder, state->address, &row.offset))
         return 0;
-    struct line_row row = {.offset = (uint32_t)(machine->address - build->base),
-                           .line = machine->line <= INT32_MAX ? (uint32_t)machine->line : 0,
-                           .file = machine->file < UINT32_MAX ? (uint32_t)machine->file : UINT32_MAX};
-    if (table->count > build->sequence && table->row[table->count - 1].offset == row.offset)
+    if (table->count > builder->sequence && table->row[table->count - 1].offset == row.offset)
         table->count--;
-    if (table->count > build->sequence) {
+    if (table->count > builder->sequence) {
         const struct line_row *before = &table->row[table->count - 1];
         if (before->line == row.line && before->file == row.file)
             return 0;
-        build->sorted &= before->offset <= row.offset;
+        builder->sorted &= before->offset <= row.offset;
     }
-    return row_push(build, &row);
+    return row_push(table, &row);
 }
 
-static int sequence_end(struct build *build, const struct machine *machine)
+static int sequence_end(struct line_builder *builder, const struct line_state *state)
 {
-    struct line_table *table = build->table;
-    build->started = build->skipped = false;
-    if (table->count == build->sequence)
+    struct line_table *table = builder->table;
+    builder->started = builder->skipped = false;
+    if (table->count == builder->sequence)
         return 0;
-    if (machine->address < build->base || machine->address - build->base >= UINT32_MAX) {
-        table->count = build->sequence;
+    struct line_row end = {0};
+    if (!offset_of(builder, state->address, &end.offset)) {
+        table->count = builder->sequence;
         return 0;
     }
-    if (build->sequence && table->row[build->sequence - 1].offset > table->row[build->sequence].offset)
-        build->sorted = false;
-    const struct line_row end = {.offset = (uint32_t)(machine->address - build->base)};
-    const int error = row_push(build, &end);
-    build->sequence = table->count;
+    if (builder->sequence && table->row[builder->sequence - 1].offset > table->row[builder->sequence].offset)
+        builder->sorted = false;
+    const int error = row_push(table, &end);
+    builder->sequence = table->count;
     return error;
 }
 
-static int run_extended(struct reader *code, struct build *build, struct machine *machine)
+static int run_extended(struct reader *code, struct line_builder *builder, struct line_state *state)
 {
     const uint64_t length = read_uleb(code);
     int error = 0;
@@ -209,37 +208,37 @@ static int run_extended(struct reader *code, struct build *build, struct machine
     const uint8_t *next = code->at + length;
     switch (read_fixed(code, 1)) {
     case DW_LNE_end_sequence:
-        error = sequence_end(build, machine);
-        *machine = (struct machine){.file = 1, .line = 1};
+        error = sequence_end(builder, state);
+        *state = (struct line_state){.file = 1, .line = 1};
         break;
     case DW_LNE_set_address:
-        machine->address = read_fixed(code, (unsigned)(length - 1 <= 8 ? length - 1 : 9));
+        state->address = read_fixed(code, (unsigned)(length - 1 <= 8 ? length - 1 : 9));
         break;
     }
     code->at = next;
     return error;
 }
 
-static int run_standard(const struct program *program, struct reader *code, unsigned opcode,
-                        struct build *build, struct machine *machine)
+static int run_standard(const struct line_program *program, struct reader *code, unsigned opcode,
+                        struct line_builder *builder, struct line_state *state)
 {
     switch (opcode) {
     case DW_LNS_copy:
-        return row_emit(build, machine);
+        return row_emit(builder, state);
     case DW_LNS_advance_pc:
-        machine->address += read_uleb(code) * program->unit_length;
+        state->address += read_uleb(code) * program->unit_length;
         break;
     case DW_LNS_advance_line:
-        machine->line += (uint64_t)read_sleb(code);
+        state->line += read_leb(code, true);
         break;
     case DW_LNS_set_file:
-        machine->file = read_uleb(code);
+        state->file = read_uleb(code);
         break;
     case DW_LNS_const_add_pc:
-        machine->address += (255 - program->opcode_base) / program->line_range * program->unit_length;
+        state->address += (255 - program->opcode_base) / program->line_range * program->unit_length;
         break;
     case DW_LNS_fixed_advance_pc:
-        machine->address += read_fixed(code, 2);
+        state->address += read_fixed(code, 2);
         break;
     default:
         for (unsigned i = 0; i < program->operands[opcode]; i++)
@@ -248,25 +247,26 @@ static int run_standard(const struct program *program, struct reader *code, unsi
     return 0;
 }
 
-static int program_run(const struct program *program, struct build *build)
+static int program_run(const struct line_program *program, struct line_builder *builder)
 {
     struct reader code = program->code;
-    struct machine machine = {.file = 1, .line = 1};
+    struct line_state state = {.file = 1, .line = 1};
     int error = 0;
     while (code.at < code.end && !code.bad && error == 0) {
         const unsigned opcode = (unsigned)read_fixed(&code, 1);
         if (opcode >= program->opcode_base) {
             const unsigned special = opcode - program->opcode_base;
-            machine.address += special / program->line_range * program->unit_length;
-            machine.line += (uint64_t)(int64_t)(program->line_base + (int)(special % program->line_range));
-            error = row_emit(build, &machine);
+            state.address += special / program->line_range * program->unit_length;
+            state.line += (uint64_t)(int64_t)(program->line_base + (int)(special % program->line_range));
+            error = row_emit(builder, &state);
         } else if (opcode == 0) {
-            error = run_extended(&code, build, &machine);
+            error = run_extended(&code, builder, &state);
         } else {
-            error = run_standard(program, &code, opcode, build, &machine);
+            error = run_standard(program, &code, opcode, builder, &state);
         }
     }
-    build->table->count = build->sequence; /* rows of a sequence without end say nothing of where they stop */
+    builder->table->count =
+        builder->sequence; /* rows of a sequence without end say nothing of where they stop */
     return error;
 }
 
@@ -279,24 +279,23 @@ static int row_compare(const void *a, const void *b)
     return (left->file != 0 || left->line != 0) - (right->file != 0 || right->line != 0);
 }
 
-int line_table_read(struct line_table *table, const struct line_sections *sections, uint64_t offset,
-                    uint64_t base, line_wanted *wanted, void *context)
+int line_table_read(struct line_table *table, const struct line_source *source,
+                    const struct line_filter *filter)
 {
-    struct program program;
-    struct build build = {.table = table, .base = base, .wanted = wanted, .context = context, .sorted = true};
+    struct line_program program;
+    struct line_builder builder = {.table = table, .filter = filter, .sorted = true};
     *table = (struct line_table){0};
-    int error = program_open(&program, sections, offset);
+    int error = program_open(&program, source);
     if (error < 0)
         return error;
-    error = program_run(&program, &build);
+    error = program_run(&program, &builder);
     if (error == -ENOMEM) {
         line_table_free(table);
         return error;
     }
-    if (!build.sorted && table->count)
+    if (!builder.sorted && table->count)
         qsort(table->row, table->count, sizeof *table->row, row_compare);
-    struct line_row *fitted = realloc(table->row, (table->count + 1) * sizeof *fitted);
-    table->row = fitted ? fitted : table->row;
+    table->row = array_fit(table->row, &table->room, table->count, sizeof *table->row);
     return 0;
 }
 
@@ -308,21 +307,14 @@ void line_table_free(struct line_table *table)
 
 const struct line_row *line_table_find(const struct line_table *table, uint64_t offset)
 {
-    size_t low = 0, high = table->count;
-    while (low < high) {
-        const size_t middle = low + (high - low) / 2;
-        if (table->row[middle].offset <= offset)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == 0 || (table->row[low - 1].line == 0 && table->row[low - 1].file == 0))
-        return NULL;
-    return &table->row[low - 1];
+    const size_t until = array_count_until(table->row, table->count, sizeof *table->row, offset);
+    const struct line_row *row = until ? &table->row[until - 1] : NULL;
+    return row && (row->line || row->file) ? row : NULL;
 }
 
 /* One value of a version 5 table: a number, or (text) a string. */
-static uint64_t read_form(const struct program *program, struct reader *r, uint64_t form, const char **text)
+static uint64_t read_form(const struct line_program *program, struct reader *r, uint64_t form,
+                          const char **text)
 {
     const struct line_sections *sections = program->sections;
     *text = "";
@@ -363,7 +355,7 @@ struct file_entry {
 };
 
 /* Reads a version 5 table to its end; *found is its entry number `wanted`. */
-static void table_read(const struct program *program, struct reader *r, uint64_t wanted,
+static void table_read(const struct line_program *program, struct reader *r, uint64_t wanted,
                        struct file_entry *found)
 {
     uint64_t content[FORMATS_MOST], form[FORMATS_MOST];
@@ -388,7 +380,7 @@ static void table_read(const struct program *program, struct reader *r, uint64_t
     }
 }
 
-static void names_read_5(const struct program *program, uint64_t file, struct file_entry *entry,
+static void names_read_5(const struct line_program *program, uint64_t file, struct file_entry *entry,
                          const char **directory)
 {
     struct reader r = program->tables, again = r;
@@ -400,7 +392,7 @@ static void names_read_5(const struct program *program, uint64_t file, struct fi
 }
 
 /* Version 2 to 4: directories and files count from 1; directory 0 is the compiler's own. */
-static void names_read_4(const struct program *program, uint64_t file, struct file_entry *entry,
+static void names_read_4(const struct line_program *program, uint64_t file, struct file_entry *entry,
                          const char **directory)
 {
     struct reader r = program->tables, again = r;
@@ -438,22 +430,21 @@ static void path_append(char *path, size_t size, size_t *length, const char *par
     *length += wanted < room ? wanted : room;
 }
 
-size_t line_file_name(const struct line_sections *sections, uint64_t offset, uint64_t file,
-                      const char *comp_dir, char *path, size_t size)
+size_t line_file_name(const struct line_source *source, uint64_t file, char *path, size_t size)
 {
-    struct program program;
+    struct line_program program;
     struct file_entry entry = {0};
     const char *directory = NULL;
     size_t length = 0;
     path[0] = '\0';
-    if (program_open(&program, sections, offset) < 0)
+    if (program_open(&program, source) < 0)
         return 0;
     (program.version >= 5 ? names_read_5 : names_read_4)(&program, file, &entry, &directory);
     if (!entry.name || !*entry.name)
         return 0;
-    path_append(path, size, &length, comp_dir);
-    path_append(path, size, &length, directory);
-    path_append(path, size, &length, entry.name);
+    const char *const part[] = {source->directory, directory, entry.name};
+    for (size_t i = 0; i < sizeof part / sizeof *part; i++)
+        path_append(path, size, &length, part[i]);
     path[length] = '\0';
     return length;
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Line tables (.debug_line, DWARF 2 to 5), read into 12 bytes a row. libdw's own reader needs 100 and more,
- * and keeps them until the file is closed: 50 MB for one large unit. Every byte is foreign: bounded reads,
- * nothing believed.
+ * Line tables (.debug_line, DWARF 2 to 5), read into 12 bytes a row. dwarf_getsrclines() of libdw is not
+ * used. It takes some 140 bytes a row, 30 MB for the one unit of SQLite (tests/bench/line_tables prints
+ * both), and no ceiling can be set. Every byte is foreign: reads are bounded, and no number is believed. One
+ * thread only.
  */
-#ifndef CPROF_UPLOADER_SYMBOLS_LINES_H
-#define CPROF_UPLOADER_SYMBOLS_LINES_H
+#ifndef CPROF_UPLOADER_LINE_TABLE_H
+#define CPROF_UPLOADER_LINE_TABLE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,6 +20,13 @@ struct line_sections {
     struct line_section line, line_str, str;
 };
 
+/* Where the lines of a unit are. */
+struct line_source {
+    const struct line_sections *sections;
+    uint64_t offset;       /* of its program in .debug_line */
+    const char *directory; /* in which the unit was compiled; NULL: unknown */
+};
+
 /* A row holds from its address to the next row's. */
 struct line_row {
     uint32_t offset; /* from base */
@@ -27,25 +35,27 @@ struct line_row {
 };
 struct line_table {
     struct line_row *row;
-    size_t count;
+    size_t count, room;
 };
 
-/* Is the sequence that starts at this address one of those to be read? */
-typedef bool line_wanted(uint64_t start, void *context);
+/* Which sequences are read: those at base and above for whose start is_wanted says so. Linkers leave
+   sequences of removed functions, and many units have the same inline function of C++. */
+struct line_filter {
+    uint64_t base;
+    bool (*is_wanted)(uint64_t start, void *context);
+    void *context;
+};
 
-/* The rows of the program at this offset of .debug_line, of its wanted sequences at base and above. Many are
-   not: what linkers removed, and inline functions of C++ that a hundred units describe. 0 or negative errno.
- */
-int line_table_read(struct line_table *table, const struct line_sections *sections, uint64_t offset,
-                    uint64_t base, line_wanted *wanted, void *context);
+/* 0 or negative errno. */
+int line_table_read(struct line_table *table, const struct line_source *source,
+                    const struct line_filter *filter);
 void line_table_free(struct line_table *table);
 
 /* The row of an address (less base), or NULL. */
 const struct line_row *line_table_find(const struct line_table *table, uint64_t offset);
 
-/* Writes the file's path, made absolute with comp_dir where it can be; its length, 0: there is none of that
- * number. */
-size_t line_file_name(const struct line_sections *sections, uint64_t offset, uint64_t file,
-                      const char *comp_dir, char *path, size_t size);
+/* Writes the path of the file with this number, made absolute if the directory is. Returns its length, 0:
+   there is no such file. */
+size_t line_file_name(const struct line_source *source, uint64_t file, char *path, size_t size);
 
 #endif

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "uploader/base/array.h"
+
 enum {
     SECTIONS_MOST = 65536,
     NEIGHBOURS = 16,      /* entries before an address that may still cover it */
@@ -31,14 +33,10 @@ static int sections_read(struct scan *scan, Elf *elf)
     scan->section_end = calloc(scan->sections + 1, sizeof *scan->section_end);
     if (!scan->section_end)
         return -ENOMEM;
-    scan->table->base = UINT64_MAX;
-    for (Elf_Scn *section = elf_nextscn(elf, NULL); section; section = elf_nextscn(elf, section)) {
-        if (!gelf_getshdr(section, &header) || !(header.sh_flags & SHF_EXECINSTR) || !header.sh_size)
-            continue;
-        scan->section_end[elf_ndxscn(section)] = header.sh_addr + header.sh_size;
-        if (header.sh_addr < scan->table->base)
-            scan->table->base = header.sh_addr;
-    }
+    scan->table->base = elf_file_code_base(elf);
+    for (Elf_Scn *section = NULL; elf_file_next_section(elf, &section, &header);)
+        if (header.sh_flags & SHF_EXECINSTR)
+            scan->section_end[elf_ndxscn(section)] = header.sh_addr + header.sh_size;
     return 0;
 }
 
@@ -71,22 +69,19 @@ static unsigned name_rank(const GElf_Sym *symbol, const char *name)
 static int symbol_add(struct scan *scan, const GElf_Sym *symbol, uint32_t index)
 {
     struct symbol_table *table = scan->table;
-    if (table->count == scan->room) {
-        scan->room = scan->room ? scan->room + scan->room / 2 : 512;
-        struct table_entry *bigger = realloc(table->entry, scan->room * sizeof *bigger);
-        if (!bigger)
-            return -ENOMEM;
-        table->entry = bigger;
-    }
+    struct symbol_entry *grown = array_reserve(table->entry, &scan->room, table->count, sizeof *grown);
+    if (!grown)
+        return -ENOMEM;
+    table->entry = grown;
     uint64_t size = scan->section_end[symbol->st_shndx] - symbol->st_value;
     if (symbol->st_size && symbol->st_size < size)
         size = symbol->st_size;
     if (size >= unsized)
         size = unsized - 1;
     table->entry[table->count++] =
-        (struct table_entry){.offset = (uint32_t)(symbol->st_value - table->base),
-                             .size = (uint32_t)size | (symbol->st_size ? 0 : unsized),
-                             .name = index};
+        (struct symbol_entry){.offset = (uint32_t)(symbol->st_value - table->base),
+                              .size = (uint32_t)size | (symbol->st_size ? 0 : unsized),
+                              .name = index};
     return 0;
 }
 
@@ -105,17 +100,17 @@ static int symbols_collect(struct scan *scan, const struct elf_file *file, Elf_D
 
 static int entry_compare(const void *a, const void *b)
 {
-    const struct table_entry *left = a, *right = b;
+    const struct symbol_entry *left = a, *right = b;
     if (left->offset != right->offset)
         return left->offset < right->offset ? -1 : 1;
     return left->name < right->name ? -1 : left->name > right->name;
 }
 
 /* The best of the entries [first, end), which share an address, with its final name. */
-static struct table_entry best_alias(const struct symbol_table *table, Elf_Data *data, size_t first,
-                                     size_t end)
+static struct symbol_entry best_alias(const struct symbol_table *table, Elf_Data *data, size_t first,
+                                      size_t end)
 {
-    struct table_entry best = {0};
+    struct symbol_entry best = {0};
     const char *best_name = NULL;
     unsigned best_rank = 0;
     for (size_t i = first; i < end; i++) {
@@ -145,7 +140,7 @@ static void aliases_settle(struct symbol_table *table, Elf_Data *data)
         const uint32_t offset = table->entry[first].offset;
         for (end = first + 1; end < table->count && table->entry[end].offset == offset;)
             end++;
-        const struct table_entry best = best_alias(table, data, first, end);
+        const struct symbol_entry best = best_alias(table, data, first, end);
         if (!best.name || ((best.size & unsized) && offset < covered))
             continue;
         if (!(best.size & unsized) && (uint64_t)offset + best.size > covered)
@@ -159,7 +154,7 @@ static void aliases_settle(struct symbol_table *table, Elf_Data *data)
 static void sizes_settle(struct symbol_table *table)
 {
     for (size_t i = 0; i < table->count; i++) {
-        struct table_entry *entry = &table->entry[i];
+        struct symbol_entry *entry = &table->entry[i];
         if (!(entry->size & unsized))
             continue;
         entry->size &= ~unsized;
@@ -186,8 +181,7 @@ static int table_fill(struct scan *scan, const struct elf_file *file, Elf_Scn *s
     qsort(table->entry, table->count, sizeof *table->entry, entry_compare);
     aliases_settle(table, data);
     sizes_settle(table);
-    struct table_entry *fitted = realloc(table->entry, (table->count + 1) * sizeof *fitted);
-    table->entry = fitted ? fitted : table->entry;
+    table->entry = array_fit(table->entry, &scan->room, table->count, sizeof *table->entry);
     return table->count ? 0 : -ENOENT;
 }
 
@@ -215,19 +209,12 @@ void symbol_table_free(struct symbol_table *table)
 
 bool symbol_table_find(const struct symbol_table *table, uint64_t address, struct table_symbol *symbol)
 {
-    size_t low = 0, high = table->count;
     const uint64_t offset = address - table->base;
     if (address < table->base)
         return false;
-    while (low < high) {
-        const size_t middle = low + (high - low) / 2;
-        if (table->entry[middle].offset <= offset)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (size_t i = 0; i < NEIGHBOURS && i < low; i++) {
-        const struct table_entry *entry = &table->entry[low - 1 - i];
+    const size_t until = array_count_until(table->entry, table->count, sizeof *table->entry, offset);
+    for (size_t i = 0; i < NEIGHBOURS && i < until; i++) {
+        const struct symbol_entry *entry = &table->entry[until - 1 - i];
         if (offset - entry->offset >= entry->size)
             continue;
         symbol->name = elf_strptr(table->elf, table->strings, entry->name);
@@ -280,9 +267,9 @@ static const char *plt_symbol(Elf *elf, Elf_Scn *section, const GElf_Shdr *heade
         return NULL;
     const uint64_t slot =
         stub_slot((const uint8_t *)data->d_buf + offset, entry_size, header->sh_addr + offset);
-    for (Elf_Scn *relas = elf_nextscn(elf, NULL); slot && relas; relas = elf_nextscn(elf, relas)) {
-        GElf_Shdr rela_header;
-        if (!gelf_getshdr(relas, &rela_header) || rela_header.sh_type != SHT_RELA)
+    GElf_Shdr rela_header;
+    for (Elf_Scn *relas = NULL; slot && elf_file_next_section(elf, &relas, &rela_header);) {
+        if (rela_header.sh_type != SHT_RELA)
             continue;
         const char *name = slot_symbol(elf, relas, &rela_header, slot);
         if (name && *name)

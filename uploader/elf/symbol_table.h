@@ -12,7 +12,7 @@
 #include "elf_file.h"
 
 /* Sorted by offset, one entry per address. Names stay in the file, which the table borrows. */
-struct table_entry {
+struct symbol_entry {
     uint32_t offset; /* from base */
     uint32_t size;
     uint32_t name; /* in the string section */
@@ -21,7 +21,7 @@ struct symbol_table {
     Elf *elf;
     size_t strings; /* section index */
     uint64_t base;
-    struct table_entry *entry;
+    struct symbol_entry *entry;
     size_t count;
 };
 
