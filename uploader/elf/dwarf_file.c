@@ -7,9 +7,9 @@
 enum { HANDLE_MOST = 2 * 1024 * 1024 };
 static const uint64_t unpacked_most = UINT64_C(96) << 20;
 
-/* libdw has libelf unpack every debug section that it knows, also locations of variables and indices, which are
-   never used here. libdw passes over a section without content. The size of sections in GNU's old compressed
-   format is unknown, so they are hidden, too. */
+/* libdw has libelf unpack every debug section that it knows, also locations of variables and indices, which
+   are never used here. libdw passes over a section without content. The size of sections in GNU's old
+   compressed format is unknown, so they are hidden, too. */
 static void hide_sections(Elf *elf)
 {
     static const char *const unused[] = {".zdebug_",     ".debug_loc", ".debug_aranges",
@@ -29,7 +29,8 @@ static void hide_sections(Elf *elf)
     }
 }
 
-/* How much memory libelf will take for compressed sections: it unpacks all of them when libdw opens the file. */
+/* How much memory libelf will take for compressed sections: it unpacks all of them when libdw opens the file.
+ */
 static uint64_t unpacked_size(Elf *elf)
 {
     uint64_t sum = 0;

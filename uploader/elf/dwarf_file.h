@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An ELF file's debug information, opened by libdw. libdw keeps what it has read until its handle is closed, so
- * the owner counts what each call costs and opens a new handle between two look-ups. One thread only.
+ * An ELF file's debug information, opened by libdw. libdw keeps what it has read until its handle is closed,
+ * so the owner counts what each call costs and opens a new handle between two look-ups. One thread only.
  */
 #ifndef CPROF_UPLOADER_DWARF_FILE_H
 #define CPROF_UPLOADER_DWARF_FILE_H
@@ -16,8 +16,8 @@ struct dwarf_file {
     size_t unpacked;     /* bytes of compressed sections, which libelf unpacks */
 };
 
-/* -ENOENT: there is no .debug_info; -EFBIG: more of it is compressed than may be unpacked. search is borrowed for
-   the call. */
+/* -ENOENT: there is no .debug_info; -EFBIG: more of it is compressed than may be unpacked. search is borrowed
+   for the call. */
 int dwarf_file_open(struct dwarf_file *dwarf, const struct elf_file *file, const struct file_search *search);
 void dwarf_file_close(struct dwarf_file *dwarf);
 

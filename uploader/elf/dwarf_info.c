@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "uploader/base/array.h"
 #include "code_ranges.h"
 #include "dwarf_file.h"
 #include "line_table.h"
+#include "uploader/base/array.h"
 
 enum {
     UNITS_MOST = 1 << 20,

@@ -16,7 +16,7 @@
 #include <elfutils/libdwelf.h>
 #include <zlib.h>
 
-#include "image.h"
+#include "elf_image.h"
 #include "uploader/process/owner.h"
 
 static const off_t file_most = (off_t)8 << 30;

@@ -6,7 +6,7 @@
 #ifndef CPROF_UPLOADER_SHORT_LIVED_H
 #define CPROF_UPLOADER_SHORT_LIVED_H
 
-#include "times.h"
+#include "time_balance.h"
 #include "uploader/profile/profile.h"
 
 struct short_lived;

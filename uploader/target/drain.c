@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "segment.h"
-#include "uploader/programs/times.h"
+#include "uploader/programs/time_balance.h"
 
 /* Counters beyond 2^62 are no counters, so they start anew before that: a stack that allocates ten million
    blocks a second is there within months. */

@@ -11,7 +11,7 @@
 #ifndef CPROF_UPLOADER_UNWIND_H
 #define CPROF_UPLOADER_UNWIND_H
 
-#include "maps.h"
+#include "proc_maps.h"
 #include "sampler/segment/layout.h"
 
 struct unwinder;

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "uploader/programs/times.h"
+#include "uploader/programs/time_balance.h"
 #include "uploader/target/segment.h"
 #include "wall_state.h"
 

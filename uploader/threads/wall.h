@@ -5,9 +5,9 @@
  * At each look, some 19 times a second, every thread is given the time since the last look, as one of three
  * things: waiting in a hooked call (its slot says so; the stack is unwound once a wait), blocked in something
  * else (the kernel says so), or running. At each round the times of all threads of one name are made to add
- * up (times.h): their CPU time is what the CPU profile counted in the same span, the rest is divided among
- * the waits in proportion to what the looks have seen. So a thread's wall time is its lifetime, and off-CPU
- * time is what of it was not CPU time. One thread only.
+ * up (time_balance.h): their CPU time is what the CPU profile counted in the same span, the rest is divided
+ * among the waits in proportion to what the looks have seen. So a thread's wall time is its lifetime, and
+ * off-CPU time is what of it was not CPU time. One thread only.
  */
 #ifndef CPROF_UPLOADER_WALL_H
 #define CPROF_UPLOADER_WALL_H

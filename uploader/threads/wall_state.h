@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the parts of wall.h share: wall.c credits time, wall_look.c sees what each thread is in, wall_round.c
- * makes the times add up and hands them on, wall_threads.c writes the threads profile. One thread only.
+ * What the parts of wall.h share: wall.c credits time, wall_sample.c sees what each thread is in,
+ * wall_round.c makes the times add up and hands them on, wall_threads.c writes the threads profile. One
+ * thread only.
  */
 #ifndef CPROF_UPLOADER_WALL_STATE_H
 #define CPROF_UPLOADER_WALL_STATE_H
 
 #include "uploader/base/ids.h"
 #include "uploader/process/tasks.h"
-#include "uploader/programs/times.h"
+#include "uploader/programs/time_balance.h"
 #include "uploader/target/target.h"
-#include "waits.h"
+#include "wait_stacks.h"
 #include "wall.h"
 
 struct wait_function {

@@ -3,7 +3,7 @@
 #include "wall_fixture.h"
 
 #include "uploader/sinks/files/threads_text.h"
-#include "uploader/threads/waits.h"
+#include "uploader/threads/wait_stacks.h"
 
 /* CPU time that was counted is taken from what the looks saw, so that both make one whole. */
 static void test_times_add_up(void **state)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "maps.h"
+#include "proc_maps.h"
 
 #include <fcntl.h>
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "waits.h"
+#include "wait_stacks.h"
 
 #include <stdlib.h>
 #include <string.h>

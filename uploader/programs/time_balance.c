@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "times.h"
+#include "time_balance.h"
 
 enum { SAMPLES_OFF = 2, DEVIATIONS = 3 };
 

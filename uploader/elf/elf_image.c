@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "image.h"
+#include "elf_image.h"
 
 #include <elf.h>
 #include <fcntl.h>

@@ -8,7 +8,7 @@
 
 #include <sys/types.h>
 
-#include "uploader/elf/image.h"
+#include "uploader/elf/elf_image.h"
 #include "uploader/symbols/symbols.h"
 
 struct mapping {
