@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "uploader/base/hash.h"
+
 const struct profile_kind profile_kinds[KIND_IDS] = {
     [KIND_ID_CPU] =
         {
@@ -92,13 +94,7 @@ enum {
     BLOCK_SAMPLES = 8,
     ARENA_FIRST = 512, /* bytes; each chunk is twice as large as the one before */
     ARENA_BYTES = 64 * 1024,
-    FIRST_BUCKETS = 32,
     OVERFLOW_PIDS = 256, /* overflow samples beyond the ceiling, one per process */
-};
-
-struct entry {
-    struct profile_sample sample;
-    uint64_t stack_hash;
 };
 
 struct chunk {
@@ -111,26 +107,19 @@ struct chunk {
 struct profile {
     const struct profile_kind *kind;
     size_t most_stacks;
-    struct entry **block;
+    struct profile_sample **block;
     size_t samples, blocks, block_room;
-    uint32_t *by_sample; /* open addressing, 1 + index of the sample, by stack, pid and thread */
-    uint32_t *by_stack;  /* likewise the first sample of each stack */
-    size_t buckets;      /* of both; a power of two above twice the samples */
+    struct hash by_sample; /* by stack, pid and thread */
+    struct hash by_stack;  /* the first sample of each stack */
     struct chunk *arena;
     uint64_t overflowed;
 };
 
 static const char no_thread[] = "";
 
-static struct entry *entry_at(const struct profile *profile, size_t index)
+static struct profile_sample *sample_at(const struct profile *profile, size_t index)
 {
     return &profile->block[index / BLOCK_SAMPLES][index % BLOCK_SAMPLES];
-}
-
-static uint64_t mix(uint64_t hash, uint64_t word)
-{
-    hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-    return hash ^ hash >> 29;
 }
 
 static uint64_t stack_hash(const struct symbol_location *const *frame, uint32_t frames)
@@ -138,99 +127,61 @@ static uint64_t stack_hash(const struct symbol_location *const *frame, uint32_t 
     uint64_t hash = frames;
 
     for (uint32_t i = 0; i < frames; i++)
-        hash = mix(hash, (uintptr_t)frame[i]);
+        hash = hash_mix(hash, (uintptr_t)frame[i]);
     return hash;
 }
 
 static uint64_t sample_hash(uint64_t stack, const struct profile_sample *sample)
 {
-    return mix(mix(stack, (uint64_t)sample->about.tid << 32 | sample->pid), (uintptr_t)sample->thread);
+    return hash_mix(hash_mix(stack, (uint64_t)sample->about.tid << 32 | sample->pid),
+                    (uintptr_t)sample->thread);
 }
 
-static bool same_stack(const struct entry *entry, const struct symbol_location *const *frame, uint32_t frames,
-                       uint64_t hash)
+static bool same_stack(const struct profile_sample *a, const struct profile_sample *b)
 {
-    return entry->stack_hash == hash && entry->sample.frames == frames &&
-           !memcmp(entry->sample.frame, frame, frames * sizeof(*frame));
+    return a->frames == b->frames && !memcmp(a->frame, b->frame, a->frames * sizeof *a->frame);
 }
 
-/* The bucket that holds a sample of this stack, or the empty one where it belongs. */
-static uint32_t *find_stack(const struct profile *profile, const struct symbol_location *const *frame,
-                            uint32_t frames, uint64_t hash)
+/* A sample of this sample's stack. NULL: there is none. */
+static struct profile_sample *find_stack(const struct profile *profile, const struct profile_sample *wanted,
+                                         uint64_t hash)
 {
-    size_t at = hash & (profile->buckets - 1);
+    struct profile_sample *found;
 
-    while (profile->by_stack[at] &&
-           !same_stack(entry_at(profile, profile->by_stack[at] - 1), frame, frames, hash))
-        at = (at + 1) & (profile->buckets - 1);
-    return &profile->by_stack[at];
-}
-
-static uint32_t *find_sample(const struct profile *profile, const struct profile_sample *wanted,
-                             uint64_t hash)
-{
-    size_t at = sample_hash(hash, wanted) & (profile->buckets - 1);
-
-    for (; profile->by_sample[at]; at = (at + 1) & (profile->buckets - 1)) {
-        const struct entry *entry = entry_at(profile, profile->by_sample[at] - 1);
-        if (entry->sample.pid == wanted->pid && entry->sample.thread == wanted->thread &&
-            entry->sample.about.tid == wanted->about.tid &&
-            same_stack(entry, wanted->frame, wanted->frames, hash))
+    for (size_t cursor = 0; (found = hash_next(&profile->by_stack, hash, &cursor));)
+        if (same_stack(found, wanted))
             break;
-    }
-    return &profile->by_sample[at];
+    return found;
 }
 
-static int grow_buckets(struct profile *profile)
+/* hash: of its stack. */
+static struct profile_sample *find_sample(const struct profile *profile, const struct profile_sample *wanted,
+                                          uint64_t hash)
 {
-    size_t buckets = profile->buckets ? 2 * profile->buckets : FIRST_BUCKETS;
-    uint32_t *by_sample = calloc(buckets, sizeof(*by_sample));
-    uint32_t *by_stack = calloc(buckets, sizeof(*by_stack));
+    struct profile_sample *found;
 
-    if (!by_sample || !by_stack) {
-        free(by_sample);
-        free(by_stack);
-        return -ENOMEM;
-    }
-    free(profile->by_sample);
-    free(profile->by_stack);
-    profile->by_sample = by_sample;
-    profile->by_stack = by_stack;
-    profile->buckets = buckets;
-    for (size_t i = 0; i < profile->samples; i++) {
-        const struct entry *entry = entry_at(profile, i);
-        const struct profile_sample *sample = &entry->sample;
-        uint32_t *stack = find_stack(profile, sample->frame, sample->frames, entry->stack_hash);
-        *find_sample(profile, sample, entry->stack_hash) = (uint32_t)i + 1;
-        if (!*stack)
-            *stack = (uint32_t)i + 1;
-    }
-    return 0;
+    hash = sample_hash(hash, wanted);
+    for (size_t cursor = 0; (found = hash_next(&profile->by_sample, hash, &cursor));)
+        if (found->pid == wanted->pid && found->thread == wanted->thread &&
+            found->about.tid == wanted->about.tid && same_stack(found, wanted))
+            break;
+    return found;
 }
 
 static int grow_blocks(struct profile *profile)
 {
     if (profile->blocks == profile->block_room) {
         size_t room = profile->block_room ? 2 * profile->block_room : 1;
-        struct entry **block = realloc(profile->block, room * sizeof(*block));
+        struct profile_sample **block = realloc(profile->block, room * sizeof(*block));
         if (!block)
             return -ENOMEM;
         profile->block = block;
         profile->block_room = room;
     }
-    profile->block[profile->blocks] = malloc(BLOCK_SAMPLES * sizeof(struct entry));
+    profile->block[profile->blocks] = malloc(BLOCK_SAMPLES * sizeof(struct profile_sample));
     if (!profile->block[profile->blocks])
         return -ENOMEM;
     profile->blocks++;
-    return 0;
-}
-
-static int make_room(struct profile *profile)
-{
-    if (2 * (profile->samples + 1) > profile->buckets && grow_buckets(profile))
-        return -ENOMEM;
-    if (profile->samples == profile->blocks * BLOCK_SAMPLES && grow_blocks(profile))
-        return -ENOMEM;
     return 0;
 }
 
@@ -260,27 +211,27 @@ copy_frames(struct profile *profile, const struct symbol_location *const *frame,
     return (const struct symbol_location *const *)copy;
 }
 
-static struct entry *insert(struct profile *profile, const struct profile_sample *sample, uint64_t hash)
+static struct profile_sample *insert(struct profile *profile, const struct profile_sample *sample,
+                                     uint64_t hash)
 {
-    struct entry *entry;
-    uint32_t *stack;
+    struct profile_sample *added;
+    const struct profile_sample *same;
 
-    if (make_room(profile))
+    if (profile->samples == profile->blocks * BLOCK_SAMPLES && grow_blocks(profile))
         return NULL;
-    entry = entry_at(profile, profile->samples);
-    *entry = (struct entry){.sample = *sample, .stack_hash = hash};
-    stack = find_stack(profile, sample->frame, sample->frames, hash);
-    if (*stack)
-        entry->sample.frame = entry_at(profile, *stack - 1)->sample.frame;
-    else
-        entry->sample.frame = copy_frames(profile, sample->frame, sample->frames);
-    if (!entry->sample.frame)
+    added = sample_at(profile, profile->samples);
+    *added = *sample;
+    memset(added->value, 0, sizeof added->value);
+    same = find_stack(profile, sample, hash);
+    added->frame = same ? same->frame : copy_frames(profile, sample->frame, sample->frames);
+    if (!added->frame || (!same && hash_add(&profile->by_stack, hash, added)))
         return NULL;
+    if (hash_add(&profile->by_sample, sample_hash(hash, sample), added)) {
+        hash_remove(&profile->by_stack, hash, added);
+        return NULL;
+    }
     profile->samples++;
-    *find_sample(profile, &entry->sample, hash) = (uint32_t)profile->samples;
-    if (!*stack)
-        *stack = (uint32_t)profile->samples;
-    return entry;
+    return added;
 }
 
 /* The counters come from memory that the target can write: sums stop at the ends of their range. */
@@ -293,27 +244,18 @@ static void add_value(int64_t *sum, int64_t value)
 static int add(struct profile *profile, const struct profile_sample *sample, size_t most, unsigned skip)
 {
     uint64_t hash = stack_hash(sample->frame, sample->frames);
-    uint32_t found = profile->buckets ? *find_sample(profile, sample, hash) : 0;
-    struct entry *entry;
+    struct profile_sample *found = find_sample(profile, sample, hash);
 
     if (!found && profile->samples >= most)
         return -ENOSPC;
-    entry = found ? entry_at(profile, found - 1)
-                  : insert(profile,
-                           &(struct profile_sample){
-                               .pid = sample->pid,
-                               .frames = sample->frames,
-                               .thread = sample->thread,
-                               .about = sample->about,
-                               .frame = sample->frame,
-                           },
-                           hash);
-    if (!entry)
+    if (!found)
+        found = insert(profile, sample, hash);
+    if (!found)
         return -ENOMEM;
-    entry->sample.about = sample->about;
+    found->about = sample->about;
     for (unsigned i = 0; i < profile->kind->values; i++)
         if (!(skip >> i & 1))
-            add_value(&entry->sample.value[i], sample->value[i]);
+            add_value(&found->value[i], sample->value[i]);
     return 0;
 }
 
@@ -364,7 +306,7 @@ void profile_clear_but(struct profile *profile, unsigned mask,
                        bool (*keep)(const void *context, uint32_t pid), const void *context)
 {
     for (size_t n = 0; n < profile->samples; n++) {
-        struct profile_sample *sample = &entry_at(profile, n)->sample;
+        struct profile_sample *sample = sample_at(profile, n);
         if (keep(context, sample->pid))
             continue;
         for (unsigned i = 0; i < PROFILE_VALUES; i++)
@@ -414,7 +356,7 @@ static bool is_zero(const struct profile_sample *sample)
 const struct profile_sample *profile_next(const struct profile *profile, size_t *cursor)
 {
     while (*cursor < profile->samples) {
-        const struct profile_sample *sample = &entry_at(profile, (*cursor)++)->sample;
+        const struct profile_sample *sample = sample_at(profile, (*cursor)++);
         if (!is_zero(sample))
             return sample;
     }
@@ -481,7 +423,7 @@ void profile_free(struct profile *profile)
         free(chunk);
     }
     free(profile->block);
-    free(profile->by_sample);
-    free(profile->by_stack);
+    hash_free(&profile->by_sample);
+    hash_free(&profile->by_stack);
     free(profile);
 }
