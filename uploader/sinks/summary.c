@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "uploader/base/ids.h"
 #include "uploader/programs/comments.h"
 #include "uploader/programs/sink.h"
 #include "uploader/programs/upload.h"
@@ -39,57 +40,30 @@ struct function {
     const struct profile_sample *last; /* counted in cum already: recursion counts once */
 };
 
-/* Open addressing by name: the same function may have many locations, in several files' copies. */
+/* By name: the same function may have many locations, in several files' copies. */
 struct functions {
-    struct function *slot;
-    size_t slots, used;
+    struct text_ids names;
+    struct function *function; /* that of number n at n - 1 */
+    size_t room;
 };
-
-static size_t hash_name(const char *name)
-{
-    uint64_t hash = UINT64_C(14695981039346656037);
-    for (; *name; name++)
-        hash = (hash ^ (uint8_t)*name) * UINT64_C(1099511628211);
-    return hash ^ hash >> 32;
-}
-
-static struct function *find_slot(const struct functions *functions, const char *name)
-{
-    for (size_t i = hash_name(name);; i++) {
-        struct function *function = &functions->slot[i & (functions->slots - 1)];
-        if (!function->name || !strcmp(function->name, name))
-            return function;
-    }
-}
-
-static bool grow(struct functions *functions)
-{
-    struct functions grown = {.slots = functions->slots ? 2 * functions->slots : 1024,
-                              .used = functions->used};
-
-    grown.slot = calloc(grown.slots, sizeof *grown.slot);
-    if (!grown.slot)
-        return false;
-    for (size_t i = 0; i < functions->slots; i++)
-        if (functions->slot[i].name)
-            *find_slot(&grown, functions->slot[i].name) = functions->slot[i];
-    free(functions->slot);
-    *functions = grown;
-    return true;
-}
 
 static struct function *get_function(struct functions *functions, const char *name)
 {
-    struct function *function;
+    uint32_t number = text_ids_get(&functions->names, name, NULL);
 
-    if (2 * functions->used >= functions->slots && !grow(functions))
-        return NULL;
-    function = find_slot(functions, name);
-    if (!function->name) {
-        function->name = name;
-        functions->used++;
+    if (number > functions->room) {
+        size_t room = 2 * number + 64;
+        struct function *grown = realloc(functions->function, room * sizeof *grown);
+        if (!grown)
+            return NULL;
+        memset(grown + functions->room, 0, (room - functions->room) * sizeof *grown);
+        functions->function = grown;
+        functions->room = room;
     }
-    return function;
+    if (!number)
+        return NULL;
+    functions->function[number - 1].name = name;
+    return &functions->function[number - 1];
 }
 
 static void add_sample(struct functions *functions, const struct profile_sample *sample, int64_t value)
@@ -143,11 +117,11 @@ static size_t collect(struct functions *functions, const struct profile *profile
     while ((sample = profile_next(profile, &cursor)))
         if (sample->value[value])
             add_sample(functions, sample, sample->value[value]);
-    for (size_t i = 0; i < functions->slots; i++)
-        if (functions->slot[i].name && (functions->slot[i].flat || !is_entry(functions->slot[i].name)))
-            functions->slot[count++] = functions->slot[i];
+    for (size_t i = 0; i < functions->names.ids.used; i++)
+        if (functions->function[i].flat || !is_entry(functions->function[i].name))
+            functions->function[count++] = functions->function[i];
     if (count)
-        qsort(functions->slot, count, sizeof functions->slot[0], by_flat);
+        qsort(functions->function, count, sizeof functions->function[0], by_flat);
     return count;
 }
 
@@ -208,7 +182,7 @@ static void print_table(FILE *file, const struct profile *profile, const struct 
 
     fprintf(file, "%s      flat  flat%%        cum   cum%%  function%s\n", style->faint, style->off);
     for (size_t i = 0; i < count && i < TOP; i++) {
-        const struct function *function = &functions.slot[i];
+        const struct function *function = &functions.function[i];
         if (function->flat)
             fprintf(file, "%10s %5.1f%%", quantity(flat, function->flat, type->unit),
                     share(function->flat, total));
@@ -218,7 +192,8 @@ static void print_table(FILE *file, const struct profile *profile, const struct 
                 share(function->cum, total));
         print_name(file, function->name);
     }
-    free(functions.slot);
+    text_ids_free(&functions.names);
+    free(functions.function);
 }
 
 static void print_detail(FILE *file, const struct program *program, const struct view *view)
