@@ -10,7 +10,7 @@
 #include "arena.h"
 #include "elf.h"
 #include "machine.h"
-#include "sampler/unwind/modules.h"
+#include "sampler/modules/modules.h"
 
 /* A function's address as data; stored and loaded whole, whatever the member's type. */
 typedef void *__attribute__((may_alias)) slot_word;

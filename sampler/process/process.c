@@ -12,7 +12,7 @@
 #include "sampler/base/seccomp.h"
 #include "sampler/base/sys.h"
 #include "sampler/base/weights.h"
-#include "sampler/unwind/peek.h"
+#include "sampler/modules/peek.h"
 
 #include "sampler/base/poison.h"
 

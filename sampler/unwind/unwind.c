@@ -10,9 +10,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "cfi.h"
-#include "module_record.h"
 #include "sampler/base/nofault.h"
+#include "sampler/cfi/cfi.h"
+#include "sampler/modules/module_record.h"
 #include "sampler/segment/layout.h"
 #include "sampler/segment/return_address.h"
 

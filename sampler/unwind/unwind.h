@@ -19,8 +19,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "peek.h"
 #include "sampler/base/arch.h"
+#include "sampler/modules/peek.h"
 
 struct segment;
 

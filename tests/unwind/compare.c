@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// build: sampler/unwind/unwind.c sampler/unwind/cfi*.c sampler/unwind/module*.c
-// build: sampler/unwind/peek.c sampler/base/nofault.c sampler/base/seccomp.c sampler/base/bpf.c
+// build: sampler/unwind/*.c sampler/cfi/*.c sampler/modules/*.c
+// build: sampler/base/nofault.c sampler/base/seccomp.c sampler/base/bpf.c
 // build: -ftls-model=initial-exec -fno-stack-protector
 /*
  * A preload of its own, never shipped: interrupts any program at a fast pace, walks each stack by our code
@@ -30,8 +30,8 @@
 #include <unistd.h>
 
 #include "sampler/base/sys.h"
+#include "sampler/modules/modules.h"
 #include "sampler/segment/layout.h"
-#include "sampler/unwind/modules.h"
 #include "sampler/unwind/unwind.h"
 
 enum { MOST = LAYOUT_FRAMES, TEXT = 256 * 1024, CAUSES = 256 };

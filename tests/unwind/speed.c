@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// build: sampler/unwind/unwind.c sampler/unwind/cfi*.c sampler/unwind/module*.c
-// build: sampler/unwind/peek.c sampler/base/nofault.c sampler/base/seccomp.c sampler/base/bpf.c
+// build: sampler/unwind/*.c sampler/cfi/*.c sampler/modules/*.c
+// build: sampler/base/nofault.c sampler/base/seccomp.c sampler/base/bpf.c
 // build: -O2
 /* Prints what one frame of a stack walk costs, the walk of a deep stack less the walk of a shallow one, and
    what one read by the kernel costs (nofault.h). */
@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "sampler/base/nofault.h"
-#include "sampler/unwind/modules.h"
+#include "sampler/modules/modules.h"
 #include "sampler/unwind/unwind.h"
 
 enum { SHALLOW = 40, DEEP = 440, WALKS = 20000, ROUNDS = 9, MOST = 512 };

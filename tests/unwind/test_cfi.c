@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <cmocka.h>
 
-#include "sampler/unwind/cfi.h"
+#include "sampler/cfi/cfi.h"
 
 enum { PAGE = 4096, CODE = 0x100000 /* where the function is, from the image's start */, CODE_SIZE = 64 };
 

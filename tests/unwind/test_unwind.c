@@ -17,10 +17,10 @@
 #include <cmocka.h>
 
 #include "sampler/base/seccomp.h"
+#include "sampler/cfi/cfi.h"
+#include "sampler/modules/module_record.h"
 #include "sampler/segment/layout.h"
 #include "sampler/segment/return_address.h"
-#include "sampler/unwind/cfi.h"
-#include "sampler/unwind/module_record.h"
 #include "sampler/unwind/unwind.h"
 
 enum { MOST = 64, PAGE = 4096 };

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "cfi.h"
-#include "peek.h"
+#include "sampler/modules/peek.h"
 
 struct cursor {
     const uint8_t *at, *end; /* addresses, which only cursor_fixed() reads from */
