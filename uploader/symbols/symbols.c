@@ -15,12 +15,10 @@
 #include "uploader/base/store.h"
 
 enum {
-    MODULE_BUCKETS = 4096,
-    MODULES_MOST = 16384,   /* told apart; further ones are one, "[other modules]" */
-    SPECIALS_MOST = 16384,  /* names that are made up, or restored, with no module */
-    NAMES_MOST = 64 << 20,  /* bytes of names and locations; further addresses share one location */
-    FIRST_LOCATIONS = 4096, /* slots; a power of two */
-    ATTEMPTS_MOST = 8,      /* processes whose root is searched for a module before it is given up */
+    MODULES_MOST = 16384,  /* told apart; further ones are one, "[other modules]" */
+    SPECIALS_MOST = 16384, /* names that are made up, or restored, with no module */
+    NAMES_MOST = 64 << 20, /* bytes of names and locations; further addresses share one location */
+    ATTEMPTS_MOST = 8,     /* processes whose root is searched for a module before it is given up */
     MAPS_OPEN_MOST = 16,
     UNPACKED_KEPT_MOST = 1 << 20,
     NAME_MOST = 1024,
@@ -29,7 +27,6 @@ enum {
 
 struct module {
     struct elf_module public;
-    struct module *next;      /* in its bucket */
     struct module *next_open; /* of those with an object */
     struct object *object;
     struct object *abandoned; /* by a guarded fault: it can neither be used nor freed */
@@ -51,9 +48,17 @@ struct process {
     uint64_t used;
 };
 
-struct location_slot {
-    struct symbol_location *location; /* NULL: free */
-    uint32_t process;                 /* key, 0 with a module */
+/* Where an instruction is: in a module, or in generated code. */
+struct place {
+    const struct elf_module *module;
+    uint32_t process; /* key, 0 with a module */
+    uint64_t address;
+};
+
+/* What a place was found to be. */
+struct known {
+    const struct symbol_location *location;
+    uint32_t process; /* of the place; location has the rest of it */
     bool named;
 };
 
@@ -62,13 +67,12 @@ struct symbols {
     const char *debug_path;
     size_t ceiling;
     uint64_t clock;
-    struct module *bucket[MODULE_BUCKETS];
-    struct module *open; /* those with an object */
+    struct hash by_identity; /* modules, by build id or path */
+    struct module *open;     /* those with an object */
     struct elf_module *other_modules;
     unsigned modules, locations;
-    uint64_t beyond; /* look-ups that were given a location or module of all others */
-    struct location_slot *slot;
-    size_t slots, slots_used;
+    uint64_t beyond;         /* look-ups that were given a location or module of all others */
+    struct hash known;       /* by place */
     struct process *process; /* all of them */
     struct hash by_pid;      /* the same */
     uint32_t process_keys, unknown;
@@ -248,28 +252,26 @@ const struct elf_module *symbols_module(struct symbols *symbols, const char *pat
                                         size_t build_id_size)
 {
     static const uint8_t no_print[sizeof(uint64_t)];
-    const size_t size = build_id_size < sizeof symbols->bucket[0]->public.build_id
-                            ? build_id_size
-                            : sizeof symbols->bucket[0]->public.build_id;
+    const size_t most = sizeof symbols->other_modules->build_id,
+                 size = build_id_size < most ? build_id_size : most;
     const uint64_t hash = size ? hash_bytes(build_id, size) : hash_bytes(path, strlen(path));
-    struct module **bucket = &symbols->bucket[hash % MODULE_BUCKETS];
+    struct module *module;
     if (!build_id)
         build_id = no_print;
-    for (struct module *module = *bucket; module; module = module->next)
+    for (size_t cursor = 0; (module = hash_next(&symbols->by_identity, hash, &cursor));)
         if (module_is(module, path, build_id, size))
             return &module->public;
     if (symbols->modules >= MODULES_MOST || is_full(symbols))
         return other_modules(symbols);
-    struct module *module = store_alloc(&symbols->store, sizeof *module);
-    if (!module)
+    module = store_alloc(&symbols->store, sizeof *module);
+    if (!module || hash_add(&symbols->by_identity, hash, module))
         return NULL;
     module->public.path = symbols_intern(symbols, path);
     module->public.name = last_part(module->public.path);
     module->public.build_id_size = (uint8_t)size;
     memcpy(module->public.build_id, build_id, size ? size : sizeof no_print);
     module->public.id = ++symbols->modules;
-    module->next = *bucket;
-    return &(*bucket = module)->public;
+    return &module->public;
 }
 
 /* Opens the module's files unless they are open, or this process was already asked for them. */
@@ -414,48 +416,44 @@ static unsigned process_locate(struct symbols *symbols, struct process *process,
 
 /* --- locations --- */
 
-static struct location_slot *location_slot(const struct symbols *symbols, const struct elf_module *module,
-                                           uint32_t process, uint64_t address)
+static uint64_t place_hash(const struct place *place)
 {
-    const uint64_t key[2] = {address, module ? module->id : UINT64_C(1) << 32 | process};
-    size_t i = hash_bytes(key, sizeof key) & (symbols->slots - 1);
-    for (;; i = (i + 1) & (symbols->slots - 1)) {
-        struct location_slot *slot = &symbols->slot[i];
-        const struct symbol_location *location = slot->location;
-        if (!location ||
-            (location->module == module && location->address == address && slot->process == process))
-            return slot;
-    }
+    return hash_mix(hash_mix(place->address, place->module ? place->module->id : UINT64_C(1) << 32),
+                    place->process);
 }
 
-static bool locations_grow(struct symbols *symbols)
+/* NULL: it was not looked for yet. */
+static struct known *known_find(const struct symbols *symbols, const struct place *place)
 {
-    struct symbols bigger = {.slots = symbols->slots ? symbols->slots * 2 : FIRST_LOCATIONS};
-    if (symbols->slots_used * 2 < symbols->slots)
-        return true;
-    bigger.slot = calloc(bigger.slots, sizeof *bigger.slot);
-    if (!bigger.slot)
-        return false;
-    for (size_t i = 0; i < symbols->slots; i++) {
-        const struct location_slot *slot = &symbols->slot[i];
-        if (slot->location)
-            *location_slot(&bigger, slot->location->module, slot->process, slot->location->address) = *slot;
-    }
-    free(symbols->slot);
-    symbols->slot = bigger.slot;
-    symbols->slots = bigger.slots;
-    return true;
+    const uint64_t hash = place_hash(place);
+    struct known *known;
+
+    for (size_t cursor = 0; (known = hash_next(&symbols->known, hash, &cursor));)
+        if (known->location->module == place->module && known->location->address == place->address &&
+            known->process == place->process)
+            break;
+    return known;
 }
 
-static struct symbol_location *location_new(struct symbols *symbols, const struct elf_module *module,
-                                            uint64_t address, const struct symbol_line *line, unsigned count)
+static struct known *known_add(struct symbols *symbols, const struct place *place)
+{
+    struct known *known = store_alloc(&symbols->store, sizeof *known);
+
+    if (!known || hash_add(&symbols->known, place_hash(place), known))
+        return NULL;
+    known->process = place->process;
+    return known;
+}
+
+static struct symbol_location *location_new(struct symbols *symbols, const struct place *place,
+                                            const struct symbol_line *line, unsigned count)
 {
     struct symbol_location *location = store_alloc(&symbols->store, sizeof *location + count * sizeof *line);
     if (!location)
         return &symbols->no_memory;
     struct symbol_line *lines = (struct symbol_line *)(location + 1);
     memcpy(lines, line, count * sizeof *line);
-    *location = (struct symbol_location){module, address, ++symbols->locations, count, lines};
+    *location = (struct symbol_location){place->module, place->address, ++symbols->locations, count, lines};
     return location;
 }
 
@@ -469,25 +467,33 @@ static void line_unnamed(struct symbols *symbols, const struct elf_module *modul
     *line = (struct symbol_line){.function = text, .linkage = text, .file = ""};
 }
 
-/* Fills a free slot, or one whose address had no name so far. */
-static const struct symbol_location *slot_fill(struct symbols *symbols, struct location_slot *slot,
-                                               const struct elf_module *module, uint32_t process,
-                                               uint64_t address, struct symbol_line *line, unsigned count,
-                                               uint64_t start)
+/* What a look-up has found. */
+struct found {
+    struct symbol_line *line;
+    unsigned count; /* 0: no name */
+    uint64_t start; /* of the function */
+};
+
+/* known: of this place, which had no name so far; or NULL. */
+static const struct symbol_location *known_fill(struct symbols *symbols, struct known *known,
+                                                const struct place *place, const struct found *found)
 {
-    const bool named = count > 0;
-    if (slot->location && !named)
-        return slot->location;
-    if (!named && !module && symbols->unknown >= UNKNOWN_MOST)
+    const bool named = found->count > 0, is_new = !known;
+    struct symbol_location *location;
+
+    if (known && !named)
+        return known->location;
+    if (!named && !place->module && symbols->unknown >= UNKNOWN_MOST)
         return symbols_special(symbols, "[unknown]");
     if (!named)
-        line_unnamed(symbols, module, start, line);
-    if (!module)
-        symbols->unknown += slot->location ? -1u : !named;
-    symbols->slots_used += !slot->location;
-    *slot = (struct location_slot){location_new(symbols, module, address, line, named ? count : 1), process,
-                                   named};
-    return slot->location;
+        line_unnamed(symbols, place->module, found->start, found->line);
+    location = location_new(symbols, place, found->line, named ? found->count : 1);
+    if (location == &symbols->no_memory || (is_new && !(known = known_add(symbols, place))))
+        return &symbols->no_memory;
+    if (!place->module)
+        symbols->unknown += is_new ? !named : -1u;
+    known->named = named;
+    return known->location = location;
 }
 
 static const struct symbol_location *no_room(struct symbols *symbols)
@@ -503,54 +509,64 @@ static const struct symbol_location *locate_generated(struct symbols *symbols,
 {
     struct symbol_line line;
     struct process *process = process_find(symbols, source);
+    struct place place = {.address = address};
+    struct found found = {.line = &line, .start = address};
+    struct known *known;
+
     if (!process)
         return &symbols->no_memory;
-    struct location_slot *slot = location_slot(symbols, NULL, process->key, address);
-    if (slot->location && slot->named)
-        return slot->location;
+    place.process = process->key;
+    known = known_find(symbols, &place);
+    if (known && known->named)
+        return known->location;
     if (is_full(symbols))
         return no_room(symbols);
-    const uint32_t key = process->key;
-    const unsigned count = process_locate(symbols, process, source, address, &line);
-    if (process->key != key)
-        slot = location_slot(symbols, NULL, process->key, address);
-    return slot_fill(symbols, slot, NULL, process->key, address, &line, count, address);
+    found.count = process_locate(symbols, process, source, address, &line);
+    if (process->key != place.process) {
+        place.process = process->key;
+        known = known_find(symbols, &place);
+    }
+    return known_fill(symbols, known, &place, &found);
 }
 
 const struct symbol_location *symbols_locate(struct symbols *symbols, const struct process_files *source,
                                              const struct elf_module *module, uint64_t address)
 {
+    const struct place place = {.module = module, .address = address};
     struct symbol_line line[OBJECT_LINES];
-    if (!locations_grow(symbols))
-        return &symbols->no_memory;
+    struct found found = {.line = line};
+    const struct known *known;
+
     if (!module)
         return locate_generated(symbols, source, address);
-    struct location_slot *slot = location_slot(symbols, module, 0, address);
-    if (slot->location)
-        return slot->location;
+    known = known_find(symbols, &place);
+    if (known)
+        return known->location;
     if (is_full(symbols))
         return no_room(symbols);
     /* symbols_module() hands out the first member of what it keeps, const for others only. */
-    struct module *own = (struct module *)(uintptr_t)module;
-    uint64_t start;
-    const unsigned count = module_locate(symbols, own, source, address, line, &start);
-    return slot_fill(symbols, slot, module, 0, address, line, count, start);
+    found.count =
+        module_locate(symbols, (struct module *)(uintptr_t)module, source, address, line, &found.start);
+    return known_fill(symbols, NULL, &place, &found);
 }
 
 const struct symbol_location *symbols_restore(struct symbols *symbols, const struct elf_module *module,
                                               uint64_t address, const struct symbol_line *line,
                                               unsigned count)
 {
-    if (!locations_grow(symbols))
-        return &symbols->no_memory;
-    struct location_slot *slot = location_slot(symbols, module, 0, address);
-    if (slot->location)
-        return slot->location;
+    const struct place place = {.module = module, .address = address};
+    struct symbol_location *location;
+    struct known *known = known_find(symbols, &place);
+
+    if (known)
+        return known->location;
     if (is_full(symbols))
         return no_room(symbols);
-    symbols->slots_used++;
-    *slot = (struct location_slot){location_new(symbols, module, address, line, count), 0, true};
-    return slot->location;
+    location = location_new(symbols, &place, line, count);
+    if (location == &symbols->no_memory || !(known = known_add(symbols, &place)))
+        return &symbols->no_memory;
+    known->named = true;
+    return known->location = location;
 }
 
 const struct symbol_location *symbols_special(struct symbols *symbols, const char *name)
@@ -562,7 +578,7 @@ const struct symbol_location *symbols_special(struct symbols *symbols, const cha
     if (symbols->special.used >= SPECIALS_MOST)
         return no_room(symbols);
     const struct symbol_line line = {.function = text, .linkage = text, .file = ""};
-    location = location_new(symbols, NULL, 0, &line, 1);
+    location = location_new(symbols, &(struct place){0}, &line, 1);
     if (location != &symbols->no_memory && hash_put(&symbols->special, (uintptr_t)text, location))
         return &symbols->no_memory;
     return location;
@@ -583,7 +599,8 @@ void symbols_free(struct symbols *symbols)
         process_drop(symbols, symbols->process);
     hash_free(&symbols->by_pid);
     hash_free(&symbols->special);
-    free(symbols->slot);
+    hash_free(&symbols->known);
+    hash_free(&symbols->by_identity);
     store_free(&symbols->store);
     free(symbols);
 }
