@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The library's start, in this order: the real functions; what the environment says; the signal handler
- * before the first timer; the segment and its way to the uploader; the main thread's slot and timer.
- * Allocations that other libraries' constructors make earlier are forwarded: the sampler records nothing
- * before process_start().
+ * The library's start, in this order:
+ *  1. the real functions,
+ *  2. the settings,
+ *  3. the signal handler, before the first timer,
+ *  4. the segment, and its hand-over to the uploader,
+ *  5. the main thread's slot and timer.
+ * Allocations that other libraries' constructors make earlier are forwarded only, because the sampler
+ * records nothing before process_start().
  */
 #include <pthread.h>
 #include <stdlib.h>

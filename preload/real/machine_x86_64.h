@@ -4,9 +4,9 @@
 #include <sys/syscall.h>
 
 /*
- * Body of a naked function: calls `callee` with the arguments it was called with itself, and then jumps to
- * the address that this returned, again with the same arguments: in registers, and whatever is on the stack.
- * So one can stand before a function whose parameters are not known (variadic ones, or any of a table).
+ * Body of a naked function. It calls `callee` with its own arguments. Then it jumps to the address that
+ * `callee` returned, again with the same arguments, in registers and on the stack. So it can stand before a
+ * function whose parameters are not known (variadic ones, or any of a table).
  */
 #define MACHINE_CALL_THEN_JUMP(callee)                                                                       \
     "pushq %rbp\n\t"                                                                                         \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What this process was told by its environment, read once by the constructor and kept: programs overwrite
+ * The settings of this process. The constructor reads them once and keeps them, because programs overwrite
  * their environment in place later (to show a status in ps), and an uploader may have to be started after
  * that.
  */
@@ -31,8 +31,8 @@ extern struct config config __attribute__((visibility("hidden")));
 /* Fills config. library_path: as the loader has it. */
 void config_read(char *const *environment, const char *library_path);
 
-/* Tells on stderr which settings are wrong, one line each: from the process that started the session's
-   uploader, so that it is said once and not by every program of a test suite. */
+/* Prints one line on stderr for each wrong setting. Only the process that started the session's uploader
+   does this, so that it is said once and not by every program of a test suite. */
 void config_complain(char *const *environment);
 
 /* One line "cprof: a b c" to stderr. Signal-safe. */

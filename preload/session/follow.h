@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which programs the library goes along into. It comes by an entry of LD_PRELOAD, which a program inherits
- * that this one executes. A program of another C library or word size does not start with it, or its loader
- * complains on stderr: for such a program the entry is taken out of a copy of the environment.
+ * Which programs the library follows by exec. A program that this one executes inherits LD_PRELOAD with the
+ * library's entry. A program of another C library or word size does not start with it, or its loader
+ * complains on stderr. So for such a program the entry is taken out of a copy of the environment.
  *
  * All of it runs also in children of vfork(): nothing is allocated, nothing that was there is written.
  */

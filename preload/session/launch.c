@@ -214,11 +214,11 @@ static void append_number(char *text, unsigned number)
 }
 
 /*
- * A program that adopts orphans (the first of a pid namespace, a subreaper) would adopt the uploader, too,
- * and its wait() would return it, or wait for it. The one child that the kernel hides from wait() is one
- * whose exit signal is not SIGCHLD, and exec makes it SIGCHLD again. So the child is one that never executes
- * anything: a fork of the program that gives back its copy of the memory, adopts what the uploader may leave,
- * and ends after it.
+ * A program that adopts orphans (the first of a pid namespace, a subreaper) would adopt the uploader, too.
+ * Its wait() would return the uploader, or wait for it. The kernel hides a child from wait() if its exit
+ * signal is not SIGCHLD, but exec makes it SIGCHLD again. So the child is a fork of the program that never
+ * executes anything. It gives back its copy of the memory, adopts what the uploader may leave, and ends
+ * after it.
  */
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 extern const char _end[] __attribute__((visibility("hidden")));

@@ -135,9 +135,10 @@ static int start_uploader(int memfd, int listener)
     return result;
 }
 
-/* The uploader's socket listens before the uploader runs, so whoever comes meanwhile leaves a message there
-   and goes on. Only between bind() and listen(), and while one that ends closes its door, is the name taken
-   and nobody there: that lasts moments, or the name is somebody else's. *fd: connected, or negative. */
+/* The uploader's socket listens before the uploader runs, so a program that comes meanwhile leaves a message
+   there and continues. The name is taken and nobody answers only between bind() and listen(), and while an
+   uploader that ends closes its socket. Both last moments; else the name is another user's. *fd: connected,
+   or negative. */
 static int connect_or_start(int memfd, int *fd)
 {
     for (int waited = 0;; waited++) {

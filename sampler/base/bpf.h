@@ -32,7 +32,7 @@ struct bpf_call {
 };
 
 /* true: the filter lets the call through (SECCOMP_RET_ALLOW or _LOG), whatever the unknown words are. false:
-   it may not, or that would take too long to find out, or it is no filter that the kernel accepts. */
+   it may not let it through, it takes too long to find out, or the kernel would not accept the filter. */
 bool bpf_allows(struct bpf_program *program, const struct bpf_call *call);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads of memory that another thread may unmap, protect, replace or truncate at the same time: the kernel
- * copies it (process_vm_readv of ourselves) and fails where a load of ours would fault. Signal-safe,
- * thread-safe. A call takes about a microsecond, so what is read of modules is kept (see struct peek).
+ * Reads of memory that another thread may unmap, protect, replace or truncate at the same time. The kernel
+ * copies it (process_vm_readv() of the process itself), and fails where a load would fault. Signal-safe,
+ * thread-safe. A call takes about a microsecond (tests/unwind/speed.c), so what is read of modules is kept
+ * (struct peek).
  */
 #ifndef CPROF_SAMPLER_NOFAULT_H
 #define CPROF_SAMPLER_NOFAULT_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Included last by every file of sampler/: what must not be called where a signal may have interrupted
- * anything, or where a hook of ours would be entered again, does not compile.
+ * Included last by every file of sampler/. A function that is not signal-safe, or whose call would enter one
+ * of the library's hooks again, does not compile.
  */
 #ifndef CPROF_SAMPLER_POISON_H
 #define CPROF_SAMPLER_POISON_H

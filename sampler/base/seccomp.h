@@ -4,8 +4,8 @@
  * the process inherited, is kept as one set of forbidden calls for the whole process: a filter of one thread
  * counts for all of them.
  *
- * Who makes a system call that a program could forbid asks first, for all that an operation needs together,
- * so that none is left half done:
+ * Before a system call that a program could forbid, its caller asks here, for all calls of an operation
+ * together, so that none is left half done:
  *
  *     if (!seccomp_allows(CALL(memfd_create) | CALL(ftruncate)))
  *         return -EAGAIN;
@@ -100,8 +100,8 @@ static inline bool seccomp_allows(uint64_t calls)
     return __builtin_expect(!(atomic_load_explicit(&seccomp_forbidden, memory_order_relaxed) & calls), 1);
 }
 
-/* The calls that the filter (a struct sock_fprog of the program's, at any address) would not let through. 0,
-   too, where it cannot be read: the kernel will not take it either. Before it is installed. */
+/* The calls that the filter (a struct sock_fprog of the program's, at any address) would not let through.
+   Also 0 if the filter cannot be read, since the kernel will refuse it. Before it is installed. */
 uint64_t seccomp_evaluate(const void *filter);
 
 /* From now on, they are not made. Returns those that were not forbidden before, for seccomp_permit() where

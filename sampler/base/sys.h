@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * System calls of ours, made without libc: they touch no errno, are no cancellation points, and are never
- * interposed. sys_call(SYS_x, ...) takes up to six arguments and returns the kernel's value or negative
+ * System calls without libc. They do not touch errno, are no cancellation points, and are never interposed.
+ * sys_call(SYS_x, ...) takes up to six arguments and returns the kernel's value or negative
  * errno. Signal-safe. Also the names of errors, which libc's <errno.h> has together with a variable.
  */
 #ifndef CPROF_SAMPLER_SYS_H

@@ -22,8 +22,8 @@ double sampling_probability(double x);
 uint64_t sampling_weight(uint64_t size, uint64_t mean);
 
 /*
- * Points on a line, one at a random place of each stretch of `length`: on average as many per span as a
- * Poisson process has, but how many lie on a long span is known to within one. Zero at first.
+ * Points on a line, one at a random place of each stretch of `length`. A span has as many on average as of a
+ * Poisson process. But how many lie on a long span is known to within one. Zero at first.
  */
 struct strata {
     uint64_t length; /* of the present stretch; 0: none was begun */

@@ -56,7 +56,7 @@ uint64_t cfi_read_encoded(struct cursor *c, uint8_t encoding, uintptr_t data)
 }
 
 /* Steps over the length and the CIE pointer of an entry at *c. *body becomes what follows them, *c the next
- *entry, cie the address of its CIE (0: it is one). */
+   entry, and cie the address of its CIE (0: it is one). */
 static int read_entry(struct cursor *c, struct cursor *body, uint64_t *cie)
 {
     uint64_t length = cursor_fixed(c, 4);
@@ -168,8 +168,8 @@ static int64_t table_entry(struct table *table, uint64_t index, unsigned word)
     return value;
 }
 
-/* Where in [low, high) a function is to be expected that lies between those of the two ends: so a search
-   meets few blocks of a large table (peek.h), where halving it would meet another one each time. */
+/* Where in [low, high) a function is to be expected that lies between those of the two ends. So a search
+   meets few blocks of a large table (peek.h). A binary search would meet another block at each step. */
 static uint64_t guess_place(uint64_t low, uint64_t high, int64_t low_value, int64_t high_value,
                             int64_t wanted)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Allocation sampling: Poisson over bytes with a mean of CPROF_MEMORY_RATE, a countdown in thread-local
- * storage; live sampled blocks in the segment's table, behind a small counting filter that free() asks with
- * one load.
+ * Allocation sampling: a Poisson process over bytes with a mean of CPROF_MEMORY_RATE, by a countdown in
+ * thread-local storage. Sampled blocks that are alive are in the segment's table. free() asks a small
+ * counting filter first, with one load.
  *
  * Use, in a hook:
  *     void *malloc(size_t size)
@@ -17,8 +17,8 @@
  *     void free(void *block)
  *     {
  *         if (__builtin_expect(alloc_may_be_tracked(block), 0))
- *             alloc_untrack(block, NULL);         // before the real free: the address may be given out at
- * once real.free(block);
+ *             alloc_untrack(block, NULL);  // before the real free: the address may be given out at once
+ *         real.free(block);
  *     }
  * realloc untracks first and tracks again with alloc_retrack() if it failed. All of it keeps errno.
  */
@@ -36,9 +36,9 @@ enum { ALLOC_FILTER = 65536, ALLOC_FILTER_STUCK = 255 };
 extern uint8_t alloc_filter[ALLOC_FILTER] __attribute__((visibility("hidden")));
 
 /*
- * Pages, not blocks, are counted, and pages side by side have counters side by side: one line of the filter
- * covers 256 KiB of heap and stays in the cache as the heap does. (A hash of the page cost cc1plus 0.75 % of
- * its time in misses.)
+ * Pages are counted, not blocks. Neighbouring pages have neighbouring counters, so one cache line of the
+ * filter covers 256 KiB of heap, and stays in the cache as that heap does. A hash of the page would miss the
+ * cache.
  */
 static inline unsigned alloc_filter_index(uintptr_t address)
 {

@@ -3,8 +3,8 @@
  * The ELF files mapped in the process: found by _dl_find_object (lock-free and signal-safe in glibc 2.35 and
  * later).
  *
- * A module may go at any moment, also while it is looked at: what is mapped of it, and what the loader keeps
- * about it, is read by peek.h and nofault.h only.
+ * A module may be unloaded at any moment, also while it is read. So what is mapped of it, and what the
+ * loader keeps about it, is read by peek.h and nofault.h only.
  */
 #ifndef CPROF_SAMPLER_MODULES_H
 #define CPROF_SAMPLER_MODULES_H
@@ -45,9 +45,9 @@ bool module_may_be_read(const struct module *module, uintptr_t address, size_t s
 const char *module_directory(const struct module *module);
 
 enum { MODULE_ROOM = 4096 };
-/* Where the file of a module begins otherwise than when it was looked at last, it was unloaded by ways that
-   no hook sees (libc's own dlclose(), another namespace's): notes that, and returns false. room: of
-   MODULE_ROOM. */
+/* false: the file of the module begins otherwise than when it was read last. Then the module was unloaded by
+   ways that no hook sees (libc's own dlclose(), another namespace's), and this is noted. room: of
+   MODULE_ROOM bytes. */
 bool module_is_same_file(const struct module *module, char *room);
 
 /* Around each dlclose(). */

@@ -9,9 +9,9 @@
 #include "sampler/base/poison.h"
 
 /*
- * Blocks divide a page: each can be read as a whole or not at all. Tables of functions are searched by all
- * and so kept by pages; of what a search leads to, call frame information and code, few bytes are needed and
- * few are near others that are. Of both only the memory that is used exists.
+ * Blocks divide a page, so each can be read as a whole or not at all. Tables of functions are searched by
+ * all walks, so they are kept by pages. Of call frame information and code, which a search leads to, few
+ * bytes are needed, and these are seldom near each other. Only the blocks in use take memory.
  */
 enum {
     WIDE_BITS = 7,

@@ -300,9 +300,9 @@ static void copy_segment(struct segment *to, const struct segment *from)
 }
 
 /*
- * The uploader is gone. We hold no descriptor of the segment any more, so another one takes its place, at the
- * same address, with the same contents: what the old uploader had not handed on (value minus acked) reaches
- * the new one. What other threads add between copy and mapping, some 100 us, is lost.
+ * The uploader is gone. The process holds no descriptor of the segment any more, so another segment takes
+ * its place, at the same address, with the same contents. So what the old uploader had not handed on (value
+ * minus acked) reaches the new one. What other threads add between copy and mapping is lost.
  */
 static int resume(struct segment *segment)
 {

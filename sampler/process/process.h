@@ -2,9 +2,9 @@
 /*
  * The state of this process: its segment, and whether it is still the process that made it.
  *
- * A child of fork() shares no segment with its parent: a page that the kernel wipes on fork tells them apart,
- * whatever call made the child (fork, _Fork, raw clone, daemon, forkpty). A vfork child shares memory and is
- * not told apart, on purpose.
+ * A child of fork() shares no segment with its parent. A page that the kernel wipes on fork tells them
+ * apart, whatever call made the child (fork, _Fork, raw clone, daemon, forkpty). A vfork child shares memory
+ * with its parent, and is deliberately not told apart.
  */
 #ifndef CPROF_SAMPLER_PROCESS_H
 #define CPROF_SAMPLER_PROCESS_H
@@ -107,8 +107,8 @@ uint64_t process_forked_ticks(void);
 /* true in a child of vfork(): the memory is its parent's, and nothing of ours in it must be changed. */
 bool process_is_vforked(void);
 
-/* At exit, after the program's own exit handlers: looks for the uploader as above, and marks the end; where
-   the process is pid 1 of its namespace, waits up to 10 s for the uploader's last push. */
+/* At exit, after the program's own exit handlers: looks for the uploader as above, and marks the end. If the
+   process is pid 1 of its namespace, it waits up to 10 s for the uploader's last push. */
 void process_exit(int status);
 
 /* Adds n to a counter of the segment (NULL: of none), or of this process's. */

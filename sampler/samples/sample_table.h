@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The tables of stacks and samples, and one sample's way into them: sample_begin() finds the bank,
- * sample_walk() walks the stack and enters it, sample_add() adds to the counters, sample_end() gives up the
- * bank. Lock-free, signal-safe, any thread; a signal handler may record while the thread that it interrupted
- * does.
+ * The tables of stacks and samples, and one sample's way into them:
+ *  1. sample_begin() finds the bank.
+ *  2. sample_walk() walks the stack and enters it.
+ *  3. sample_add() adds to the counters.
+ *  4. sample_end() gives up the bank.
+ * Lock-free, signal-safe, any thread. A signal handler may record while the thread that it interrupted does.
  */
 #ifndef CPROF_SAMPLER_SAMPLE_TABLE_H
 #define CPROF_SAMPLER_SAMPLE_TABLE_H

@@ -211,10 +211,12 @@ struct seg_live {
 };
 
 /*
- * Counters of one (stack, thread name, kind). A record is made by raising bank.samples, then storing the key
- * (release; pairs with the uploader's acquire), then entering it in sample_bucket[] by compare-and-swap; the
- * loser of such a race leaves a record whose values stay 0. The stack is complete before the key is stored.
- * acked is what was handed on already: it is kept here, so that an uploader that is killed and replaced
+ * Counters of one (stack, thread name, kind). A record is made in this order:
+ *  1. bank.samples is raised.
+ *  2. The key is stored (release; pairs with the uploader's acquire). The stack is complete by then.
+ *  3. The record is entered in sample_bucket[] by compare-and-swap. The loser of a race leaves a record
+ *     whose values stay 0.
+ * acked is what was handed on already. It is kept here, so that an uploader that is killed and replaced
  * neither repeats nor loses anything.
  */
 struct seg_sample {
@@ -224,9 +226,9 @@ struct seg_sample {
     uint64_t reserved;
 };
 
-/* A stack, in bank.stack_word[]: four words of head, then the addresses, leaf first, each the address itself
-   for the interrupted frame (and the one below a signal frame), else the return address. The leaf of a mutex
-   or block sample is an enum wait_kind, the function waited or released in. */
+/* A stack, in bank.stack_word[]: four words of head, then the addresses, leaf first. The interrupted frame,
+   and the one below a signal frame, have the address itself, all others the return address. The leaf of a
+   mutex or block sample is an enum wait_kind, the function waited or released in. */
 struct seg_stack {
     uint64_t hash;   /* [T] over epoch, flags and frames */
     uint32_t frames; /* [T] 1..LAYOUT_FRAMES */

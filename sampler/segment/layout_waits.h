@@ -4,8 +4,8 @@
 #define CPROF_SAMPLER_LAYOUT_WAITS_H
 
 /*
- * X(function, state, who). The function is the first frame of the stack, state groups threads in the threads
- * profile, and who says what seg_thread.wait_object is, by which the thread that is waited for can be found.
+ * X(function, state, who). The function is the first frame of the stack. state groups threads in the threads
+ * profile. who says what seg_thread.wait_object is, which leads to the thread that is waited for.
  */
 #define LAYOUT_WAITS(X)                                                                                      \
     X(pthread_mutex_lock, "lock", MUTEX)                                                                     \

@@ -201,10 +201,10 @@ void thread_cancel_prepare(uint32_t slot)
 }
 
 /*
- * glibc puts the thread's control block, which pthread_self() points to, at the upper end of the stack it
- * mapped: every frame is below it. The lower end is kept too high rather than too low (guard page, static
- * thread-local storage): a walk that starts below it is merely slower, one that read outside would crash the
- * program.
+ * glibc puts the thread's control block, which pthread_self() points to, at the upper end of the stack that
+ * it mapped, so every frame is below it. The lower end is kept too high rather than too low (guard page,
+ * static thread-local storage). A walk that starts below it is merely slower, and one that read outside
+ * would crash the program.
  */
 static struct stack_range find_bounds(size_t size)
 {

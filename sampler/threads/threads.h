@@ -41,8 +41,9 @@ void thread_adopt_self(uintptr_t stack_high);
  * Signal-safe. */
 void thread_renamed(pthread_t handle, const char *name);
 
-/* Threads that no hook saw begin or end (raw clone, or older than us): gives those that the uploader found a
-   slot and a timer, and frees what those had that are gone. With a CPU sample or a wait of any thread. */
+/* For threads that no hook saw begin or end (raw clone, or older than the library). Gives a slot and a timer
+   to those that the uploader found, and frees what those had that are gone. Called with a CPU sample or a
+   wait of any thread. */
 struct segment;
 void threads_serve_uploader(struct segment *segment);
 

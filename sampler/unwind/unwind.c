@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Rules for editing this file: it runs in a signal handler, at any instruction of the program, also inside
- * malloc, the loader and itself. The stack and the registers may hold anything, and other threads may unmap
- * anything but the stack that this one runs on: nothing is read directly but what is inside [low, high) of
- * the walk. The stack pointer must rise with every step but the first.
+ * malloc, the loader and itself. The stack and the registers may hold anything. Other threads may unmap
+ * anything but the stack that this one runs on. So only what is inside [low, high) of the walk is read
+ * directly. The stack pointer must rise with every step but the first.
  */
 #include "unwind.h"
 
@@ -273,9 +273,9 @@ static void begin_to_guess(struct walk *w)
 }
 
 /*
- * Copies what is around and above an address, which walks meet next. Of a stack that is not known, one page,
- * and only if it is in memory, but for the page that the stack pointer was in: who provides it may wait for
- * this thread.
+ * Copies what is around and above an address, which walks meet next. Of a stack of unknown bounds it copies
+ * one page, and only if that is in memory, because whoever provides the page may wait for this thread. The
+ * page of the stack pointer is excepted.
  */
 static bool load_stack(struct walk *w, uintptr_t address)
 {

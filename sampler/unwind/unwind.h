@@ -48,8 +48,8 @@ struct unwound {
 
 /*
  * Walks from regs outwards, leaf first, at most max frames. Frames of this library itself (hooks, samplers,
- * the start of threads) are left out, so that a stack is the one that the program would have without it;
- * where nothing else is on the stack, frames is 0. Modules that are met for the first time are recorded in
+ * the start of threads) are left out, so that a stack is the one that the program would have without it. If
+ * nothing else is on the stack, frames is 0. Modules that are met for the first time are recorded in
  * segment (may be NULL: not recorded).
  */
 struct unwound unwind_stack(struct segment *segment, const struct arch_regs *regs,

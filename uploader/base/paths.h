@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Opening what we write to. Root may be told to write to a directory that another user owns, who could put a
- * link there at any time: so every component is opened from its parent's descriptor, and never through a
- * link. Above and in the last component of a path that a setting names, links are followed that root or we
- * ourselves have made. -ELOOP: another link was met.
+ * Opening files for writing. Root may be told to write to a directory of another user, who could put a link
+ * there at any time. So every component is opened from its parent's descriptor, and never through a link. In
+ * a path that a setting names, links of root's and of our own user are followed. -ELOOP: another link was
+ * met.
  */
 #ifndef CPROF_UPLOADER_PATHS_H
 #define CPROF_UPLOADER_PATHS_H

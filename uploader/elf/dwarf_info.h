@@ -2,8 +2,8 @@
 /*
  * Debug information: which function, which functions inlined in it, and which lines. One thread only.
  *
- * Units are read when an address of theirs is first asked for, into compact tables of our own; libdw's
- * handle, whose memory only ever grows, is opened anew when it has read much.
+ * Units are read when an address of theirs is first asked for, into compact tables of our own. libdw's
+ * memory only grows, so its handle is opened anew when it has read much.
  */
 #ifndef CPROF_UPLOADER_SYMBOLS_DWARF_H
 #define CPROF_UPLOADER_SYMBOLS_DWARF_H

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where profiles go. A sink takes, for one program of the session, the profiles of one interval (differences)
- * and of the whole session so far, and must be done with them when it returns (network sinks encode and
- * queue). One thread only; nothing but the network's own waiting may take long, and that never inside take().
+ * Where profiles go. A sink takes, for one program of the session, the profiles of one interval
+ * (differences) and of the whole session so far. It must be done with them when it returns, so network sinks
+ * encode and queue. Only waiting for the network may take long, and that never inside take(). One thread
+ * only.
  */
 #ifndef CPROF_UPLOADER_SINK_H
 #define CPROF_UPLOADER_SINK_H

@@ -16,8 +16,8 @@ struct output {
     jmp_buf full;
 };
 
-/* The demanglers cannot be stopped by a return value, and a hostile name writes for hours; the ones with a
-   callback hold no memory across it, so that they can be left by a jump. */
+/* The demanglers cannot be stopped by a return value, and a hostile name makes them write for hours. Those
+   with a callback hold no memory across it, so a jump can leave them. */
 static void append(const char *text, size_t length, void *context)
 {
     struct output *output = context;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tables that fill up. New samples go to the other bank; when no thread writes to the old one any more, it is
- * drained for the last time and given back to the kernel, which leaves it zero for its next turn.
+ * Tables that fill up. New samples go to the other bank. When no thread writes to the old bank any more, it
+ * is drained for the last time and given back to the kernel, which leaves it zero for its next turn.
  */
 #include "rotate.h"
 

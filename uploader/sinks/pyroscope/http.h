@@ -3,8 +3,8 @@
  * POST requests to one server, without ever waiting for it but in http_work(). libcurl underneath; TLS
  * certificates are checked. One thread only.
  *
- * Secrets leave in the headers of requests to the configured host and nowhere else: redirects are followed
- * there only (http to https included), and every text that comes out of here for people is redacted.
+ * Secrets leave in the headers of requests to the configured host and nowhere else. Redirects are followed
+ * to that host only (http to https included). Every text that comes out of here for people is redacted.
  */
 #ifndef CPROF_UPLOADER_HTTP_H
 #define CPROF_UPLOADER_HTTP_H

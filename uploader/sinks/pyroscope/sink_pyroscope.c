@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Pushes to a Pyroscope server. A profile waits in a queue until the server took it, said for good that it
- * does not want it, or it became too old; the queue is bounded, the oldest give way. One that cannot be sent
+ * Pushes to a Pyroscope server. A profile waits in a queue until the server takes it or refuses it for good,
+ * or until it is too old. The queue is bounded, and the oldest are dropped. A profile that cannot be sent
  * keeps no other one waiting, unless the server itself cannot be reached or asks for a pause.
  */
 #include "uploader/programs/sink.h"
