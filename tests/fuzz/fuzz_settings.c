@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "uploader/base/options.h"
+#include "uploader/options/options.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);

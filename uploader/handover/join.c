@@ -16,7 +16,7 @@
 
 #include "sampler/segment/layout.h"
 #include "uploader/base/clock.h"
-#include "uploader/base/options.h"
+#include "uploader/options/options.h"
 #include "uploader/process/proc_text.h"
 
 enum { BACKLOG = 1024, JOIN_FDS = 2, ROOT = 0, PEERPIDFD = 77 /* SO_PEERPIDFD, which old headers lack */ };

@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #include "rooted.h"
-#include "uploader/base/options.h"
+#include "uploader/options/options.h"
 
 enum {
     ANSWER_MS = 1000, /* patience: it needs microseconds, but the machine may be busy */

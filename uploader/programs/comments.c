@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "uploader/base/options.h"
+#include "uploader/options/options.h"
 
 #define X(name, text) [COUNT_##name] = text,
 static const char *const counter_texts[COUNTERS] = {LAYOUT_COUNTERS(X)};

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "uploader/base/clock.h"
-#include "uploader/base/options.h"
 #include "uploader/base/utf8.h"
+#include "uploader/options/options.h"
 
 #define MERGED_GAP_NS SECOND_NS
 

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "names.h"
-#include "uploader/base/options.h"
+#include "uploader/options/options.h"
 #include "uploader/profile/profile.h"
 
 enum { UPLOAD_PATH = sizeof(((struct options *)0)->out) + DIRECTORY_NAME_BYTES + 8 };

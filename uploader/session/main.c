@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "commands.h"
-#include "uploader/base/options.h"
+#include "uploader/options/options.h"
 
 /* Read by jemalloc: one thread needs one arena, and memory goes back to the kernel at once:
    a round needs ten times what is kept between rounds. */

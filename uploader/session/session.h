@@ -15,9 +15,9 @@
 
 #include "member.h"
 #include "uploader/base/hash.h"
-#include "uploader/base/options.h"
 #include "uploader/handover/join.h"
 #include "uploader/handover/keeper.h"
+#include "uploader/options/options.h"
 #include "uploader/programs/programs.h"
 #include "uploader/programs/sink.h"
 #include "uploader/symbols/symbols.h"

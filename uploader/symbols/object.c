@@ -9,7 +9,7 @@
 #include <lzma.h>
 
 #include "demangle.h"
-#include "uploader/elf/dwarf_info.h"
+#include "uploader/dwarf/dwarf_info.h"
 #include "uploader/elf/elf_file.h"
 #include "uploader/elf/frame_table.h"
 #include "uploader/elf/symbol_table.h"

@@ -12,7 +12,7 @@
 #include "drain.h"
 #include "segment.h"
 #include "uploader/base/clock.h"
-#include "uploader/base/options.h"
+#include "uploader/options/options.h"
 
 #define PATIENCE_NS (10 * SECOND_NS)
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "uploader/base/clock.h"
-#include "uploader/base/options.h"
+#include "uploader/options/options.h"
 #include "uploader/process/tasks.h"
 #include "uploader/target/segment.h"
 #include "wall_state.h"

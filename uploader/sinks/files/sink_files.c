@@ -26,7 +26,7 @@
 #include "report.h"
 #include "threads_text.h"
 #include "uploader/base/clock.h"
-#include "uploader/base/paths.h"
+#include "uploader/options/paths.h"
 
 enum {
     DIRECTORIES = 9,   /* OUT, OUT-2 ... OUT-9 */

@@ -9,8 +9,8 @@
 
 #include "pairs.h"
 #include "redact.h"
-#include "uploader/base/options.h"
 #include "uploader/base/utf8.h"
+#include "uploader/options/options.h"
 
 enum {
     CONNECT_MS = 5000,

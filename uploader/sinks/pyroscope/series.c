@@ -8,8 +8,8 @@
 #include <sys/random.h>
 
 #include "pairs.h"
-#include "uploader/base/options.h"
 #include "uploader/base/utf8.h"
+#include "uploader/options/options.h"
 #include "uploader/profile/profile.pb-c.h"
 
 static void clean_name(const char *name, char out[SERIES_NAME_BYTES])

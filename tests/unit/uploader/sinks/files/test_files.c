@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 #include "uploader/base/clock.h"
-#include "uploader/base/paths.h"
+#include "uploader/options/paths.h"
 #include "uploader/programs/sink.h"
 #include "uploader/sinks/files/intervals.h"
 

@@ -7,8 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "paths.h"
+#include "uploader/base/clock.h"
 
 enum { WARNINGS = 64 };
 

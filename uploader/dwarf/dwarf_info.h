@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "elf_file.h"
+#include "uploader/elf/elf_file.h"
 
 struct dwarf_info;
 

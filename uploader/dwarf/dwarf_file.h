@@ -6,7 +6,7 @@
 #ifndef CPROF_UPLOADER_DWARF_FILE_H
 #define CPROF_UPLOADER_DWARF_FILE_H
 
-#include "elf_file.h"
+#include "uploader/elf/elf_file.h"
 
 struct dwarf_file {
     const struct elf_file *file; /* borrowed */
