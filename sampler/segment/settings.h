@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one table of environment variables. The parser, `cprof --help`, the man page, the session's socket name
- * and the README's table are made from it; a setting that is not here does not exist.
+ * The one table of environment variables. The parser, `cprof --help`, the manual page, docs/settings.md and the
+ * session's socket name are made from it. A setting that is not here does not exist.
  *
  * No allocation, no lock, no call that is interposed: usable in a constructor before libc is ready, in both
  * sides.
@@ -35,13 +35,24 @@ enum { PROFILES_READY = 0 CPROF_PROFILES(X) };
 
 /*
  * X(id, variable, other names, type, default, side, help)
- *  other names: comma separated; the first one that is set, from the left, counts when `variable` is not set.
- *  type: TEXT; FLAG 0/1, true/false, on/off, yes/no; COUNT a whole number; SIZE bytes with B, KiB, MiB, GiB,
- * kB, MB, GB; TIME with ns, us, ms, s, m, h, d (a bare number counts seconds; for _BLOCK_RATE ns); PROFILES a
- * comma list; KEEP a TIME, a SIZE or both, each with its unit. side: SESSION settings make part of the
- * session's name: two programs with different ones get different uploaders. TARGET settings travel in the
- * segment. LOCAL ones do neither. SECRET ones belong to the session, but are in no name, argument or log:
- * every user can read the names of sockets, and guess offline what a hash was made of.
+ *
+ * other names: comma separated. If `variable` is not set, the first of them that is set counts.
+ *
+ * type:
+ *     TEXT
+ *     FLAG      0/1, true/false, on/off, yes/no
+ *     COUNT     a whole number
+ *     SIZE      bytes, with B, KiB, MiB, GiB, kB, MB, GB
+ *     TIME      with ns, us, ms, s, m, h, d; a bare number counts seconds, for BLOCK_RATE ns
+ *     PROFILES  a comma list
+ *     KEEP      a TIME, a SIZE or both, each with its unit
+ *
+ * side:
+ *     SESSION   part of the session's name: programs with different values get different uploaders
+ *     TARGET    travels in the segment
+ *     LOCAL     neither
+ *     SECRET    of the session, but in no name, argument or log, because every user can read the names of
+ *               sockets, and guess offline what a hash was made of
  */
 #define CPROF_SETTINGS(X)                                                                                    \
     X(SERVER, "CPROF_SERVER", "PYROSCOPE_SERVER_ADDRESS", TEXT, "", SESSION,                                 \
