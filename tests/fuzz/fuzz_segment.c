@@ -186,7 +186,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             member_tick(member, round * INT64_C(20000000000));
             member_rotate(member, round * INT64_C(20000000000));
             budget = wall_budget();
-            member_look(member, &budget, now_ns += ROUND_NS);
+            member_wall_sample(member, &budget, now_ns += ROUND_NS);
             data = patch(data, end);
         }
         member_drain(member);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Memory that is never given back before the end, and strings that are kept once. One thread only. */
-#ifndef CPROF_UPLOADER_SYMBOLS_STORE_H
-#define CPROF_UPLOADER_SYMBOLS_STORE_H
+#ifndef CPROF_UPLOADER_STORE_H
+#define CPROF_UPLOADER_STORE_H
 
 #include "hash.h"
 

@@ -5,8 +5,8 @@
  * Units are read when an address of theirs is first asked for, into compact tables of our own. libdw's
  * memory only grows, so its handle is opened anew when it has read much.
  */
-#ifndef CPROF_UPLOADER_SYMBOLS_DWARF_H
-#define CPROF_UPLOADER_SYMBOLS_DWARF_H
+#ifndef CPROF_UPLOADER_DWARF_INFO_H
+#define CPROF_UPLOADER_DWARF_INFO_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -128,22 +128,22 @@ uint64_t elf_file_code_base(Elf *elf)
 }
 
 /* Of a module without a build id. */
-static bool print_is(const struct elf_file *file, const uint8_t *print)
+static bool fingerprint_is(const struct elf_file *file, const uint8_t *fingerprint)
 {
-    struct image *image = image_open(fcntl(file->fd, F_DUPFD_CLOEXEC, 0));
-    const bool same = image && memcmp(&image->print, print, sizeof image->print) == 0;
-    image_release(image);
+    struct elf_image *image = elf_image_open(fcntl(file->fd, F_DUPFD_CLOEXEC, 0));
+    const bool same = image && memcmp(&image->fingerprint, fingerprint, sizeof image->fingerprint) == 0;
+    elf_image_release(image);
     return same;
 }
 
-static bool has_print(const uint8_t *id)
+static bool has_fingerprint(const uint8_t *id)
 {
-    uint64_t print;
-    memcpy(&print, id, sizeof print);
-    return print != 0;
+    uint64_t fingerprint;
+    memcpy(&fingerprint, id, sizeof fingerprint);
+    return fingerprint != 0;
 }
 
-/* Opens path in the root; with a build id or a print, only that build will do. */
+/* Opens path in the root; with a build id or a fingerprint, only that build will do. */
 static int open_verified(struct elf_file *file, const struct owner *owner, int root_fd, const char *path,
                          const uint8_t *id, size_t id_size)
 {
@@ -151,7 +151,7 @@ static int open_verified(struct elf_file *file, const struct owner *owner, int r
     if (error < 0)
         return error;
     file->path = strdup(path);
-    if (id_size ? build_id_is(file, id, id_size) : !has_print(id) || print_is(file, id))
+    if (id_size ? build_id_is(file, id, id_size) : !has_fingerprint(id) || fingerprint_is(file, id))
         return 0;
     elf_file_close(file);
     return -ESTALE;
@@ -177,7 +177,7 @@ static int open_executable(struct elf_file *file, const struct process_files *so
                            const struct elf_module *module)
 {
     char path[40];
-    if (source->exe_fd < 0 || (!module->build_id_size && !has_print(module->build_id)))
+    if (source->exe_fd < 0 || (!module->build_id_size && !has_fingerprint(module->build_id)))
         return -ENOENT;
     snprintf(path, sizeof path, "/proc/self/fd/%d", source->exe_fd);
     return open_verified(file, NULL, -1, path, module->build_id, module->build_id_size);
@@ -186,7 +186,7 @@ static int open_executable(struct elf_file *file, const struct process_files *so
 /* A file that is gone may still be open for the walks of waiting threads. */
 static int open_known(struct elf_file *file, const struct elf_module *module)
 {
-    const int fd = image_open_again(module->build_id, module->build_id_size);
+    const int fd = elf_image_open_again(module->build_id, module->build_id_size);
     const int error = fd < 0 ? -ENOENT : elf_file_open(file, fd);
     if (error == 0)
         file->path = strdup(module->path);

@@ -4,8 +4,8 @@
  * id. One thread only; what is mapped may be cut short by its owner at any time (SIGBUS: see guard in
  * symbols.c).
  */
-#ifndef CPROF_UPLOADER_SYMBOLS_FILE_H
-#define CPROF_UPLOADER_SYMBOLS_FILE_H
+#ifndef CPROF_UPLOADER_ELF_FILE_H
+#define CPROF_UPLOADER_ELF_FILE_H
 
 #include <stdbool.h>
 #include <stddef.h>

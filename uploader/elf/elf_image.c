@@ -17,17 +17,17 @@ enum { PAGE = 4096, PAGES = 256, MOST_HEADERS = 64, NOTES_MOST = 4096 };
 /* How every linker writes .eh_frame_hdr: version 1, pcrel sdata4, udata4, datarel sdata4. */
 static const uint8_t frame_hdr_head[4] = {1, 0x1b, 0x03, 0x3b};
 
-static struct image *images;
+static struct elf_image *images;
 
 /* Pages of all images, each in the one place that its address gives it. */
 static struct cached_page {
-    const struct image *image;
+    const struct elf_image *image;
     uint64_t offset;
     uint8_t data[PAGE];
 } * cache;
 
 /* at: an offset in the file, or an address in the process. */
-static ssize_t raw_read(const struct image *image, uint64_t at, void *to, size_t size)
+static ssize_t raw_read(const struct elf_image *image, uint64_t at, void *to, size_t size)
 {
     struct iovec local = {to, size}, remote = {(void *)(uintptr_t)at, size};
 
@@ -36,7 +36,7 @@ static ssize_t raw_read(const struct image *image, uint64_t at, void *to, size_t
     return owner_copy(image->owner, image->pid, &local, &remote, 1);
 }
 
-static const uint8_t *page_read(const struct image *image, uint64_t offset)
+static const uint8_t *page_read(const struct elf_image *image, uint64_t offset)
 {
     struct cached_page *page;
     ssize_t size;
@@ -58,14 +58,14 @@ static const uint8_t *page_read(const struct image *image, uint64_t offset)
     return page->data;
 }
 
-static void cache_forget(const struct image *image)
+static void cache_forget(const struct elf_image *image)
 {
     for (int i = 0; cache && i < PAGES; i++)
         if (cache[i].image == image)
             cache[i].image = NULL;
 }
 
-bool image_read(const struct image *image, uint64_t address, uint64_t *word)
+bool elf_image_read(const struct elf_image *image, uint64_t address, uint64_t *word)
 {
     for (unsigned i = 0; i < image->loads; i++) {
         uint64_t offset = address + image->bias;
@@ -84,7 +84,7 @@ bool image_read(const struct image *image, uint64_t address, uint64_t *word)
     return false;
 }
 
-bool image_is_data(const struct image *image, uint64_t address)
+bool elf_image_is_data(const struct elf_image *image, uint64_t address)
 {
     for (unsigned i = 0; i < image->loads; i++)
         if (image->load[i].writable && address >= image->load[i].start && address < image->load[i].end)
@@ -97,7 +97,7 @@ static uint64_t first_of_page(uint64_t at)
     return at - at % PAGE;
 }
 
-bool image_code_address(const struct image *image, uint64_t offset, uint64_t *address)
+bool elf_image_code_address(const struct elf_image *image, uint64_t offset, uint64_t *address)
 {
     for (unsigned i = 0; i < image->loads; i++) {
         uint64_t begin = image->load[i].offset, size = image->load[i].end - image->load[i].start;
@@ -110,7 +110,7 @@ bool image_code_address(const struct image *image, uint64_t offset, uint64_t *ad
 }
 
 /* Where the file's beginning is loaded. */
-static bool first_address(const struct image *image, uint64_t *address)
+static bool first_address(const struct elf_image *image, uint64_t *address)
 {
     for (unsigned i = 0; i < image->loads; i++) {
         *address = first_of_page(image->load[i].start);
@@ -120,9 +120,9 @@ static bool first_address(const struct image *image, uint64_t *address)
     return false;
 }
 
-static void take_load(struct image *image, const Elf64_Phdr *header)
+static void take_load(struct elf_image *image, const Elf64_Phdr *header)
 {
-    if (image->loads == IMAGE_LOADS || header->p_vaddr + header->p_memsz < header->p_vaddr)
+    if (image->loads == ELF_IMAGE_LOADS || header->p_vaddr + header->p_memsz < header->p_vaddr)
         return;
     image->load[image->loads].start = header->p_vaddr;
     image->load[image->loads].end = header->p_vaddr + header->p_filesz;
@@ -136,13 +136,13 @@ static void take_load(struct image *image, const Elf64_Phdr *header)
 }
 
 /* The head, a pointer of four bytes, the number of entries in four, and the table. */
-static void take_frame_hdr(struct image *image, uint64_t address)
+static void take_frame_hdr(struct elf_image *image, uint64_t address)
 {
     uint64_t first = address & ~UINT64_C(7), word[2];
     uint32_t part[4];
 
-    if (address % sizeof part[0] || !image_read(image, first, &word[0]) ||
-        !image_read(image, first + 8, &word[1]))
+    if (address % sizeof part[0] || !elf_image_read(image, first, &word[0]) ||
+        !elf_image_read(image, first + 8, &word[1]))
         return;
     memcpy(part, word, sizeof part);
     if (memcmp(&part[address % 8 / 4], frame_hdr_head, sizeof frame_hdr_head) != 0)
@@ -157,7 +157,7 @@ static size_t padded(size_t size, uint64_t align)
     return align == 8 ? (size + 7) & ~(size_t)7 : (size + 3) & ~(size_t)3;
 }
 
-static void take_notes(struct image *image, const Elf64_Phdr *header)
+static void take_notes(struct elf_image *image, const Elf64_Phdr *header)
 {
     uint8_t notes[NOTES_MOST];
     size_t most = header->p_filesz < sizeof notes ? (size_t)header->p_filesz : sizeof notes;
@@ -170,7 +170,7 @@ static void take_notes(struct image *image, const Elf64_Phdr *header)
         size_t text = at + sizeof note + padded(note.n_namesz, header->p_align);
         if (note.n_namesz > NOTES_MOST || note.n_descsz > NOTES_MOST || text + note.n_descsz > (size_t)size)
             return;
-        if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 && note.n_descsz <= IMAGE_BUILD_ID &&
+        if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 && note.n_descsz <= ELF_IMAGE_BUILD_ID &&
             !memcmp(notes + at + sizeof note, "GNU", 4)) {
             memcpy(image->build_id, notes + text, note.n_descsz);
             image->build_id_size = note.n_descsz;
@@ -180,10 +180,10 @@ static void take_notes(struct image *image, const Elf64_Phdr *header)
     }
 }
 
-static void take_print(struct image *image, const Elf64_Phdr *header, size_t count)
+static void take_fingerprint(struct elf_image *image, const Elf64_Phdr *header, size_t count)
 {
     uint8_t part[PAGE];
-    uint64_t print = layout_fingerprint(0, header, count * sizeof *header);
+    uint64_t fingerprint = layout_fingerprint(0, header, count * sizeof *header);
 
     for (size_t i = 0; i < count; i++) {
         uint64_t at = image->fd != -1 ? header[i].p_offset : header[i].p_vaddr + image->bias;
@@ -192,14 +192,14 @@ static void take_print(struct image *image, const Elf64_Phdr *header, size_t cou
             size = end - at < sizeof part ? (size_t)(end - at) : sizeof part;
             if (raw_read(image, at, part, size) != (ssize_t)size)
                 return;
-            print = layout_fingerprint(print, part, size);
+            fingerprint = layout_fingerprint(fingerprint, part, size);
         }
     }
-    image->print = print;
+    image->fingerprint = fingerprint;
 }
 
 /* In memory, what a header of its own is in is the page of the file's beginning, or it is not looked at. */
-static size_t read_headers(const struct image *image, uint64_t head, Elf64_Phdr header[MOST_HEADERS])
+static size_t read_headers(const struct elf_image *image, uint64_t head, Elf64_Phdr header[MOST_HEADERS])
 {
     Elf64_Ehdr file;
     size_t size;
@@ -215,7 +215,7 @@ static size_t read_headers(const struct image *image, uint64_t head, Elf64_Phdr 
 }
 
 /* head: 0, or where in memory the file begins. */
-static bool take_headers(struct image *image, uint64_t head)
+static bool take_headers(struct elf_image *image, uint64_t head)
 {
     Elf64_Phdr header[MOST_HEADERS];
     size_t count = read_headers(image, head, header);
@@ -237,13 +237,13 @@ static bool take_headers(struct image *image, uint64_t head)
     for (size_t i = 0; i < count && !image->build_id_size; i++)
         if (header[i].p_type == PT_NOTE)
             take_notes(image, &header[i]);
-    take_print(image, header, count);
+    take_fingerprint(image, header, count);
     return count > 0;
 }
 
-static struct image *find_open(const struct stat *st)
+static struct elf_image *find_open(const struct stat *st)
 {
-    for (struct image *image = images; image; image = image->next)
+    for (struct elf_image *image = images; image; image = image->next)
         if (image->fd != -1 && image->device == st->st_dev && image->inode == st->st_ino &&
             image->size == (uint64_t)st->st_size && image->changed.tv_sec == st->st_ctim.tv_sec &&
             image->changed.tv_nsec == st->st_ctim.tv_nsec)
@@ -252,9 +252,9 @@ static struct image *find_open(const struct stat *st)
 }
 
 /* NULL: not an ELF file, and its descriptor is closed. */
-static struct image *image_new(const struct image *like, uint64_t head)
+static struct elf_image *elf_image_new(const struct elf_image *like, uint64_t head)
 {
-    struct image *image = calloc(1, sizeof *image);
+    struct elf_image *image = calloc(1, sizeof *image);
 
     if (image)
         *image = *like;
@@ -271,9 +271,9 @@ static struct image *image_new(const struct image *like, uint64_t head)
     return NULL;
 }
 
-struct image *image_open(int fd)
+struct elf_image *elf_image_open(int fd)
 {
-    struct image *image;
+    struct elf_image *image;
     struct stat st;
 
     if (fstat(fd, &st)) {
@@ -286,20 +286,20 @@ struct image *image_open(int fd)
         image->users++;
         return image;
     }
-    return image_new(&(struct image){.fd = fd,
-                                     .device = st.st_dev,
-                                     .inode = st.st_ino,
-                                     .size = (uint64_t)st.st_size,
-                                     .changed = st.st_ctim},
-                     0);
+    return elf_image_new(&(struct elf_image){.fd = fd,
+                                             .device = st.st_dev,
+                                             .inode = st.st_ino,
+                                             .size = (uint64_t)st.st_size,
+                                             .changed = st.st_ctim},
+                         0);
 }
 
-struct image *image_open_memory(pid_t pid, const struct owner *owner, uint64_t head)
+struct elf_image *elf_image_open_memory(pid_t pid, const struct owner *owner, uint64_t head)
 {
-    return image_new(&(struct image){.fd = -1, .pid = pid, .owner = owner}, head);
+    return elf_image_new(&(struct elf_image){.fd = -1, .pid = pid, .owner = owner}, head);
 }
 
-bool image_same(const struct image *image, const struct image *other)
+bool elf_image_same(const struct elf_image *image, const struct elf_image *other)
 {
     if (image->build_id_size != other->build_id_size)
         return false;
@@ -310,36 +310,37 @@ bool image_same(const struct image *image, const struct image *other)
            !memcmp(image->load, other->load, image->loads * sizeof image->load[0]);
 }
 
-struct image *image_find(dev_t device, uint64_t inode)
+struct elf_image *elf_image_find(dev_t device, uint64_t inode)
 {
-    for (struct image *image = images; image; image = image->next) {
+    for (struct elf_image *image = images; image; image = image->next) {
         if (image->fd == -1 || image->device != device || image->inode != inode)
             continue;
-        image_retain(image);
+        elf_image_retain(image);
         return image;
     }
     return NULL;
 }
 
-int image_open_again(const uint8_t *build_id, size_t size)
+int elf_image_open_again(const uint8_t *build_id, size_t size)
 {
-    for (const struct image *image = images; image; image = image->next) {
-        bool same = size ? image->build_id_size == size && !memcmp(image->build_id, build_id, size)
-                         : image->print && !memcmp(&image->print, build_id, sizeof image->print);
+    for (const struct elf_image *image = images; image; image = image->next) {
+        bool same =
+            size ? image->build_id_size == size && !memcmp(image->build_id, build_id, size)
+                 : image->fingerprint && !memcmp(&image->fingerprint, build_id, sizeof image->fingerprint);
         if (image->fd != -1 && same)
             return fcntl(image->fd, F_DUPFD_CLOEXEC, 0);
     }
     return -1;
 }
 
-void image_retain(struct image *image)
+void elf_image_retain(struct elf_image *image)
 {
     image->users++;
 }
 
-void image_release(struct image *image)
+void elf_image_release(struct elf_image *image)
 {
-    struct image **link = &images;
+    struct elf_image **link = &images;
 
     if (!image || --image->users)
         return;

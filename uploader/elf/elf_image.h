@@ -5,8 +5,8 @@
  * would be a SIGBUS. An image is shared by all processes that map the file. Where the file is gone, the image
  * is read from the memory of a process that maps it. One thread only.
  */
-#ifndef CPROF_UPLOADER_IMAGE_H
-#define CPROF_UPLOADER_IMAGE_H
+#ifndef CPROF_UPLOADER_ELF_IMAGE_H
+#define CPROF_UPLOADER_ELF_IMAGE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,22 +16,22 @@
 
 struct owner;
 
-enum { IMAGE_LOADS = 16, IMAGE_BUILD_ID = 32 };
+enum { ELF_IMAGE_LOADS = 16, ELF_IMAGE_BUILD_ID = 32 };
 
 /* Addresses are ELF virtual addresses. */
-struct image {
+struct elf_image {
     uint64_t low, high; /* all that is loaded */
     struct {
         uint64_t start, end, offset;
         bool writable, executable;
-    } load[IMAGE_LOADS];
+    } load[ELF_IMAGE_LOADS];
     unsigned loads;
     uint64_t frame_hdr;   /* .eh_frame_hdr; 0: has none that can be used */
     uint64_t frame_table; /* its binary search table, of */
     uint64_t frame_count; /* so many entries */
-    uint8_t build_id[IMAGE_BUILD_ID];
+    uint8_t build_id[ELF_IMAGE_BUILD_ID];
     size_t build_id_size;
-    uint64_t print; /* layout_fingerprint() of it */
+    uint64_t fingerprint; /* layout_fingerprint() of it */
     /* private */
     uint64_t device, inode, size;
     struct timespec changed;   /* its file, when it was opened: who writes over it makes it another one */
@@ -40,36 +40,36 @@ struct image {
     const struct owner *owner; /* who owns it (borrowed), where */
     uint64_t bias;             /* this is to be added to addresses */
     unsigned users;
-    struct image *next;
+    struct elf_image *next;
 };
 
 /* Takes over fd. NULL: not a 64-bit ELF file, or no memory. */
-struct image *image_open(int fd);
+struct elf_image *elf_image_open(int fd);
 
 /* From the memory of a process that maps the file's beginning at this address. NULL: no such file, it cannot
    be read, or no memory. */
-struct image *image_open_memory(pid_t pid, const struct owner *owner, uint64_t head);
+struct elf_image *elf_image_open_memory(pid_t pid, const struct owner *owner, uint64_t head);
 
 /* The one that is open and has this inode, retained, or NULL: its file may be gone meanwhile. */
-struct image *image_find(dev_t device, uint64_t inode);
+struct elf_image *elf_image_find(dev_t device, uint64_t inode);
 
-/* A descriptor of the file with this build id, or of size 0: with this print in its first bytes, if it is
+/* A descriptor of the file with this build id, or of size 0: with this fingerprint in its first bytes, if it is
    open. Else -1. */
-int image_open_again(const uint8_t *build_id, size_t size);
-void image_retain(struct image *image);
-void image_release(struct image *image);
+int elf_image_open_again(const uint8_t *build_id, size_t size);
+void elf_image_retain(struct elf_image *image);
+void elf_image_release(struct elf_image *image);
 
 /* The same file, by build id; without one, a file of the same shape. */
-bool image_same(const struct image *image, const struct image *other);
+bool elf_image_same(const struct elf_image *image, const struct elf_image *other);
 
 /* Reads 8 bytes that the file has and the process cannot have changed. address: a multiple of 8. */
-bool image_read(const struct image *image, uint64_t address, uint64_t *word);
+bool elf_image_read(const struct elf_image *image, uint64_t address, uint64_t *word);
 
 /* In a part that the process may have changed. */
-bool image_is_data(const struct image *image, uint64_t address);
+bool elf_image_is_data(const struct elf_image *image, uint64_t address);
 
 /* The address at which a part of the file is loaded as code, or false: its offset is in no such segment. A
    page of the file may be in two segments, at two addresses, as some linkers write it. */
-bool image_code_address(const struct image *image, uint64_t offset, uint64_t *address);
+bool elf_image_code_address(const struct elf_image *image, uint64_t offset, uint64_t *address);
 
 #endif

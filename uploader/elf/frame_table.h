@@ -3,8 +3,8 @@
  * Where a function without a name begins: stripped files keep the sorted table of .eh_frame_hdr for
  * exceptions, so that all addresses of a function can stand under one name, module+0xSTART. One thread only.
  */
-#ifndef CPROF_UPLOADER_SYMBOLS_FRAMES_H
-#define CPROF_UPLOADER_SYMBOLS_FRAMES_H
+#ifndef CPROF_UPLOADER_FRAME_TABLE_H
+#define CPROF_UPLOADER_FRAME_TABLE_H
 
 #include <stdint.h>
 

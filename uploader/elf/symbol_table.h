@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Functions by symbol table: what is left in a stripped file, and the names of aliases. One thread only. */
-#ifndef CPROF_UPLOADER_SYMBOLS_TABLE_H
-#define CPROF_UPLOADER_SYMBOLS_TABLE_H
+#ifndef CPROF_UPLOADER_SYMBOL_TABLE_H
+#define CPROF_UPLOADER_SYMBOL_TABLE_H
 
 #include <stdbool.h>
 #include <stddef.h>

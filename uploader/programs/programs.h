@@ -73,7 +73,7 @@ struct programs {
     struct sink *sink[PROGRAMS_SINKS]; /* borrowed */
     size_t sinks;
     const struct symbol_location *overflow;
-    int64_t look_ns; /* between two looks at waiting threads, at present; 0: one a round */
+    int64_t wall_period_ns; /* between two wall samples, at present; 0: one a round */
     struct program **program;
     size_t count;
     struct text_ids ids;       /* number + 1 of each, by id_text() */

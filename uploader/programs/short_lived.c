@@ -10,15 +10,15 @@
 
 #define MOST_EXCESS_NS SECOND_NS /* CPU time beyond the time there was; it counts against later processes */
 
-struct named_times {
+struct named_balance {
     const char *thread; /* interned */
-    struct times times;
+    struct time_balance balance;
     double scale; /* of the waits of this name, while they are settled */
 };
 
 struct short_lived {
-    struct profile *waits; /* looks, ns */
-    struct named_times *name;
+    struct profile *waits; /* wall samples, ns */
+    struct named_balance *name;
     size_t names, room;
     struct ids numbers; /* of names, 1 + index, by their address */
     uint32_t profiles;
@@ -44,7 +44,7 @@ void short_lived_add_wait(struct short_lived **where, const struct profile_sampl
         profile_add_thread(sums->waits, sample, NULL);
 }
 
-static struct named_times *name_of(struct short_lived *sums, const char *thread)
+static struct named_balance *name_of(struct short_lived *sums, const char *thread)
 {
     static const char no_name[] = "";
     uint32_t number;
@@ -55,37 +55,37 @@ static struct named_times *name_of(struct short_lived *sums, const char *thread)
     number = ids_get(&sums->numbers, &(uint64_t){(uintptr_t)thread}, NULL);
     if (number > sums->room) {
         size_t room = 2 * number;
-        struct named_times *grown = realloc(sums->name, room * sizeof *grown);
+        struct named_balance *grown = realloc(sums->name, room * sizeof *grown);
         if (!grown)
             return NULL;
         sums->name = grown;
         sums->room = room;
     }
     if (number > sums->names)
-        sums->name[sums->names++] = (struct named_times){.thread = thread};
+        sums->name[sums->names++] = (struct named_balance){.thread = thread};
     return number ? &sums->name[number - 1] : NULL;
 }
 
-void short_lived_add_times(struct short_lived **where, const char *thread, const struct times *times,
-                           uint32_t profiles, int64_t period_ns)
+void short_lived_add_balance(struct short_lived **where, const char *thread,
+                             const struct time_balance *balance, uint32_t profiles, int64_t period_ns)
 {
     struct short_lived *sums = begin(where);
-    struct named_times *name = sums ? name_of(sums, thread) : NULL;
-    struct times *sum;
+    struct named_balance *name = sums ? name_of(sums, thread) : NULL;
+    struct time_balance *sum;
 
     if (!name)
         return;
-    sum = &name->times;
+    sum = &name->balance;
     sums->profiles = profiles;
     sums->period_ns = period_ns;
-    times_add(&sum->running_ns, times->running_ns);
-    times_add(&sum->blocked_ns, times->blocked_ns);
-    times_add(&sum->unseen_ns, times->unseen_ns);
-    times_add(&sum->running_looks, times->running_looks);
-    times_add(&sum->blocked_looks, times->blocked_looks);
-    times_add(&sum->queued_ns, times->queued_ns);
-    times_add(&sum->cpu_ns, times->cpu_ns);
-    times_add(&sum->untimed_ns, times->untimed_ns);
+    time_add(&sum->running_ns, balance->running_ns);
+    time_add(&sum->blocked_ns, balance->blocked_ns);
+    time_add(&sum->unseen_ns, balance->unseen_ns);
+    time_add(&sum->running_samples, balance->running_samples);
+    time_add(&sum->blocked_samples, balance->blocked_samples);
+    time_add(&sum->queued_ns, balance->queued_ns);
+    time_add(&sum->cpu_ns, balance->cpu_ns);
+    time_add(&sum->untimed_ns, balance->untimed_ns);
 }
 
 struct settlement {
@@ -115,7 +115,7 @@ static void put_waits(struct short_lived *sums, const struct settlement *to)
     size_t cursor = 0;
 
     while ((wait = profile_next(sums->waits, &cursor))) {
-        const struct named_times *name = name_of(sums, wait->thread);
+        const struct named_balance *name = name_of(sums, wait->thread);
         struct profile_sample sample = *wait;
         if (!name)
             return;
@@ -124,34 +124,35 @@ static void put_waits(struct short_lived *sums, const struct settlement *to)
     }
 }
 
-static void settle_name(const struct short_lived *sums, struct named_times *name, const struct settlement *to)
+static void settle_name(const struct short_lived *sums, struct named_balance *name,
+                        const struct settlement *to)
 {
     const uint32_t off_cpu = sums->profiles, on_cpu = off_cpu & ~(1u << PROFILE_OFF_CPU);
-    struct times_settled settled;
-    int64_t total_ns = times_total(&name->times), excess_ns = name->times.cpu_ns;
+    struct time_settled settled;
+    int64_t total_ns = time_balance_total(&name->balance), excess_ns = name->balance.cpu_ns;
 
-    times_settle(&name->times, sums->profiles >> PROFILE_CPU & 1, sums->period_ns, &settled);
+    time_balance_settle(&name->balance, sums->profiles >> PROFILE_CPU & 1, sums->period_ns, &settled);
     name->scale = settled.scale;
     put_special(to, "[running]", name->thread, settled.running_ns, on_cpu);
     put_special(to, "[waiting for a CPU]", name->thread, settled.queued_ns, off_cpu);
     put_special(to, "[ended before it was looked at]", name->thread, settled.unseen_ns, off_cpu);
     excess_ns = excess_ns > total_ns ? excess_ns - total_ns : 0;
-    name->times = (struct times){.cpu_ns = excess_ns < MOST_EXCESS_NS ? excess_ns : MOST_EXCESS_NS};
+    name->balance = (struct time_balance){.cpu_ns = excess_ns < MOST_EXCESS_NS ? excess_ns : MOST_EXCESS_NS};
 }
 
 /* A name stays while CPU time of it is left over for the next settlement. */
 static void drop_names(struct short_lived *sums)
 {
-    struct named_times *old = sums->name;
+    struct named_balance *old = sums->name;
     size_t names = sums->names;
 
     ids_free(&sums->numbers);
     sums->name = NULL;
     sums->names = sums->room = 0;
     for (size_t i = 0; i < names; i++) {
-        struct named_times *kept = old[i].times.cpu_ns ? name_of(sums, old[i].thread) : NULL;
+        struct named_balance *kept = old[i].balance.cpu_ns ? name_of(sums, old[i].thread) : NULL;
         if (kept)
-            kept->times = old[i].times;
+            kept->balance = old[i].balance;
     }
     free(old);
 }
@@ -165,7 +166,7 @@ void short_lived_settle(struct short_lived *sums, struct symbols *symbols, short
         return;
     for (size_t i = 0; i < sums->names; i++) {
         sums->name[i].scale = 0;
-        if (times_total(&sums->name[i].times) > 0)
+        if (time_balance_total(&sums->name[i].balance) > 0)
             settle_name(sums, &sums->name[i], &to);
     }
     put_waits(sums, &to);

@@ -11,11 +11,11 @@
 
 struct short_lived;
 
-/* *sums NULL: nothing was added yet. sample: value[0] looks, value[1] ns; its thread's name is interned. */
+/* *sums NULL: nothing was added yet. sample: value[0] wall samples, value[1] ns; its thread's name is interned. */
 void short_lived_add_wait(struct short_lived **sums, const struct profile_sample *sample);
 /* profiles: what is recorded, as bits of enum profile_type. */
-void short_lived_add_times(struct short_lived **sums, const char *thread, const struct times *times,
-                           uint32_t profiles, int64_t period_ns);
+void short_lived_add_balance(struct short_lived **sums, const char *thread,
+                             const struct time_balance *balance, uint32_t profiles, int64_t period_ns);
 
 /* profiles: those that the time belongs to, as above. */
 typedef void short_lived_put(void *context, const struct profile_sample *sample, uint32_t profiles);

@@ -52,9 +52,9 @@ void member_tick(struct member *member, int64_t now_ns)
     target_beat(target);
     if (target_adopt(target, &untracked))
         wall_set_untracked(member->wall, &untracked);
-    if (!target_records_threads(target)) { /* while nothing else looks: it notes that nothing is recorded */
+    if (!target_records_threads(target)) { /* there are no wall samples: notes that nothing is recorded */
         budget = wall_budget();
-        member_look(member, &budget, now_ns);
+        member_wall_sample(member, &budget, now_ns);
     }
     target_name_ahead(target, now_ns);
 }
@@ -66,7 +66,7 @@ static void change_profiles(struct member *member, uint32_t profiles, int64_t no
     wall_change_profiles(member->wall, profiles, now_ns);
 }
 
-void member_look(struct member *member, struct wall_budget *budget, int64_t now_ns)
+void member_wall_sample(struct member *member, struct wall_budget *budget, int64_t now_ns)
 {
     uint32_t profiles = target_recorded(member->target);
 
@@ -75,7 +75,7 @@ void member_look(struct member *member, struct wall_budget *budget, int64_t now_
         return;
     if (profiles != member->target->profiles)
         change_profiles(member, profiles, now_ns);
-    wall_look(member->wall, budget, now_ns);
+    wall_sample(member->wall, budget, now_ns);
 }
 
 static void account_times(struct member *member)
@@ -105,7 +105,7 @@ static void drain_at(struct member *member, int64_t now_ns)
     keeper_touch(member->target->id);
     target_drain_samples(member->target);
     budget = wall_budget();
-    member_look(member, &budget, now_ns);
+    member_wall_sample(member, &budget, now_ns);
     account_times(member);
     drain_states(member);
 }
@@ -123,7 +123,7 @@ void member_drain_end(struct member *member, int64_t ended_ns)
 
 void member_resume(struct member *member, struct member *old)
 {
-    /* Without another look: its slots stand still since the copy was made, and the process goes on. */
+    /* Without another wall sample: its slots stand still since the copy was made, and the process goes on. */
     member_drain_times(old);
     target_commit(old->target);
     target_resume(member->target, old->target);

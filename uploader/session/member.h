@@ -32,7 +32,7 @@ void member_free(struct member *member);
 void member_tick(struct member *member, int64_t now_ns);
 
 /* Sees what its threads are in. */
-void member_look(struct member *member, struct wall_budget *budget, int64_t now_ns);
+void member_wall_sample(struct member *member, struct wall_budget *budget, int64_t now_ns);
 
 /* One round: hands on all that was recorded since the last one, and live allocations and threads as they are.
  */

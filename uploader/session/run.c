@@ -38,7 +38,7 @@ struct run {
     pid_t child;
     int status; /* as of waitpid() */
     bool ended;
-    bool hurry; /* the user wants it to be over */
+    bool interrupted; /* the user wants it to be over */
     bool said_waiting;
     int64_t ended_ns;
 };
@@ -59,7 +59,7 @@ static void on_signal(struct session *session, const struct signalfd_siginfo *in
     if (info->ssi_signo == SIGCHLD)
         reap(run);
     else if (run->ended)
-        run->hurry = true;
+        run->interrupted = true;
     else if (info->ssi_code != SI_KERNEL)
         kill(run->child, (int)info->ssi_signo);
 }
@@ -72,7 +72,7 @@ static bool is_over(struct session *session, int64_t now_ns)
     if (!run->ended)
         return false;
     session_accept_all(session);
-    if (!session->members || run->hurry)
+    if (!session->members || run->interrupted)
         return true;
     if (now_ns - run->ended_ns >= linger) {
         fprintf(stderr, "cprof: %zu process%s it left behind still run%s; that is not recorded any more\n",

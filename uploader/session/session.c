@@ -24,8 +24,8 @@
 #define ENDED_BYTES  (INT64_C(64) << 20)
 #define TICK_NS      SECOND_NS
 #define SEND_TICK_NS (200 * MS_NS) /* while uploads wait for the network */
-#define HURRY_NS     (100 * MS_NS) /* while a target waits for us, or may, or fills its tables */
-enum { TELL_MS = 100, EVENTS = 64, ACCEPTS = 256, ANCESTORS = 16, LOOK_SHARE = 64, LOOKS_AVERAGED = 8 };
+#define FAST_TICK_NS (100 * MS_NS) /* while a target waits for us, or may, or fills its tables */
+enum { TELL_MS = 100, EVENTS = 64, ACCEPTS = 256, ANCESTORS = 16, WALL_SHARE = 64, WALL_COSTS_AVERAGED = 8 };
 #define SYMBOLS_MEMORY (12u << 20)
 
 static int watch(struct session *session, int fd, void *what)
@@ -157,8 +157,8 @@ int session_open(struct session *session, const struct options *options, const s
     programs_add_sink(&session->programs, sink_pyroscope_new(options));
     session->interval_ns = (int64_t)value[SETTING_INTERVAL].number;
     if (value[SETTING_WALL_HZ].number)
-        session->usual_look_ns = SECOND_NS / (int64_t)value[SETTING_WALL_HZ].number;
-    session->programs.look_ns = session->usual_look_ns;
+        session->usual_wall_period_ns = SECOND_NS / (int64_t)value[SETTING_WALL_HZ].number;
+    session->programs.wall_period_ns = session->usual_wall_period_ns;
     session->next_tick_ns = monotonic_ns() + TICK_NS;
     session->next_round_ns = monotonic_ns() + session->interval_ns;
     log_info("session %s: profiles go to %s%s", options->socket, options->out,
@@ -506,9 +506,8 @@ static void serve_waiting(struct session *session)
     }
 }
 
-/* Tables that fill up are looked at more often than once a second, and so is a process that may wait for us.
- */
-static bool hurry(struct session *session, int64_t now_ns)
+/* Tables that fill up, and a process that may wait for the uploader, are served more often than once a second. */
+static bool needs_fast_tick(struct session *session, int64_t now_ns)
 {
     bool any = false;
     for (size_t i = 0; i < session->members; i++) {
@@ -545,42 +544,43 @@ static int64_t jittered(int64_t period_ns)
     return period_ns / 2 + (int64_t)((double)period_ns * ((double)random() / RAND_MAX));
 }
 
-/* All of them for the price of one, each time from another one on. */
-static void look_at_all(struct session *session)
+/* All members share one budget. Each time another member comes first. */
+static void wall_sample_all(struct session *session)
 {
     struct wall_budget budget = wall_budget();
-    size_t first = session->looks++;
+    size_t first = session->wall_samples++;
 
     for (size_t i = 0; i < session->members; i++)
-        member_look(session->member[(first + i) % session->members], &budget, monotonic_ns());
+        member_wall_sample(session->member[(first + i) % session->members], &budget, monotonic_ns());
 }
 
-/* However many threads there are, looks at them take 1 / LOOK_SHARE of a CPU, or as many as one a second. */
-static void measured_look(struct session *session)
+/* However many threads there are, wall samples take 1 / WALL_SHARE of a CPU, or there is one a second. */
+static void timed_wall_sample(struct session *session)
 {
     int64_t cost_ns = -clock_ns(CLOCK_THREAD_CPUTIME_ID), least_ns;
 
-    look_at_all(session);
+    wall_sample_all(session);
     cost_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID);
-    session->look_cost_ns += (cost_ns - session->look_cost_ns) / LOOKS_AVERAGED;
+    session->wall_cost_ns += (cost_ns - session->wall_cost_ns) / WALL_COSTS_AVERAGED;
     least_ns =
-        session->look_cost_ns * LOOK_SHARE < SECOND_NS ? session->look_cost_ns * LOOK_SHARE : SECOND_NS;
-    session->programs.look_ns = session->usual_look_ns > least_ns ? session->usual_look_ns : least_ns;
+        session->wall_cost_ns * WALL_SHARE < SECOND_NS ? session->wall_cost_ns * WALL_SHARE : SECOND_NS;
+    session->programs.wall_period_ns =
+        session->usual_wall_period_ns > least_ns ? session->usual_wall_period_ns : least_ns;
 }
 
 /* Returns when the next one is due. */
-static int64_t look(struct session *session, int64_t now_ns)
+static int64_t wall_sample_due(struct session *session, int64_t now_ns)
 {
     bool any = false;
 
-    for (size_t i = 0; session->usual_look_ns && i < session->members; i++)
+    for (size_t i = 0; session->usual_wall_period_ns && i < session->members; i++)
         any |= target_records_threads(session->member[i]->target);
     if (!any)
         return INT64_MAX;
-    if (now_ns < session->next_look_ns)
-        return session->next_look_ns;
-    measured_look(session);
-    return session->next_look_ns = now_ns + jittered(session->programs.look_ns);
+    if (now_ns < session->next_wall_ns)
+        return session->next_wall_ns;
+    timed_wall_sample(session);
+    return session->next_wall_ns = now_ns + jittered(session->programs.wall_period_ns);
 }
 
 static void handle(struct session *session, const struct epoll_event *event)
@@ -598,7 +598,7 @@ static void handle(struct session *session, const struct epoll_event *event)
 /* Everything with a time of its own. Returns how long nothing else is due, in ms. */
 static int work(struct session *session)
 {
-    int64_t now = monotonic_ns(), next, next_look = look(session, now);
+    int64_t now = monotonic_ns(), next, next_wall = wall_sample_due(session, now);
 
     tick(session, now);
     if (now >= session->next_round_ns)
@@ -609,14 +609,14 @@ static int work(struct session *session)
     release_written(session);
     if (monotonic_ns() >= session->next_send_ns)
         send_queued(session, 0);
-    next = next < next_look ? next : next_look;
+    next = next < next_wall ? next : next_wall;
     next = next < session->next_tick_ns ? next : session->next_tick_ns;
     next = next < session->next_round_ns ? next : session->next_round_ns;
     now = monotonic_ns();
     if (session->queued && next > session->next_send_ns)
         next = session->next_send_ns;
-    if (hurry(session, now) && next > now + HURRY_NS)
-        next = now + HURRY_NS;
+    if (needs_fast_tick(session, now) && next > now + FAST_TICK_NS)
+        next = now + FAST_TICK_NS;
     return next > now ? (int)((next - now + MS_NS - 1) / MS_NS) : 0;
 }
 

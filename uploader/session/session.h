@@ -59,10 +59,10 @@ struct session {
     struct hash by_pid, by_address; /* the same members; of those without a pid, by_pid has the last one */
     int epoll_fd, listen_fd, signal_fd;
     int64_t interval_ns, next_round_ns, next_tick_ns, next_send_ns;
-    int64_t next_look_ns;  /* at waiting threads */
-    int64_t usual_look_ns; /* between two of them, unless that took too much; 0: one a round */
-    int64_t look_cost_ns;  /* CPU time of one, on average */
-    size_t looks;
+    int64_t next_wall_ns;         /* when the next wall sample is due */
+    int64_t usual_wall_period_ns; /* between two, unless they cost too much; 0: one a round */
+    int64_t wall_cost_ns;         /* CPU time of one, on average */
+    size_t wall_samples;          /* so far */
     int64_t woke_ns;     /* CLOCK_MONOTONIC of the last wake-up: what is told of then has happened by then */
     int64_t last_end_ns; /* CLOCK_MONOTONIC when the last target ended; 0: none did */
     unsigned joined, refused;

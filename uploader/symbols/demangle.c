@@ -10,7 +10,7 @@
 /* Longer names are not tried: what they expand to can grow with 2 to the power of their length. */
 enum { LINKAGE_MOST = 4096 };
 
-struct output {
+struct demangled {
     char *text;
     size_t length;
     jmp_buf full;
@@ -20,7 +20,7 @@ struct output {
    with a callback hold no memory across it, so a jump can leave them. */
 static void append(const char *text, size_t length, void *context)
 {
-    struct output *output = context;
+    struct demangled *output = context;
     const size_t room = DEMANGLE_MOST - 4 - output->length;
     const size_t taken = length < room ? length : room;
     if (taken) /* an empty piece may come as NULL, which memcpy() must not be given */
@@ -68,7 +68,7 @@ bool demangle_is_mangled(const char *linkage)
 /* Length of the result, 0 where neither demangler knows the name. */
 static size_t expand(const char *linkage, char name[DEMANGLE_MOST])
 {
-    struct output output = {.text = name};
+    struct demangled output = {.text = name};
     if (setjmp(output.full)) {
         memcpy(name + DEMANGLE_MOST - 4, "...", 4);
         return DEMANGLE_MOST - 1;

@@ -3,8 +3,8 @@
  * What is open of one module: its own file, its separate debug file, tables made of both. All of it can be
  * closed at any time between two look-ups and opened again. One thread only.
  */
-#ifndef CPROF_UPLOADER_SYMBOLS_OBJECT_H
-#define CPROF_UPLOADER_SYMBOLS_OBJECT_H
+#ifndef CPROF_UPLOADER_OBJECT_H
+#define CPROF_UPLOADER_OBJECT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -20,14 +20,14 @@ enum {
 };
 
 /* The names stay in the file: a map of 100,000 functions takes 2 MB here, not 20. */
-struct entry {
+struct perfmap_entry {
     uint64_t start;
     uint32_t size;
     uint32_t name; /* offset in the file; of two entries the larger one is the newer one */
 };
 
 struct perfmap {
-    struct entry *entry;
+    struct perfmap_entry *entry;
     size_t count, room;
     int fd;
     dev_t device;
@@ -73,11 +73,12 @@ size_t perfmap_bytes(const struct perfmap *map)
     return map->room * sizeof *map->entry;
 }
 
-static int entry_add(struct perfmap *map, const struct entry *entry)
+static int entry_add(struct perfmap *map, const struct perfmap_entry *entry)
 {
     if (map->count == map->room) {
         const size_t room = map->room ? map->room * 2 : 256;
-        struct entry *bigger = room <= ENTRIES_MOST ? realloc(map->entry, room * sizeof *bigger) : NULL;
+        struct perfmap_entry *bigger =
+            room <= ENTRIES_MOST ? realloc(map->entry, room * sizeof *bigger) : NULL;
         if (!bigger)
             return -ENOMEM;
         map->entry = bigger;
@@ -106,9 +107,9 @@ static int line_add(struct perfmap *map, const char *line, off_t offset)
     uint64_t start, size;
     if (!hex_read(&text, &start) || !hex_read(&text, &size) || !*text || !size)
         return 0;
-    const struct entry entry = {.start = start,
-                                .size = size > UINT32_MAX ? UINT32_MAX : (uint32_t)size,
-                                .name = (uint32_t)(offset + (text - line))};
+    const struct perfmap_entry entry = {.start = start,
+                                        .size = size > UINT32_MAX ? UINT32_MAX : (uint32_t)size,
+                                        .name = (uint32_t)(offset + (text - line))};
     return entry_add(map, &entry);
 }
 
@@ -128,7 +129,7 @@ static ssize_t block_parse(struct perfmap *map, char *block, size_t size)
 
 static int entry_compare(const void *a, const void *b)
 {
-    const struct entry *left = a, *right = b;
+    const struct perfmap_entry *left = a, *right = b;
     if (left->start != right->start)
         return left->start < right->start ? -1 : 1;
     return left->name < right->name ? -1 : left->name > right->name;
@@ -208,10 +209,10 @@ int perfmap_refresh(struct perfmap *map, const struct owner *owner, int root_fd,
     return 0;
 }
 
-static const struct entry *entry_find(const struct perfmap *map, uint64_t address)
+static const struct perfmap_entry *entry_find(const struct perfmap *map, uint64_t address)
 {
     size_t low = 0, high = map->count;
-    const struct entry *found = NULL;
+    const struct perfmap_entry *found = NULL;
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
         if (map->entry[middle].start <= address)
@@ -220,7 +221,7 @@ static const struct entry *entry_find(const struct perfmap *map, uint64_t addres
             high = middle;
     }
     for (size_t i = 0; i < NEIGHBOURS && i < low; i++) {
-        const struct entry *entry = &map->entry[low - 1 - i];
+        const struct perfmap_entry *entry = &map->entry[low - 1 - i];
         if (address - entry->start < entry->size && (!found || entry->name > found->name))
             found = entry;
     }
@@ -229,7 +230,7 @@ static const struct entry *entry_find(const struct perfmap *map, uint64_t addres
 
 size_t perfmap_find(const struct perfmap *map, uint64_t address, char *name, size_t size)
 {
-    const struct entry *entry = entry_find(map, address);
+    const struct perfmap_entry *entry = entry_find(map, address);
     if (!entry || size < 2)
         return 0;
     const ssize_t got = pread(map->fd, name, size - 1, entry->name);

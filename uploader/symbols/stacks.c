@@ -240,7 +240,7 @@ const struct stack *stacks_get(struct stacks *stacks, uint32_t generation, uint3
     return get(stacks, generation, offset);
 }
 
-void stacks_want(struct stacks *stacks, uint32_t generation, uint32_t offset)
+void stacks_mark(struct stacks *stacks, uint32_t generation, uint32_t offset)
 {
     struct stack *stack = get(stacks, generation, offset);
     if (stack && stack != stacks->lost)
@@ -266,7 +266,7 @@ static bool is_kept(void *value, void *context)
     return keep;
 }
 
-void stacks_forget(struct stacks *stacks, uint32_t keep)
+void stacks_sweep(struct stacks *stacks, uint32_t keep)
 {
     hash_sweep(&stacks->stacks, is_kept, &(struct kept){stacks, keep});
 }

@@ -15,7 +15,7 @@
 struct stack {
     uint32_t generation;
     uint32_t frames;
-    bool wanted;                           /* by stacks_want(), until the next stacks_forget() */
+    bool wanted;                           /* by stacks_mark(), until the next stacks_sweep() */
     const struct symbol_location *frame[]; /* leaf first */
 };
 
@@ -30,9 +30,9 @@ void stacks_free(struct stacks *stacks);
    the bank was emptied since), the one frame that says so. NULL: malformed, or no memory. */
 const struct stack *stacks_get(struct stacks *stacks, uint32_t generation, uint32_t offset);
 
-/* Before a bank is emptied: stacks_want() each stack that is still referred to, then stacks_forget() drops
+/* Before a bank is emptied: stacks_mark() each stack that is still referred to, then stacks_sweep() drops
    all others but those of the generation that goes on. */
-void stacks_want(struct stacks *stacks, uint32_t generation, uint32_t offset);
-void stacks_forget(struct stacks *stacks, uint32_t keep);
+void stacks_mark(struct stacks *stacks, uint32_t generation, uint32_t offset);
+void stacks_sweep(struct stacks *stacks, uint32_t keep);
 
 #endif

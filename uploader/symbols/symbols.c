@@ -19,15 +19,15 @@ enum {
     SPECIALS_MOST = 16384, /* names that are made up, or restored, with no module */
     NAMES_MOST = 64 << 20, /* bytes of names and locations; further addresses share one location */
     ATTEMPTS_MOST = 8,     /* processes whose root is searched for a module before it is given up */
-    MAPS_OPEN_MOST = 16,
+    PERFMAPS_OPEN_MOST = 16,
     UNPACKED_KEPT_MOST = 1 << 20,
     NAME_MOST = 1024,
     UNKNOWN_MOST = 32768, /* addresses in no module and without a name that have a location of their own */
 };
 
-struct module {
+struct symbol_module {
     struct elf_module public;
-    struct module *next_open; /* of those with an object */
+    struct symbol_module *next_open; /* of those with an object */
     struct object *object;
     struct object *abandoned; /* by a guarded fault: it can neither be used nor freed */
     uint64_t used;            /* clock of the last look-up */
@@ -36,9 +36,9 @@ struct module {
 };
 
 /* A process that runs code outside of all modules. */
-struct process {
-    struct process *next, *previous;
-    struct process *next_same; /* with this pid, in another root */
+struct jit_process {
+    struct jit_process *next, *previous;
+    struct jit_process *next_same; /* with this pid, in another root */
     struct perfmap *map;
     dev_t root_device;
     ino_t root_inode;
@@ -67,14 +67,14 @@ struct symbols {
     const char *debug_path;
     size_t ceiling;
     uint64_t clock;
-    struct hash by_identity; /* modules, by build id or path */
-    struct module *open;     /* those with an object */
+    struct hash by_identity;    /* modules, by build id or path */
+    struct symbol_module *open; /* those with an object */
     struct elf_module *other_modules;
     unsigned modules, locations;
-    uint64_t beyond;         /* look-ups that were given a location or module of all others */
-    struct hash known;       /* by place */
-    struct process *process; /* all of them */
-    struct hash by_pid;      /* the same */
+    uint64_t beyond;             /* look-ups that were given a location or module of all others */
+    struct hash known;           /* by place */
+    struct jit_process *process; /* all of them */
+    struct hash by_pid;          /* the same */
     uint32_t process_keys, unknown;
     struct hash special; /* locations, by the address of their interned text */
     struct symbol_location no_memory;
@@ -127,11 +127,12 @@ const char *symbols_intern(struct symbols *symbols, const char *text)
 /* --- memory --- */
 
 /* What all modules hold, and which of them, `keep` excepted, was not needed for longest. */
-static size_t modules_weigh(const struct symbols *symbols, const struct module *keep, struct module **oldest)
+static size_t modules_weigh(const struct symbols *symbols, const struct symbol_module *keep,
+                            struct symbol_module **oldest)
 {
     size_t bytes = 0;
     *oldest = NULL;
-    for (struct module *module = symbols->open; module; module = module->next_open) {
+    for (struct symbol_module *module = symbols->open; module; module = module->next_open) {
         bytes += object_bytes(module->object);
         object_drop_pages(module->object);
         if (module != keep && (!*oldest || module->used < (*oldest)->used))
@@ -140,12 +141,12 @@ static size_t modules_weigh(const struct symbols *symbols, const struct module *
     return bytes;
 }
 
-static size_t maps_weigh(const struct symbols *symbols, struct process **oldest, unsigned *open)
+static size_t perfmaps_weigh(const struct symbols *symbols, struct jit_process **oldest, unsigned *open)
 {
     size_t bytes = 0;
     *oldest = NULL;
     *open = 0;
-    for (struct process *process = symbols->process; process; process = process->next) {
+    for (struct jit_process *process = symbols->process; process; process = process->next) {
         const size_t size = process->map ? perfmap_bytes(process->map) : 0;
         if (!size)
             continue;
@@ -157,23 +158,23 @@ static size_t maps_weigh(const struct symbols *symbols, struct process **oldest,
     return bytes;
 }
 
-static size_t maps_trim(const struct symbols *symbols)
+static size_t perfmaps_trim(const struct symbols *symbols)
 {
     for (;;) {
-        struct process *oldest;
+        struct jit_process *oldest;
         unsigned open;
-        const size_t bytes = maps_weigh(symbols, &oldest, &open);
-        if (!oldest || (bytes <= symbols->ceiling / 2 && open <= MAPS_OPEN_MOST))
+        const size_t bytes = perfmaps_weigh(symbols, &oldest, &open);
+        if (!oldest || (bytes <= symbols->ceiling / 2 && open <= PERFMAPS_OPEN_MOST))
             return bytes;
         perfmap_forget(oldest->map);
     }
 }
 
 /* Takes it out of the list of those that are open. */
-static struct object *module_take_object(struct symbols *symbols, struct module *module)
+static struct object *module_take_object(struct symbols *symbols, struct symbol_module *module)
 {
     struct object *object = module->object;
-    struct module **link = &symbols->open;
+    struct symbol_module **link = &symbols->open;
 
     while (*link && *link != module)
         link = &(*link)->next_open;
@@ -183,15 +184,15 @@ static struct object *module_take_object(struct symbols *symbols, struct module 
     return object;
 }
 
-static void module_close(struct symbols *symbols, struct module *module)
+static void module_close(struct symbols *symbols, struct symbol_module *module)
 {
     object_close(module_take_object(symbols, module));
 }
 
-static void trim_but(struct symbols *symbols, const struct module *keep)
+static void trim_but(struct symbols *symbols, const struct symbol_module *keep)
 {
-    struct module *oldest;
-    const size_t maps = maps_trim(symbols);
+    struct symbol_module *oldest;
+    const size_t maps = perfmaps_trim(symbols);
     while (modules_weigh(symbols, keep, &oldest) + maps > symbols->ceiling && oldest) {
         module_close(symbols, oldest);
     }
@@ -201,7 +202,7 @@ void symbols_trim(struct symbols *symbols)
 {
     /* Unpacked debug information is the heaviest and costs some ms to have again: it never outlasts a round.
      */
-    for (struct module *module = symbols->open, *next; module; module = next) {
+    for (struct symbol_module *module = symbols->open, *next; module; module = next) {
         next = module->next_open;
         if (object_unpacked(module->object) > UNPACKED_KEPT_MOST)
             module_close(symbols, module);
@@ -211,7 +212,8 @@ void symbols_trim(struct symbols *symbols)
 
 /* --- modules --- */
 
-static bool module_is(const struct module *module, const char *path, const uint8_t *build_id, size_t size)
+static bool module_is(const struct symbol_module *module, const char *path, const uint8_t *build_id,
+                      size_t size)
 {
     if (module->public.build_id_size != size)
         return false;
@@ -234,7 +236,7 @@ static bool is_full(const struct symbols *symbols)
 /* Its path leads nowhere: addresses in it have no names. */
 static const struct elf_module *other_modules(struct symbols *symbols)
 {
-    struct module *module;
+    struct symbol_module *module;
 
     symbols->beyond++;
     if (symbols->other_modules)
@@ -251,13 +253,13 @@ static const struct elf_module *other_modules(struct symbols *symbols)
 const struct elf_module *symbols_module(struct symbols *symbols, const char *path, const uint8_t *build_id,
                                         size_t build_id_size)
 {
-    static const uint8_t no_print[sizeof(uint64_t)];
+    static const uint8_t no_fingerprint[sizeof(uint64_t)];
     const size_t most = sizeof symbols->other_modules->build_id,
                  size = build_id_size < most ? build_id_size : most;
     const uint64_t hash = size ? hash_bytes(build_id, size) : hash_bytes(path, strlen(path));
-    struct module *module;
+    struct symbol_module *module;
     if (!build_id)
-        build_id = no_print;
+        build_id = no_fingerprint;
     for (size_t cursor = 0; (module = hash_next(&symbols->by_identity, hash, &cursor));)
         if (module_is(module, path, build_id, size))
             return &module->public;
@@ -269,13 +271,13 @@ const struct elf_module *symbols_module(struct symbols *symbols, const char *pat
     module->public.path = symbols_intern(symbols, path);
     module->public.name = last_part(module->public.path);
     module->public.build_id_size = (uint8_t)size;
-    memcpy(module->public.build_id, build_id, size ? size : sizeof no_print);
+    memcpy(module->public.build_id, build_id, size ? size : sizeof no_fingerprint);
     module->public.id = ++symbols->modules;
     return &module->public;
 }
 
 /* Opens the module's files unless they are open, or this process was already asked for them. */
-static struct object *module_object(struct symbols *symbols, struct module *module,
+static struct object *module_object(struct symbols *symbols, struct symbol_module *module,
                                     const struct process_files *source)
 {
     module->used = ++symbols->clock;
@@ -302,7 +304,7 @@ static struct object *module_object(struct symbols *symbols, struct module *modu
     return module->object;
 }
 
-static unsigned module_locate(struct symbols *symbols, struct module *module,
+static unsigned module_locate(struct symbols *symbols, struct symbol_module *module,
                               const struct process_files *source, uint64_t address,
                               struct symbol_line line[OBJECT_LINES], uint64_t *start)
 {
@@ -325,9 +327,9 @@ static unsigned module_locate(struct symbols *symbols, struct module *module,
 
 /* --- generated code --- */
 
-static void process_drop(struct symbols *symbols, struct process *process)
+static void process_drop(struct symbols *symbols, struct jit_process *process)
 {
-    struct process *same = hash_get(&symbols->by_pid, (uint32_t)process->pid), **link = &same;
+    struct jit_process *same = hash_get(&symbols->by_pid, (uint32_t)process->pid), **link = &same;
 
     while (*link && *link != process)
         link = &(*link)->next_same;
@@ -347,23 +349,23 @@ static void process_drop(struct symbols *symbols, struct process *process)
     free(process);
 }
 
-static struct process *process_look_up(struct symbols *symbols, const struct process_files *source,
-                                       struct stat *root)
+static struct jit_process *process_look_up(struct symbols *symbols, const struct process_files *source,
+                                           struct stat *root)
 {
     *root = (struct stat){0};
     if (source->root_fd >= 0)
         fstat(source->root_fd, root);
-    for (struct process *process = hash_get(&symbols->by_pid, (uint32_t)source->pid); process;
+    for (struct jit_process *process = hash_get(&symbols->by_pid, (uint32_t)source->pid); process;
          process = process->next_same)
         if (process->root_device == root->st_dev && process->root_inode == root->st_ino)
             return process;
     return NULL;
 }
 
-static struct process *process_find(struct symbols *symbols, const struct process_files *source)
+static struct jit_process *process_find(struct symbols *symbols, const struct process_files *source)
 {
     struct stat root;
-    struct process *process = process_look_up(symbols, source, &root);
+    struct jit_process *process = process_look_up(symbols, source, &root);
 
     if (process)
         return process;
@@ -389,13 +391,13 @@ static struct process *process_find(struct symbols *symbols, const struct proces
 void symbols_process_ended(struct symbols *symbols, const struct process_files *source)
 {
     struct stat root;
-    struct process *process = process_look_up(symbols, source, &root);
+    struct jit_process *process = process_look_up(symbols, source, &root);
 
     if (process)
         process_drop(symbols, process);
 }
 
-static unsigned process_locate(struct symbols *symbols, struct process *process,
+static unsigned process_locate(struct symbols *symbols, struct jit_process *process,
                                const struct process_files *source, uint64_t address, struct symbol_line *line)
 {
     char name[NAME_MOST];
@@ -508,7 +510,7 @@ static const struct symbol_location *locate_generated(struct symbols *symbols,
                                                       const struct process_files *source, uint64_t address)
 {
     struct symbol_line line;
-    struct process *process = process_find(symbols, source);
+    struct jit_process *process = process_find(symbols, source);
     struct place place = {.address = address};
     struct found found = {.line = &line, .start = address};
     struct known *known;
@@ -545,8 +547,8 @@ const struct symbol_location *symbols_locate(struct symbols *symbols, const stru
     if (is_full(symbols))
         return no_room(symbols);
     /* symbols_module() hands out the first member of what it keeps, const for others only. */
-    found.count =
-        module_locate(symbols, (struct module *)(uintptr_t)module, source, address, line, &found.start);
+    found.count = module_locate(symbols, (struct symbol_module *)(uintptr_t)module, source, address, line,
+                                &found.start);
     return known_fill(symbols, NULL, &place, &found);
 }
 
@@ -593,7 +595,7 @@ void symbols_free(struct symbols *symbols)
 {
     if (!symbols)
         return;
-    for (struct module *module = symbols->open; module; module = module->next_open)
+    for (struct symbol_module *module = symbols->open; module; module = module->next_open)
         object_close(module->object);
     while (symbols->process)
         process_drop(symbols, symbols->process);

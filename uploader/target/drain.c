@@ -95,11 +95,11 @@ static void add_cpu(struct target *target, const struct stack *stack, uint32_t n
     struct cpu_sum *sum = &target->cpu[name < TARGET_NAMES ? name : 0];
 
     if (parts & PROGRAM_INTERVAL && target->profiles & any) {
-        times_add(&sum->ns, sample->value[1]);
+        time_add(&sum->ns, sample->value[1]);
         keep_newest(sum, stack, sample->value[1]);
     }
     if (!(parts & PROGRAM_INTERVAL))
-        times_add(&sum->before_ns, sample->value[1]);
+        time_add(&sum->before_ns, sample->value[1]);
     program_add_time(target->program, parts, sample, target->profiles & 1u << PROFILE_WALL);
 }
 

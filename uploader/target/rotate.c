@@ -59,7 +59,7 @@ static void rotation_start(struct target *target, int64_t now_ns)
 static void want_stack(struct target *target, const struct seg_live *live, void *generation)
 {
     if (live->generation != *(uint32_t *)generation)
-        stacks_want(target->stacks, live->generation, live->stack);
+        stacks_mark(target->stacks, live->generation, live->stack);
 }
 
 static void want_created(struct target *target, uint32_t keep)
@@ -70,7 +70,7 @@ static void want_created(struct target *target, uint32_t keep)
         struct seg_thread *thread = &target->segment->thread[i];
         uint32_t generation = thread->created_generation;
         if (atomic_load_explicit(&thread->tid, memory_order_acquire) && generation && generation != keep)
-            stacks_want(target->stacks, generation, thread->created_stack);
+            stacks_mark(target->stacks, generation, thread->created_stack);
     }
 }
 
@@ -83,7 +83,7 @@ static void bank_empty(struct target *target, unsigned bank)
     drain_bank(target, bank);
     drain_each_live(target, want_stack, &keep);
     want_created(target, keep);
-    stacks_forget(target->stacks, keep);
+    stacks_sweep(target->stacks, keep);
     drain_forget(target, bank);
     target->warmed[bank] = 0;
     target->has_large = false;

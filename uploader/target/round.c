@@ -47,7 +47,7 @@ static void take_periods(struct target *target)
     period[KIND_ID_MEMORY] = rate_of(&control->memory_rate);
     period[KIND_ID_MUTEX] = rate_of(&control->mutex_fraction);
     period[KIND_ID_BLOCK] = rate_of(&control->block_rate_ns);
-    period[KIND_ID_WALL] = period[KIND_ID_OFF_CPU] = target->programs->look_ns;
+    period[KIND_ID_WALL] = period[KIND_ID_OFF_CPU] = target->programs->wall_period_ns;
     period[KIND_ID_THREADS] = period[KIND_ID_THREADCREATE] = 1;
 }
 

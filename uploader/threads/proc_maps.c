@@ -29,7 +29,7 @@ static bool is_executable(const struct proc_mapping *line)
 }
 
 /* As the process sees its files. */
-static int open_path(const struct maps *maps, const struct proc_mapping *line)
+static int open_path(const struct proc_maps *maps, const struct proc_mapping *line)
 {
     int fd =
         maps->source->root_fd < 0 ? -1 : owner_open(maps->source->owner, maps->source->root_fd, line->path);
@@ -37,16 +37,17 @@ static int open_path(const struct maps *maps, const struct proc_mapping *line)
 }
 
 /* The executable is there also where its path is gone. */
-static int open_executable(const struct maps *maps)
+static int open_executable(const struct proc_maps *maps)
 {
     return maps->source->exe_fd < 0 ? -1 : fcntl(maps->source->exe_fd, F_DUPFD_CLOEXEC, 0);
 }
 
 /* Takes over fd. NULL: it is not the file that is mapped here, as far as that can be told. Some file systems
    show another device in the list than to stat(): such a file must be what is found in memory, too. */
-static struct image *open_if_mapped(int fd, const struct proc_mapping *line, const struct image *memory)
+static struct elf_image *open_if_mapped(int fd, const struct proc_mapping *line,
+                                        const struct elf_image *memory)
 {
-    struct image *image;
+    struct elf_image *image;
     struct stat st;
 
     if (fd == -1)
@@ -55,20 +56,21 @@ static struct image *open_if_mapped(int fd, const struct proc_mapping *line, con
         close(fd);
         return NULL;
     }
-    image = image_open(fd);
-    if (!image || st.st_dev == line->device || !memory || image_same(image, memory))
+    image = elf_image_open(fd);
+    if (!image || st.st_dev == line->device || !memory || elf_image_same(image, memory))
         return image;
-    image_release(image);
+    elf_image_release(image);
     return NULL;
 }
 
 /* The file, or where it is gone what is still open of it, else what the process has of it: head is where its
    beginning is mapped, 0: nowhere. Another file of that name, one that came later, is none of the process's.
  */
-static struct image *open_image(const struct maps *maps, const struct proc_mapping *line, uint64_t head,
-                                bool *is_there)
+static struct elf_image *open_image(const struct proc_maps *maps, const struct proc_mapping *line,
+                                    uint64_t head, bool *is_there)
 {
-    struct image *memory = head ? image_open_memory(maps->tid, maps->source->owner, head) : NULL, *image;
+    struct elf_image *memory = head ? elf_image_open_memory(maps->tid, maps->source->owner, head) : NULL,
+                     *image;
 
     *is_there = false;
     if (is_vdso(line))
@@ -78,16 +80,16 @@ static struct image *open_image(const struct maps *maps, const struct proc_mappi
     if (!image)
         image = open_if_mapped(open_executable(maps), line, memory);
     if (!image)
-        image = image_find(line->device, line->inode);
+        image = elf_image_find(line->device, line->inode);
     if (!image)
         return memory;
-    image_release(memory);
+    elf_image_release(memory);
     return image;
 }
 
-/* As the list has it, cleaned; that a file is gone is no part of its name, and its build id or print says
+/* As the list has it, cleaned; that a file is gone is no part of its name, and its build id or fingerprint says
    which one. */
-static void clean_path(char path[LINE_BYTES], const struct proc_mapping *line, const struct image *image,
+static void clean_path(char path[LINE_BYTES], const struct proc_mapping *line, const struct elf_image *image,
                        bool is_there)
 {
     static const char mark[] = " (deleted)";
@@ -95,7 +97,7 @@ static void clean_path(char path[LINE_BYTES], const struct proc_mapping *line, c
 
     utf8_clean(path, LINE_BYTES, line->path, true);
     length = strlen(path);
-    if (image && (image->build_id_size || image->print) && !is_there && length > strlen(mark) &&
+    if (image && (image->build_id_size || image->fingerprint) && !is_there && length > strlen(mark) &&
         !strcmp(path + length - strlen(mark), mark))
         path[length - strlen(mark)] = 0;
 }
@@ -106,7 +108,7 @@ static bool is_ours(const char *path)
     return name && !strncmp(name + 1, "libcprof.so", strlen("libcprof.so"));
 }
 
-static void region_add(struct maps *maps, const struct proc_mapping *line)
+static void region_add(struct proc_maps *maps, const struct proc_mapping *line)
 {
     if (maps->regions == maps->region_room) {
         size_t room = 2 * maps->region_room + 64;
@@ -120,19 +122,20 @@ static void region_add(struct maps *maps, const struct proc_mapping *line)
     maps->region[maps->regions++] = (struct region){line->start, line->end, is_executable(line)};
 }
 
-static const struct elf_module *module_of(const struct maps *maps, const char *path,
-                                          const struct image *image)
+static const struct elf_module *module_of(const struct proc_maps *maps, const char *path,
+                                          const struct elf_image *image)
 {
-    uint8_t id[IMAGE_BUILD_ID] = {0};
+    uint8_t id[ELF_IMAGE_BUILD_ID] = {0};
 
     if (image && image->build_id_size)
         memcpy(id, image->build_id, sizeof id);
     else if (image)
-        memcpy(id, &image->print, sizeof image->print);
+        memcpy(id, &image->fingerprint, sizeof image->fingerprint);
     return symbols_module(maps->symbols, path, id, image ? image->build_id_size : 0);
 }
 
-static struct mapping mapping_open(const struct maps *maps, const struct proc_mapping *line, uint64_t head)
+static struct mapping mapping_open(const struct proc_maps *maps, const struct proc_mapping *line,
+                                   uint64_t head)
 {
     struct mapping mapping = {.start = line->start,
                               .end = line->end,
@@ -141,13 +144,13 @@ static struct mapping mapping_open(const struct maps *maps, const struct proc_ma
                               .inode = line->inode,
                               .device = line->device};
     bool is_there;
-    struct image *image = open_image(maps, line, head, &is_there);
+    struct elf_image *image = open_image(maps, line, head, &is_there);
     char path[LINE_BYTES];
     uint64_t address = line->offset;
 
-    if (image && (!image_code_address(image, line->offset, &address) ||
+    if (image && (!elf_image_code_address(image, line->offset, &address) ||
                   (image->fd == -1 && address + image->bias != line->start))) {
-        image_release(image);
+        elf_image_release(image);
         image = NULL;
         address = line->offset;
     }
@@ -161,9 +164,9 @@ static struct mapping mapping_open(const struct maps *maps, const struct proc_ma
 }
 
 /* The mapping as it was before, if it still is the same. */
-static const struct mapping *find_old(const struct maps *old, const struct proc_mapping *line)
+static const struct mapping *find_old(const struct proc_maps *old, const struct proc_mapping *line)
 {
-    const struct mapping *mapping = maps_find_code(old, line->start);
+    const struct mapping *mapping = proc_maps_find_code(old, line->start);
     bool same = mapping && mapping->start == line->start && mapping->end == line->end &&
                 mapping->offset == line->offset && mapping->inode == line->inode &&
                 mapping->device == line->device;
@@ -171,7 +174,7 @@ static const struct mapping *find_old(const struct maps *old, const struct proc_
 }
 
 /* Returns whether it is one that old does not have. */
-static bool mapping_add(struct maps *maps, const struct maps *old, const struct proc_mapping *line,
+static bool mapping_add(struct proc_maps *maps, const struct proc_maps *old, const struct proc_mapping *line,
                         uint64_t head)
 {
     struct mapping *grown = realloc(maps->mapping, (maps->count + 1) * sizeof *grown);
@@ -181,7 +184,7 @@ static bool mapping_add(struct maps *maps, const struct maps *old, const struct 
         return false;
     maps->mapping = grown;
     if (before && before->image)
-        image_retain(before->image);
+        elf_image_retain(before->image);
     grown[maps->count++] = before ? *before : mapping_open(maps, line, head);
     return !before;
 }
@@ -189,11 +192,11 @@ static bool mapping_add(struct maps *maps, const struct maps *old, const struct 
 static void mappings_drop(struct mapping *mapping, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        image_release(mapping[i].image);
+        elf_image_release(mapping[i].image);
     free(mapping);
 }
 
-bool maps_take_living(struct maps *maps)
+bool proc_maps_take_living(struct proc_maps *maps)
 {
     pid_t tid = task_living(maps->pid, maps->tid);
 
@@ -207,10 +210,10 @@ bool maps_take_living(struct maps *maps)
 }
 
 /* empty: it is ending, and what we know of it is the last that can be known; or only its main thread has. */
-static bool read_list(struct maps *maps, bool fresh, bool *empty)
+static bool read_list(struct proc_maps *maps, bool fresh, bool *empty)
 {
     /* Released after the new ones are open, so that files that stay are not read again. */
-    const struct maps old = *maps, none = {0};
+    const struct proc_maps old = *maps, none = {0};
     char path[64], text[LINE_BYTES];
     struct proc_mapping line, head = {0};
     bool changed = fresh;
@@ -246,14 +249,14 @@ static bool read_list(struct maps *maps, bool fresh, bool *empty)
     return changed;
 }
 
-bool maps_read(struct maps *maps, bool fresh)
+bool proc_maps_read(struct proc_maps *maps, bool fresh)
 {
     bool empty, changed = read_list(maps, fresh, &empty);
 
-    return empty && maps_take_living(maps) ? read_list(maps, fresh, &empty) : changed;
+    return empty && proc_maps_take_living(maps) ? read_list(maps, fresh, &empty) : changed;
 }
 
-void maps_free(struct maps *maps)
+void proc_maps_free(struct proc_maps *maps)
 {
     mappings_drop(maps->mapping, maps->count);
     free(maps->region);
@@ -262,7 +265,7 @@ void maps_free(struct maps *maps)
     maps->count = maps->regions = maps->region_room = 0;
 }
 
-const struct mapping *maps_find_code(const struct maps *maps, uint64_t address)
+const struct mapping *proc_maps_find_code(const struct proc_maps *maps, uint64_t address)
 {
     size_t low = 0, high = maps->count;
 
@@ -276,7 +279,7 @@ const struct mapping *maps_find_code(const struct maps *maps, uint64_t address)
     return low < maps->count && address >= maps->mapping[low].start ? &maps->mapping[low] : NULL;
 }
 
-const struct mapping *maps_find_data(const struct maps *maps, uint64_t address)
+const struct mapping *proc_maps_find_data(const struct proc_maps *maps, uint64_t address)
 {
     for (size_t i = 0; i < maps->count; i++) {
         const struct mapping *mapping = &maps->mapping[i];
@@ -287,7 +290,7 @@ const struct mapping *maps_find_data(const struct maps *maps, uint64_t address)
     return NULL;
 }
 
-const struct region *maps_find_region(const struct maps *maps, uint64_t address)
+const struct region *proc_maps_find_region(const struct proc_maps *maps, uint64_t address)
 {
     size_t low = 0, high = maps->regions;
 

@@ -3,8 +3,8 @@
  * The executable mappings of a live process, from /proc/PID/maps, with the files behind them. The segment's
  * own list of modules has only those that samples were taken in. One thread only.
  */
-#ifndef CPROF_UPLOADER_MAPS_H
-#define CPROF_UPLOADER_MAPS_H
+#ifndef CPROF_UPLOADER_PROC_MAPS_H
+#define CPROF_UPLOADER_PROC_MAPS_H
 
 #include <sys/types.h>
 
@@ -14,7 +14,7 @@
 struct mapping {
     uint64_t start, end; /* executable addresses */
     uint64_t bias;       /* address in memory minus ELF virtual address */
-    struct image *image;
+    struct elf_image *image;
     const struct elf_module *module;
     bool ours; /* libcprof.so */
     /* private */
@@ -28,7 +28,7 @@ struct region {
     bool executable;
 };
 
-struct maps {
+struct proc_maps {
     pid_t pid;
     pid_t tid; /* the thread of it through which it is looked at: see task_living() */
     const struct process_files *source; /* borrowed */
@@ -41,17 +41,17 @@ struct maps {
 
 /* Reads the list anew, and with fresh each file, else only those of new mappings. Mappings and regions that
    were returned before are no longer valid. true: mappings changed, or are fresh. */
-bool maps_read(struct maps *maps, bool fresh);
-void maps_free(struct maps *maps);
+bool proc_maps_read(struct proc_maps *maps, bool fresh);
+void proc_maps_free(struct proc_maps *maps);
 
 /* The thread is gone: takes another one. false: there is none. */
-bool maps_take_living(struct maps *maps);
+bool proc_maps_take_living(struct proc_maps *maps);
 
 /* The mapping whose code this address is in, or whose file covers it; NULL: none. */
-const struct mapping *maps_find_code(const struct maps *maps, uint64_t address);
-const struct mapping *maps_find_data(const struct maps *maps, uint64_t address);
+const struct mapping *proc_maps_find_code(const struct proc_maps *maps, uint64_t address);
+const struct mapping *proc_maps_find_data(const struct proc_maps *maps, uint64_t address);
 
 /* The line that this address is in; NULL: none. */
-const struct region *maps_find_region(const struct maps *maps, uint64_t address);
+const struct region *proc_maps_find_region(const struct proc_maps *maps, uint64_t address);
 
 #endif

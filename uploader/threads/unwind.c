@@ -35,7 +35,7 @@ static const int8_t register_numbers[LAYOUT_REGS] = {UNW_X86_64_RIP, UNW_X86_64_
 
 struct unwinder {
     unw_addr_space_t space;
-    struct maps maps;
+    struct proc_maps maps;
     bool stale;                                     /* maps are */
     uint32_t look, refreshed, read_next, read_last; /* numbers of looks */
     uint64_t regs[LAYOUT_REGS];
@@ -64,7 +64,7 @@ static ssize_t read_vector(struct unwinder *unwinder, const struct iovec *local,
     const struct owner *owner = unwinder->maps.source->owner;
     ssize_t got = owner_copy(owner, unwinder->maps.tid, local, remote, count);
 
-    if (got == -ESRCH && maps_take_living(&unwinder->maps))
+    if (got == -ESRCH && proc_maps_take_living(&unwinder->maps))
         got = owner_copy(owner, unwinder->maps.tid, local, remote, count);
     return got;
 }
@@ -87,7 +87,7 @@ static void read_again(struct unwinder *unwinder)
         return;
     unwinder->read_last = unwinder->look;
     unwinder->read_next = unwinder->look + 1;
-    if (!maps_read(&unwinder->maps, false))
+    if (!proc_maps_read(&unwinder->maps, false))
         return;
     unw_flush_cache(unwinder->space, 0, 0);
     unwinder->changed = true;
@@ -99,7 +99,7 @@ static void read_fresh(struct unwinder *unwinder)
     if (unwinder->refreshed == unwinder->look)
         return;
     unwinder->refreshed = unwinder->read_last = unwinder->look;
-    maps_read(&unwinder->maps, true);
+    proc_maps_read(&unwinder->maps, true);
     unw_flush_cache(unwinder->space, 0, 0);
     unwinder->stale = false;
 }
@@ -112,8 +112,8 @@ static uint64_t stack_limit(const struct unwinder *unwinder, uint64_t sp, uint64
 
     if (low && sp >= low && sp < high)
         return high;
-    region =
-        unwinder->look - unwinder->read_last < LOOKS_KNOWN ? maps_find_region(&unwinder->maps, sp) : NULL;
+    region = unwinder->look - unwinder->read_last < LOOKS_KNOWN ? proc_maps_find_region(&unwinder->maps, sp)
+                                                                : NULL;
     return region ? region->end : (sp | (PAGE - 1)) + 1;
 }
 
@@ -249,7 +249,7 @@ static bool is_harmless(struct unwinder *unwinder, uint64_t address)
         return true;
     if (address >= unwinder->base && address < limit_in_use(unwinder))
         return true;
-    region = maps_find_region(&unwinder->maps, address);
+    region = proc_maps_find_region(&unwinder->maps, address);
     return region && region->executable;
 }
 
@@ -264,8 +264,8 @@ static int access_mem(unw_addr_space_t space, unw_word_t address, unw_word_t *va
         return -UNW_EINVAL;
     if (unwinder_word(unwinder, address, value))
         return 0;
-    mapping = maps_find_data(&unwinder->maps, address);
-    if (mapping && image_read(mapping->image, address - mapping->bias, value))
+    mapping = proc_maps_find_data(&unwinder->maps, address);
+    if (mapping && elf_image_read(mapping->image, address - mapping->bias, value))
         return 0;
     if (!may_read(unwinder, SLOW_READ))
         return -UNW_EINVAL;
@@ -277,7 +277,7 @@ static int access_mem(unw_addr_space_t space, unw_word_t address, unw_word_t *va
        which nobody calls here. A stack may lie there, too, and is read above or below. */
     if (!is_harmless(unwinder, address)) {
         *value = 0;
-        return mapping && image_is_data(mapping->image, address - mapping->bias) ? 0 : -UNW_EINVAL;
+        return mapping && elf_image_is_data(mapping->image, address - mapping->bias) ? 0 : -UNW_EINVAL;
     }
     return read_process(unwinder, address, value, sizeof *value) == sizeof *value ? 0 : -UNW_EINVAL;
 }
@@ -308,8 +308,8 @@ static int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t
                           void *context)
 {
     struct unwinder *unwinder = context;
-    const struct mapping *mapping = maps_find_code(&unwinder->maps, ip);
-    const struct image *image = mapping ? mapping->image : NULL;
+    const struct mapping *mapping = proc_maps_find_code(&unwinder->maps, ip);
+    const struct elf_image *image = mapping ? mapping->image : NULL;
     unw_dyn_info_t table = {.format = UNW_INFO_FORMAT_REMOTE_TABLE};
     int rc;
 
@@ -365,7 +365,7 @@ static void take_frame(const struct unwinder *unwinder, struct unwound *unwound,
 {
     struct unwound_frame *frame = &unwound->frame[unwound->frames];
     bool first = !unwound->frames++;
-    const struct mapping *mapping = maps_find_code(&unwinder->maps, pc - !first);
+    const struct mapping *mapping = proc_maps_find_code(&unwinder->maps, pc - !first);
     uint64_t word;
 
     *frame = (struct unwound_frame){.pc = pc, .sp = sp, .address = pc - !first};
@@ -398,13 +398,13 @@ static bool read_word(struct unwinder *unwinder, uint64_t address, uint64_t *wor
 /* Is it code that a call returns to? */
 static bool is_after_call(struct unwinder *unwinder, uint64_t pc)
 {
-    const struct mapping *mapping = maps_find_code(&unwinder->maps, pc - CALL_MOST);
+    const struct mapping *mapping = proc_maps_find_code(&unwinder->maps, pc - CALL_MOST);
     uint64_t at = (pc - CALL_MOST) & ~UINT64_C(7), word[2];
     const uint8_t *code = (const uint8_t *)word + (pc - at);
 
     if (!mapping || !mapping->image || !may_read(unwinder, 2) ||
-        !image_read(mapping->image, at - mapping->bias, &word[0]) ||
-        !image_read(mapping->image, at + sizeof word[0] - mapping->bias, &word[1]))
+        !elf_image_read(mapping->image, at - mapping->bias, &word[0]) ||
+        !elf_image_read(mapping->image, at + sizeof word[0] - mapping->bias, &word[1]))
         return false;
     return is_code_after_call(code);
 }
@@ -461,7 +461,7 @@ static bool step_by_search(struct unwinder *unwinder, unw_cursor_t *cursor, uint
 /* Mappings that are not of this look may lack it. */
 static bool may_be_code(const struct unwinder *unwinder, uint64_t pc)
 {
-    const struct region *region = maps_find_region(&unwinder->maps, pc - 1);
+    const struct region *region = proc_maps_find_region(&unwinder->maps, pc - 1);
     return region ? region->executable : pc >= PAGE && !(pc >> 47) && unwinder->read_last != unwinder->look;
 }
 
@@ -490,7 +490,7 @@ static bool step_bare(struct unwinder *unwinder, unw_cursor_t *from, unw_cursor_
     sp = unwinder->regs[REG_SP];
     fp = unwinder->regs[REG_FP];
     above = fp + 2 * sizeof fp;
-    mapping = maps_find_code(&unwinder->maps, unwinder->regs[REG_PC]);
+    mapping = proc_maps_find_code(&unwinder->maps, unwinder->regs[REG_PC]);
     generated = !mapping || !mapping->image;
     framed = fp >= sp && read_word(unwinder, fp, &outer) && read_word(unwinder, fp + sizeof fp, &pc) &&
              may_be_code(unwinder, pc);
@@ -524,7 +524,7 @@ static int step(struct unwinder *unwinder, unw_cursor_t *from, unw_cursor_t *cur
    Boost's make_fcontext() do; but what a signal interrupted is anywhere. */
 static bool is_made_up(struct unwinder *unwinder, unw_cursor_t *callee, uint64_t pc)
 {
-    const struct mapping *mapping = maps_find_code(&unwinder->maps, pc);
+    const struct mapping *mapping = proc_maps_find_code(&unwinder->maps, pc);
     return mapping && mapping->image && !is_after_call(unwinder, pc) && unw_is_signal_frame(callee) <= 0;
 }
 
@@ -564,7 +564,7 @@ static void walk(struct unwinder *unwinder, struct unwound *unwound)
 static bool leads_nowhere(const struct unwinder *unwinder, const struct unwound *unwound)
 {
     for (uint32_t i = 0; i < unwound->frames; i++) {
-        const struct region *region = maps_find_region(&unwinder->maps, unwound->frame[i].pc - (i > 0));
+        const struct region *region = proc_maps_find_region(&unwinder->maps, unwound->frame[i].pc - (i > 0));
         if (!region || !region->executable)
             return true;
     }
@@ -611,7 +611,7 @@ static bool is_like_a_frame(const struct unwinder *unwinder, uint64_t at)
     if (!unwinder_word(unwinder, at, &outer) || !unwinder_word(unwinder, at + sizeof outer, &pc) ||
         (outer && outer <= at))
         return false;
-    region = maps_find_region(&unwinder->maps, pc - 1);
+    region = proc_maps_find_region(&unwinder->maps, pc - 1);
     return region && region->executable;
 }
 
@@ -636,7 +636,7 @@ void unwinder_walk_from(struct unwinder *unwinder, uint64_t pc, uint64_t sp, str
     walk_known(unwinder, regs, known, unwound);
 }
 
-void unwinder_look(struct unwinder *unwinder)
+void unwinder_begin_sample(struct unwinder *unwinder)
 {
     unwinder->look++;
     unwinder->look_reads = LOOK_READS;
@@ -653,7 +653,7 @@ struct unwinder *unwinder_new(pid_t pid, const struct process_files *source, str
 
     if (!unwinder)
         return NULL;
-    unwinder->maps = (struct maps){.pid = pid, .tid = pid, .source = source, .symbols = symbols};
+    unwinder->maps = (struct proc_maps){.pid = pid, .tid = pid, .source = source, .symbols = symbols};
     unwinder->stale = true;
     unwinder->look = unwinder->read_next = LOOKS_KNOWN;
     unwinder->look_reads = LOOK_READS;
@@ -671,7 +671,7 @@ void unwinder_free(struct unwinder *unwinder)
     if (!unwinder)
         return;
     unw_destroy_addr_space(unwinder->space);
-    maps_free(&unwinder->maps);
+    proc_maps_free(&unwinder->maps);
     free(unwinder->batch);
     free(unwinder->longer);
     free(unwinder);

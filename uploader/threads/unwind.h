@@ -47,7 +47,7 @@ struct unwinder *unwinder_new(pid_t pid, const struct process_files *source, str
 void unwinder_free(struct unwinder *unwinder);
 
 /* A look begins: what may be done once a look may be done again. */
-void unwinder_look(struct unwinder *unwinder);
+void unwinder_begin_sample(struct unwinder *unwinder);
 
 /* The process may have loaded or unloaded something: before the next walk mappings and files are read again,
    once a look. */

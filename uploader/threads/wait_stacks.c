@@ -8,19 +8,19 @@
 
 enum { MOST_STACKS = 16384, MOST_FRAMES = 512 * 1024 /* of all of them: 24 MiB */ };
 
-struct waits {
+struct wait_stacks {
     struct symbols *symbols;
     const struct process_files *source;
     struct hash stacks;
     size_t frames; /* in all of them */
 };
 
-struct waits *waits_new(struct symbols *symbols, const struct process_files *source)
+struct wait_stacks *wait_stacks_new(struct symbols *symbols, const struct process_files *source)
 {
-    struct waits *waits = calloc(1, sizeof *waits);
+    struct wait_stacks *waits = calloc(1, sizeof *waits);
 
     if (waits)
-        *waits = (struct waits){.symbols = symbols, .source = source};
+        *waits = (struct wait_stacks){.symbols = symbols, .source = source};
     return waits;
 }
 
@@ -30,7 +30,7 @@ static void stack_free(struct wait_stack *stack)
     free(stack);
 }
 
-void waits_free(struct waits *waits)
+void wait_stacks_free(struct wait_stacks *waits)
 {
     struct wait_stack *stack;
     size_t cursor = 0;
@@ -83,7 +83,8 @@ static struct wait_stack *stack_new(const char *leaf, const struct unwound *unwo
     return stack;
 }
 
-struct wait_stack *waits_intern(struct waits *waits, const char *leaf, const struct unwound *unwound)
+struct wait_stack *wait_stacks_intern(struct wait_stacks *waits, const char *leaf,
+                                      const struct unwound *unwound)
 {
     uint64_t hash = hash_of(leaf, unwound);
     struct wait_stack *stack;
@@ -92,7 +93,7 @@ struct wait_stack *waits_intern(struct waits *waits, const char *leaf, const str
         if (same(stack, leaf, unwound))
             return stack;
     if (waits->stacks.used >= MOST_STACKS || (unwound && waits->frames + unwound->frames > MOST_FRAMES))
-        return unwound ? waits_intern(waits, leaf, NULL) : NULL;
+        return unwound ? wait_stacks_intern(waits, leaf, NULL) : NULL;
     stack = stack_new(leaf, unwound);
     if (stack && hash_add(&waits->stacks, hash, stack)) {
         stack_free(stack);
@@ -102,23 +103,24 @@ struct wait_stack *waits_intern(struct waits *waits, const char *leaf, const str
     return stack;
 }
 
-struct wait_stack *waits_below(struct waits *waits, const char *leaf, const struct wait_stack *stack)
+struct wait_stack *wait_stacks_below(struct wait_stacks *waits, const char *leaf,
+                                     const struct wait_stack *stack)
 {
     struct unwound *unwound;
     struct wait_stack *below;
 
     if (!stack || !stack->frames || !(unwound = malloc(sizeof *unwound)))
-        return waits_intern(waits, leaf, NULL);
+        return wait_stacks_intern(waits, leaf, NULL);
     unwound->frames = stack->frames;
     unwound->truncated = stack->truncated;
     unwound->checkable = stack->checkable;
     memcpy(unwound->frame, stack->frame, stack->frames * sizeof stack->frame[0]);
-    below = waits_intern(waits, leaf, unwound);
+    below = wait_stacks_intern(waits, leaf, unwound);
     free(unwound);
     return below;
 }
 
-const struct stack *waits_name(struct waits *waits, struct wait_stack *stack)
+const struct stack *wait_stacks_name(struct wait_stacks *waits, struct wait_stack *stack)
 {
     struct stack *named = stack->named;
 
@@ -137,7 +139,7 @@ const struct stack *waits_name(struct waits *waits, struct wait_stack *stack)
     return stack->named = named;
 }
 
-void waits_use(struct wait_stack *stack)
+void wait_stacks_mark(struct wait_stack *stack)
 {
     stack->used = true;
 }
@@ -149,13 +151,13 @@ static bool keep_used(void *value, void *waits)
 
     stack->used = false;
     if (!used) {
-        ((struct waits *)waits)->frames -= stack->frames;
+        ((struct wait_stacks *)waits)->frames -= stack->frames;
         stack_free(stack);
     }
     return used;
 }
 
-void waits_sweep(struct waits *waits)
+void wait_stacks_sweep(struct wait_stacks *waits)
 {
     hash_sweep(&waits->stacks, keep_used, waits);
 }

@@ -3,8 +3,8 @@
  * The stacks that threads of one target wait in, as they were unwound from outside, each kept once and named
  * when it is first handed on. One thread only.
  */
-#ifndef CPROF_UPLOADER_WAITS_H
-#define CPROF_UPLOADER_WAITS_H
+#ifndef CPROF_UPLOADER_WAIT_STACKS_H
+#define CPROF_UPLOADER_WAIT_STACKS_H
 
 #include "unwind.h"
 #include "uploader/symbols/stacks.h"
@@ -12,30 +12,32 @@
 struct wait_stack {
     const char *leaf; /* interned: the hooked function, or "[blocked: futex]" */
     bool truncated, checkable;
-    bool used;           /* by waits_use(), until the next waits_sweep() */
+    bool used;           /* by wait_stacks_mark(), until the next wait_stacks_sweep() */
     struct stack *named; /* NULL: not yet */
     uint32_t frames;
     struct unwound_frame frame[]; /* sp: above that of frame[0] */
 };
 
-struct waits;
+struct wait_stacks;
 
 /* Borrowed: both. NULL: no memory. */
-struct waits *waits_new(struct symbols *symbols, const struct process_files *source);
-void waits_free(struct waits *waits);
+struct wait_stacks *wait_stacks_new(struct symbols *symbols, const struct process_files *source);
+void wait_stacks_free(struct wait_stacks *waits);
 
 /* The one stack of this leaf and these frames; unwound NULL, or too many frames in all: the leaf alone. NULL:
    no memory, or too many. */
-struct wait_stack *waits_intern(struct waits *waits, const char *leaf, const struct unwound *unwound);
+struct wait_stack *wait_stacks_intern(struct wait_stacks *waits, const char *leaf,
+                                      const struct unwound *unwound);
 
 /* The same frames below another leaf. */
-struct wait_stack *waits_below(struct waits *waits, const char *leaf, const struct wait_stack *stack);
+struct wait_stack *wait_stacks_below(struct wait_stacks *waits, const char *leaf,
+                                     const struct wait_stack *stack);
 
 /* Its frames with names, those of our library left out. NULL: no memory. */
-const struct stack *waits_name(struct waits *waits, struct wait_stack *stack);
+const struct stack *wait_stacks_name(struct wait_stacks *waits, struct wait_stack *stack);
 
 /* Frees what was not used since the last time. */
-void waits_use(struct wait_stack *stack);
-void waits_sweep(struct waits *waits);
+void wait_stacks_mark(struct wait_stack *stack);
+void wait_stacks_sweep(struct wait_stacks *waits);
 
 #endif

@@ -20,8 +20,8 @@ static void note_lived_before(struct wall *wall)
         uint32_t name = atomic_load_explicit(&thread->name, memory_order_relaxed);
         if (atomic_load_explicit(&thread->tid, memory_order_acquire) > 0 &&
             target_time(wall->target, thread->start_monotonic_ns) < wall->since_ns)
-            times_add(&sums_of(wall, name)->lived_ns,
-                      wall->since_ns - target_time(wall->target, thread->start_monotonic_ns));
+            time_add(&sums_of(wall, name)->lived_ns,
+                     wall->since_ns - target_time(wall->target, thread->start_monotonic_ns));
     }
 }
 
@@ -38,7 +38,7 @@ struct wall *wall_new(struct target *target)
     for (int i = 0; i < WAITS; i++)
         wall->leaf[i] = symbols_intern(symbols, wall_functions[i].function);
     wall->stopped = symbols_intern(symbols, "[stopped]");
-    wall->waits = waits_new(symbols, &target->source);
+    wall->waits = wait_stacks_new(symbols, &target->source);
     wall->unwinder = unwinder_new(target->pid, &target->source, symbols);
     if (target->resumed)
         note_lived_before(wall);
@@ -52,7 +52,7 @@ void wall_free(struct wall *wall)
 {
     if (!wall)
         return;
-    waits_free(wall->waits);
+    wait_stacks_free(wall->waits);
     unwinder_free(wall->unwinder);
     ids_free(&wall->keys);
     free(wall->pending);
@@ -77,27 +77,27 @@ static struct pending *pending_of(struct wall *wall, const struct wait_stack *st
 }
 
 /* Gives a thread that much time in what it was last seen in. */
-void wall_credit(struct wall *wall, const struct watched *watched, int64_t ns, int64_t looks)
+void wall_credit(struct wall *wall, const struct watched_thread *watched, int64_t ns, int64_t looks)
 {
-    struct times *times = &sums_of(wall, watched->name)->times;
+    struct time_balance *balance = &sums_of(wall, watched->name)->balance;
     struct pending *pending = watched->stack ? pending_of(wall, watched->stack, watched->name) : NULL;
 
     if (pending) {
         pending->ns += ns;
         pending->looks += looks;
-        times_add(&times->blocked_ns, ns);
-        times->blocked_looks += looks;
+        time_add(&balance->blocked_ns, ns);
+        balance->blocked_samples += looks;
     } else if (watched->activity == ACTIVE_RUNNING) {
-        times_add(&times->running_ns, ns);
-        times->running_looks += looks;
+        time_add(&balance->running_ns, ns);
+        balance->running_samples += looks;
     } else {
-        times_add(&times->unseen_ns, ns);
+        time_add(&balance->unseen_ns, ns);
     }
 }
 
 /* Ended since the last look: half of the time is what is to be expected. One that was seen only once stands
    for all those that lived between two looks: one period, whenever it began. */
-void wall_end_watched(struct wall *wall, struct watched *watched, int64_t elapsed_ns)
+void wall_end_watched(struct wall *wall, struct watched_thread *watched, int64_t elapsed_ns)
 {
     if (watched->gone) /* it had before */
         ;
@@ -105,11 +105,11 @@ void wall_end_watched(struct wall *wall, struct watched *watched, int64_t elapse
         wall_credit(wall, watched, elapsed_ns - watched->credited_ns, 0);
     else
         wall_credit(wall, watched, elapsed_ns / 2, 0);
-    *watched = (struct watched){0};
+    *watched = (struct watched_thread){0};
 }
 
 /* What a look left to the next one is accounted for as far as it was known: that is over, or the round is. */
-void wall_pay(struct wall *wall, struct watched *watched)
+void wall_pay(struct wall *wall, struct watched_thread *watched)
 {
     if (watched->owed && wall->last_ns > watched->until_ns) {
         wall_credit(wall, watched, wall->last_ns - watched->until_ns, 1);
@@ -124,17 +124,17 @@ bool wall_is_askable(const struct wall *wall)
 
 /* What the kernel has counted since the last time: how long it waited for a CPU, and for a thread without a
    timer its CPU time. */
-void wall_take_times(struct wall *wall, struct watched *watched)
+void wall_take_times(struct wall *wall, struct watched_thread *watched)
 {
-    struct times *times = &sums_of(wall, watched->name)->times;
+    struct time_balance *balance = &sums_of(wall, watched->name)->balance;
     struct task_times now;
 
     if (!wall_is_askable(wall) || !task_read_times(wall->target->pid, watched->tid, &now))
         return;
     if (watched->has_times && now.queued_ns > watched->times.queued_ns)
-        times_add(&times->queued_ns, now.queued_ns - watched->times.queued_ns);
+        time_add(&balance->queued_ns, now.queued_ns - watched->times.queued_ns);
     if (watched->has_times && !watched->has_timer && now.cpu_ns > watched->times.cpu_ns)
-        times_add(&times->untimed_ns, now.cpu_ns - watched->times.cpu_ns);
+        time_add(&balance->untimed_ns, now.cpu_ns - watched->times.cpu_ns);
     watched->times = now;
     watched->has_times = true;
 }
@@ -142,8 +142,8 @@ void wall_take_times(struct wall *wall, struct watched *watched)
 const struct stack *wall_special_stack(struct wall *wall, const char *text)
 {
     const char *leaf = symbols_intern(wall->target->programs->symbols, text);
-    struct wait_stack *stack = leaf ? waits_intern(wall->waits, leaf, NULL) : NULL;
-    return stack ? waits_name(wall->waits, stack) : NULL;
+    struct wait_stack *stack = leaf ? wait_stacks_intern(wall->waits, leaf, NULL) : NULL;
+    return stack ? wait_stacks_name(wall->waits, stack) : NULL;
 }
 
 int64_t wall_until(const struct wall *wall)
@@ -155,6 +155,6 @@ void wall_resume(struct wall *wall, const struct wall *old)
 {
     wall->since_ns = wall->last_ns = old->last_ns;
     for (uint32_t i = 0; i < TARGET_NAMES; i++)
-        if (old->sums[i].times.cpu_ns)
-            wall->sums[i].times.cpu_ns = old->sums[i].times.cpu_ns;
+        if (old->sums[i].balance.cpu_ns)
+            wall->sums[i].balance.cpu_ns = old->sums[i].balance.cpu_ns;
 }

@@ -32,7 +32,7 @@ struct wall_budget {
 };
 struct wall_budget wall_budget(void);
 
-void wall_look(struct wall *wall, struct wall_budget *budget, int64_t now_ns);
+void wall_sample(struct wall *wall, struct wall_budget *budget, int64_t now_ns);
 
 /* Something is recorded from now on, or not any more. The caller has drained what was until now; time that
    nobody looked at is nobody's. */

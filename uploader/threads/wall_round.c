@@ -70,20 +70,20 @@ static bool is_short_lived(const struct wall *wall)
 /* Hands on what is in no wait, and returns how much of what the looks saw as blocked was. */
 static double settle(struct wall *wall, uint32_t name)
 {
-    const struct times *times = &wall->sums[name].times;
+    const struct time_balance *balance = &wall->sums[name].balance;
     struct target *target = wall->target;
     bool has_cpu = target->profiles >> PROFILE_CPU & 1;
-    struct times_settled settled;
+    struct time_settled settled;
 
     if (is_short_lived(wall)) {
-        short_lived_add_times(&target->program->short_lived, target_thread_name(target, name), times,
-                              target->profiles, cpu_period(wall));
+        short_lived_add_balance(&target->program->short_lived, target_thread_name(target, name), balance,
+                                target->profiles, cpu_period(wall));
         return 1;
     }
-    times_settle(times, has_cpu, cpu_period(wall), &settled);
+    time_balance_settle(balance, has_cpu, cpu_period(wall), &settled);
     add_time(wall,
              &(struct time_in){wall_special_stack(wall, "[running]"), name,
-                               has_cpu ? 0 : times->running_looks, settled.running_ns},
+                               has_cpu ? 0 : balance->running_samples, settled.running_ns},
              on_cpu);
     add_time(wall,
              &(struct time_in){wall_special_stack(wall, "[waiting for a CPU]"), name, 0, settled.queued_ns},
@@ -96,7 +96,7 @@ static double settle(struct wall *wall, uint32_t name)
 static void settle_wait(struct wall *wall, struct wait_stack *wait, uint32_t name,
                         const struct pending *pending, double scale)
 {
-    const struct stack *stack = waits_name(wall->waits, wait);
+    const struct stack *stack = wait_stacks_name(wall->waits, wait);
     struct target *target = wall->target;
     struct profile_sample sample;
 
@@ -117,11 +117,11 @@ static void settle_wait(struct wall *wall, struct wait_stack *wait, uint32_t nam
    few samples of each thread is no such thing. */
 static void sums_reset(struct sums *sums, int64_t most_ns)
 {
-    int64_t over_ns = sums->times.cpu_ns - times_total(&sums->times);
+    int64_t over_ns = sums->balance.cpu_ns - time_balance_total(&sums->balance);
 
-    if (!times_total(&sums->times) && !sums->times.cpu_ns) /* its page stays unused */
+    if (!time_balance_total(&sums->balance) && !sums->balance.cpu_ns) /* its page stays unused */
         return;
-    *sums = (struct sums){.times.cpu_ns = over_ns <= 0 ? 0 : over_ns < most_ns ? over_ns : most_ns};
+    *sums = (struct sums){.balance.cpu_ns = over_ns <= 0 ? 0 : over_ns < most_ns ? over_ns : most_ns};
 }
 
 /* CPU time that was drained since the last round. */
@@ -131,7 +131,7 @@ static void take_cpu(struct wall *wall)
         struct cpu_sum *cpu = &wall->target->cpu[i];
         if (!cpu->ns && !cpu->newest_ns) /* its page stays unused */
             continue;
-        times_add(&wall->sums[i].times.cpu_ns, cpu->ns);
+        time_add(&wall->sums[i].balance.cpu_ns, cpu->ns);
         cpu->ns = cpu->newest_ns = 0;
     }
 }
@@ -147,7 +147,7 @@ static void reset_all(struct wall *wall)
         sums_reset(&wall->sums[i], LATE_SAMPLES * (threads[i] + 1) * cpu_period(wall));
 }
 
-static void take_times_of_round(struct wall *wall, struct watched *watched)
+static void take_times_of_round(struct wall *wall, struct watched_thread *watched)
 {
     wall_pay(wall, watched);
     if (watched->tid && (watched->has_run || !watched->has_timer))
@@ -173,7 +173,8 @@ void wall_drain(struct wall *wall)
     take_all_times(wall);
     take_cpu(wall);
     for (uint32_t i = 0; i < TARGET_NAMES; i++)
-        scale[i] = times_total(&wall->sums[i].times) || wall->sums[i].times.cpu_ns ? settle(wall, i) : 1;
+        scale[i] =
+            time_balance_total(&wall->sums[i].balance) || wall->sums[i].balance.cpu_ns ? settle(wall, i) : 1;
     for (uint32_t n = 0; n < wall->keys.used; n++) {
         uint32_t name = (uint32_t)wall->keys.key[2 * n + 1];
         settle_wait(wall, (struct wait_stack *)(uintptr_t)wall->keys.key[2 * n], name, &wall->pending[n],
@@ -187,9 +188,9 @@ void wall_drain(struct wall *wall)
     wall->unreadable = false;
     for (uint32_t i = 0; i < wall->room; i++)
         if (wall->watched[i].stack)
-            waits_use(wall->watched[i].stack);
+            wait_stacks_mark(wall->watched[i].stack);
     for (uint32_t i = 0; i < wall->untracked_count; i++)
         if (wall->untracked[i].stack)
-            waits_use(wall->untracked[i].stack);
-    waits_sweep(wall->waits);
+            wait_stacks_mark(wall->untracked[i].stack);
+    wait_stacks_sweep(wall->waits);
 }

@@ -97,7 +97,7 @@ static bool is_late(struct wall *wall)
 
 /* The stack of a thread that is in this wait, or the name of what it waits in alone. */
 static struct wait_stack *unwind_wait(struct wall *wall, struct seg_thread *thread, uint32_t sequence,
-                                      struct watched *watched)
+                                      struct watched_thread *watched)
 {
     struct stack_copy copy = {.low = thread->stack_low, .high = thread->stack_high};
     uint32_t kind = watched->kind;
@@ -113,7 +113,7 @@ static struct wait_stack *unwind_wait(struct wall *wall, struct seg_thread *thre
         return last;
     memcpy(regs, thread->wait_regs, sizeof regs);
     if (wall->unreadable || !wall->target->pid || moved_on(thread, sequence))
-        return waits_intern(wall->waits, wall->leaf[kind], NULL);
+        return wait_stacks_intern(wall->waits, wall->leaf[kind], NULL);
     copy.sp = regs[1];
     copy.size = copy_size(last);
     if (wall->dead)
@@ -128,18 +128,18 @@ static struct wait_stack *unwind_wait(struct wall *wall, struct seg_thread *thre
         last->frame[0].pc == regs[0])
         return last;
     if (rc || moved_on(thread, sequence))
-        return waits_intern(wall->waits, wall->leaf[kind], NULL);
+        return wait_stacks_intern(wall->waits, wall->leaf[kind], NULL);
     if (last && last->leaf == wall->leaf[kind] && still_there(wall, last, regs))
         return last;
     unwinder_walk(wall->unwinder, regs, &wall->unwound);
     if (wall->unwound.reread && moved_on(thread, sequence))
-        return waits_intern(wall->waits, wall->leaf[kind], NULL);
-    return waits_intern(wall->waits, wall->leaf[kind], &wall->unwound);
+        return wait_stacks_intern(wall->waits, wall->leaf[kind], NULL);
+    return wait_stacks_intern(wall->waits, wall->leaf[kind], &wall->unwound);
 }
 
 /* Who has the lock that this thread waits for, where it still does: the C library keeps it at the same place
    for all kinds and versions. Once the process is gone, what was seen last stays. */
-void wall_ask_holder(struct wall *wall, struct seg_thread *thread, struct watched *watched)
+void wall_ask_holder(struct wall *wall, struct seg_thread *thread, struct watched_thread *watched)
 {
     enum wait_object who = wall_functions[watched->kind].who;
     size_t offset = who == WAIT_FOR_MUTEX ? offsetof(pthread_mutex_t, __data.__owner)
@@ -154,12 +154,12 @@ void wall_ask_holder(struct wall *wall, struct seg_thread *thread, struct watche
         watched->holder = holder > 0 ? holder : 0;
 }
 
-static bool is_same_wait(const struct watched *watched, uint32_t sequence)
+static bool is_same_wait(const struct watched_thread *watched, uint32_t sequence)
 {
     return watched->activity == ACTIVE_WAITING && watched->sequence == sequence && watched->stack;
 }
 
-static void see_waiting(struct wall *wall, struct seg_thread *thread, struct watched *watched,
+static void see_waiting(struct wall *wall, struct seg_thread *thread, struct watched_thread *watched,
                         uint32_t sequence, bool stopped, int64_t now_ns)
 {
     uint32_t kind = thread->wait_kind;
@@ -172,7 +172,7 @@ static void see_waiting(struct wall *wall, struct seg_thread *thread, struct wat
     watched->object = thread->wait_object;
     watched->holder = 0;
     watched->owed = !wall->dead && watched->confirmed != sequence && is_late(wall);
-    watched->stack = watched->owed ? waits_intern(wall->waits, wall->leaf[watched->kind], NULL)
+    watched->stack = watched->owed ? wait_stacks_intern(wall->waits, wall->leaf[watched->kind], NULL)
                                    : unwind_wait(wall, thread, sequence, watched);
     watched->activity = ACTIVE_WAITING;
     watched->sequence = sequence;
@@ -181,11 +181,12 @@ static void see_waiting(struct wall *wall, struct seg_thread *thread, struct wat
         wall_ask_holder(wall, thread, watched);
     watched->stopped = stopped;
     if (stopped)
-        watched->stack = waits_below(wall->waits, wall->stopped, watched->stack);
+        watched->stack = wait_stacks_below(wall->waits, wall->stopped, watched->stack);
 }
 
 /* Is it where it was, in the same call? It may have left it, and come again, meanwhile. */
-static bool is_still_there(const struct wall *wall, const struct watched *watched, const struct task *before)
+static bool is_still_there(const struct wall *wall, const struct watched_thread *watched,
+                           const struct task *before)
 {
     struct task now;
 
@@ -196,7 +197,8 @@ static bool is_still_there(const struct wall *wall, const struct watched *watche
 
 /* The stack of a thread that is blocked where no hook says so: the kernel knows where it left for it. */
 static struct wait_stack *unwind_blocked(struct wall *wall, const struct seg_thread *thread,
-                                         struct watched *watched, const struct task *task, const char *leaf)
+                                         struct watched_thread *watched, const struct task *task,
+                                         const char *leaf)
 {
     const uint64_t regs[LAYOUT_REGS] = {task->pc, task->sp};
     struct stack_copy copy = {.sp = task->sp};
@@ -208,7 +210,7 @@ static struct wait_stack *unwind_blocked(struct wall *wall, const struct seg_thr
                : NULL;
     watched->changes = wall->changes;
     if (!task->sp || wall->unreadable)
-        return waits_intern(wall->waits, leaf, NULL);
+        return wait_stacks_intern(wall->waits, leaf, NULL);
     if (thread) {
         copy.low = thread->stack_low;
         copy.high = thread->stack_high;
@@ -218,16 +220,16 @@ static struct wait_stack *unwind_blocked(struct wall *wall, const struct seg_thr
     if (copy.error == -EPERM || copy.error == -ENOSYS || copy.error == -ETIMEDOUT)
         note_unreadable(wall, copy.error);
     if (copy.error)
-        return waits_intern(wall->waits, leaf, NULL);
+        return wait_stacks_intern(wall->waits, leaf, NULL);
     if (last && still_there(wall, last, regs))
         return last;
     if (is_late(wall))
-        return last ? last : waits_intern(wall->waits, leaf, NULL);
+        return last ? last : wait_stacks_intern(wall->waits, leaf, NULL);
     unwinder_walk_from(wall->unwinder, task->pc, task->sp, &wall->unwound);
-    return waits_intern(wall->waits, leaf, is_still_there(wall, watched, task) ? &wall->unwound : NULL);
+    return wait_stacks_intern(wall->waits, leaf, is_still_there(wall, watched, task) ? &wall->unwound : NULL);
 }
 
-static void set_blocked(struct wall *wall, const struct seg_thread *thread, struct watched *watched,
+static void set_blocked(struct wall *wall, const struct seg_thread *thread, struct watched_thread *watched,
                         const struct task *task)
 {
     struct wait_stack *stack;
@@ -248,7 +250,7 @@ static void set_blocked(struct wall *wall, const struct seg_thread *thread, stru
     watched->stack = stack;
 }
 
-static void set_unknown(struct watched *watched)
+static void set_unknown(struct watched_thread *watched)
 {
     watched->activity = ACTIVE_UNKNOWN;
     watched->stopped = false;
@@ -257,7 +259,7 @@ static void set_unknown(struct watched *watched)
 
 /* What the kernel says of it. One that is gone spent its last moments in what it was seen in, if that is not
    known to be over. */
-static void set_task(struct wall *wall, const struct seg_thread *thread, struct watched *watched,
+static void set_task(struct wall *wall, const struct seg_thread *thread, struct watched_thread *watched,
                      const struct task *task)
 {
     if (task->state == TASK_BLOCKED || task->state == TASK_STOPPED) {
@@ -281,7 +283,7 @@ static void set_stop(struct wall *wall, enum task_stop stop)
 }
 
 /* A thread of a process that is stopped is, too, whatever it was doing. */
-static void ask_task(struct wall *wall, const struct watched *watched, struct task *task)
+static void ask_task(struct wall *wall, const struct watched_thread *watched, struct task *task)
 {
     *task = (struct task){.state = TASK_BLOCKED};
     if (wall_is_askable(wall))
@@ -297,7 +299,7 @@ static void ask_task(struct wall *wall, const struct watched *watched, struct ta
 
 /* Blocked in the same, again and again, and in no hooked call since: it is asked seldom, and then for all the
    time since it was asked last. */
-static bool is_left_alone(const struct wall *wall, const struct watched *watched, uint32_t sequence)
+static bool is_left_alone(const struct wall *wall, const struct watched_thread *watched, uint32_t sequence)
 {
     return watched->activity == ACTIVE_BLOCKED && watched->sequence == sequence &&
            watched->stops == wall->stops && (int32_t)(wall->looks - watched->ask_at) < 0;
@@ -305,7 +307,7 @@ static bool is_left_alone(const struct wall *wall, const struct watched *watched
 
 /* In no hooked call: the kernel knows. Who is not asked is still in what he was seen in, unless it was a
    wait, which has ended, or he has waited since. */
-static void see_other(struct wall *wall, const struct seg_thread *thread, struct watched *watched,
+static void see_other(struct wall *wall, const struct seg_thread *thread, struct watched_thread *watched,
                       uint32_t sequence, bool ask, int64_t now_ns)
 {
     const struct wait_stack *before = watched->stack;
@@ -317,7 +319,7 @@ static void see_other(struct wall *wall, const struct seg_thread *thread, struct
         set_task(wall, thread, watched, &task);
         watched->stops = wall->stops;
     } else if (wall->stop == TASK_STOPPED_WHOLE && !watched->stopped) {
-        watched->stack = waits_intern(wall->waits, wall->stopped, NULL);
+        watched->stack = wait_stacks_intern(wall->waits, wall->stopped, NULL);
         watched->activity = ACTIVE_BLOCKED;
         watched->stopped = true;
     } else if (was == ACTIVE_WAITING || (was == ACTIVE_BLOCKED && watched->sequence != sequence)) {
@@ -335,13 +337,13 @@ static uint32_t sequence_of(struct seg_thread *thread)
     return atomic_load_explicit(&thread->wait_sequence, memory_order_acquire);
 }
 
-static void watched_begin(struct watched *watched, const struct seg_thread *thread, int32_t tid,
+static void watched_begin(struct watched_thread *watched, const struct seg_thread *thread, int32_t tid,
                           uint64_t start, int64_t start_ns, int64_t last_ns, int64_t now_ns)
 {
     uint32_t flags = atomic_load_explicit(&thread->flags, memory_order_relaxed);
 
     start_ns = start_ns < now_ns ? start_ns : now_ns;
-    *watched = (struct watched){.tid = tid, .start = start, .since_ns = start_ns};
+    *watched = (struct watched_thread){.tid = tid, .start = start, .since_ns = start_ns};
     watched->start_ns = start_ns;
     watched->until_ns = start_ns > last_ns ? start_ns : last_ns;
     /* A new one has used no CPU before; of others it is not known what was counted when. */
@@ -350,16 +352,16 @@ static void watched_begin(struct watched *watched, const struct seg_thread *thre
 
 /* Its time began to count long before this look, and nobody looked: its process has ended without one, or
    another uploader had it before. */
-static bool is_unseen_so_far(const struct wall *wall, const struct watched *watched)
+static bool is_unseen_so_far(const struct wall *wall, const struct watched_thread *watched)
 {
     return !watched->looks && (wall->dead || watched->start_ns < wall->since_ns);
 }
 
 /* Of such a thread only the wait that it is in is known, where it is in one. */
-static int64_t share_of_last_wait(struct wall *wall, const struct watched *watched, int64_t share_ns,
+static int64_t share_of_last_wait(struct wall *wall, const struct watched_thread *watched, int64_t share_ns,
                                   int64_t now_ns)
 {
-    const struct watched unseen = {.name = watched->name};
+    const struct watched_thread unseen = {.name = watched->name};
     int64_t wait_ns = watched->activity == ACTIVE_WAITING ? now_ns - watched->since_ns : 0;
 
     if (!is_unseen_so_far(wall, watched) || wait_ns >= share_ns)
@@ -368,7 +370,7 @@ static int64_t share_of_last_wait(struct wall *wall, const struct watched *watch
     return wait_ns;
 }
 
-static void account(struct wall *wall, struct watched *watched, int64_t now_ns)
+static void account(struct wall *wall, struct watched_thread *watched, int64_t now_ns)
 {
     int64_t share_ns;
 
@@ -383,7 +385,7 @@ static void account(struct wall *wall, struct watched *watched, int64_t now_ns)
 
 /* It has ended since the last look, without a hook's notice: as the main thread does that leaves the others
    to go on. What it was in is over, and its slot may stay for as long as the process lives. */
-static void account_gone(struct wall *wall, struct watched *watched, int64_t now_ns)
+static void account_gone(struct wall *wall, struct watched_thread *watched, int64_t now_ns)
 {
     watched->owed = false;
     if (!watched->looks) /* nobody knows when: it stands for those that were never seen */
@@ -395,7 +397,7 @@ static void account_gone(struct wall *wall, struct watched *watched, int64_t now
 }
 
 /* Whether a thread that waits in a hooked call is stopped there. */
-static bool is_stopped(struct wall *wall, const struct watched *watched, bool ask)
+static bool is_stopped(struct wall *wall, const struct watched_thread *watched, bool ask)
 {
     struct task task;
 
@@ -412,7 +414,7 @@ static bool is_stopped(struct wall *wall, const struct watched *watched, bool as
 static void look_at(struct wall *wall, uint32_t slot, bool ask, int64_t now_ns)
 {
     struct seg_thread *thread = &wall->target->segment->thread[slot];
-    struct watched *watched = &wall->watched[slot];
+    struct watched_thread *watched = &wall->watched[slot];
     /* Pairs with the release of the slot's hand-out: start and handle are the new thread's. */
     int32_t tid = atomic_load_explicit(&thread->tid, memory_order_acquire);
     uint64_t start = thread->start_monotonic_ns;
@@ -448,7 +450,7 @@ static void look_at(struct wall *wall, uint32_t slot, bool ask, int64_t now_ns)
 static bool make_room(struct wall *wall, uint32_t slots)
 {
     uint32_t room = slots + slots / 2 + 16;
-    struct watched *grown;
+    struct watched_thread *grown;
 
     if (slots < wall->room)
         return true;
@@ -468,7 +470,7 @@ enum need { NEED_NONE, NEED_LATER, NEED_FIRST };
 static enum need need_of(const struct wall *wall, uint32_t slot)
 {
     struct seg_thread *thread = &wall->target->segment->thread[slot];
-    const struct watched *watched = &wall->watched[slot];
+    const struct watched_thread *watched = &wall->watched[slot];
     int32_t tid = atomic_load_explicit(&thread->tid, memory_order_relaxed);
 
     if (tid <= 0 || (watched->tid == tid && watched->gone))
@@ -489,7 +491,7 @@ static void look_at_those(struct wall *wall, uint32_t slots, enum need need, boo
 
     for (uint32_t i = 0; i < slots; i++) {
         uint32_t slot = 1 + (first + i) % slots;
-        struct watched *watched = &wall->watched[slot];
+        struct watched_thread *watched = &wall->watched[slot];
         bool ask;
         if ((watched->tid && watched->look == wall->looks) || (need_of(wall, slot) != need && !is_last))
             continue;
@@ -503,22 +505,22 @@ static void look_at_those(struct wall *wall, uint32_t slots, enum need need, boo
 
 /* Its time counts from its start, or from where ours begins; what was before is given to what is seen first.
  */
-static struct watched untracked_begin(const struct wall *wall, const struct untracked_thread *thread)
+static struct watched_thread untracked_begin(const struct wall *wall, const struct untracked_thread *thread)
 {
     int64_t start_ns = thread->start_ns < wall->since_ns  ? wall->since_ns
                        : thread->start_ns > wall->last_ns ? wall->last_ns
                                                           : thread->start_ns;
 
-    return (struct watched){.tid = thread->tid,
-                            .start_ns = start_ns,
-                            .until_ns = start_ns,
-                            .since_ns = start_ns,
-                            .has_times = thread->start_ns >= wall->since_ns};
+    return (struct watched_thread){.tid = thread->tid,
+                                   .start_ns = start_ns,
+                                   .until_ns = start_ns,
+                                   .since_ns = start_ns,
+                                   .has_times = thread->start_ns >= wall->since_ns};
 }
 
 void wall_set_untracked(struct wall *wall, const struct untracked_threads *threads)
 {
-    struct watched now[UNTRACKED_MOST] = {0};
+    struct watched_thread now[UNTRACKED_MOST] = {0};
 
     for (uint32_t i = 0; i < threads->count; i++) {
         now[i] = untracked_begin(wall, &threads->thread[i]);
@@ -550,7 +552,7 @@ static void look_at_untracked(struct wall *wall, int64_t now_ns)
 {
 
     for (uint32_t i = 0; i < wall->untracked_count; i++) {
-        struct watched *watched = &wall->untracked[i];
+        struct watched_thread *watched = &wall->untracked[i];
         bool ask = wall->budget->questions && !is_left_alone(wall, watched, 0);
         if (watched->tid && has_slot(wall, watched->tid)) { /* by now: its slot accounts for it */
             wall_pay(wall, watched);
@@ -569,7 +571,7 @@ static void look_at_untracked(struct wall *wall, int64_t now_ns)
 
 /* Threads that are in new waits, probably where they were the last time. */
 struct revisits {
-    struct watched *watched[UNWIND_COPIES];
+    struct watched_thread *watched[UNWIND_COPIES];
     struct seg_thread *thread[UNWIND_COPIES];
     uint32_t sequence[UNWIND_COPIES];
     uint64_t regs[UNWIND_COPIES][LAYOUT_REGS];
@@ -592,7 +594,7 @@ static void revisits_end(struct wall *wall, struct revisits *revisits)
 }
 
 static void revisits_add(const struct wall *wall, struct revisits *revisits, struct seg_thread *thread,
-                         struct watched *watched)
+                         struct watched_thread *watched)
 {
     const struct wait_stack *stack = watched->stack;
     uint32_t sequence = sequence_of(thread), kind = thread->wait_kind;
@@ -624,7 +626,7 @@ static void revisit(struct wall *wall, uint32_t slots)
     check_modules(wall);
     for (uint32_t slot = 1; slot <= slots; slot++) {
         struct seg_thread *thread = &wall->target->segment->thread[slot];
-        struct watched *watched = &wall->watched[slot];
+        struct watched_thread *watched = &wall->watched[slot];
         if (watched->tid && watched->start == thread->start_monotonic_ns &&
             watched->tid == atomic_load_explicit(&thread->tid, memory_order_relaxed))
             revisits_add(wall, &revisits, thread, watched);
@@ -704,7 +706,7 @@ void wall_change_profiles(struct wall *wall, uint32_t profiles, int64_t now_ns)
     wall->target->profiles = profiles;
 }
 
-void wall_look(struct wall *wall, struct wall_budget *budget, int64_t now_ns)
+void wall_sample(struct wall *wall, struct wall_budget *budget, int64_t now_ns)
 {
     uint32_t slots = target_used_slots(wall->target);
 
@@ -717,7 +719,7 @@ void wall_look(struct wall *wall, struct wall_budget *budget, int64_t now_ns)
     wall->looks++;
     wall->budget = budget;
     look_for_stop(wall, slots, now_ns);
-    unwinder_look(wall->unwinder);
+    unwinder_begin_sample(wall->unwinder);
     revisit(wall, slots);
     look_at_those(wall, slots, NEED_FIRST, false, now_ns);
     look_at_those(wall, slots, NEED_LATER, true, now_ns);

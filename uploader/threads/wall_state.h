@@ -24,7 +24,7 @@ extern const struct wait_function wall_functions[WAITS];
 enum activity { ACTIVE_UNKNOWN, ACTIVE_WAITING, ACTIVE_BLOCKED, ACTIVE_RUNNING };
 
 /* What we remember of a slot from look to look. */
-struct watched {
+struct watched_thread {
     int32_t tid; /* 0: nobody */
     uint32_t name, sequence, looks;
     uint32_t kind;   /* enum wait_kind, while waiting */
@@ -54,9 +54,9 @@ struct watched {
 
 /* Sums over the threads of one name since the last round. */
 struct sums {
-    struct times times; /* blocked_ns: all of its entries in pending */
-    int64_t lived_ns;   /* before since_ns: the threads that were there then */
-    uint32_t running;   /* threads, at the last look */
+    struct time_balance balance; /* blocked_ns: all of its entries in pending */
+    int64_t lived_ns;            /* before since_ns: the threads that were there then */
+    uint32_t running;            /* threads, at the last look */
 };
 
 struct pending {
@@ -65,11 +65,11 @@ struct pending {
 
 struct wall {
     struct target *target;
-    struct waits *waits;
+    struct wait_stacks *waits;
     struct unwinder *unwinder;
     struct unwound unwound;
-    struct watched *watched;
-    struct watched untracked[UNTRACKED_MOST]; /* threads without a slot */
+    struct watched_thread *watched;
+    struct watched_thread untracked[UNTRACKED_MOST]; /* threads without a slot */
     uint32_t untracked_count;
     uint32_t room;
     uint32_t looks;
@@ -98,22 +98,22 @@ static inline struct sums *sums_of(struct wall *wall, uint32_t name)
 }
 
 /* Gives a thread that much time in what it was last seen in. */
-void wall_credit(struct wall *wall, const struct watched *watched, int64_t ns, int64_t looks);
+void wall_credit(struct wall *wall, const struct watched_thread *watched, int64_t ns, int64_t looks);
 
 /* A thread has ended since the last look, elapsed_ns ago. */
-void wall_end_watched(struct wall *wall, struct watched *watched, int64_t elapsed_ns);
+void wall_end_watched(struct wall *wall, struct watched_thread *watched, int64_t elapsed_ns);
 
 /* Accounts for the time that a thread is owed. */
-void wall_pay(struct wall *wall, struct watched *watched);
+void wall_pay(struct wall *wall, struct watched_thread *watched);
 
 /* The kernel can be asked for its threads by their ids. */
 bool wall_is_askable(const struct wall *wall);
 
 /* Asks the kernel for the times of a thread that has no timer. */
-void wall_take_times(struct wall *wall, struct watched *watched);
+void wall_take_times(struct wall *wall, struct watched_thread *watched);
 
 /* Asks who has the lock that a thread waits for. */
-void wall_ask_holder(struct wall *wall, struct seg_thread *thread, struct watched *watched);
+void wall_ask_holder(struct wall *wall, struct seg_thread *thread, struct watched_thread *watched);
 
 /* A stack of this frame alone. NULL: no memory. */
 const struct stack *wall_special_stack(struct wall *wall, const char *text);

@@ -5,7 +5,7 @@
 #include "wall_state.h"
 
 /* What a running thread was last seen doing by the CPU profile: known where no other of its name runs. */
-static const struct stack *running_stack(struct wall *wall, const struct watched *watched)
+static const struct stack *running_stack(struct wall *wall, const struct watched_thread *watched)
 {
     const struct sums *sums = sums_of(wall, watched->name);
     const struct stack *newest = wall->target->cpu[sums - wall->sums].newest;
@@ -17,7 +17,7 @@ static const struct stack *running_stack(struct wall *wall, const struct watched
     return wall_special_stack(wall, "[running]");
 }
 
-static const struct watched *thread_of(const struct wall *wall, int32_t tid, uint64_t handle)
+static const struct watched_thread *thread_of(const struct wall *wall, int32_t tid, uint64_t handle)
 {
 
     for (uint32_t i = 0; i < wall->room; i++)
@@ -28,9 +28,9 @@ static const struct watched *thread_of(const struct wall *wall, int32_t tid, uin
 }
 
 /* The thread that this one waits for: it holds the lock, or is to be joined. */
-static void add_holder(struct wall *wall, struct watched *watched, struct profile_thread *about)
+static void add_holder(struct wall *wall, struct watched_thread *watched, struct profile_thread *about)
 {
-    const struct watched *holder;
+    const struct watched_thread *holder;
 
     wall_ask_holder(wall, &wall->target->segment->thread[watched - wall->watched], watched);
     holder = thread_of(wall, watched->holder,
@@ -40,7 +40,7 @@ static void add_holder(struct wall *wall, struct watched *watched, struct profil
         about->holder_name = target_thread_name(wall->target, holder->name);
 }
 
-static void drain_thread(struct wall *wall, struct watched *watched)
+static void drain_thread(struct wall *wall, struct watched_thread *watched)
 {
     const struct wait_function *wait = &wall_functions[watched->kind];
     struct profile_sample sample = {
@@ -53,7 +53,7 @@ static void drain_thread(struct wall *wall, struct watched *watched)
         .value = {1},
     };
     const struct stack *stack =
-        watched->stack ? waits_name(wall->waits, watched->stack) : running_stack(wall, watched);
+        watched->stack ? wait_stacks_name(wall->waits, watched->stack) : running_stack(wall, watched);
 
     if (!stack)
         return;

@@ -412,21 +412,21 @@ static void test_frames_of_waits_have_a_ceiling(void **state)
     static struct unwound unwound = {.frames = LAYOUT_FRAMES};
     struct fixture *f = *state;
     const struct process_files source = {.root_fd = -1, .exe_fd = -1};
-    struct waits *waits = waits_new(f->symbols, &source);
+    struct wait_stacks *waits = wait_stacks_new(f->symbols, &source);
     const char *leaf = symbols_intern(f->symbols, "poll");
     struct wait_stack *first, *stack;
 
-    first = waits_intern(waits, leaf, &unwound);
+    first = wait_stacks_intern(waits, leaf, &unwound);
     assert_int_equal(first->frames, LAYOUT_FRAMES);
     for (unsigned i = 1; i < ENOUGH; i++) {
         unwound.frame[0].pc = i;
-        stack = waits_intern(waits, leaf, &unwound);
+        stack = wait_stacks_intern(waits, leaf, &unwound);
     }
     assert_int_equal(stack->frames, 0);
-    waits_use(first);
-    waits_sweep(waits);
-    assert_int_equal(waits_intern(waits, leaf, &unwound)->frames, LAYOUT_FRAMES);
-    waits_free(waits);
+    wait_stacks_mark(first);
+    wait_stacks_sweep(waits);
+    assert_int_equal(wait_stacks_intern(waits, leaf, &unwound)->frames, LAYOUT_FRAMES);
+    wait_stacks_free(waits);
 }
 
 int main(void)

@@ -36,7 +36,7 @@ struct fixture {
 static inline void look(struct fixture *f, int64_t now_ns)
 {
     struct wall_budget budget = wall_budget();
-    member_look(f->member, &budget, now_ns);
+    member_wall_sample(f->member, &budget, now_ns);
 }
 
 static inline int setup(void **state)
