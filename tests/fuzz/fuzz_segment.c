@@ -166,7 +166,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct symbols *symbols = get_symbols();
     struct programs programs;
-    struct join join = {.memfd = -1, .pidfd = -1};
+    struct handover handover = {.memfd = -1, .pidfd = -1};
     int64_t now_ns = monotonic_ns();
     const uint8_t *end = data + (size < MOST_INPUT ? size : MOST_INPUT);
     struct member *member;
@@ -176,11 +176,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         waiter_start();
     segment_make();
     if (waiter > 0 && size % 8 == 0)
-        segment->header.pid = join.pid = waiter;
+        segment->header.pid = handover.pid = waiter;
     programs_init(&programs, symbols);
     data = patch(data, end);
-    join.memfd = dup(memfd);
-    if (!member_new(&programs, &join, &member)) {
+    handover.memfd = dup(memfd);
+    if (!member_new(&programs, &handover, &member)) {
         for (int round = 1; round < 4; round++) {
             member_drain(member);
             member_tick(member, round * INT64_C(20000000000));

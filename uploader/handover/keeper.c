@@ -200,15 +200,16 @@ static bool send_message(struct keeper *keeper, const struct keeper_message *mes
            sendmsg(keeper->control, &header, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof *message;
 }
 
-bool keeper_keep(struct keeper *keeper, const struct join *join)
+bool keeper_keep(struct keeper *keeper, const struct handover *handover)
 {
     const int all[KEEPER_FDS] = {
-        [KEEPER_MEMFD] = join->memfd,
-        [KEEPER_PIDFD] = join->pidfd,
-        [KEEPER_ROOT] = join->root_fd,
-        [KEEPER_EXE] = join->exe_fd,
+        [KEEPER_MEMFD] = handover->memfd,
+        [KEEPER_PIDFD] = handover->pidfd,
+        [KEEPER_ROOT] = handover->root_fd,
+        [KEEPER_EXE] = handover->exe_fd,
     };
-    struct keeper_message message = {.kind = KEEPER_KEEP, .id = join->id, .pid = join->pid, .uid = join->uid};
+    struct keeper_message message = {
+        .kind = KEEPER_KEEP, .id = handover->id, .pid = handover->pid, .uid = handover->uid};
     int fd[KEEPER_FDS];
     size_t fds = 0;
 
@@ -254,12 +255,12 @@ static int receive(struct keeper *keeper, struct keeper_message *message, int fd
     return 0;
 }
 
-int keeper_next(struct keeper *keeper, struct join *join)
+int keeper_next(struct keeper *keeper, struct handover *handover)
 {
     struct keeper_message message = {0};
     int fd[KEEPER_FDS], rc;
 
-    *join = JOIN_NONE;
+    *handover = HANDOVER_NONE;
     rc = keeper->control < 0 ? -EPIPE : receive(keeper, &message, fd);
     if (rc)
         return rc;
@@ -270,15 +271,15 @@ int keeper_next(struct keeper *keeper, struct join *join)
         keeper->is_telling = false;
     if (message.kind != KEEPER_KEEP)
         return -ENOMSG;
-    *join = (struct join){.pid = message.pid,
-                          .uid = message.uid,
-                          .memfd = fd[KEEPER_MEMFD],
-                          .pidfd = fd[KEEPER_PIDFD],
-                          .root_fd = fd[KEEPER_ROOT],
-                          .exe_fd = fd[KEEPER_EXE],
-                          .id = message.id,
-                          .was_kept = true,
-                          .has_ended = message.has_ended};
+    *handover = (struct handover){.pid = message.pid,
+                                  .uid = message.uid,
+                                  .memfd = fd[KEEPER_MEMFD],
+                                  .pidfd = fd[KEEPER_PIDFD],
+                                  .root_fd = fd[KEEPER_ROOT],
+                                  .exe_fd = fd[KEEPER_EXE],
+                                  .id = message.id,
+                                  .was_kept = true,
+                                  .has_ended = message.has_ended};
     return 0;
 }
 

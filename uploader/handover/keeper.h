@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "join.h"
+#include "handover.h"
 #include "uploader/keeper/protocol.h"
 
 struct keeper {
@@ -28,20 +28,20 @@ struct keeper {
 int keeper_open(struct keeper *keeper, int control);
 void keeper_close(struct keeper *keeper);
 
-/* Starts one, at most every few seconds. listener: -1 where the door is closed. 0 or negative errno; a reason
-   that the user can mend is logged once. */
+/* Starts one, at most every few seconds. listener: -1 where nobody is accepted any more. 0 or negative errno;
+   a reason that the user can mend is logged once. */
 int keeper_start(struct keeper *keeper, int listener);
 
 /* A number for a target that joins; no uploader of this session has given it before. */
 uint64_t keeper_new_id(struct keeper *keeper);
 
 /* false: it is not held, try again later. */
-bool keeper_keep(struct keeper *keeper, const struct join *join);
+bool keeper_keep(struct keeper *keeper, const struct handover *handover);
 void keeper_tell(struct keeper *keeper, enum keeper_kind kind, uint64_t id);
 
 /* The next target of an uploader before us. -EAGAIN: none at present. -ENOMSG: something else came. -EPIPE:
    the keeper has died. */
-int keeper_next(struct keeper *keeper, struct join *join);
+int keeper_next(struct keeper *keeper, struct handover *handover);
 
 /* Everything is done: it ends, and we wait a moment for that. */
 void keeper_done(struct keeper *keeper);

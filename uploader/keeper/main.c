@@ -120,7 +120,7 @@ static void release(struct kept *kept)
     *kept = state.kept[--state.count];
 }
 
-static void close_door(void)
+static void stop_accepting(void)
 {
     if (state.is_open)
         close(KEEPER_LISTEN_FD);
@@ -165,8 +165,8 @@ static bool receive(void)
         struct kept *kept = find(message.id);
         if (kept)
             kept->has_ended = 1;
-    } else if (message.kind == KEEPER_DOOR)
-        close_door();
+    } else if (message.kind == KEEPER_STOP_ACCEPTING)
+        stop_accepting();
     else if (message.kind == KEEPER_DONE)
         _exit(0);
     return true;
@@ -226,8 +226,8 @@ static void become_uploader(int control)
 {
     static char name[] = "cprof-uploader", command[] = "serve", keeper[] = "--keeper-fd=3",
                 listener[] = "--listen-fd=4";
-    char *const with_door[] = {name, command, keeper, listener, NULL}, *const without[] = {name, command,
-                                                                                           keeper, NULL};
+    char *const with_listener[] = {name, command, keeper, listener, NULL}, *const without[] = {name, command,
+                                                                                               keeper, NULL};
     sigset_t none;
 
     if (control == KEEPER_CONTROL_FD)
@@ -242,7 +242,8 @@ static void become_uploader(int control)
     unsetenv("LD_PRELOAD"); /* the launcher's, meant for the program */
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    syscall(SYS_execveat, KEEPER_PROGRAM_FD, "", state.is_open ? with_door : without, environ, AT_EMPTY_PATH);
+    syscall(SYS_execveat, KEEPER_PROGRAM_FD, "", state.is_open ? with_listener : without, environ,
+            AT_EMPTY_PATH);
     _exit(CANNOT_EXECUTE);
 }
 

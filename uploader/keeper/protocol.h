@@ -18,13 +18,13 @@ enum { KEEPER_CONTROL_FD = 3, KEEPER_LISTEN_FD = 4, KEEPER_BOARD_FD = 5, KEEPER_
 enum keeper_fd { KEEPER_MEMFD, KEEPER_PIDFD, KEEPER_ROOT, KEEPER_EXE, KEEPER_FDS };
 
 enum keeper_kind {
-    KEEPER_KEEP = 1, /* to the keeper: hold these; to a new uploader: these were held */
-    KEEPER_ENDED,    /* to the keeper: its process goes on without it */
-    KEEPER_RELEASE,  /* to the keeper: all of it has been written */
-    KEEPER_DOOR,     /* to the keeper: nobody is taken in any more */
-    KEEPER_DONE,     /* to the keeper: end */
-    KEEPER_DROPPED,  /* to a new uploader: given up, since uploaders died while they read it */
-    KEEPER_ALL,      /* to a new uploader: that was all */
+    KEEPER_KEEP = 1,       /* to the keeper: hold these; to a new uploader: these were held */
+    KEEPER_ENDED,          /* to the keeper: its process goes on without it */
+    KEEPER_RELEASE,        /* to the keeper: all of it has been written */
+    KEEPER_STOP_ACCEPTING, /* to the keeper: nobody is taken in any more */
+    KEEPER_DONE,           /* to the keeper: end */
+    KEEPER_DROPPED,        /* to a new uploader: given up, since uploaders died while they read it */
+    KEEPER_ALL,            /* to a new uploader: that was all */
 };
 
 struct keeper_message {

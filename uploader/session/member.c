@@ -11,14 +11,14 @@
 #include "uploader/target/round.h"
 #include "uploader/target/segment.h"
 
-int member_new(struct programs *programs, const struct join *join, struct member **result)
+int member_new(struct programs *programs, const struct handover *handover, struct member **result)
 {
     struct member *member = calloc(1, sizeof *member);
     struct target *target;
     int rc;
 
-    keeper_touch(join->id);
-    rc = target_attach(programs, join, &target);
+    keeper_touch(handover->id);
+    rc = target_attach(programs, handover, &target);
     if (rc) {
         free(member);
         return rc;

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "uploader/handover/join.h"
+#include "uploader/handover/handover.h"
 #include "uploader/target/target.h"
 #include "uploader/threads/wall.h"
 
@@ -22,8 +22,8 @@ struct member {
     int64_t committed_ns; /* interval_done_ns of its program when it was */
 };
 
-/* Takes over join's descriptors, also when it fails. -EINVAL: refused, and a line was logged. */
-int member_new(struct programs *programs, const struct join *join, struct member **member);
+/* Takes over the descriptors, also when it fails. -EINVAL: refused, and a line was logged. */
+int member_new(struct programs *programs, const struct handover *handover, struct member **member);
 
 /* Nothing is drained. */
 void member_free(struct member *member);

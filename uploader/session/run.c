@@ -243,7 +243,7 @@ static int run_session(struct options *options, char **argv, const char *path)
         return NOT_RUNNABLE;
     }
     session_run(&session);
-    session_close_door(&session);
+    session_stop_accepting(&session);
     session_finish(&session, FINAL_PUSH_MS);
     if (!session.joined)
         explain_nothing(&session, argv[0]);

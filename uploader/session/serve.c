@@ -57,16 +57,17 @@ static void print_help(void)
 /* Takes the session's name, or hands the target to whoever has it. 1: handed on, nothing is left to do. An
    uploader that is just ending holds the name for a moment and takes nobody any more. */
 static int open_or_forward(struct session *session, const struct options *options,
-                           const struct session_ops *ops, struct serve *serve, const struct join *join)
+                           const struct session_ops *ops, struct serve *serve,
+                           const struct handover *handover)
 {
     int rc = 0;
     for (int i = 0; i < FORWARD_TRIES; i++) {
         rc = session_open(session, options, ops, serve);
         if (rc != -EADDRINUSE)
             return rc;
-        if (join->memfd == -1)
+        if (handover->memfd == -1)
             break;
-        if (!join_forward(options->socket, join, options->secrets))
+        if (!handover_forward(options->socket, handover, options->secrets))
             return 1;
         usleep(20000);
     }
@@ -77,7 +78,7 @@ static int open_or_forward(struct session *session, const struct options *option
 static void stay(struct session *session, struct serve *serve)
 {
     session_run(session);
-    session_close_door(session);
+    session_stop_accepting(session);
     if (session->members && !serve->stop_ns)
         session_run(session);
     session_finish(session, serve->stop_ns ? STOPPED_PUSH_MS : FINAL_PUSH_MS);
@@ -123,7 +124,7 @@ int serve_main(int argc, char **argv)
     static struct options options;
     struct session_ops ops = {.signal = on_signal, .is_over = is_over};
     struct serve serve = {.started_ns = monotonic_ns()};
-    struct join join = JOIN_NONE;
+    struct handover handover = HANDOVER_NONE;
     struct session session;
     int rc;
 
@@ -139,7 +140,7 @@ int serve_main(int argc, char **argv)
     options.keeps_stderr = serve.is_service;
     log_open(&options);
     if (options.segment_fd != -1)
-        join_direct(&join, options.segment_pid, options.segment_fd);
+        handover_direct(&handover, options.segment_pid, options.segment_fd);
     sigemptyset(&ops.signals);
     sigaddset(&ops.signals, SIGTERM);
     sigaddset(&ops.signals, SIGINT);
@@ -147,18 +148,18 @@ int serve_main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
 
-    rc = open_or_forward(&session, &options, &ops, &serve, &join);
+    rc = open_or_forward(&session, &options, &ops, &serve, &handover);
     if (options.beside)
         leave_stderr(&options);
     if (rc) {
-        join_close(&join);
+        handover_close(&handover);
         return rc < 0;
     }
     if (chdir("/"))
         log_warn("cannot leave the working directory: %s", strerror(errno));
     take_over(&session, &serve);
-    if (join.memfd != -1)
-        session_join(&session, &join);
+    if (handover.memfd != -1)
+        session_take(&session, &handover);
     stay(&session, &serve);
     session_close(&session);
     return 0;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "uploader/base/clock.h"
+#include "uploader/handover/socket_name.h"
 #include "uploader/process/proc_text.h"
 #include "uploader/programs/upload.h"
 #include "uploader/sinks/files/restore.h"
@@ -35,8 +36,8 @@ static int watch(struct session *session, int fd, void *what)
 }
 
 /* Each target takes four descriptors, so their number is raised as far as the administrator allows. A core
-   would have the passwords of our environment. With a limit of one byte the kernel writes no file and pipes no
-   core to a program, which it does with a limit of 0. */
+   would have the passwords of our environment. With a limit of one byte the kernel writes no file and pipes
+   no core to a program, which it does with a limit of 0. */
 static void set_limits(void)
 {
     struct rlimit limit;
@@ -85,11 +86,11 @@ static int open_loop(struct session *session)
         return -errno;
     if (watch(session, session->signal_fd, &session->signal_fd))
         return -errno;
-    if (session->listen_fd == -1) /* an uploader before us closed the door */
+    if (session->listen_fd == -1) /* an uploader before us stopped accepting */
         return 0;
-    rc = door_open(&session->door, session->listen_fd, is_descendant, session);
-    session->door.secrets = session->options->secrets;
-    return rc ? rc : watch(session, session->door.epoll_fd, &session->door);
+    rc = acceptor_open(&session->acceptor, session->listen_fd, is_descendant, session);
+    session->acceptor.secrets = session->options->secrets;
+    return rc ? rc : watch(session, session->acceptor.epoll_fd, &session->acceptor);
 }
 
 static void start_keeper(struct session *session)
@@ -126,8 +127,8 @@ static int open_keeper(struct session *session)
 static int open_socket(const struct options *options)
 {
     if (options->listen_fd != -1)
-        return join_adopt(options->listen_fd);
-    return options->keeper_fd != -1 ? -1 : join_listen(options->socket);
+        return acceptor_inherit(options->listen_fd);
+    return options->keeper_fd != -1 ? -1 : socket_name_listen(options->socket);
 }
 
 int session_open(struct session *session, const struct options *options, const struct session_ops *ops,
@@ -138,7 +139,7 @@ int session_open(struct session *session, const struct options *options, const s
 
     *session = (struct session){.options = options, .ops = ops, .context = context};
     session->epoll_fd = session->signal_fd = -1;
-    session->door.epoll_fd = session->keeper.control = session->keeper.board_fd = -1;
+    session->acceptor.epoll_fd = session->keeper.control = session->keeper.board_fd = -1;
     session->listen_fd = open_socket(options);
     if (session->listen_fd < 0 && options->keeper_fd == -1)
         return session->listen_fd;
@@ -303,14 +304,14 @@ static void keep_all(struct session *session)
         start_keeper(session);
     for (size_t i = 0; i < session->members && session->keeper.control != -1; i++) {
         struct member *member = session->member[i];
-        const struct join join = {.pid = member->target->pid,
-                                  .memfd = member->target->memfd,
-                                  .pidfd = member->target->pidfd,
-                                  .root_fd = member->target->source.root_fd,
-                                  .exe_fd = member->target->source.exe_fd,
-                                  .id = member->target->id};
+        const struct handover handover = {.pid = member->target->pid,
+                                          .memfd = member->target->memfd,
+                                          .pidfd = member->target->pidfd,
+                                          .root_fd = member->target->source.root_fd,
+                                          .exe_fd = member->target->source.exe_fd,
+                                          .id = member->target->id};
         if (!member->is_kept)
-            member->is_kept = keeper_keep(&session->keeper, &join);
+            member->is_kept = keeper_keep(&session->keeper, &handover);
     }
 }
 
@@ -331,44 +332,44 @@ static void restore(struct session *session, int64_t since_ns, bool without_livi
     session->kept_pids = (struct hash){0};
 }
 
-static void refuse(struct session *session, const struct join *join)
+static void refuse(struct session *session, const struct handover *handover)
 {
-    keeper_tell(&session->keeper, KEEPER_RELEASE, join->id);
+    keeper_tell(&session->keeper, KEEPER_RELEASE, handover->id);
     session->refused++;
 }
 
-void session_join(struct session *session, const struct join *given)
+void session_take(struct session *session, const struct handover *given)
 {
-    struct join copy = *given, *join = &copy;
+    struct handover copy = *given, *handover = &copy;
     struct member *member;
     bool is_kept;
 
-    if (session->members >= SESSION_TARGETS && !join->was_kept && !find_member(session, join->pid)) {
-        log_warn("process %d is not profiled: more than %d at one time", (int)join->pid, SESSION_TARGETS);
-        join_close(join);
+    if (session->members >= SESSION_TARGETS && !handover->was_kept && !find_member(session, handover->pid)) {
+        log_warn("process %d is not profiled: more than %d at one time", (int)handover->pid, SESSION_TARGETS);
+        handover_close(handover);
         session->programs.processes_beyond++;
         session->refused++;
         return;
     }
     /* In safe hands before it is looked at. */
-    target_open_files(join);
-    if (!join->was_kept)
-        join->id = keeper_new_id(&session->keeper);
-    is_kept = join->was_kept || keeper_keep(&session->keeper, join);
-    if (member_new(&session->programs, join, &member)) {
-        refuse(session, join);
+    target_open_files(handover);
+    if (!handover->was_kept)
+        handover->id = keeper_new_id(&session->keeper);
+    is_kept = handover->was_kept || keeper_keep(&session->keeper, handover);
+    if (member_new(&session->programs, handover, &member)) {
+        refuse(session, handover);
         return;
     }
     member->is_kept = is_kept;
     member->committed_ns = member->target->program->interval_done_ns;
-    if (join->was_kept && join->pid && member->target->resumed)
-        hash_put(&session->kept_pids, (uint64_t)join->pid, session);
-    if (!join->has_ended)
+    if (handover->was_kept && handover->pid && member->target->resumed)
+        hash_put(&session->kept_pids, (uint64_t)handover->pid, session);
+    if (!handover->has_ended)
         replace_member(session, member);
     if (add_member(session, member)) {
         member_drain(member);
         member_free(member);
-        refuse(session, join);
+        refuse(session, handover);
         return;
     }
     session->joined++;
@@ -376,38 +377,39 @@ void session_join(struct session *session, const struct join *given)
         restore(session, (int64_t)(member->target->segment->header.start_realtime_ns & INT64_MAX), true);
     session->is_first = false;
     log_info("%s[%d] %s", member->target->program->name, (int)member->target->pid,
-             join->was_kept ? "kept" : "joined");
+             handover->was_kept ? "kept" : "joined");
     /* Without a pidfd the process is gone, or out of our sight: what it has recorded so far is all we can be
      * sure of. */
-    if (member->target->pidfd == -1 || join->has_ended || watch(session, member->target->pidfd, member))
+    if (member->target->pidfd == -1 || handover->has_ended || watch(session, member->target->pidfd, member))
         end_member(session, session->members - 1,
-                   member->target->pidfd == -1 || join->has_ended ? monotonic_ns() : 0);
+                   member->target->pidfd == -1 || handover->has_ended ? monotonic_ns() : 0);
 }
 
 /* What an uploader before us had. Where its process took that one for dead, a copy may be here already. */
-static void join_kept(struct session *session, const struct join *join)
+static void take_kept(struct session *session, const struct handover *handover)
 {
-    struct member *copy = join->pid && !join->has_ended ? find_member(session, join->pid) : NULL, *old;
+    struct member *copy = handover->pid && !handover->has_ended ? find_member(session, handover->pid) : NULL,
+                  *old;
 
     if (!copy || !(copy->target->segment->header.flags & SEGMENT_RESUMED)) {
-        session_join(session, join);
+        session_take(session, handover);
         return;
     }
-    if (!member_new(&session->programs, join, &old)) {
+    if (!member_new(&session->programs, handover, &old)) {
         old->target->resumed = copy->target->resumed; /* what was acknowledged comes from one of the two */
         member_resume(copy, old);
         member_free(old);
     }
-    keeper_tell(&session->keeper, KEEPER_RELEASE, join->id);
+    keeper_tell(&session->keeper, KEEPER_RELEASE, handover->id);
 }
 
 void session_accept_all(struct session *session)
 {
-    struct join join;
+    struct handover handover;
     for (int i = 0; i < ACCEPTS; i++) {
-        int rc = door_next(&session->door, &join);
+        int rc = acceptor_next(&session->acceptor, &handover);
         if (!rc)
-            session_join(session, &join);
+            session_take(session, &handover);
         else if (rc == -EPROTO || rc == -EPERM)
             session->refused++;
         else if (rc != -ENOMSG)
@@ -470,14 +472,14 @@ static void replace_keeper(struct session *session)
 
 static void keeper_ready(struct session *session)
 {
-    struct join join;
+    struct handover handover;
 
     for (int i = 0; i < ACCEPTS; i++) {
-        int rc = keeper_next(&session->keeper, &join);
+        int rc = keeper_next(&session->keeper, &handover);
         if (rc == -EAGAIN)
             return;
         if (!rc)
-            join_kept(session, &join);
+            take_kept(session, &handover);
         if (rc != -EPIPE)
             continue;
         replace_keeper(session);
@@ -532,7 +534,7 @@ static void tick(struct session *session, int64_t now_ns)
      * address. */
     symbols_trim(session->symbols);
     if (session->listen_fd != -1)
-        door_tick(&session->door, now_ns);
+        acceptor_tick(&session->acceptor, now_ns);
     keep_all(session);
     session->next_tick_ns = now_ns + TICK_NS;
 }
@@ -585,7 +587,7 @@ static int64_t wall_sample_due(struct session *session, int64_t now_ns)
 
 static void handle(struct session *session, const struct epoll_event *event)
 {
-    if (event->data.ptr == &session->door)
+    if (event->data.ptr == &session->acceptor)
         session_accept_all(session);
     else if (event->data.ptr == &session->keeper)
         keeper_ready(session);
@@ -635,16 +637,16 @@ void session_run(struct session *session)
     }
 }
 
-void session_close_door(struct session *session)
+void session_stop_accepting(struct session *session)
 {
     if (session->listen_fd == -1)
         return;
     shutdown(session->listen_fd, SHUT_RD);
-    keeper_tell(&session->keeper, KEEPER_DOOR, 0); /* it holds the name, too */
+    keeper_tell(&session->keeper, KEEPER_STOP_ACCEPTING, 0); /* it holds the name, too */
     session_accept_all(session);
     if (session->options->socket[0] != '@')
         unlink(session->options->socket);
-    door_close(&session->door);
+    acceptor_close(&session->acceptor);
     close(session->listen_fd);
     session->listen_fd = -1;
 }
@@ -673,7 +675,7 @@ static void close_if_open(int fd)
 
 void session_close(struct session *session)
 {
-    door_close(&session->door);
+    acceptor_close(&session->acceptor);
     hash_free(&session->kept_pids);
     keeper_done(&session->keeper);
     keeper_close(&session->keeper);

@@ -15,7 +15,7 @@
 
 #include "member.h"
 #include "uploader/base/hash.h"
-#include "uploader/handover/join.h"
+#include "uploader/handover/acceptor.h"
 #include "uploader/handover/keeper.h"
 #include "uploader/options/options.h"
 #include "uploader/programs/programs.h"
@@ -44,7 +44,7 @@ struct session {
     void *context; /* of ops */
     struct symbols *symbols;
     struct programs programs;
-    struct door door; /* at listen_fd */
+    struct acceptor acceptor; /* at listen_fd */
     struct keeper keeper;
     struct session_ended ended[SESSION_ENDED]; /* oldest first */
     size_t endeds;
@@ -74,8 +74,8 @@ struct session {
 int session_open(struct session *session, const struct options *options, const struct session_ops *ops,
                  void *context);
 
-/* Adds a target; takes over join's descriptors. */
-void session_join(struct session *session, const struct join *join);
+/* Adds a process; takes over the descriptors. */
+void session_take(struct session *session, const struct handover *handover);
 
 /* Runs until ops->is_over(). */
 void session_run(struct session *session);
@@ -85,7 +85,7 @@ void session_accept_all(struct session *session);
 
 /* Gives the name up: whoever got through before is taken in, whoever comes now finds nobody and starts an
  * uploader. */
-void session_close_door(struct session *session);
+void session_stop_accepting(struct session *session);
 
 /* The last round over everything that is still alive, the last upload, bounded to wait_ms on the network;
    then no target is left. Programs stay readable until session_close(). */

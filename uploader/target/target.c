@@ -70,21 +70,21 @@ static int open_executable(const struct owner *owner, const char *path)
 }
 
 /* Kept open: the process's own view of its files outlives the process. */
-void target_open_files(struct join *join)
+void target_open_files(struct handover *handover)
 {
-    pid_t tid = join->pid && !join->has_files ? task_living(join->pid, join->pid) : 0;
+    pid_t tid = handover->pid && !handover->has_files ? task_living(handover->pid, handover->pid) : 0;
     struct owner owner;
     char path[64];
 
-    if (join->has_files)
+    if (handover->has_files)
         return;
-    join->has_files = true;
-    owner_begin(&owner, join->uid);
-    owner_read(&owner, join->pid, tid);
-    snprintf(path, sizeof path, "/proc/%d/task/%d/root", (int)join->pid, (int)tid);
-    join->root_fd = tid ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
-    snprintf(path, sizeof path, "/proc/%d/task/%d/exe", (int)join->pid, (int)tid);
-    join->exe_fd = tid ? open_executable(&owner, path) : -1;
+    handover->has_files = true;
+    owner_begin(&owner, handover->uid);
+    owner_read(&owner, handover->pid, tid);
+    snprintf(path, sizeof path, "/proc/%d/task/%d/root", (int)handover->pid, (int)tid);
+    handover->root_fd = tid ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/exe", (int)handover->pid, (int)tid);
+    handover->exe_fd = tid ? open_executable(&owner, path) : -1;
 }
 
 /* A copy that the target cannot change any more, NUL-terminated wherever the original is not. */
@@ -217,30 +217,33 @@ static int take_segment(struct target *target, bool was_kept)
     return 0;
 }
 
-int target_attach(struct programs *programs, const struct join *given, struct target **result)
+int target_attach(struct programs *programs, const struct handover *given, struct target **result)
 {
     struct target *target = calloc(1, sizeof *target);
-    struct join copy = *given, *join = &copy;
+    struct handover copy = *given, *handover = &copy;
     const char *refusal;
 
-    target_open_files(join);
+    target_open_files(handover);
     if (!target) {
-        join_close(join);
+        handover_close(handover);
         return -ENOMEM;
     }
-    *target = (struct target){
-        .memfd = join->memfd, .pidfd = join->pidfd, .pid = join->pid, .id = join->id, .programs = programs};
-    target->source = (struct process_files){join->root_fd, join->exe_fd, 0, &target->owner};
-    owner_begin(&target->owner, join->uid);
-    owner_read(&target->owner, join->has_ended ? 0 : target->pid, living(target));
-    target->image = image_of(join->has_ended ? 0 : target->pid);
+    *target = (struct target){.memfd = handover->memfd,
+                              .pidfd = handover->pidfd,
+                              .pid = handover->pid,
+                              .id = handover->id,
+                              .programs = programs};
+    target->source = (struct process_files){handover->root_fd, handover->exe_fd, 0, &target->owner};
+    owner_begin(&target->owner, handover->uid);
+    owner_read(&target->owner, handover->has_ended ? 0 : target->pid, living(target));
+    target->image = image_of(handover->has_ended ? 0 : target->pid);
     refusal = segment_map(target);
     if (refusal) {
-        log_warn("process %d is not profiled: %s", (int)join->pid, refusal);
+        log_warn("process %d is not profiled: %s", (int)handover->pid, refusal);
         target_free(target, 0);
         return -EINVAL;
     }
-    if (take_segment(target, join->was_kept)) {
+    if (take_segment(target, handover->was_kept)) {
         target_free(target, target->since_ns);
         return -ENOMEM;
     }

@@ -13,7 +13,7 @@
 #include <sys/types.h>
 
 #include "sampler/segment/layout.h"
-#include "uploader/handover/join.h"
+#include "uploader/handover/handover.h"
 #include "uploader/process/owner.h"
 #include "uploader/programs/programs.h"
 #include "uploader/symbols/stacks.h"
@@ -77,10 +77,10 @@ struct target {
 };
 
 /* Fills in the files of the process, where they are not. */
-void target_open_files(struct join *join);
+void target_open_files(struct handover *handover);
 
-/* Takes over join's descriptors, also when it fails. -EINVAL: refused, and a line was logged. */
-int target_attach(struct programs *programs, const struct join *join, struct target **target);
+/* Takes over the descriptors, also when it fails. -EINVAL: refused, and a line was logged. */
+int target_attach(struct programs *programs, const struct handover *handover, struct target **target);
 
 /* Unmaps and closes. Nothing is drained. until_ns: CLOCK_MONOTONIC; the times of its threads are accounted
    for until then. */

@@ -27,7 +27,7 @@ enum { TARGETS = 300 };
 static int life(void)
 {
     struct keeper keeper;
-    struct join join;
+    struct handover handover;
     const char *plan = getenv("PLAN");
     uint64_t number, victim = 0;
     unsigned kept = 0, dropped = 0;
@@ -41,14 +41,14 @@ static int life(void)
         struct pollfd ready = {.fd = keeper.control, .events = POLLIN};
         int rc;
         poll(&ready, 1, 1000);
-        rc = keeper_next(&keeper, &join);
+        rc = keeper_next(&keeper, &handover);
         if (!rc) {
             kept++;
-            victim = join.id > victim ? join.id : victim;
-            if (fcntl(join.memfd, F_GETFD) == -1)
+            victim = handover.id > victim ? handover.id : victim;
+            if (fcntl(handover.memfd, F_GETFD) == -1)
                 return 1;
-            join.has_files = true;
-            join_close(&join);
+            handover.has_files = true;
+            handover_close(&handover);
         } else if (rc == -ENOMSG && keeper.is_telling) {
             dropped++;
         }
@@ -87,11 +87,11 @@ static void run_plan(const char *plan, unsigned targets, char *report, size_t si
     assert_int_equal(keeper_open(&keeper, -1), 0);
     assert_int_equal(keeper_start(&keeper, -1), 0);
     for (unsigned i = 0; i < targets; i++) {
-        struct join join = JOIN_NONE;
-        join.pid = 1;
-        join.memfd = memfd;
-        join.id = keeper_new_id(&keeper);
-        while (!keeper_keep(&keeper, &join))
+        struct handover handover = HANDOVER_NONE;
+        handover.pid = 1;
+        handover.memfd = memfd;
+        handover.id = keeper_new_id(&keeper);
+        while (!keeper_keep(&keeper, &handover))
             usleep(1000);
     }
     keeper_close(&keeper); /* we die, without a word */

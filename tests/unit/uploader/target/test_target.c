@@ -56,9 +56,9 @@ static struct segment *segment_make(int *memfd)
 
 static struct member *attach(struct fixture *f, int memfd)
 {
-    struct join join = {.pid = getpid(), .memfd = dup(memfd), .pidfd = -1};
+    struct handover handover = {.pid = getpid(), .memfd = dup(memfd), .pidfd = -1};
     struct member *member = NULL;
-    member_new(&f->programs, &join, &member);
+    member_new(&f->programs, &handover, &member);
     return member;
 }
 
@@ -472,9 +472,9 @@ static void test_counters(void **state)
 
 static void refuse(struct fixture *f, int memfd)
 {
-    struct join join = {.pid = getpid(), .memfd = memfd, .pidfd = -1};
+    struct handover handover = {.pid = getpid(), .memfd = memfd, .pidfd = -1};
     struct member *member;
-    assert_int_equal(member_new(&f->programs, &join, &member), -EINVAL);
+    assert_int_equal(member_new(&f->programs, &handover, &member), -EINVAL);
     assert_int_equal(fcntl(memfd, F_GETFD), -1);
 }
 

@@ -69,11 +69,11 @@ static void test_not_hooked(void **state)
    what is seen first, and CPU time that was not acknowledged is a part of them. */
 static struct member *attach_again(struct fixture *f)
 {
-    struct join join = {.pid = getpid(), .memfd = dup(f->memfd), .pidfd = -1};
+    struct handover handover = {.pid = getpid(), .memfd = dup(f->memfd), .pidfd = -1};
     struct member *member = NULL;
 
     f->segment->header.flags |= SEGMENT_RESUMED;
-    assert_int_equal(member_new(&f->programs, &join, &member), 0);
+    assert_int_equal(member_new(&f->programs, &handover, &member), 0);
     return member;
 }
 
@@ -168,7 +168,7 @@ static void test_without_a_timer(void **state)
 /* A process that began so long ago, and has not been looked at. */
 static int64_t begin_again(struct fixture *f, int64_t ago_ns)
 {
-    struct join join = {.pid = getpid(), .memfd = dup(f->memfd), .pidfd = -1};
+    struct handover handover = {.pid = getpid(), .memfd = dup(f->memfd), .pidfd = -1};
     int64_t now_ns = monotonic_ns();
 
     target_commit(f->member->target);
@@ -178,7 +178,7 @@ static int64_t begin_again(struct fixture *f, int64_t ago_ns)
     f->start_ns = now_ns - ago_ns;
     member_free(f->member);
     f->member = NULL;
-    assert_int_equal(member_new(&f->programs, &join, &f->member), 0);
+    assert_int_equal(member_new(&f->programs, &handover, &f->member), 0);
     return now_ns;
 }
 

@@ -42,7 +42,7 @@ static inline void look(struct fixture *f, int64_t now_ns)
 static inline int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    struct join join = {.pid = getpid(), .pidfd = -1};
+    struct handover handover = {.pid = getpid(), .pidfd = -1};
 
     f->memfd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (ftruncate(f->memfd, sizeof *f->segment) || fcntl(f->memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW))
@@ -59,10 +59,10 @@ static inline int setup(void **state)
     f->segment->name[NAME].state = 2;
     f->symbols = symbols_new("", 1 << 20);
     programs_init(&f->programs, f->symbols);
-    join.memfd = dup(f->memfd);
+    handover.memfd = dup(f->memfd);
     f->start_ns = monotonic_ns() + SECOND_NS; /* later than any look of the rounds' own */
     f->segment->header.start_monotonic_ns = 1;
-    member_new(&f->programs, &join, &f->member);
+    member_new(&f->programs, &handover, &f->member);
     *state = f;
     if (f->member)
         look(f, f->start_ns); /* nobody is there yet: time counts from here */

@@ -19,7 +19,8 @@
 #include <cmocka.h>
 
 #include "sampler/segment/layout.h"
-#include "uploader/handover/join.h"
+#include "uploader/handover/acceptor.h"
+#include "uploader/handover/socket_name.h"
 
 static char name[64];
 
@@ -37,22 +38,22 @@ static bool trust_nobody(pid_t pid, void *context)
     return false;
 }
 
-static int accept_one(int listener, struct join *join)
+static int accept_one(int listener, struct handover *handover)
 {
-    struct door door;
+    struct acceptor acceptor;
     int rc;
 
-    assert_int_equal(door_open(&door, listener, trust_nobody, NULL), 0);
-    rc = door_next(&door, join);
-    door_close(&door);
+    assert_int_equal(acceptor_open(&acceptor, listener, trust_nobody, NULL), 0);
+    rc = acceptor_next(&acceptor, handover);
+    acceptor_close(&acceptor);
     return rc;
 }
 
-static struct join our_own(void)
+static struct handover our_own(void)
 {
-    struct join join;
-    join_direct(&join, getpid(), memfd_create("test", 0));
-    return join;
+    struct handover handover;
+    handover_direct(&handover, getpid(), memfd_create("test", 0));
+    return handover;
 }
 
 static int connect_peer(void)
@@ -106,32 +107,32 @@ static unsigned open_descriptors(void)
 
 static void test_forwarded(void **state)
 {
-    int listener = join_listen(name);
-    struct join sent = our_own(), got;
+    int listener = socket_name_listen(name);
+    struct handover sent = our_own(), got;
 
     (void)state;
     assert_true(listener >= 0);
     assert_int_equal(accept_one(listener, &got), -EAGAIN);
-    assert_int_equal(join_forward(name, &sent, 0), 0);
+    assert_int_equal(handover_forward(name, &sent, 0), 0);
     assert_int_equal(accept_one(listener, &got), 0);
     assert_int_equal(got.pid, getpid());
     assert_int_equal(fcntl(got.memfd, F_GETFD), FD_CLOEXEC);
     assert_true(got.pidfd >= 0);
-    join_close(&sent);
-    join_close(&got);
+    handover_close(&sent);
+    handover_close(&got);
     close(listener);
     sent = our_own();
-    assert_int_equal(join_forward(name, &sent, 0), -ECONNREFUSED);
-    join_close(&sent);
+    assert_int_equal(handover_forward(name, &sent, 0), -ECONNREFUSED);
+    handover_close(&sent);
 }
 
 static void test_name_is_taken(void **state)
 {
-    int listener = join_listen(name);
+    int listener = socket_name_listen(name);
     (void)state;
-    assert_int_equal(join_listen(name), -EADDRINUSE);
+    assert_int_equal(socket_name_listen(name), -EADDRINUSE);
     close(listener);
-    listener = join_listen(name);
+    listener = socket_name_listen(name);
     assert_true(listener >= 0);
     close(listener);
 }
@@ -139,17 +140,17 @@ static void test_name_is_taken(void **state)
 static void test_no_messages(void **state)
 {
     struct hello hello = {HELLO_MAGIC, LAYOUT_VERSION, 0, 1, sizeof(struct segment)};
-    int listener = join_listen(name);
-    struct join join;
+    int listener = socket_name_listen(name);
+    struct handover handover;
 
     (void)state;
     send_bytes(NULL, 0);
-    assert_int_equal(accept_one(listener, &join), -ENOMSG);
+    assert_int_equal(accept_one(listener, &handover), -ENOMSG);
     send_bytes("x", 1);
-    assert_int_equal(accept_one(listener, &join), -EPROTO);
+    assert_int_equal(accept_one(listener, &handover), -EPROTO);
     send_bytes(&hello, sizeof hello);
-    assert_int_equal(accept_one(listener, &join), -EPROTO);
-    assert_int_equal(accept_one(listener, &join), -EAGAIN);
+    assert_int_equal(accept_one(listener, &handover), -EPROTO);
+    assert_int_equal(accept_one(listener, &handover), -EAGAIN);
     close(listener);
 }
 
@@ -173,9 +174,9 @@ static void test_no_message_leaves_a_descriptor(void **state)
         {sizeof message, LAYOUT_VERSION, 0},
     };
     const unsigned shapes[][2] = {{0, 0}, {1, 1}, {2, 1}, {3, 1}, {40, 1}, {1, 2}, {1, 3}, {2, 4}};
-    int listener = join_listen(name), null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int listener = socket_name_listen(name), null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     unsigned before = open_descriptors();
-    struct join join;
+    struct handover handover;
 
     (void)state;
     for (unsigned k = 0; k < sizeof kinds / sizeof kinds[0]; k++)
@@ -185,8 +186,8 @@ static void test_no_message_leaves_a_descriptor(void **state)
             message.hello.flags = kinds[k].flags;
             send_descriptors(peer, &message, kinds[k].size, null, shapes[s][0], shapes[s][1]);
             close(peer);
-            if (!accept_one(listener, &join))
-                join_close(&join);
+            if (!accept_one(listener, &handover))
+                handover_close(&handover);
             assert_int_equal(open_descriptors(), before);
         }
     close(null);
@@ -198,32 +199,32 @@ static void test_silent_peers_hold_nobody_up(void **state)
 {
     enum { SILENT = 100 };
     const struct hello hello = {HELLO_MAGIC, LAYOUT_VERSION, 0, 1, sizeof(struct segment)};
-    int listener = join_listen(name), silent[SILENT];
-    struct join sent = our_own(), got;
-    struct door door;
+    int listener = socket_name_listen(name), silent[SILENT];
+    struct handover sent = our_own(), got;
+    struct acceptor acceptor;
     unsigned before;
 
     (void)state;
-    assert_int_equal(door_open(&door, listener, trust_nobody, NULL), 0);
+    assert_int_equal(acceptor_open(&acceptor, listener, trust_nobody, NULL), 0);
     for (int i = 0; i < SILENT; i++)
         silent[i] = connect_peer();
     before = open_descriptors();
     for (int i = 0; i < SILENT; i++)
-        assert_int_equal(door_next(&door, &got), -ENOMSG);
-    assert_int_equal(door_next(&door, &got), -EAGAIN);
-    assert_int_equal(open_descriptors(), before + DOOR_PEERS);
-    assert_int_equal(join_forward(name, &sent, 0), 0);
-    assert_int_equal(door_next(&door, &got), 0);
-    join_close(&got);
+        assert_int_equal(acceptor_next(&acceptor, &got), -ENOMSG);
+    assert_int_equal(acceptor_next(&acceptor, &got), -EAGAIN);
+    assert_int_equal(open_descriptors(), before + ACCEPTOR_PEERS);
+    assert_int_equal(handover_forward(name, &sent, 0), 0);
+    assert_int_equal(acceptor_next(&acceptor, &got), 0);
+    handover_close(&got);
     send_descriptors(silent[SILENT - 1], &hello, sizeof hello, sent.memfd, 1, 1);
-    assert_int_equal(door_next(&door, &got), 0);
-    join_close(&got);
-    door_tick(&door, INT64_MAX);
+    assert_int_equal(acceptor_next(&acceptor, &got), 0);
+    handover_close(&got);
+    acceptor_tick(&acceptor, INT64_MAX);
     assert_int_equal(open_descriptors(), before);
     for (int i = 0; i < SILENT; i++)
         close(silent[i]);
-    join_close(&sent);
-    door_close(&door);
+    handover_close(&sent);
+    acceptor_close(&acceptor);
     close(listener);
 }
 
@@ -248,7 +249,7 @@ static int send_as_stranger(void)
 
 static int listen_as_stranger(int ready)
 {
-    int listener = setgid(65534) || setuid(65534) ? -1 : join_listen(name);
+    int listener = setgid(65534) || setuid(65534) ? -1 : socket_name_listen(name);
     if (listener < 0 || write(ready, "", 1) != 1)
         return 1;
     return (int)sleep(1);
@@ -264,9 +265,9 @@ static bool trust_all(pid_t pid, void *context)
 /* Neither is believed that he speaks for another process, though he may join himself. */
 static void test_strangers(void **state)
 {
-    int listener = join_listen(name);
-    struct join join, sent = our_own();
-    struct door door;
+    int listener = socket_name_listen(name);
+    struct handover handover, sent = our_own();
+    struct acceptor acceptor;
     int ready[2];
     char byte;
 
@@ -274,11 +275,11 @@ static void test_strangers(void **state)
     if (geteuid() != 0)
         skip();
     assert_int_equal(as_another_user(send_as_stranger), 0);
-    assert_int_equal(accept_one(listener, &join), -EPERM);
+    assert_int_equal(accept_one(listener, &handover), -EPERM);
     assert_int_equal(as_another_user(send_as_stranger), 0);
-    assert_int_equal(door_open(&door, listener, trust_all, NULL), 0);
-    assert_int_equal(door_next(&door, &join), -EPERM);
-    door_close(&door);
+    assert_int_equal(acceptor_open(&acceptor, listener, trust_all, NULL), 0);
+    assert_int_equal(acceptor_next(&acceptor, &handover), -EPERM);
+    acceptor_close(&acceptor);
     close(listener);
 
     /* A name that he took gets nothing of ours. */
@@ -288,9 +289,9 @@ static void test_strangers(void **state)
     close(ready[1]);
     assert_int_equal(read(ready[0], &byte, 1), 1);
     close(ready[0]);
-    assert_int_equal(join_forward(name, &sent, 0), -EPERM);
-    assert_int_equal(join_listen(name), -EADDRINUSE);
-    join_close(&sent);
+    assert_int_equal(handover_forward(name, &sent, 0), -EPERM);
+    assert_int_equal(socket_name_listen(name), -EADDRINUSE);
+    handover_close(&sent);
     while (wait(NULL) > 0)
         ;
 }
@@ -304,19 +305,19 @@ static void test_path_with_a_stale_socket(void **state)
     (void)state;
     assert_non_null(mkdtemp(directory));
     snprintf(path, sizeof path, "%s/socket", directory);
-    listener = join_listen(path);
+    listener = socket_name_listen(path);
     assert_true(listener >= 0);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
-    assert_int_equal(join_listen(path), -EADDRINUSE);
+    assert_int_equal(socket_name_listen(path), -EADDRINUSE);
     close(listener); /* as a killed uploader leaves it */
-    listener = join_listen(path);
+    listener = socket_name_listen(path);
     assert_true(listener >= 0);
     close(listener);
     unlink(path);
     listener = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600); /* somebody's file is not ours to remove */
     close(listener);
-    assert_int_equal(join_listen(path), -EADDRINUSE);
+    assert_int_equal(socket_name_listen(path), -EADDRINUSE);
     assert_int_equal(stat(path, &st), 0);
     unlink(path);
     rmdir(directory);

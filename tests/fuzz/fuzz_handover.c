@@ -19,12 +19,13 @@
 
 #include "sampler/segment/layout.h"
 #include "uploader/base/clock.h"
-#include "uploader/handover/join.h"
+#include "uploader/handover/acceptor.h"
+#include "uploader/handover/socket_name.h"
 
 enum { DESCRIPTORS = 15, PARTS = 4, MESSAGE = 64, TURNS = 8 };
 
 static char name[64];
-static struct door door;
+static struct acceptor acceptor;
 static int memfd;
 
 static bool trust_nobody(pid_t pid, void *context)
@@ -34,14 +35,14 @@ static bool trust_nobody(pid_t pid, void *context)
     return false;
 }
 
-static void open_door(void)
+static void open_acceptor(void)
 {
     int listener;
 
     snprintf(name, sizeof name, "@cprof-fuzz-join-%d", (int)getpid());
-    listener = join_listen(name);
+    listener = socket_name_listen(name);
     memfd = memfd_create("fuzz", MFD_CLOEXEC);
-    if (listener < 0 || memfd < 0 || door_open(&door, listener, trust_nobody, NULL))
+    if (listener < 0 || memfd < 0 || acceptor_open(&acceptor, listener, trust_nobody, NULL))
         abort();
 }
 
@@ -87,15 +88,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     uint8_t bytes[sizeof(struct hello) + MESSAGE] = {0};
     const struct hello real = {HELLO_MAGIC, LAYOUT_VERSION, 0, 1, sizeof(struct segment)};
-    struct join join;
+    struct handover handover;
     int before, peer;
     size_t length;
     bool stays;
 
     if (size < 3)
         return 0;
-    if (!door.epoll_fd)
-        open_door();
+    if (!acceptor.epoll_fd)
+        open_acceptor();
     before = lowest_free();
     length = size - 3 < MESSAGE ? size - 3 : MESSAGE;
     memcpy(bytes, data + 3, length);
@@ -111,20 +112,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!stays)
         close(peer);
     for (int i = 0; i < TURNS; i++) {
-        int rc = door_next(&door, &join);
+        int rc = acceptor_next(&acceptor, &handover);
         if (!rc)
-            join_close(&join);
-        if (join.memfd != -1 || (rc && join.pidfd != -1))
+            handover_close(&handover);
+        if (handover.memfd != -1 || (rc && handover.pidfd != -1))
             abort();
         if (rc == -11) /* EAGAIN */
             break;
     }
-    door_tick(&door, INT64_MAX);
+    acceptor_tick(&acceptor, INT64_MAX);
     if (stays)
         close(peer);
-    while (door_next(&door, &join) != -11)
+    while (acceptor_next(&acceptor, &handover) != -11)
         ;
-    if (door.peers || lowest_free() != before)
+    if (acceptor.peers || lowest_free() != before)
         abort();
     return 0;
 }
