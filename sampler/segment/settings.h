@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one table of environment variables. The parser, `cprof --help`, the manual page, docs/settings.md and the
- * session's socket name are made from it. A setting that is not here does not exist.
+ * The one table of environment variables. The parser, `cprof --help`, the manual page, docs/settings.md and
+ * the session's socket name are made from it. A setting that is not here does not exist.
  *
  * No allocation, no lock, no call that is interposed: usable in a constructor before libc is ready, in both
  * sides.
