@@ -208,14 +208,15 @@ static void emit_sample(struct encoder *encoder, const struct profile_sample *fr
     Cprof__Sample sample = CPROF__SAMPLE__INIT, *list = &sample;
     struct labels labels = {.count = 0};
     uint64_t *ids = calloc(frames + 1, sizeof(*ids));
+    size_t n = 0;
 
     if (!ids) {
         encoder->out.error = -ENOMEM;
         return;
     }
-    for (size_t i = 0; i < frames; i++)
-        ids[i] = location_id(encoder, from->frame[i]);
-    sample.n_location_id = frames;
+    for (const struct profile_frame *frame = from->stack; frame && n < frames; frame = frame->caller)
+        ids[n++] = location_id(encoder, frame->location);
+    sample.n_location_id = n;
     sample.location_id = ids;
     sample.n_value = values;
     sample.value = (int64_t *)from->value;
@@ -343,10 +344,10 @@ static int compare_stacks(const void *a, const void *b)
 {
     const struct profile_sample *const *left = a, *const *right = b;
 
-    return ((*left)->frame > (*right)->frame) - ((*left)->frame < (*right)->frame);
+    return ((*left)->stack > (*right)->stack) - ((*left)->stack < (*right)->stack);
 }
 
-/* Samples of one stack share the pointer to its frames (profile.c): sorted by it, those that become equal
+/* Samples of one stack share its leaf (struct profile_frame): sorted by it, those that become equal
    without their labels are neighbours. */
 static const struct profile_sample **list_samples(const struct profile *profile, bool with_labels,
                                                   size_t *count)
@@ -368,7 +369,7 @@ static struct profile_sample sum_samples(const struct profile_sample **list, siz
 {
     struct profile_sample sum = *list[0];
 
-    for (*used = 1; !with_labels && *used < count && list[*used]->frame == sum.frame; ++*used)
+    for (*used = 1; !with_labels && *used < count && list[*used]->stack == sum.stack; ++*used)
         for (unsigned i = 0; i < PROFILE_VALUES; i++)
             if (__builtin_add_overflow(sum.value[i], list[*used]->value[i], &sum.value[i]))
                 sum.value[i] = INT64_MAX;
@@ -379,8 +380,8 @@ static const struct elf_module *find_module(const struct profile_sample **list, 
                                             const char *name)
 {
     for (size_t i = 0; i < count; i++) {
-        for (uint32_t n = list[i]->frames; n--;) {
-            const struct elf_module *module = list[i]->frame[n]->module;
+        for (const struct profile_frame *frame = list[i]->stack; frame; frame = frame->caller) {
+            const struct elf_module *module = frame->location->module;
             if (module && !strcmp(module->name, name))
                 return module;
         }

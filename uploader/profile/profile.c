@@ -92,26 +92,27 @@ enum {
     /* A session may have hundreds of programs with a handful of stacks each: the first of everything is
        small. */
     BLOCK_SAMPLES = 8,
-    ARENA_FIRST = 512, /* bytes; each chunk is twice as large as the one before */
-    ARENA_BYTES = 64 * 1024,
+    CHUNK_FIRST = 16, /* frames; each chunk is twice as large as the one before */
+    CHUNK_MOST = 1024,
     OVERFLOW_PIDS = 256, /* overflow samples beyond the ceiling, one per process */
 };
 
 struct chunk {
     struct chunk *next;
     size_t used, size;
-    const struct symbol_location *frame[];
+    struct profile_frame frame[];
 };
 
-/* Samples lie in blocks, so that growing moves none of them. Samples of the same stack share its frames. */
+/* Samples lie in blocks, so that growing moves none of them. Stacks share the frames from their first
+   common caller on: of those of a program, most frames are shared. */
 struct profile {
     const struct profile_kind *kind;
     size_t most_stacks;
     struct profile_sample **block;
     size_t samples, blocks, block_room;
     struct hash by_sample; /* by stack, pid and thread */
-    struct hash by_stack;  /* the first sample of each stack */
-    struct chunk *arena;
+    struct hash by_frame;  /* by caller and location */
+    struct chunk *chunk;
     uint64_t overflowed;
 };
 
@@ -122,48 +123,93 @@ static struct profile_sample *sample_at(const struct profile *profile, size_t in
     return &profile->block[index / BLOCK_SAMPLES][index % BLOCK_SAMPLES];
 }
 
-static uint64_t stack_hash(const struct symbol_location *const *frame, uint32_t frames)
+static uint64_t frame_hash(const struct profile_frame *caller, const struct symbol_location *location)
 {
-    uint64_t hash = frames;
-
-    for (uint32_t i = 0; i < frames; i++)
-        hash = hash_mix(hash, (uintptr_t)frame[i]);
-    return hash;
+    return hash_mix(hash_mix(0, (uintptr_t)caller), (uintptr_t)location);
 }
 
-static uint64_t sample_hash(uint64_t stack, const struct profile_sample *sample)
+/* NULL: there is none. */
+static const struct profile_frame *find_frame(const struct profile *profile,
+                                              const struct profile_frame *caller,
+                                              const struct symbol_location *location)
 {
-    return hash_mix(hash_mix(stack, (uint64_t)sample->about.tid << 32 | sample->pid),
-                    (uintptr_t)sample->thread);
-}
+    const struct profile_frame *found;
+    uint64_t hash = frame_hash(caller, location);
 
-static bool same_stack(const struct profile_sample *a, const struct profile_sample *b)
-{
-    return a->frames == b->frames && !memcmp(a->frame, b->frame, a->frames * sizeof *a->frame);
-}
-
-/* A sample of this sample's stack. NULL: there is none. */
-static struct profile_sample *find_stack(const struct profile *profile, const struct profile_sample *wanted,
-                                         uint64_t hash)
-{
-    struct profile_sample *found;
-
-    for (size_t cursor = 0; (found = hash_next(&profile->by_stack, hash, &cursor));)
-        if (same_stack(found, wanted))
+    for (size_t cursor = 0; (found = hash_next(&profile->by_frame, hash, &cursor));)
+        if (found->caller == caller && found->location == location)
             break;
     return found;
 }
 
-/* hash: of its stack. */
-static struct profile_sample *find_sample(const struct profile *profile, const struct profile_sample *wanted,
-                                          uint64_t hash)
+static bool grow_chunks(struct profile *profile)
+{
+    struct chunk *chunk = profile->chunk;
+    size_t size = chunk ? 2 * chunk->size : CHUNK_FIRST;
+
+    size = size < CHUNK_MOST ? size : CHUNK_MOST;
+    chunk = malloc(sizeof *chunk + size * sizeof chunk->frame[0]);
+    if (!chunk)
+        return false;
+    *chunk = (struct chunk){.next = profile->chunk, .size = size};
+    profile->chunk = chunk;
+    return true;
+}
+
+static const struct profile_frame *add_frame(struct profile *profile, const struct profile_frame *caller,
+                                             const struct symbol_location *location)
+{
+    struct profile_frame *frame;
+
+    if ((!profile->chunk || profile->chunk->used == profile->chunk->size) && !grow_chunks(profile))
+        return NULL;
+    frame = &profile->chunk->frame[profile->chunk->used];
+    *frame = (struct profile_frame){location, caller};
+    if (hash_add(&profile->by_frame, frame_hash(caller, location), frame))
+        return NULL;
+    profile->chunk->used++;
+    return frame;
+}
+
+/* sample->stack becomes this profile's. false: it has no such stack. */
+static bool find_stack(const struct profile *profile, struct profile_sample *sample)
+{
+    const struct profile_frame *stack = NULL;
+
+    for (uint32_t i = sample->frames; i--;)
+        if (!(stack = find_frame(profile, stack, sample->frame[i])))
+            return false;
+    sample->stack = stack;
+    return true;
+}
+
+/* false: no memory. */
+static bool add_stack(struct profile *profile, struct profile_sample *sample)
+{
+    const struct profile_frame *caller = NULL, *frame;
+
+    for (uint32_t i = sample->frames; i--; caller = frame)
+        if (!(frame = find_frame(profile, caller, sample->frame[i])) &&
+            !(frame = add_frame(profile, caller, sample->frame[i])))
+            return false;
+    sample->stack = caller;
+    return true;
+}
+
+static uint64_t sample_hash(const struct profile_sample *sample)
+{
+    return hash_mix(hash_mix((uintptr_t)sample->stack, (uint64_t)sample->about.tid << 32 | sample->pid),
+                    (uintptr_t)sample->thread);
+}
+
+static struct profile_sample *find_sample(const struct profile *profile, const struct profile_sample *wanted)
 {
     struct profile_sample *found;
+    uint64_t hash = sample_hash(wanted);
 
-    hash = sample_hash(hash, wanted);
     for (size_t cursor = 0; (found = hash_next(&profile->by_sample, hash, &cursor));)
-        if (found->pid == wanted->pid && found->thread == wanted->thread &&
-            found->about.tid == wanted->about.tid && same_stack(found, wanted))
+        if (found->stack == wanted->stack && found->pid == wanted->pid && found->thread == wanted->thread &&
+            found->about.tid == wanted->about.tid)
             break;
     return found;
 }
@@ -185,51 +231,19 @@ static int grow_blocks(struct profile *profile)
     return 0;
 }
 
-/* Never the same address for two stacks: encode.c tells them apart by it. */
-static const struct symbol_location *const *
-copy_frames(struct profile *profile, const struct symbol_location *const *frame, uint32_t frames)
-{
-    struct chunk *chunk = profile->arena;
-    size_t taken = frames ? frames : 1;
-    const struct symbol_location **copy;
-
-    if (!chunk || chunk->size - chunk->used < taken) {
-        size_t size = (chunk ? ARENA_BYTES : ARENA_FIRST) / sizeof(*frame);
-        if (chunk && 2 * chunk->size < size)
-            size = 2 * chunk->size;
-        if (size < taken)
-            size = taken;
-        chunk = malloc(sizeof(*chunk) + size * sizeof(*frame));
-        if (!chunk)
-            return NULL;
-        *chunk = (struct chunk){.next = profile->arena, .size = size};
-        profile->arena = chunk;
-    }
-    copy = chunk->frame + chunk->used;
-    chunk->used += taken;
-    memcpy(copy, frame, frames * sizeof(*frame));
-    return (const struct symbol_location *const *)copy;
-}
-
-static struct profile_sample *insert(struct profile *profile, const struct profile_sample *sample,
-                                     uint64_t hash)
+static struct profile_sample *insert(struct profile *profile, struct profile_sample *sample)
 {
     struct profile_sample *added;
-    const struct profile_sample *same;
 
-    if (profile->samples == profile->blocks * BLOCK_SAMPLES && grow_blocks(profile))
+    if (!add_stack(profile, sample) ||
+        (profile->samples == profile->blocks * BLOCK_SAMPLES && grow_blocks(profile)))
         return NULL;
     added = sample_at(profile, profile->samples);
     *added = *sample;
+    added->frame = NULL;
     memset(added->value, 0, sizeof added->value);
-    same = find_stack(profile, sample, hash);
-    added->frame = same ? same->frame : copy_frames(profile, sample->frame, sample->frames);
-    if (!added->frame || (!same && hash_add(&profile->by_stack, hash, added)))
+    if (hash_add(&profile->by_sample, sample_hash(added), added))
         return NULL;
-    if (hash_add(&profile->by_sample, sample_hash(hash, sample), added)) {
-        hash_remove(&profile->by_stack, hash, added);
-        return NULL;
-    }
     profile->samples++;
     return added;
 }
@@ -241,15 +255,14 @@ static void add_value(int64_t *sum, int64_t value)
         *sum = value < 0 ? INT64_MIN : INT64_MAX;
 }
 
-static int add(struct profile *profile, const struct profile_sample *sample, size_t most, unsigned skip)
+static int add(struct profile *profile, struct profile_sample *sample, size_t most, unsigned skip)
 {
-    uint64_t hash = stack_hash(sample->frame, sample->frames);
-    struct profile_sample *found = find_sample(profile, sample, hash);
+    struct profile_sample *found = find_stack(profile, sample) ? find_sample(profile, sample) : NULL;
 
     if (!found && profile->samples >= most)
         return -ENOSPC;
     if (!found)
-        found = insert(profile, sample, hash);
+        found = insert(profile, sample);
     if (!found)
         return -ENOMEM;
     found->about = sample->about;
@@ -290,16 +303,41 @@ int profile_add(struct profile *profile, const struct symbol_location *const *fr
     return profile_add_thread(profile, &sample, overflow);
 }
 
+static int add_or_overflow(struct profile *profile, struct profile_sample *sample,
+                           const struct symbol_location *overflow)
+{
+    int error;
+
+    if (!*sample->thread)
+        sample->thread = no_thread;
+    error = add(profile, sample, profile->most_stacks, 0);
+    return error == -ENOSPC ? add_overflow(profile, sample, &overflow) : error;
+}
+
+/* The same of a sample that another profile holds. */
+static int add_held(struct profile *profile, struct profile_sample *sample,
+                    const struct symbol_location *overflow)
+{
+    const struct symbol_location **list = malloc((sample->frames + 1) * sizeof *list);
+    const struct profile_frame *frame = sample->stack;
+    int error;
+
+    if (!list)
+        return -ENOMEM;
+    for (uint32_t i = 0; frame; frame = frame->caller)
+        list[i++] = frame->location;
+    sample->frame = list;
+    error = add_or_overflow(profile, sample, overflow);
+    free(list);
+    return error;
+}
+
 int profile_add_thread(struct profile *profile, const struct profile_sample *sample,
                        const struct symbol_location *overflow)
 {
     struct profile_sample copy = *sample;
-    int error;
 
-    if (!*copy.thread)
-        copy.thread = no_thread;
-    error = add(profile, &copy, profile->most_stacks, 0);
-    return error == -ENOSPC ? add_overflow(profile, &copy, &overflow) : error;
+    return copy.frame ? add_or_overflow(profile, &copy, overflow) : add_held(profile, &copy, overflow);
 }
 
 void profile_clear_but(struct profile *profile, unsigned mask,
@@ -418,12 +456,12 @@ void profile_free(struct profile *profile)
         return;
     for (size_t i = 0; i < profile->blocks; i++)
         free(profile->block[i]);
-    for (struct chunk *chunk = profile->arena, *next; chunk; chunk = next) {
+    for (struct chunk *chunk = profile->chunk, *next; chunk; chunk = next) {
         next = chunk->next;
         free(chunk);
     }
     free(profile->block);
     hash_free(&profile->by_sample);
-    hash_free(&profile->by_stack);
+    hash_free(&profile->by_frame);
     free(profile);
 }

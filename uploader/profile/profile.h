@@ -55,13 +55,20 @@ struct profile_thread {
     const char *holder_name;  /* interned; NULL: not known */
 };
 
+/* A frame of stacks that have the same callers. */
+struct profile_frame {
+    const struct symbol_location *location;
+    const struct profile_frame *caller; /* NULL: it is the outermost one */
+};
+
 struct profile_sample {
     uint32_t pid;
     uint32_t frames;
     const char *thread; /* interned, "" if not known */
     struct profile_thread about;
     int64_t value[PROFILE_VALUES];
-    const struct symbol_location *const *frame; /* leaf first */
+    const struct symbol_location *const *frame; /* leaf first; NULL in a sample that a profile holds, */
+    const struct profile_frame *stack;          /* which has the leaf instead: equal for equal stacks */
 };
 
 struct profile;
@@ -78,8 +85,8 @@ int profile_add(struct profile *profile, const struct symbol_location *const *fr
                 uint32_t pid, const char *thread, const int64_t value[PROFILE_VALUES],
                 const struct symbol_location *overflow);
 
-/* The same for one thread of the process: sample.about is part of it, the newest counts. sample.frame is
-   copied, sample.value added. */
+/* The same for one thread of the process: sample.about is part of it, the newest counts. The
+   stack is copied, sample.value added. */
 int profile_add_thread(struct profile *profile, const struct profile_sample *sample,
                        const struct symbol_location *overflow);
 

@@ -68,12 +68,12 @@ static struct function *get_function(struct functions *functions, const char *na
 
 static void add_sample(struct functions *functions, const struct profile_sample *sample, int64_t value)
 {
-    for (uint32_t i = 0; i < sample->frames; i++) {
-        for (unsigned line = 0; line < sample->frame[i]->line_count; line++) {
-            struct function *function = get_function(functions, sample->frame[i]->lines[line].function);
+    for (const struct profile_frame *frame = sample->stack; frame; frame = frame->caller) {
+        for (unsigned line = 0; line < frame->location->line_count; line++) {
+            struct function *function = get_function(functions, frame->location->lines[line].function);
             if (!function)
                 return;
-            if (!i && !line)
+            if (frame == sample->stack && !line)
                 function->flat += value;
             if (function->last != sample)
                 function->cum += value;

@@ -137,16 +137,14 @@ static uint32_t child_node(struct tree *tree, uint32_t parent, uint32_t frame)
     return number_in(tree, &tree->nodes, (const uint64_t[NODE_WORDS]){parent, frame}, NULL);
 }
 
-static uint32_t leaf_node(struct tree *tree, const struct profile_sample *sample)
+static uint32_t node_of(struct tree *tree, const struct profile_frame *frame)
 {
-    uint32_t node = 0;
+    const struct symbol_location *location = frame ? frame->location : NULL;
+    uint32_t node = frame ? node_of(tree, frame->caller) : 0;
 
-    for (uint32_t i = sample->frames; i--;) {
-        const struct symbol_location *location = sample->frame[i];
-        for (unsigned n = location->line_count; n--;) {
-            bool inlined = n + 1 < location->line_count;
-            node = child_node(tree, node, frame_number(tree, location->module, &location->lines[n], inlined));
-        }
+    for (unsigned n = location ? location->line_count : 0; n--;) {
+        bool inlined = n + 1 < location->line_count;
+        node = child_node(tree, node, frame_number(tree, location->module, &location->lines[n], inlined));
     }
     return node;
 }
@@ -208,7 +206,7 @@ static void put_samples(struct tree *tree, FILE *out, const struct profile *prof
 
     fputs(",\"samples\":[", out);
     for (; n < count && n < MOST_SAMPLES && tree->nodes.used < MOST_NODES && !tree->failed; n++)
-        put_sample(tree, out, leaf_node(tree, list[n].sample), list[n].sample, values, !n);
+        put_sample(tree, out, node_of(tree, list[n].sample->stack), list[n].sample, values, !n);
     for (size_t i = n; i < count; i++)
         for (unsigned v = 0; v < values; v++)
             if (__builtin_add_overflow(rest.value[v], list[i].sample->value[v], &rest.value[v]))

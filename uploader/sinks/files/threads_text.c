@@ -31,8 +31,8 @@ static int by_stack(const void *left, const void *right)
 {
     const struct profile_sample *a = *(const struct profile_sample *const *)left,
                                 *b = *(const struct profile_sample *const *)right;
-    if (a->frame != b->frame)
-        return a->frame < b->frame ? -1 : 1;
+    if (a->stack != b->stack)
+        return a->stack < b->stack ? -1 : 1;
     return strcmp(state_of(a), state_of(b));
 }
 
@@ -150,16 +150,16 @@ static int put_head(FILE *out, const struct profile_sample **list, size_t count)
 static void put_addresses(FILE *out, const struct profile_sample *sample)
 {
     fputs(" @", out);
-    for (uint32_t i = 0; i < sample->frames; i++)
-        if (sample->frame[i]->module)
-            fprintf(out, " 0x%" PRIx64, sample->frame[i]->address);
+    for (const struct profile_frame *frame = sample->stack; frame; frame = frame->caller)
+        if (frame->location->module)
+            fprintf(out, " 0x%" PRIx64, frame->location->address);
     putc('\n', out);
 }
 
 static void put_grouped_frames(FILE *out, const struct profile_sample *sample)
 {
-    for (uint32_t i = 0; i < sample->frames; i++) {
-        const struct symbol_location *location = sample->frame[i];
+    for (const struct profile_frame *frame = sample->stack; frame; frame = frame->caller) {
+        const struct symbol_location *location = frame->location;
         for (unsigned n = 0; n < location->line_count; n++) {
             const struct symbol_line *line = &location->lines[n];
             fprintf(out, "#\t0x%" PRIx64 "\t%s", location->address, line->function);
@@ -240,9 +240,9 @@ static void put_one(FILE *out, const struct profile_sample *sample)
         fprintf(out, "%" PRId64 " threads \"%s\" of processes that ended:\n", sample->value[0],
                 sample->thread);
     }
-    for (uint32_t i = 0; i < sample->frames; i++) {
-        for (unsigned n = 0; n < sample->frame[i]->line_count; n++) {
-            const struct symbol_line *line = &sample->frame[i]->lines[n];
+    for (const struct profile_frame *frame = sample->stack; frame; frame = frame->caller) {
+        for (unsigned n = 0; n < frame->location->line_count; n++) {
+            const struct symbol_line *line = &frame->location->lines[n];
             fprintf(out, "%s\n", line->function);
             if (line->file && *line->file)
                 fprintf(out, "\t%s:%" PRId64 "\n", line->file, line->line);

@@ -100,6 +100,22 @@ static void many_stacks_keep_their_values(void **state)
     profile_free(copy);
 }
 
+static void stacks_share_their_callers(void **state)
+{
+    struct profile *profile = example();
+    const struct profile_sample *first, *other;
+    size_t cursor = 0;
+
+    (void)state;
+    first = profile_next(profile, &cursor);
+    other = profile_next(profile, &cursor);
+    assert_ptr_not_equal(first->stack, other->stack);
+    assert_ptr_equal(first->stack->caller, other->stack->caller->caller);
+    assert_ptr_equal(first->stack->caller->location, &in_main);
+    assert_null(first->stack->caller->caller);
+    profile_free(profile);
+}
+
 static void values_are_cleared_by_process(void **state)
 {
     struct profile *profile = example();
@@ -129,7 +145,7 @@ static void stacks_past_the_ceiling_are_summed_up_by_process(void **state)
     assert_int_equal(profile_total(profile, 0), 31);
     profile_next(profile, &cursor);
     sample = profile_next(profile, &cursor);
-    assert_ptr_equal(sample->frame[0], &overflow);
+    assert_ptr_equal(sample->stack->location, &overflow);
     assert_int_equal(sample->value[0], 6);
     assert_int_equal(profile_count(profile), 3);
     profile_free(profile);
@@ -397,6 +413,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_samples_are_merged),
         cmocka_unit_test(many_stacks_keep_their_values),
+        cmocka_unit_test(stacks_share_their_callers),
         cmocka_unit_test(values_are_cleared_by_process),
         cmocka_unit_test(stacks_past_the_ceiling_are_summed_up_by_process),
         cmocka_unit_test(sums_stop_at_the_ends_of_their_range),

@@ -139,8 +139,8 @@ static bool has_frame(const struct fixture *f, enum profile_kind_id kind, const 
     const struct profile_sample *sample;
     size_t cursor = 0;
     while (profile && (sample = profile_next(profile, &cursor)))
-        for (uint32_t i = 0; i < sample->frames; i++)
-            if (!strcmp(sample->frame[i]->lines[0].function, name))
+        for (const struct profile_frame *frame = sample->stack; frame; frame = frame->caller)
+            if (!strcmp(frame->location->lines[0].function, name))
                 return true;
     return false;
 }
@@ -183,10 +183,10 @@ static void test_labels_and_special_frames(void **state)
     assert_string_equal(sample->thread, "worker");
     assert_int_equal(sample->pid, getpid());
     assert_int_equal(sample->frames, 3);
-    assert_string_equal(sample->frame[2]->lines[0].function, "[truncated]");
+    assert_string_equal(sample->stack->caller->caller->location->lines[0].function, "[truncated]");
     /* Frame 0 is exact; frame 1, at 0x5001, is a return address and looked up one byte before. */
-    assert_int_equal(sample->frame[0]->address, 0x5000);
-    assert_int_equal(sample->frame[1]->address, 0x5000);
+    assert_int_equal(sample->stack->location->address, 0x5000);
+    assert_int_equal(sample->stack->caller->location->address, 0x5000);
 }
 
 /* Fixed point: many small weights in many rounds add up to the right number of whole objects. */
