@@ -77,14 +77,16 @@ static void files(int fd)
 
 static void sockets(void)
 {
-    struct msghdr sent = {.msg_iov = &out_part, .msg_iovlen = 1}, got = {.msg_iov = &in_part, .msg_iovlen = 1};
+    struct msghdr sent = {.msg_iov = &out_part, .msg_iovlen = 1},
+                  got = {.msg_iov = &in_part, .msg_iovlen = 1};
     struct mmsghdr many_sent = {.msg_hdr = sent}, many_got = {.msg_hdr = got};
     int pair[2];
 
     EXPECT(!socketpair(AF_UNIX, SOCK_DGRAM, 0, pair));
     EXPECT(sendto(pair[0], "data", 4, 0, NULL, 0) == 4 && has_data(__read_chk(pair[1], in, 4, 4)));
     EXPECT(sendto(pair[0], "data", 4, 0, NULL, 0) == 4 && has_data(__recv_chk(pair[1], in, 4, 4, 0)));
-    EXPECT(sendto(pair[0], "data", 4, 0, NULL, 0) == 4 && has_data(__recvfrom_chk(pair[1], in, 4, 4, 0, NULL, NULL)));
+    EXPECT(sendto(pair[0], "data", 4, 0, NULL, 0) == 4 &&
+           has_data(__recvfrom_chk(pair[1], in, 4, 4, 0, NULL, NULL)));
     EXPECT(sendmsg(pair[0], &sent, 0) == 4 && has_data(recvmsg(pair[1], &got, 0)));
     EXPECT(sendmmsg(pair[0], &many_sent, 1, 0) == 1 && many_sent.msg_len == 4);
     EXPECT(recvmmsg(pair[1], &many_got, 1, 0, NULL) == 1 && has_data(many_got.msg_len));
@@ -99,7 +101,8 @@ static void connections(void)
     socklen_t length = sizeof(sa_family_t);
     int server = socket(AF_UNIX, SOCK_STREAM, 0), client[2], taken[2];
 
-    EXPECT(!bind(server, (struct sockaddr *)&address, length) && !listen(server, 2)); /* a name of the kernel's */
+    EXPECT(!bind(server, (struct sockaddr *)&address, length) &&
+           !listen(server, 2)); /* a name of the kernel's */
     length = sizeof address;
     getsockname(server, (struct sockaddr *)&address, &length);
     for (int i = 0; i < 2; i++) {
@@ -137,7 +140,8 @@ static void queues(void)
     char name[32];
     int queue = msgget(IPC_PRIVATE, IPC_CREAT | 0600);
 
-    EXPECT(queue < 0 || (!msgsnd(queue, &message, 4, 0) && msgrcv(queue, &back, 4, 1, 0) == 4 && !memcmp(back.text, "data", 4)));
+    EXPECT(queue < 0 || (!msgsnd(queue, &message, 4, 0) && msgrcv(queue, &back, 4, 1, 0) == 4 &&
+                         !memcmp(back.text, "data", 4)));
     if (queue >= 0)
         msgctl(queue, IPC_RMID, NULL);
     snprintf(name, sizeof name, "/every-wait-%d", (int)getpid());
@@ -146,7 +150,8 @@ static void queues(void)
         return;
     mq_unlink(name);
     EXPECT(!mq_send(posix, "data", 4, 0) && has_data(mq_receive(posix, in, 4, NULL)));
-    EXPECT(!mq_timedsend(posix, "data", 4, 0, &until) && has_data(mq_timedreceive(posix, in, 4, NULL, &until)));
+    EXPECT(!mq_timedsend(posix, "data", 4, 0, &until) &&
+           has_data(mq_timedreceive(posix, in, 4, NULL, &until)));
 }
 
 static void semaphores(void)
@@ -156,7 +161,8 @@ static void semaphores(void)
     int set = semget(IPC_PRIVATE, 1, IPC_CREAT | 0600);
     sem_t semaphore;
 
-    EXPECT(set < 0 || (!semop(set, &up, 1) && semctl(set, 0, GETVAL) == 1 && !semtimedop(set, &down, 1, &second) && semctl(set, 0, GETVAL) == 0));
+    EXPECT(set < 0 || (!semop(set, &up, 1) && semctl(set, 0, GETVAL) == 1 &&
+                       !semtimedop(set, &down, 1, &second) && semctl(set, 0, GETVAL) == 0));
     if (set >= 0)
         semctl(set, 0, IPC_RMID);
     sem_init(&semaphore, 0, 1);
@@ -237,16 +243,18 @@ static void pthreads(void)
     void *result = NULL;
 
     pthread_spin_init(&spin, 0);
-    EXPECT(!pthread_spin_trylock(&spin) && pthread_spin_trylock(&spin) == EBUSY && !pthread_spin_unlock(&spin));
+    EXPECT(!pthread_spin_trylock(&spin) && pthread_spin_trylock(&spin) == EBUSY &&
+           !pthread_spin_unlock(&spin));
     EXPECT(!pthread_rwlock_clockrdlock(&rwlock, CLOCK_MONOTONIC, &until) && !pthread_rwlock_unlock(&rwlock));
     pthread_mutex_lock(&mutex);
     EXPECT(pthread_cond_clockwait(&condition, &mutex, CLOCK_MONOTONIC, &until) == ETIMEDOUT);
     until = soon(CLOCK_REALTIME);
     until.tv_sec += 10;
-    EXPECT(!pthread_create(&thread, NULL, nap, &mutex) && !pthread_timedjoin_np(thread, &result, &until) && result == &mutex);
-    result = NULL;
-    EXPECT(!pthread_create(&thread, NULL, nap, &mutex) && !pthread_clockjoin_np(thread, &result, CLOCK_REALTIME, &until) &&
+    EXPECT(!pthread_create(&thread, NULL, nap, &mutex) && !pthread_timedjoin_np(thread, &result, &until) &&
            result == &mutex);
+    result = NULL;
+    EXPECT(!pthread_create(&thread, NULL, nap, &mutex) &&
+           !pthread_clockjoin_np(thread, &result, CLOCK_REALTIME, &until) && result == &mutex);
     turns = 0;
     call_once(&once, add_turn);
     call_once(&once, add_turn);

@@ -22,7 +22,8 @@ static void expect(bool right, const char *what)
 }
 
 // What is allocated and given back is not in use afterwards.
-template <typename New, typename Delete> static void pair(const char *what, size_t at_least, New make, Delete give_back)
+template <typename New, typename Delete>
+static void pair(const char *what, size_t at_least, New make, Delete give_back)
 {
     size_t before = mallinfo2().uordblks;
 
@@ -35,7 +36,8 @@ template <typename New, typename Delete> static void pair(const char *what, size
     expect(mallinfo2().uordblks < before + size * rounds / 2, what);
 }
 
-template <typename Function> static void by_name(const char *name, void *(*make)(), Function *, void (*call)(Function *, void *))
+template <typename Function>
+static void by_name(const char *name, void *(*make)(), Function *, void (*call)(Function *, void *))
 {
     if (Function *function = (Function *)dlsym(RTLD_DEFAULT, name))
         pair(name, 16, make, [=](void *block) { call(function, block); });
@@ -61,18 +63,24 @@ int main()
     pair("nothrow[]", 16, array_nothrow, [](void *block) { operator delete[](block, std::nothrow); });
     pair("aligned", alignment, plain_aligned, [](void *block) { operator delete(block, aligned); });
     pair("aligned[]", alignment, array_aligned, [](void *block) { operator delete[](block, aligned); });
-    pair("aligned, sized", alignment, plain_aligned, [](void *block) { operator delete(block, size, aligned); });
-    pair("aligned[], sized", alignment, array_aligned, [](void *block) { operator delete[](block, size, aligned); });
-    pair("aligned, nothrow", alignment, plain_both, [](void *block) { operator delete(block, aligned, std::nothrow); });
-    pair("aligned[], nothrow", alignment, array_both, [](void *block) { operator delete[](block, aligned, std::nothrow); });
+    pair("aligned, sized", alignment, plain_aligned,
+         [](void *block) { operator delete(block, size, aligned); });
+    pair("aligned[], sized", alignment, array_aligned,
+         [](void *block) { operator delete[](block, size, aligned); });
+    pair("aligned, nothrow", alignment, plain_both,
+         [](void *block) { operator delete(block, aligned, std::nothrow); });
+    pair("aligned[], nothrow", alignment, array_both,
+         [](void *block) { operator delete[](block, aligned, std::nothrow); });
 
     auto allocate = []() -> void * { return malloc(size); };
     using Free = void(void *);
     using FreeSized = void(void *, size_t);
     using FreeAligned = void(void *, size_t, size_t);
     by_name<Free>("cfree", allocate, nullptr, [](Free *give_back, void *block) { give_back(block); });
-    by_name<FreeSized>("free_sized", allocate, nullptr, [](FreeSized *give_back, void *block) { give_back(block, size); });
-    by_name<FreeAligned>("free_aligned_sized", [] { return aligned_alloc(alignment, size); }, nullptr,
-                         [](FreeAligned *give_back, void *block) { give_back(block, alignment, size); });
+    by_name<FreeSized>("free_sized", allocate, nullptr,
+                       [](FreeSized *give_back, void *block) { give_back(block, size); });
+    by_name<FreeAligned>(
+        "free_aligned_sized", [] { return aligned_alloc(alignment, size); }, nullptr,
+        [](FreeAligned *give_back, void *block) { give_back(block, alignment, size); });
     return 0;
 }
