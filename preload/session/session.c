@@ -17,6 +17,9 @@
 #include "sampler/base/seccomp.h"
 #include "sampler/base/sys.h"
 
+/* An error that none of the calls here returns. */
+enum { ANOTHER_USER = EUSERS };
+
 static const struct timespec moment = {0, 1000000};
 static const uint64_t long_silence_ns = UINT64_C(5000000000);
 static bool is_first, may_speak;
@@ -67,7 +70,7 @@ static int check_peer(int fd, struct ucred *peer)
     result = sys_call(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERCRED, peer, &size);
     if (result < 0)
         return (int)result;
-    return !peer->uid || peer->uid == config.uid ? 0 : -EPERM;
+    return !peer->uid || peer->uid == config.uid ? 0 : -ANOTHER_USER;
 }
 
 static int send_segment(int fd, int memfd, const struct segment *segment)
@@ -171,12 +174,54 @@ static int hand_over_once(int memfd, const struct segment *segment)
     return result;
 }
 
+/* "@cprof-..." and "@cprof-....1" to "....9": sessions that differ in what their names must not tell. */
+bool session_next(void)
+{
+    size_t length = strlen(config.socket);
+
+    if (!config.may_start || length + 3 > sizeof config.socket)
+        return false;
+    if (length < 2 || config.socket[length - 2] != '.') {
+        memcpy(config.socket + length, ".1", 3);
+        return true;
+    }
+    if (config.socket[length - 1] == '9')
+        return false;
+    config.socket[length - 1]++;
+    return true;
+}
+
 /* An uploader that dies between the connection and the message has a successor at once. */
-int session_hand_over(int memfd, const struct segment *segment)
+static int hand_over_at_name(int memfd, const struct segment *segment)
 {
     int result = hand_over_once(memfd, segment);
     for (int tries = 0; tries < 3 && (result == -EPIPE || result == -ECONNRESET); tries++)
         result = hand_over_once(memfd, segment);
+    return result;
+}
+
+static void say_name_is_taken(const char *name)
+{
+    const char *const words[] = {"the name ", name,
+                                 " is taken by another user, or by a process that does not ",
+                                 "answer. This session is ", config.socket};
+    config_say(words, sizeof words / sizeof words[0]);
+}
+
+/* Every program of a session finds the same names taken, and so meets the others at the first that is not. */
+int session_hand_over(int memfd, const struct segment *segment)
+{
+    char taken[sizeof config.socket] = "";
+    int result = hand_over_at_name(memfd, segment);
+
+    while (result == -EADDRINUSE || result == -ANOTHER_USER) {
+        strcpy(taken, config.socket);
+        if (!session_next())
+            return result;
+        result = hand_over_at_name(memfd, segment);
+    }
+    if (*taken && !result && is_first && may_speak)
+        say_name_is_taken(taken);
     return result;
 }
 
@@ -198,23 +243,6 @@ bool session_uploader_alive(int uploader_pid, uint64_t silent_ns)
     }
     sys_call(SYS_close, fd);
     return alive;
-}
-
-/* "@cprof-..." and "@cprof-....1" to "....9": sessions that differ in what their names must not tell. */
-bool session_next(void)
-{
-    size_t length = strlen(config.socket);
-
-    if (!config.may_start || length + 3 > sizeof config.socket)
-        return false;
-    if (length < 2 || config.socket[length - 2] != '.') {
-        memcpy(config.socket + length, ".1", 3);
-        return true;
-    }
-    if (config.socket[length - 1] == '9')
-        return false;
-    config.socket[length - 1]++;
-    return true;
 }
 
 void session_may_speak(bool may)
@@ -251,7 +279,7 @@ bool session_explain(int error)
                                      " is taken by a process that does not answer. This program runs "
                                      "unprofiled"};
         config_say(words, 3);
-    } else if (error == -EPERM) {
+    } else if (error == -ANOTHER_USER) {
         const char *const words[] = {"another user answers at ", config.socket,
                                      ". This program runs unprofiled"};
         config_say(words, 3);

@@ -18,7 +18,7 @@ HELLO_MAGIC, FORWARDED = 0x6F6C6C68, 1
 
 def layout_version():
     from tests.lib.harness import TREE
-    with open(os.path.join(TREE, "sampler", "layout.h")) as file:
+    with open(os.path.join(TREE, "sampler", "segment", "layout.h")) as file:
         return int(re.search(r"LAYOUT_VERSION (\d+)u", file.read()).group(1))
 
 
@@ -137,10 +137,30 @@ def squat(env, listens):
         return taken
 
     with stranger(take):
-        result = env.run("/bin/echo", "hello")
-    assert result.status == 0 and result.stdout == "hello\n"
-    lines = result.stderr.splitlines()
-    assert len(lines) == 1 and lines[0].startswith("cprof: ") and name in lines[0], result.stderr
+        first = env.run("/bin/echo", "hello").ok()
+        second = env.run("/bin/ls", "/").ok()
+        env.uploaders_gone()
+    assert first.stdout == "hello\n" and not second.stderr, second.stderr
+    lines = first.stderr.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("cprof: ") and lines[0].endswith(f"This session is {name}.1"), lines
+    assert "echo[" in env.log() and "ls[" in env.log() and env.log().count(f"session {name}.1:") == 1, env.log()
+
+
+def test_all_names_squatted_is_said(env):
+    need_root()
+    name = session_name(env)
+
+    def take():
+        names = []
+        for end in ["", *(f".{n}" for n in range(1, 10))]:
+            names.append(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+            names[-1].bind("\0" + name[1:] + end)
+            names[-1].listen(8)
+        return names
+
+    with stranger(take):
+        done = env.run("/bin/echo", "hello").ok()
+    assert done.stdout == "hello\n" and done.stderr == f"cprof: another user answers at {name}.9. This program runs unprofiled\n"
 
 
 def test_squatted_name_that_answers_is_said(env):
