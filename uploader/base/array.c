@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_ROOM = 64 };
+enum { FIRST_ROOM = 16 };
 
 void *array_reserve(void *items, size_t *room, size_t count, size_t size)
 {

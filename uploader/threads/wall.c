@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "uploader/base/array.h"
 #include "uploader/programs/time_balance.h"
 #include "uploader/target/segment.h"
 #include "wall_state.h"
@@ -63,55 +64,49 @@ void wall_free(struct wall *wall)
 static struct pending *pending_of(struct wall *wall, const struct wait_stack *stack, uint32_t name)
 {
     uint32_t number = ids_get(&wall->keys, (const uint64_t[2]){(uintptr_t)stack, name}, NULL);
+    struct pending *grown =
+        number ? array_reserve(wall->pending, &wall->pending_room, number - 1, sizeof *grown) : NULL;
 
-    if (number > wall->pending_room) {
-        size_t room = 2 * number + 64;
-        struct pending *grown = realloc(wall->pending, room * sizeof *grown);
-        if (!grown)
-            return NULL;
-        memset(grown + wall->pending_room, 0, (room - wall->pending_room) * sizeof *grown);
-        wall->pending = grown;
-        wall->pending_room = room;
-    }
-    return number ? &wall->pending[number - 1] : NULL;
+    if (!grown)
+        return NULL;
+    wall->pending = grown;
+    return &grown[number - 1];
 }
 
-/* Gives a thread that much time in what it was last seen in. */
-void wall_credit(struct wall *wall, const struct watched_thread *watched, int64_t ns, int64_t looks)
+void wall_credit(struct wall *wall, const struct watched_thread *watched, int64_t ns, int64_t samples)
 {
     struct time_balance *balance = &sums_of(wall, watched->name)->balance;
     struct pending *pending = watched->stack ? pending_of(wall, watched->stack, watched->name) : NULL;
 
     if (pending) {
         pending->ns += ns;
-        pending->looks += looks;
+        pending->samples += samples;
         time_add(&balance->blocked_ns, ns);
-        balance->blocked_samples += looks;
+        balance->blocked_samples += samples;
     } else if (watched->activity == ACTIVE_RUNNING) {
         time_add(&balance->running_ns, ns);
-        balance->running_samples += looks;
+        balance->running_samples += samples;
     } else {
         time_add(&balance->unseen_ns, ns);
     }
 }
 
-/* Ended since the last look: half of the time is what is to be expected. One that was seen only once stands
-   for all those that lived between two looks: one period, whenever it began. */
+/* On average a thread ends in the middle between two samples. One that was seen once also stands for threads that
+   lived between two samples, so it gets a whole period, whenever it began. */
 void wall_end_watched(struct wall *wall, struct watched_thread *watched, int64_t elapsed_ns)
 {
     if (watched->gone) /* it had before */
         ;
-    else if (watched->looks == 1 && watched->credited_ns < elapsed_ns)
+    else if (watched->samples == 1 && watched->credited_ns < elapsed_ns)
         wall_credit(wall, watched, elapsed_ns - watched->credited_ns, 0);
     else
         wall_credit(wall, watched, elapsed_ns / 2, 0);
     *watched = (struct watched_thread){0};
 }
 
-/* What a look left to the next one is accounted for as far as it was known: that is over, or the round is. */
-void wall_pay(struct wall *wall, struct watched_thread *watched)
+void wall_credit_deferred(struct wall *wall, struct watched_thread *watched)
 {
-    if (watched->owed && wall->last_ns > watched->until_ns) {
+    if (watched->deferred && wall->last_ns > watched->until_ns) {
         wall_credit(wall, watched, wall->last_ns - watched->until_ns, 1);
         watched->until_ns = wall->last_ns;
     }
@@ -122,8 +117,6 @@ bool wall_is_askable(const struct wall *wall)
     return !wall->dead && wall->target->segment->header.pid == wall->target->pid;
 }
 
-/* What the kernel has counted since the last time: how long it waited for a CPU, and for a thread without a
-   timer its CPU time. */
 void wall_take_times(struct wall *wall, struct watched_thread *watched)
 {
     struct time_balance *balance = &sums_of(wall, watched->name)->balance;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A round: what the looks have seen since the last one is made to add up, and handed on. */
+/* A round: the times that wall samples saw since the last round are balanced and handed on. */
 #include <string.h>
 
 #include "uploader/base/clock.h"
@@ -16,24 +16,32 @@ static int64_t cpu_period(const struct wall *wall)
            SECOND_NS;
 }
 
-/* Of threads with one name, so many looks and so much time in one stack. */
+/* Of threads with one name, so many samples and so much time in one stack. */
 struct time_in {
     const struct stack *stack;
     uint32_t name;
-    int64_t looks, ns;
+    int64_t samples, ns;
 };
+
+static struct profile_sample sample_of(struct wall *wall, const struct time_in *time)
+{
+    struct target *target = wall->target;
+    struct profile_sample sample =
+        program_sample(time->stack, target->pid, target_thread_name(target, time->name));
+
+    sample.value[0] = time->samples;
+    sample.value[1] = time->ns;
+    return sample;
+}
 
 static void add_time_to(struct wall *wall, unsigned parts, const struct time_in *time, uint32_t profiles)
 {
-    struct target *target = wall->target;
     struct profile_sample sample;
 
-    if (!time->stack || (!time->looks && !time->ns))
+    if (!time->stack || (!time->samples && !time->ns))
         return;
-    sample = program_sample(time->stack, target->pid, target_thread_name(target, time->name));
-    sample.value[0] = time->looks;
-    sample.value[1] = time->ns;
-    program_add_time(target->program, parts, &sample, target->profiles & profiles);
+    sample = sample_of(wall, time);
+    program_add_time(wall->target->program, parts, &sample, wall->target->profiles & profiles);
 }
 
 static const uint32_t on_cpu = 1u << PROFILE_WALL, off_cpu = 1u << PROFILE_WALL | 1u << PROFILE_OFF_CPU;
@@ -43,8 +51,8 @@ static void add_time(struct wall *wall, const struct time_in *time, uint32_t pro
     add_time_to(wall, PROGRAM_MERGED | PROGRAM_INTERVAL, time, profiles);
 }
 
-/* What the threads that were there have lived before since_ns and was not CPU time. Nobody knows any more
-   what it was, but without it the session's profile would be of CPU time alone as far as it goes back. */
+/* After another uploader took over: what threads lived before since_ns and was not CPU time. What it was is lost.
+   Without it, the merged profile would have CPU time alone from before since_ns. */
 static void settle_before(struct wall *wall)
 {
     for (uint32_t i = 0; i < TARGET_NAMES; i++) {
@@ -60,14 +68,14 @@ static void settle_before(struct wall *wall)
     }
 }
 
-/* A short-lived process: its own times say little, so they are put together with those of others. */
+/* The times of a short-lived process say little, so they are put together with those of others. */
 static bool is_short_lived(const struct wall *wall)
 {
     int64_t start_ns = target_time(wall->target, wall->target->segment->header.start_monotonic_ns);
     return wall->dead && wall->last_ns - start_ns < SHORT_LIVED_NS;
 }
 
-/* Hands on what is in no wait, and returns how much of what the looks saw as blocked was. */
+/* Hands on the time that is in no wait. Returns by what times in waits are to be multiplied. */
 static double settle(struct wall *wall, uint32_t name)
 {
     const struct time_balance *balance = &wall->sums[name].balance;
@@ -96,25 +104,22 @@ static double settle(struct wall *wall, uint32_t name)
 static void settle_wait(struct wall *wall, struct wait_stack *wait, uint32_t name,
                         const struct pending *pending, double scale)
 {
-    const struct stack *stack = wait_stacks_name(wall->waits, wait);
-    struct target *target = wall->target;
+    struct time_in time = {wait_stacks_name(wall->waits, wait), name, pending->samples, pending->ns};
     struct profile_sample sample;
 
-    if (!stack || (!pending->ns && !pending->looks))
+    if (!time.stack || (!time.ns && !time.samples))
         return;
-    if (!is_short_lived(wall)) {
-        add_time(wall, &(struct time_in){stack, name, pending->looks, (int64_t)((double)pending->ns * scale)},
-                 off_cpu);
+    if (is_short_lived(wall)) {
+        sample = sample_of(wall, &time);
+        short_lived_add_wait(&wall->target->program->short_lived, &sample);
         return;
     }
-    sample = program_sample(stack, target->pid, target_thread_name(target, name));
-    sample.value[0] = pending->looks;
-    sample.value[1] = pending->ns;
-    short_lived_add_wait(&target->program->short_lived, &sample);
+    time.ns = (int64_t)((double)time.ns * scale);
+    add_time(wall, &time, off_cpu);
 }
 
-/* CPU time beyond the time there was is of samples that came late: it counts in the next round. More than a
-   few samples of each thread is no such thing. */
+/* CPU time beyond the threads' lifetime comes from CPU samples that were late. It counts in the next round, but a
+   few samples of each thread at most. */
 static void sums_reset(struct sums *sums, int64_t most_ns)
 {
     int64_t over_ns = sums->balance.cpu_ns - time_balance_total(&sums->balance);
@@ -149,7 +154,7 @@ static void reset_all(struct wall *wall)
 
 static void take_times_of_round(struct wall *wall, struct watched_thread *watched)
 {
-    wall_pay(wall, watched);
+    wall_credit_deferred(wall, watched);
     if (watched->tid && (watched->has_run || !watched->has_timer))
         wall_take_times(wall, watched);
     watched->has_run = watched->activity == ACTIVE_RUNNING;
@@ -157,7 +162,6 @@ static void take_times_of_round(struct wall *wall, struct watched_thread *watche
 
 static void take_all_times(struct wall *wall)
 {
-
     for (uint32_t i = 0; i < wall->room; i++)
         take_times_of_round(wall, &wall->watched[i]);
     for (uint32_t i = 0; i < wall->untracked_count; i++)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The threads profile: every live thread as it was at the last look. */
+/* The threads profile: every live thread as it was in the last wall sample. */
 
 #include "uploader/target/segment.h"
 #include "wall_state.h"
 
-/* What a running thread was last seen doing by the CPU profile: known where no other of its name runs. */
+/* The newest stack of the CPU profile, if no other thread of this name runs. */
 static const struct stack *running_stack(struct wall *wall, const struct watched_thread *watched)
 {
     const struct sums *sums = sums_of(wall, watched->name);
@@ -19,7 +19,6 @@ static const struct stack *running_stack(struct wall *wall, const struct watched
 
 static const struct watched_thread *thread_of(const struct wall *wall, int32_t tid, uint64_t handle)
 {
-
     for (uint32_t i = 0; i < wall->room; i++)
         if (wall->watched[i].tid &&
             (tid ? wall->watched[i].tid == tid : handle && wall->target->segment->thread[i].handle == handle))
@@ -32,7 +31,7 @@ static void add_holder(struct wall *wall, struct watched_thread *watched, struct
 {
     const struct watched_thread *holder;
 
-    wall_ask_holder(wall, &wall->target->segment->thread[watched - wall->watched], watched);
+    wall_read_holder(wall, &wall->target->segment->thread[watched - wall->watched], watched);
     holder = thread_of(wall, watched->holder,
                        wall_functions[watched->kind].who == WAIT_FOR_THREAD ? watched->object : 0);
     about->holder = holder ? (uint32_t)holder->tid : (uint32_t)watched->holder;
@@ -76,7 +75,6 @@ static void drain_thread(struct wall *wall, struct watched_thread *watched)
 
 void wall_drain_threads(struct wall *wall)
 {
-
     for (int i = 0; i < TARGET_NAMES; i++)
         wall->sums[i].running = 0;
     for (uint32_t i = 0; i < wall->room; i++)

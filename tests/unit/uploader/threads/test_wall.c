@@ -143,7 +143,7 @@ static void *burner(void *arg)
     return arg;
 }
 
-/* The looks' times are made up and the kernel's are not: what matters is where the CPU time went. */
+/* The times of wall samples are made up and the kernel's are not: only where the CPU time went is checked. */
 static void test_without_a_timer(void **state)
 {
     struct fixture *f = *state;
@@ -165,7 +165,7 @@ static void test_without_a_timer(void **state)
     assert_true(by_leaf(f, KIND_ID_WALL, "[running]", stack) > 20 * MS_NS);
 }
 
-/* A process that began so long ago, and has not been looked at. */
+/* A process that began so long ago, and no wall sample saw. */
 static int64_t begin_again(struct fixture *f, int64_t ago_ns)
 {
     struct handover handover = {.pid = getpid(), .memfd = dup(f->memfd), .pidfd = -1};
