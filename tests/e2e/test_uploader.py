@@ -187,7 +187,7 @@ def test_killed_uploader_comes_back(env):
 @alone
 @limit(150)
 def test_times_of_two_uploaders_add_up(env):
-    """Half burning, half asleep, and nobody there to look for some of the time."""
+    """Half burning, half asleep, and no uploader for some of the time."""
     child = env.start(env.program("lives.c"), "30", interval="2s", stdout=subprocess.PIPE)
     first = wait_for(env.uploaders, 5, "an uploader")[0]
     time.sleep(3)

@@ -231,7 +231,7 @@ def test_threads_end_with_their_program(env):
 
 @real_processor
 def test_brief_processes_slept(env):
-    """None of them lives from one look to the next."""
+    """None of them lives from one wall sample to the next."""
     program = env.program("nap.c")
     done = env.run("/bin/sh", "-c", f"i=0; while [ $i -lt 200 ]; do {program} 0.005; i=$((i+1)); done").ok()
     slept = sum(int(ns) for ns in re.findall(r"^slept (\d+)$", done.stdout, re.M))

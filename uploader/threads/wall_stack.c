@@ -199,10 +199,8 @@ static void confirm_later(const struct wall *wall, struct confirmation *these, s
     these->slot[n] = slot;
     these->sequence[n] = sequence;
     memcpy(these->regs[n], slot->wait_regs, sizeof these->regs[n]);
-    these->copy[n] = (struct stack_copy){.sp = these->regs[n][1],
-                                         .low = slot->stack_low,
-                                         .high = slot->stack_high,
-                                         .size = copy_size(stack)};
+    these->copy[n] = (struct stack_copy){
+        .sp = these->regs[n][1], .low = slot->stack_low, .high = slot->stack_high, .size = copy_size(stack)};
     these->count++;
 }
 

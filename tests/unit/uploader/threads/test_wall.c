@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What becomes of threads' time, by looks at slots. */
+/* What becomes of threads' time, by wall samples. */
 #include "wall_fixture.h"
 
 #include "uploader/sinks/files/threads_text.h"
 #include "uploader/threads/wait_stacks.h"
 
-/* CPU time that was counted is taken from what the looks saw, so that both make one whole. */
+/* CPU time that was counted is taken from what wall samples saw, so that both make one whole. */
 static void test_times_add_up(void **state)
 {
     struct fixture *f = *state;
     pthread_t thread = start_waiter(f, WAITER);
 
-    look(f, f->start_ns + SECOND_NS);
+    take_sample(f, f->start_ns + SECOND_NS);
     put_cpu(f, 300 * MS_NS);
     member_drain(f->member);
     assert_int_equal(total(f, KIND_ID_CPU), 300 * MS_NS);
@@ -20,9 +20,9 @@ static void test_times_add_up(void **state)
 
     /* A sample that comes a round late is set against the next round's time. */
     put_cpu(f, 1330 * MS_NS);
-    look(f, f->start_ns + 2 * SECOND_NS);
+    take_sample(f, f->start_ns + 2 * SECOND_NS);
     member_drain(f->member);
-    look(f, f->start_ns + 3 * SECOND_NS);
+    take_sample(f, f->start_ns + 3 * SECOND_NS);
     member_drain(f->member);
     pthread_barrier_wait(&over);
     pthread_join(thread, NULL);
@@ -30,19 +30,19 @@ static void test_times_add_up(void **state)
     assert_int_equal(total(f, KIND_ID_OFF_CPU), 1670 * MS_NS);
 }
 
-/* One that begins and ends between looks is counted for half a period at its end; its start is known. */
+/* One that begins and ends between two samples is counted for half a period at its end; its start is known. */
 static void test_begin_and_end(void **state)
 {
     struct fixture *f = *state;
     pthread_t thread = start_waiter(f, WAITER);
 
     waiter_slot->start_monotonic_ns += 40 * MS_NS;
-    look(f, f->start_ns + 100 * MS_NS);
-    look(f, f->start_ns + 200 * MS_NS);
+    take_sample(f, f->start_ns + 100 * MS_NS);
+    take_sample(f, f->start_ns + 200 * MS_NS);
     pthread_barrier_wait(&over);
     pthread_join(thread, NULL);
     waiter_slot->tid = 0;
-    look(f, f->start_ns + 300 * MS_NS);
+    take_sample(f, f->start_ns + 300 * MS_NS);
     member_drain(f->member);
     assert_int_equal(total(f, KIND_ID_WALL), (60 + 100 + 50) * MS_NS);
 }
@@ -53,13 +53,13 @@ static void test_not_hooked(void **state)
     char stack[1024];
 
     put_thread(f, WAITER, getpid()); /* this thread: reading what it does */
-    look(f, f->start_ns + SECOND_NS);
+    take_sample(f, f->start_ns + SECOND_NS);
     member_drain(f->member);
     assert_int_equal(total(f, KIND_ID_WALL), SECOND_NS);
     assert_int_equal(by_leaf(f, KIND_ID_OFF_CPU, "[blocked: read]", stack), SECOND_NS);
     /* Nobody, of whom nothing is known: as the others of his name. */
     put_thread(f, OTHER, 0x7ffffff0)->start_monotonic_ns = (uint64_t)f->start_ns + SECOND_NS;
-    look(f, f->start_ns + 2 * SECOND_NS);
+    take_sample(f, f->start_ns + 2 * SECOND_NS);
     member_drain(f->member);
     assert_int_equal(total(f, KIND_ID_WALL), 3 * SECOND_NS);
     assert_int_equal(by_leaf(f, KIND_ID_OFF_CPU, "[blocked: read]", stack), 3 * SECOND_NS);
@@ -100,7 +100,7 @@ static void test_after_another_uploader(void **state)
     f->segment->bank[0].sample[0].acked[2] = 4 * (uint64_t)SECOND_NS;
     member_free(f->member);
     f->member = attach_again(f);
-    look(f, now_ns + 10 * SECOND_NS);
+    take_sample(f, now_ns + 10 * SECOND_NS);
     member_drain(f->member);
     assert_int_equal(total(f, KIND_ID_CPU), 5 * SECOND_NS);
     assert_int_equal(total(f, KIND_ID_WALL), 20 * SECOND_NS);
@@ -120,13 +120,13 @@ static void test_after_ourselves(void **state)
     struct member *next;
 
     put_waiting(f, WAITER);
-    look(f, f->start_ns + 10 * SECOND_NS);
+    take_sample(f, f->start_ns + 10 * SECOND_NS);
     put_cpu(f, 5 * SECOND_NS);
     next = attach_again(f);
     member_resume(next, f->member);
     member_free(f->member);
     f->member = next;
-    look(f, f->start_ns + 20 * SECOND_NS);
+    take_sample(f, f->start_ns + 20 * SECOND_NS);
     member_drain(f->member);
     assert_int_equal(total(f, KIND_ID_CPU), 5 * SECOND_NS);
     assert_int_equal(total(f, KIND_ID_WALL), 20 * SECOND_NS);
@@ -157,8 +157,8 @@ static void test_without_a_timer(void **state)
         ;
     put_thread(f, WAITER, burner_tid)->flags = 0;
     nanosleep(&pause, NULL);
-    look(f, f->start_ns + 50 * MS_NS);
-    look(f, f->start_ns + 100 * MS_NS);
+    take_sample(f, f->start_ns + 50 * MS_NS);
+    take_sample(f, f->start_ns + 100 * MS_NS);
     member_drain(f->member);
     burner_over = 1;
     pthread_join(thread, NULL);
@@ -196,7 +196,7 @@ static void test_the_end_of_a_short_lived_process(void **state)
     assert_in_range(by_leaf(f, KIND_ID_OFF_CPU, "poll", stack), 70 * MS_NS - 1, 70 * MS_NS);
 }
 
-/* Of two that nobody looked at, one was sampled, for both. */
+/* Of two that no wall sample saw, one had CPU samples, which count for both. */
 static void test_the_end_of_a_process_never_seen(void **state)
 {
     struct fixture *f = *state;
@@ -223,12 +223,12 @@ static void test_many_in_no_hooked_call(void **state)
     char stack[1024];
 
     thread->wait_kind = WAIT_pthread_mutex_lock;
-    look(f, f->start_ns + 1 * MS_NS);
+    take_sample(f, f->start_ns + 1 * MS_NS);
     for (unsigned i = 1; i < 150; i++)
         put_thread(f, i, getpid())->start_monotonic_ns = (uint64_t)f->start_ns + 1 * MS_NS;
     /* Its wait is over, and it is not asked what it does now: not in the lock any more, nor running. */
     thread->wait_sequence = 2;
-    look(f, f->start_ns + 51 * MS_NS);
+    take_sample(f, f->start_ns + 51 * MS_NS);
     member_drain(f->member);
     assert_int_equal(by_leaf(f, KIND_ID_WALL, "[waiting for a CPU]", stack), 0);
     assert_int_equal(by_leaf(f, KIND_ID_WALL, "[running]", stack), 0);
@@ -241,14 +241,14 @@ static void test_off_and_on_again(void **state)
     struct fixture *f = *state;
 
     put_waiting(f, WAITER);
-    look(f, f->start_ns + SECOND_NS);
+    take_sample(f, f->start_ns + SECOND_NS);
     f->segment->control.profiles = 1u << PROFILE_CPU;
     put_cpu(f, 100 * MS_NS); /* what is drained when it is noticed was until then */
-    look(f, f->start_ns + 2 * SECOND_NS);
+    take_sample(f, f->start_ns + 2 * SECOND_NS);
     put_cpu(f, 800 * MS_NS);
     f->segment->control.profiles = PROFILES_READY;
-    look(f, f->start_ns + 3600 * SECOND_NS);
-    look(f, f->start_ns + 3601 * SECOND_NS);
+    take_sample(f, f->start_ns + 3600 * SECOND_NS);
+    take_sample(f, f->start_ns + 3601 * SECOND_NS);
     put_cpu(f, 900 * MS_NS);
     member_drain(f->member);
     assert_int_equal(total(f, KIND_ID_CPU), 900 * MS_NS);
@@ -269,9 +269,9 @@ static void test_hostile_cpu_time(void **state)
         bank->sample[i].value[2] = (UINT64_C(1) << 62) - 1;
     }
     bank->samples = 4;
-    look(f, f->start_ns + SECOND_NS);
+    take_sample(f, f->start_ns + SECOND_NS);
     member_drain(f->member);
-    look(f, f->start_ns + 2 * SECOND_NS);
+    take_sample(f, f->start_ns + 2 * SECOND_NS);
     member_drain(f->member);
     assert_in_range(total(f, KIND_ID_OFF_CPU), 900 * MS_NS, SECOND_NS);
 }
@@ -327,7 +327,7 @@ static void test_more_waits_than_time(void **state)
         like->wait_sequence = 1;
     }
     for (int i = 1; i <= 100; i++)
-        look(f, f->start_ns + i * 10 * MS_NS);
+        take_sample(f, f->start_ns + i * 10 * MS_NS);
     member_drain(f->member);
     pthread_barrier_wait(&over);
     pthread_join(thread, NULL);
@@ -345,12 +345,12 @@ static void test_threads_without_a_slot(void **state)
     char stack[1024];
 
     wall_set_untracked(f->member->wall, &one);
-    look(f, f->start_ns + SECOND_NS);
+    take_sample(f, f->start_ns + SECOND_NS);
     wall_set_untracked(f->member->wall, &one);
-    look(f, f->start_ns + 2 * SECOND_NS);
+    take_sample(f, f->start_ns + 2 * SECOND_NS);
     /* It has one now. */
     put_thread(f, WAITER, getpid())->start_monotonic_ns = (uint64_t)f->start_ns + 2 * SECOND_NS;
-    look(f, f->start_ns + 3 * SECOND_NS);
+    take_sample(f, f->start_ns + 3 * SECOND_NS);
     wall_set_untracked(f->member->wall, &none);
     member_drain(f->member);
     assert_int_equal(by_leaf(f, KIND_ID_OFF_CPU, "[blocked: read]", stack), 3 * SECOND_NS);
@@ -375,7 +375,7 @@ static void test_hostile_slots(void **state)
             thread->wait_regs[r] = i % 4 ? (uintptr_t)&f + 8 * i : UINT64_MAX - i * (uint64_t)r;
     }
     for (int i = 1; i < 4; i++) {
-        look(f, f->start_ns + i * SECOND_NS);
+        take_sample(f, f->start_ns + i * SECOND_NS);
         member_drain(f->member);
     }
     assert_true(total(f, KIND_ID_WALL) > 0);
@@ -389,7 +389,7 @@ static void test_threads_as_text(void **state)
     size_t size;
     FILE *out;
 
-    look(f, f->start_ns + SECOND_NS);
+    take_sample(f, f->start_ns + SECOND_NS);
     member_drain(f->member);
     pthread_barrier_wait(&over);
     pthread_join(thread, NULL);

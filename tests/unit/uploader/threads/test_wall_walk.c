@@ -16,7 +16,7 @@ static void test_a_wait_is_unwound_and_counted(void **state)
     char stack[1024];
 
     for (int i = 1; i <= 10; i++)
-        look(f, f->start_ns + i * 100 * MS_NS);
+        take_sample(f, f->start_ns + i * 100 * MS_NS);
     member_drain(f->member);
     pthread_barrier_wait(&over);
     pthread_join(thread, NULL);
@@ -36,7 +36,7 @@ static void test_memory_that_cannot_be_read(void **state)
     thread->wait_kind = WAIT_poll;
     thread->wait_regs[0] = thread->wait_regs[1] = 8;
     thread->wait_sequence = 1;
-    look(f, f->start_ns + SECOND_NS);
+    take_sample(f, f->start_ns + SECOND_NS);
     member_drain(f->member);
     assert_int_equal(by_leaf(f, KIND_ID_OFF_CPU, "poll", stack), SECOND_NS);
     assert_string_equal(stack, "poll;");
@@ -63,7 +63,7 @@ static void test_call_frame_information_without_end(void **state)
     char stack[1024];
 
     alarm(20);
-    look(f, f->start_ns + SECOND_NS);
+    take_sample(f, f->start_ns + SECOND_NS);
     member_drain(f->member);
     alarm(0);
     pthread_barrier_wait(&over);
@@ -107,7 +107,7 @@ static void test_memory_above_a_stack_is_left_alone(void **state)
     thread->stack_low = (uintptr_t)map;
     thread->stack_high = (uintptr_t)map + page;
     alarm(20);
-    look(f, f->start_ns + SECOND_NS);
+    take_sample(f, f->start_ns + SECOND_NS);
     member_drain(f->member);
     alarm(0);
     assert_int_equal(by_leaf(f, KIND_ID_OFF_CPU, "poll", stack), 2 * SECOND_NS);
@@ -141,11 +141,11 @@ static void test_what_hostile_waits_cost(void **state)
     int64_t began_ns = monotonic_ns();
 
     put_hostile_waits(f, LAYOUT_THREADS - 1, chain, 1, 0x1000);
-    look(f, f->start_ns + SECOND_NS);
+    take_sample(f, f->start_ns + SECOND_NS);
     assert_true(monotonic_ns() - began_ns < 2 * SECOND_NS); /* 0.1; 5 with the mappings read for each */
     put_hostile_waits(f, LAYOUT_THREADS - 1, chain, FRAMES, 0x1000);
     began_ns = monotonic_ns();
-    look(f, f->start_ns + 2 * SECOND_NS);
+    take_sample(f, f->start_ns + 2 * SECOND_NS);
     assert_true(monotonic_ns() - began_ns < 2 * SECOND_NS);
 }
 
@@ -180,7 +180,7 @@ static void test_a_guess_is_marked_as_such(void **state)
         thread->wait_regs[1] = thread->wait_regs[2] = (uintptr_t)(slot == WAITER ? chain : other);
         thread->wait_sequence = 1;
     }
-    look(f, f->start_ns + SECOND_NS);
+    take_sample(f, f->start_ns + SECOND_NS);
     member_drain(f->member);
     assert_int_equal(by_leaf(f, KIND_ID_OFF_CPU, "poll", stack), SECOND_NS);
     assert_null(strstr(stack, "truncated"));

@@ -33,7 +33,7 @@ struct fixture {
     int64_t start_ns;
 };
 
-static inline void look(struct fixture *f, int64_t now_ns)
+static inline void take_sample(struct fixture *f, int64_t now_ns)
 {
     struct wall_budget budget = wall_budget();
     member_wall_sample(f->member, &budget, now_ns);
@@ -60,12 +60,12 @@ static inline int setup(void **state)
     f->symbols = symbols_new("", 1 << 20);
     programs_init(&f->programs, f->symbols);
     handover.memfd = dup(f->memfd);
-    f->start_ns = monotonic_ns() + SECOND_NS; /* later than any look of the rounds' own */
+    f->start_ns = monotonic_ns() + SECOND_NS; /* later than any wall sample that a round takes itself */
     f->segment->header.start_monotonic_ns = 1;
     member_new(&f->programs, &handover, &f->member);
     *state = f;
     if (f->member)
-        look(f, f->start_ns); /* nobody is there yet: time counts from here */
+        take_sample(f, f->start_ns); /* nobody is there yet: time counts from here */
     return !f->member;
 }
 
