@@ -7,9 +7,9 @@
 #include "hooks/hooks.h"
 #include "preload/real/machine.h"
 #include "preload/signals/sigprof.h"
+#include "sampler/modules/modules.h"
 #include "sampler/samples/event.h"
 #include "sampler/threads/threads.h"
-#include "sampler/unwind/unwind.h"
 #include "sampler/waits/wait.h"
 
 int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg)
@@ -110,9 +110,9 @@ void __longjmp_chk(struct __jmp_buf_tag where[1], int value)
 int dlclose(void *handle)
 {
     int result;
-    unwind_unload_begin();
+    modules_unload_begin();
     result = real.dlclose(handle);
-    unwind_unload_end();
+    modules_unload_end();
     real_forget_operators();
     process_note_unload();
     return result;

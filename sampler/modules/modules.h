@@ -50,7 +50,7 @@ enum { MODULE_ROOM = 4096 };
    MODULE_ROOM bytes. */
 bool module_is_same_file(const struct module *module, char *room);
 
-/* Around each dlclose(). */
+/* Around each dlclose(): what is known of modules that may go is forgotten. */
 void modules_unload_begin(void);
 void modules_unload_end(void);
 

@@ -199,8 +199,9 @@ static struct unwound walk_below(const struct sample *sample, enum wait_kind lea
                                  const struct arch_regs *regs, const struct stack_range *ranges)
 {
     unsigned first = leaf != WAIT_NONE;
-    struct unwound walk = unwind_stack(sample->segment, regs, ranges, &buffer_of(sample)->room,
-                                       sample->frames + first, LAYOUT_FRAMES - first);
+    struct unwound walk =
+        unwind_stack(sample->segment, &(struct unwind_from){regs, ranges}, &buffer_of(sample)->room,
+                     sample->frames + first, LAYOUT_FRAMES - first);
 
     if (!walk.frames) {
         sample->frames[first] = regs->r[ARCH_PC];

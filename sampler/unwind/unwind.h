@@ -31,6 +31,12 @@ struct stack_range {
 };
 enum { STACK_RANGES = 2 };
 
+/* Where a walk begins. */
+struct unwind_from {
+    const struct arch_regs *regs;
+    const struct stack_range *ranges; /* STACK_RANGES of them */
+};
+
 /* Room for a walk, since the stacks of signal handlers are small. Nothing is expected in it. */
 struct unwind_room {
     struct peek peek;
@@ -47,18 +53,13 @@ struct unwound {
 };
 
 /*
- * Walks from regs outwards, leaf first, at most max frames. Frames of this library itself (hooks, samplers,
+ * Walks outwards, leaf first, at most max frames. Frames of this library itself (hooks, samplers,
  * the start of threads) are left out, so that a stack is the one that the program would have without it. If
  * nothing else is on the stack, frames is 0. Modules that are met for the first time are recorded in
  * segment (may be NULL: not recorded).
  */
-struct unwound unwind_stack(struct segment *segment, const struct arch_regs *regs,
-                            const struct stack_range ranges[STACK_RANGES], struct unwind_room *room,
+struct unwound unwind_stack(struct segment *segment, const struct unwind_from *from, struct unwind_room *room,
                             uint64_t *pc, unsigned max);
-
-/* Around each dlclose(): what is known of modules that may go is forgotten. */
-void unwind_unload_begin(void);
-void unwind_unload_end(void);
 
 /* In a child of fork(). */
 void unwind_forget(void);

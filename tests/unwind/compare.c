@@ -220,7 +220,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
     arch_from_signal(&regs, context);
     find_ranges(regs.r[ARCH_SP]);
     uint64_t our_start = arch_ticks();
-    struct unwound unwound = unwind_stack(NULL, &regs, ranges, &room, ours, MOST);
+    struct unwound unwound = unwind_stack(NULL, &(struct unwind_from){&regs, ranges}, &room, ours, MOST);
     uint64_t their_start = arch_ticks();
     unsigned n = walk_theirs(context);
     uint64_t end_ticks = arch_ticks();

@@ -32,12 +32,12 @@ __attribute__((noinline)) static double measure(unsigned *frames)
     for (unsigned i = 0; i < WALKS; i++) {
         struct arch_regs regs;
         arch_capture(&regs);
-        *frames = unwind_stack(NULL, &regs, ranges, &room, pc, MOST).frames;
+        *frames = unwind_stack(NULL, &(struct unwind_from){&regs, ranges}, &room, pc, MOST).frames;
     }
     return (double)(now_ns() - start) / WALKS;
 }
 
-static double net_ns(void)
+static double nofault_ns(void)
 {
     uint64_t words[8], start = now_ns();
     for (unsigned i = 0; i < WALKS; i++)
@@ -110,6 +110,6 @@ int main(void)
     qsort(first, ROUNDS, sizeof(first[0]), compare);
     printf("unwind: %.1f ns a frame (%u frames less %u), %.0f ns for a stack of %u; %.0f ns for a read by "
            "the kernel\n",
-           frame[ROUNDS / 2], deep, shallow, first[ROUNDS / 2], shallow, net_ns());
+           frame[ROUNDS / 2], deep, shallow, first[ROUNDS / 2], shallow, nofault_ns());
     return deep > shallow + DEEP / 2 ? 0 : 1;
 }

@@ -60,7 +60,7 @@ __attribute__((noinline)) static void walk_here(unsigned most)
 {
     struct arch_regs regs;
     arch_capture(&regs);
-    walk = unwind_stack(segment, &regs, ranges, &walk_room, pc, most);
+    walk = unwind_stack(segment, &(struct unwind_from){&regs, ranges}, &walk_room, pc, most);
 }
 
 static void walk_signal(int number, siginfo_t *info, void *context)
@@ -68,7 +68,7 @@ static void walk_signal(int number, siginfo_t *info, void *context)
     struct arch_regs regs;
     (void)number, (void)info;
     arch_from_signal(&regs, context);
-    walk = unwind_stack(segment, &regs, ranges, &walk_room, pc, MOST);
+    walk = unwind_stack(segment, &(struct unwind_from){&regs, ranges}, &walk_room, pc, MOST);
 }
 
 static void on_signal(int number, void (*action)(int, siginfo_t *, void *), int flags)
@@ -288,7 +288,7 @@ static void test_wild_registers(void **state)
         if (i % 4 == 1)
             regs.r[ARCH_FP] = regs.r[ARCH_SP] + (unsigned)rand() % 256;
         regs.r[ARCH_PC] = (uintptr_t)(i % 3 ? (void *)&recurse : (void *)&raise) + (unsigned)rand() % 64;
-        walk = unwind_stack(NULL, &regs, ranges, &walk_room, pc, MOST);
+        walk = unwind_stack(NULL, &(struct unwind_from){&regs, ranges}, &walk_room, pc, MOST);
         assert_in_range(walk.frames, 1, MOST);
     }
 }

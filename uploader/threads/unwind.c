@@ -480,7 +480,7 @@ static void take_registers(struct unwinder *unwinder, unw_cursor_t *cursor)
 /* Out of code without a table, by the same rules as sampler/unwind/unwind.c. A frame pointer is believed at
    once if it leads from such code to such code. libunwind's own step by a frame pointer loses the stack
    pointer, which a table may need. */
-static bool step_bare(struct unwinder *unwinder, unw_cursor_t *from, unw_cursor_t *cursor)
+static bool step_without_cfi(struct unwinder *unwinder, unw_cursor_t *from, unw_cursor_t *cursor)
 {
     uint64_t sp, fp, above, pc = 0, outer = 0;
     const struct mapping *mapping;
@@ -515,14 +515,14 @@ static int step(struct unwinder *unwinder, unw_cursor_t *from, unw_cursor_t *cur
         unwinder->no_table = false;
         return more;
     }
-    *on = step_bare(unwinder, from, cursor);
+    *on = step_without_cfi(unwinder, from, cursor);
     unwinder->no_table = true;
     return *on ? 1 : unwinder->known >> REG_FP & 1 ? 0 : -1;
 }
 
 /* Does no call return there? Then somebody put the address at the beginning of a stack, as makecontext() and
    Boost's make_fcontext() do; but what a signal interrupted is anywhere. */
-static bool is_made_up(struct unwinder *unwinder, unw_cursor_t *callee, uint64_t pc)
+static bool is_synthetic_return(struct unwinder *unwinder, unw_cursor_t *callee, uint64_t pc)
 {
     const struct mapping *mapping = proc_maps_find_code(&unwinder->maps, pc);
     return mapping && mapping->image && !is_after_call(unwinder, pc) && unw_is_signal_frame(callee) <= 0;
@@ -549,7 +549,8 @@ static void walk(struct unwinder *unwinder, struct unwound *unwound)
         callee = from;
         from = cursor;
         more = step(unwinder, &from, &cursor, &on);
-        if (unwinder->no_table && !guessed && unwound->frames > 1 && is_made_up(unwinder, &callee, pc)) {
+        if (unwinder->no_table && !guessed && unwound->frames > 1 &&
+            is_synthetic_return(unwinder, &callee, pc)) {
             more = 0;
             break;
         }

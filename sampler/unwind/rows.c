@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What is known of addresses: from the cache, or read from the module. The rules in unwind.c hold here, too. */
+#include <string.h>
+
+#include "sampler/modules/module_record.h"
+#include "walk.h"
+
+struct cache_entry unwind_cache[1 << CACHE_BITS];
+
+void unwind_prefetch(const uint64_t *pc, unsigned frames)
+{
+    for (unsigned i = 0; i < frames; i++)
+        __builtin_prefetch(cache_place(pc[i] - 1));
+}
+
+static void cache_store(uintptr_t address, uint64_t key, uint64_t row)
+{
+    struct cache_entry *entry = cache_place(address);
+    atomic_store_explicit(&entry->check, address ^ key ^ row, memory_order_relaxed);
+    atomic_store_explicit(&entry->row, row, memory_order_relaxed);
+}
+
+static uint64_t row_pack(const struct cfi_row *row)
+{
+    int base = arch_reg_of_dwarf(row->cfa_register);
+    if (row->how[ARCH_PC] == CFI_UNDEFINED)
+        return ROW_LAST;
+    if (row->signal || base < 0 || row->how[ARCH_SP] != CFI_SAME || row->how[ARCH_PC] != CFI_OFFSET ||
+        row->value[ARCH_PC] != -8 || row->cfa_value < 0 || row->cfa_value % 8 != 0 ||
+        row->cfa_value >= 8 << PACK_OFFSET_BITS)
+        return ROW_FDE;
+    uint64_t packed =
+        ROW_PACKED | (uint64_t)base << PACK_REGISTER | (uint64_t)(row->cfa_value / 8) << PACK_OFFSET;
+    for (int i = ARCH_FP; i < ARCH_REGS; i++) {
+        if (row->how[i] == CFI_SAME || row->how[i] == CFI_UNDEFINED)
+            continue;
+        int words = -row->value[i] / 8 - 1;
+        if (row->how[i] != CFI_OFFSET || row->value[i] % 8 != 0 || words < 1 || words > PACK_SAVED_MOST)
+            return ROW_FDE;
+        packed |= (uint64_t)words << (PACK_SAVED + 4 * (i - ARCH_FP));
+    }
+    return packed;
+}
+
+void row_unpack(uint64_t packed, struct cfi_row *row)
+{
+    memset(row, 0, sizeof(*row));
+    row->cfa_register = arch_dwarf[packed >> PACK_REGISTER & 7];
+    row->cfa_value = (int32_t)row_cfa_offset(packed);
+    row->how[ARCH_PC] = CFI_OFFSET;
+    row->value[ARCH_PC] = -8;
+    for (int i = ARCH_FP; i < ARCH_REGS; i++) {
+        int words = (int)(packed >> (PACK_SAVED + 4 * (i - ARCH_FP)) & PACK_SAVED_MOST);
+        row->how[i] = words ? CFI_OFFSET : CFI_SAME;
+        row->value[i] = -8 * (words + 1);
+    }
+}
+
+/* Evaluates the call frame information for an address in the walk's module. */
+static uint64_t row_read(struct peek *peek, uintptr_t address)
+{
+    struct cfi_memory memory = module_memory(peek);
+    struct cfi_row row;
+    uintptr_t fde;
+    if (peek->module.frame_hdr == 0)
+        return ROW_NO_CFI;
+    if (cfi_find_row(&memory, (const uint8_t *)peek->module.frame_hdr, address, &row, &fde) != 0)
+        return peek->failed ? ROW_MISSING : ROW_NO_CFI;
+    uint64_t packed = row_pack(&row);
+    return packed == ROW_FDE ? ROW_FDE | (uint64_t)fde << ROW_FDE_SHIFT : packed;
+}
+
+/* Kept only if it was read of the module that is still there: another one's rows have another key. */
+static void row_keep(struct walk *w, uintptr_t address, uint64_t row)
+{
+    const struct module *module = &w->room->peek.module;
+    if (row != ROW_MISSING && module_is_steady(module) && module_is_there(module))
+        cache_store(address, module->key, row);
+}
+
+/* Makes the module of an address that of the walk, and records it. false: it is in none. */
+bool walk_enter_module(struct walk *w, uintptr_t address)
+{
+    struct module module;
+    w->module_size = 0;
+    if (!module_find(address, &module))
+        return false;
+    peek_begin(&w->room->peek, &module);
+    w->module_start = module.start;
+    w->module_size = module.end - module.start;
+    if (w->segment && module_record(w->segment, &w->room->peek, w->room->path))
+        w->copied = 0; /* the path's room is the stack's */
+    return true;
+}
+
+/* What is not known of a module yet is where another one in its place is found out. */
+uint64_t walk_find_row(struct walk *w, uintptr_t address)
+{
+    struct peek *peek = &w->room->peek;
+    if (!peek->module.stays) {
+        w->copied = 0; /* its room is used */
+        if (!module_is_same_file(&peek->module, w->room->path) && !walk_enter_module(w, address))
+            return ROW_NOWHERE;
+    }
+    peek->failed = false;
+    uint64_t row = row_read(peek, address);
+    row_keep(w, address, row);
+    return row;
+}
+
+/* A return address looks like that: a call ends there. */
+bool walk_is_after_call(struct walk *w, uintptr_t address)
+{
+    uint64_t row = row_of(w, address - 1);
+    if ((row & ROW_KIND) == ROW_NOWHERE || row == ROW_MISSING)
+        return false;
+    if (row & call_is_known)
+        return row & call_is_there;
+    w->room->peek.failed = false;
+    bool is_there = module_is_after_call(&w->room->peek, address);
+    if (!w->room->peek.failed)
+        row_keep(w, address - 1, row | call_is_known | (is_there ? call_is_there : 0));
+    return is_there;
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* For the files of a walk only: rows of unwind.c's cache, and the walk's state. The rules in unwind.c hold for all. */
+#ifndef CPROF_SAMPLER_WALK_H
+#define CPROF_SAMPLER_WALK_H
+
+#include "sampler/cfi/cfi.h"
+#include "unwind.h"
+
+enum { CACHE_BITS = 14 }; /* 256 KiB, of which only touched pages exist */
+
+/* What is known of an address, in the low bits of a packed row. */
+enum row_kind {
+    ROW_MISSING, /* not in the cache; of row_of(): it cannot be read */
+    ROW_PACKED,  /* the whole row is in this word */
+    ROW_FDE, /* too odd for that: evaluated each time, by the FDE at the address that is above ROW_FDE_SHIFT
+               */
+    ROW_NO_CFI,  /* in a module, but no call frame information */
+    ROW_LAST,    /* no caller: the return address is undefined */
+    ROW_NOWHERE, /* in no module: never kept, as one may be mapped there later */
+    ROW_KIND = 7,
+};
+
+/*
+ * A packed row:
+ *  - bits 0-2: the kind,
+ *  - 3-5: the register (enum arch_reg) that the CFA is counted from, and 6-29: by how many words,
+ *  - from 32 on, four bits for each register from ARCH_FP to the last. 0: not saved; n: saved n + 1 words
+ *    below the CFA,
+ *  - 62 and 63, in each kind: whether a call instruction ends right before the address.
+ * The return address is the word below the CFA. Compilers make other rows for few functions only.
+ */
+enum { PACK_REGISTER = 3, PACK_OFFSET = 6, PACK_OFFSET_BITS = 24, PACK_SAVED = 32, PACK_SAVED_MOST = 15 };
+enum { ROW_FDE_SHIFT = 3 };
+static const uint64_t call_is_known = UINT64_C(1) << 62, call_is_there = UINT64_C(1) << 63;
+
+/* check ^ row is the key: a row that is torn between two writers fits no address. Relaxed order is enough,
+   since a row is all in one word. */
+struct cache_entry {
+    _Atomic uint64_t check, row;
+};
+extern struct cache_entry unwind_cache[1 << CACHE_BITS] __attribute__((visibility("hidden")));
+
+struct walk {
+    struct arch_regs regs;
+    uintptr_t low, high;           /* the known stack that the stack pointer is in; 0, 0: none */
+    uintptr_t fast_low, fast_size; /* where a CFA may be so that every word of a packed row may be loaded */
+    uintptr_t module_start, module_size; /* of room->peek.module; size 0: none was found */
+    struct segment *segment;
+    struct unwind_room *room;
+    const struct stack_range *ranges;
+    unsigned crossings;
+    bool exact;       /* pc is no return address */
+    bool guessed;     /* some step was no table's */
+    uintptr_t direct; /* what is below it may be loaded, from low on; 0: nothing */
+    uintptr_t copy;   /* of so many bytes at this address is room->stack */
+    size_t copied;
+    uintptr_t page; /* of a stack that is not known, the page that is resident */
+};
+
+/* Stacks hold anything, and wild stack pointers are not even aligned. */
+struct __attribute__((packed, may_alias)) stack_word {
+    uint64_t value;
+};
+
+enum step { STEP_ON, STEP_END, STEP_LOST };
+
+static inline struct cache_entry *cache_place(uintptr_t address)
+{
+    return &unwind_cache[address * UINT64_C(0x9e3779b97f4a7c15) >> (64 - CACHE_BITS)];
+}
+
+/* key: the module's. */
+static inline uint64_t cache_find(uintptr_t address, uint64_t key)
+{
+    struct cache_entry *entry = cache_place(address);
+    uint64_t row = atomic_load_explicit(&entry->row, memory_order_relaxed);
+    uint64_t check = atomic_load_explicit(&entry->check, memory_order_relaxed);
+    return (check ^ row) == (address ^ key) ? row : ROW_MISSING;
+}
+
+static inline uint64_t row_cfa_offset(uint64_t packed)
+{
+    return (packed >> PACK_OFFSET & ((1 << PACK_OFFSET_BITS) - 1)) * 8;
+}
+
+static inline struct cfi_memory module_memory(struct peek *peek)
+{
+    return (struct cfi_memory){(const uint8_t *)peek->module.start, (const uint8_t *)peek->module.end, peek};
+}
+
+/* Finds a row that is not in the cache, or another module for the walk. */
+bool walk_enter_module(struct walk *w, uintptr_t address);
+uint64_t walk_find_row(struct walk *w, uintptr_t address);
+
+/* What is known of an address; the walk is then in its module. */
+static inline uint64_t row_of(struct walk *w, uintptr_t address)
+{
+    if (__builtin_expect(address - w->module_start >= w->module_size, 0) && !walk_enter_module(w, address))
+        return ROW_NOWHERE;
+    uint64_t row = cache_find(address, w->room->peek.module.key);
+    return __builtin_expect(row != ROW_MISSING, 1) ? row : walk_find_row(w, address);
+}
+
+/* A return address looks like that: a call ends there. */
+bool walk_is_after_call(struct walk *w, uintptr_t address);
+
+/* Of a packed row. */
+void row_unpack(uint64_t packed, struct cfi_row *row);
+
+/* Finds the range that the stack pointer is in. */
+void walk_enter_stack(struct walk *w);
+
+/* The stack may be read directly, or by nofault_copy() alone. */
+void walk_allow_loads(struct walk *w);
+void walk_forbid_loads(struct walk *w);
+
+/* From here on addresses are guesses. */
+void walk_begin_to_guess(struct walk *w);
+
+/* A cfi_load. */
+bool walk_load_word(void *context, uintptr_t address, uint64_t *value);
+
+/* A step from code without call frame information, in a module or generated. */
+enum step step_without_cfi(struct walk *w, uintptr_t address, bool in_module);
+
+#endif
