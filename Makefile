@@ -135,7 +135,7 @@ $(B)/%.pb-c.c $(B)/%.pb-c.h &: %.proto
 $(B)/%.pb-c.o: $(B)/%.pb-c.c
 	$(Q)$(CC) $(CFLAGS) $(BASE) -c $< -o $@
 
-$(B)/libuploader.a: $(filter-out $(B)/up/uploader/session/main.o,$(UP_OBJ))
+$(B)/libuploader.a: $(filter-out $(B)/up/uploader/commands/main.o,$(UP_OBJ))
 $(B)/libsampler.a: $(filter $(B)/lib/sampler/%,$(LIB_OBJ))
 $(ARCHIVES):
 	$(call say,AR,$@)

@@ -2,6 +2,7 @@
 #include "member.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 
 #include "uploader/base/clock.h"
@@ -134,4 +135,10 @@ bool member_rotate(struct member *member, int64_t now_ns)
 {
     keeper_touch(member->target->id);
     return rotate_tick(member->target, now_ns);
+}
+
+bool member_is_dead(const struct member *member)
+{
+    struct pollfd ask = {.fd = member->target->pidfd, .events = POLLIN};
+    return member->target->pidfd == -1 || poll(&ask, 1, 0) == 1;
 }

@@ -48,6 +48,9 @@ void member_drain_times(struct member *member);
    is not to come a second time. */
 void member_resume(struct member *member, struct member *old);
 
+/* Its process has ended, or cannot be watched. */
+bool member_is_dead(const struct member *member);
+
 /* A full table is emptied, bit by bit. true: ask again soon. */
 bool member_rotate(struct member *member, int64_t now_ns);
 

@@ -7,10 +7,12 @@
 #ifndef CPROF_UPLOADER_SESSION_H
 #define CPROF_UPLOADER_SESSION_H
 
+#include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 #include <sys/signalfd.h>
 
 #include "member.h"
@@ -68,6 +70,13 @@ struct session {
     unsigned joined, refused;
     unsigned queued; /* uploads that wait for the network */
 };
+
+/* `what` comes with the events of fd. 0 or negative errno. */
+static inline int session_watch(struct session *session, int fd, void *what)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = what};
+    return epoll_ctl(session->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
 
 /* Takes the name options->socket. 0; -EADDRINUSE when another uploader has it; else negative errno, logged.
  */

@@ -20,8 +20,8 @@
 #include <unistd.h>
 
 #include "runnable.h"
-#include "session.h"
 #include "uploader/base/clock.h"
+#include "uploader/session/session.h"
 #include "uploader/sinks/summary.h"
 
 enum { USAGE = 2, NOT_RUNNABLE = 126, FINAL_PUSH_MS = 10000 };
@@ -253,6 +253,23 @@ static int run_session(struct options *options, char **argv, const char *path)
     return end_like(run.status);
 }
 
+/* A line on stderr says why it is not. */
+static bool is_preloadable(const char *library)
+{
+    if (!library || access(library, R_OK)) {
+        fprintf(stderr, "cprof: --library names the library to preload, libcprof.so; %s is not there\n",
+                library ? library : "it");
+        return false;
+    }
+    if (!strpbrk(library, " :$"))
+        return true;
+    fprintf(stderr,
+            "cprof: %s cannot be preloaded: LD_PRELOAD takes spaces and colons for separators, and $ for a "
+            "variable. Install cprof in a directory without them\n",
+            library);
+    return false;
+}
+
 int run_main(int argc, char **argv)
 {
     static struct options options = {.foreground = true};
@@ -276,19 +293,8 @@ int run_main(int argc, char **argv)
         fprintf(stderr, "cprof: %s\n", reason);
         return status;
     }
-    if (!options.library || access(options.library, R_OK)) {
-        fprintf(stderr, "cprof: --library names the library to preload, libcprof.so; %s is not there\n",
-                options.library ? options.library : "it");
+    if (!is_preloadable(options.library))
         return USAGE;
-    }
-    if (strpbrk(options.library, " :$")) {
-        fprintf(
-            stderr,
-            "cprof: %s cannot be preloaded: LD_PRELOAD takes spaces and colons for separators, and $ for a "
-            "variable. Install cprof in a directory without them\n",
-            options.library);
-        return USAGE;
-    }
     options_export(&options);
     log_open(&options);
     if (preload(options.library, options.preloaded))

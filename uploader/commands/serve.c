@@ -15,8 +15,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "session.h"
 #include "uploader/base/clock.h"
+#include "uploader/session/session.h"
 
 enum { FINAL_PUSH_MS = 10000, STOPPED_PUSH_MS = 5000, FORWARD_TRIES = 25 };
 #define STOP_PATIENCE_NS (2 * SECOND_NS)
@@ -119,6 +119,16 @@ static void take_over(const struct session *session, struct serve *serve)
     log_info("an uploader has died; this one goes on");
 }
 
+static void take_signals(sigset_t *signals)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGINT);
+    sigprocmask(SIG_BLOCK, signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+}
+
 int serve_main(int argc, char **argv)
 {
     static struct options options;
@@ -141,13 +151,7 @@ int serve_main(int argc, char **argv)
     log_open(&options);
     if (options.segment_fd != -1)
         handover_direct(&handover, options.segment_pid, options.segment_fd);
-    sigemptyset(&ops.signals);
-    sigaddset(&ops.signals, SIGTERM);
-    sigaddset(&ops.signals, SIGINT);
-    sigprocmask(SIG_BLOCK, &ops.signals, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
-
+    take_signals(&ops.signals);
     rc = open_or_forward(&session, &options, &ops, &serve, &handover);
     if (options.beside)
         leave_stderr(&options);

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a session does at times of its own: rounds, ticks, wall samples, sending. One thread only. */
+#ifndef CPROF_UPLOADER_ROUNDS_H
+#define CPROF_UPLOADER_ROUNDS_H
+
+#include "session.h"
+
+#define TICK_NS SECOND_NS
+
+/* One round of all members, and the uploads. */
+void session_round(struct session *session);
+
+/* Sends what waits for the network, at most wait_ms long. */
+void session_send(struct session *session, unsigned wait_ms);
+
+/* Members whose process waits at its exit until everything is sent. */
+void session_serve_waiting(struct session *session);
+
+/* Once a second. */
+void session_tick(struct session *session, int64_t now_ns);
+
+/* Goes on with the rotation of full tables. true: it is to be asked again soon. */
+bool session_fast_tick(struct session *session, int64_t now_ns);
+
+/* Takes a wall sample of all members, when it is due. Returns when the next one is, INT64_MAX: none. */
+int64_t session_wall_sample(struct session *session, int64_t now_ns);
+
+#endif
