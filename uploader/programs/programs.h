@@ -21,14 +21,13 @@
 #include "uploader/profile/profile.h"
 #include "uploader/symbols/stacks.h"
 
-/* Ceilings. What goes over one is one entry that says so. A sample with a stack of 30 frames takes 0.4 KiB
- * here. */
+/* Ceilings. What goes over one is one entry that says so. A sample takes some 250 bytes here. */
 enum {
     PROGRAMS_SINKS = 4,
     PROGRAMS_MOST = 256,             /* told apart in a session; all others are "[other programs]" */
     PROGRAMS_THREAD_NAMES = 4096,    /* likewise; all others are "[other threads]" */
-    PROGRAMS_SAMPLES = 100000,       /* in all profiles of a session */
-    PROGRAM_STACKS = 40000,          /* in a merged profile */
+    PROGRAMS_SAMPLES = 60000,        /* in all profiles of a session */
+    PROGRAM_STACKS = 25000,          /* in a merged profile */
     PROGRAM_INTERVAL_STACKS = 16000, /* in an interval's, and a server takes no more */
     /* Merged profiles of all programs beyond this, in all, give up telling apart processes that ended; and
        again when they are half as large again as they were then. */
