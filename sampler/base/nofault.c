@@ -10,24 +10,27 @@
 
 #include "poison.h"
 
-static _Atomic int own_pid;         /* 0: not asked yet */
-static _Atomic bool main_has_ended; /* the kernel shows no memory by the process's number any more */
-static _Atomic bool is_missing;     /* the kernel was built without the call, or somebody forbids it */
+/* Any thread; the first two are reset in a child of fork(). */
+static struct {
+    _Atomic int own_pid;         /* 0: not asked yet */
+    _Atomic bool main_has_ended; /* the kernel shows no memory by the process's number any more */
+    _Atomic bool is_missing;     /* the kernel was built without the call, or somebody forbids it */
+} nofault;
 
 bool nofault_is_available(void)
 {
     return seccomp_allows(CALL(process_vm_readv) | CALL(getpid)) &&
-           !atomic_load_explicit(&is_missing, memory_order_relaxed);
+           !atomic_load_explicit(&nofault.is_missing, memory_order_relaxed);
 }
 
 static int process_number(void)
 {
-    if (__builtin_expect(atomic_load_explicit(&main_has_ended, memory_order_relaxed), 0))
+    if (__builtin_expect(atomic_load_explicit(&nofault.main_has_ended, memory_order_relaxed), 0))
         return (int)sys_call(SYS_gettid);
-    int pid = atomic_load_explicit(&own_pid, memory_order_relaxed);
+    int pid = atomic_load_explicit(&nofault.own_pid, memory_order_relaxed);
     if (__builtin_expect(pid == 0, 0)) {
         pid = (int)sys_call(SYS_getpid);
-        atomic_store_explicit(&own_pid, pid, memory_order_relaxed);
+        atomic_store_explicit(&nofault.own_pid, pid, memory_order_relaxed);
     }
     return pid;
 }
@@ -39,11 +42,11 @@ size_t nofault_copy(void *to, uintptr_t from, size_t size)
         return 0;
     long result = sys_call(SYS_process_vm_readv, process_number(), &local, 1, &remote, 1, 0);
     if (__builtin_expect(result == -ESRCH, 0) && seccomp_allows(CALL(gettid))) {
-        atomic_store_explicit(&main_has_ended, true, memory_order_relaxed);
+        atomic_store_explicit(&nofault.main_has_ended, true, memory_order_relaxed);
         result = sys_call(SYS_process_vm_readv, process_number(), &local, 1, &remote, 1, 0);
     }
     if (result == -ENOSYS || result == -EPERM)
-        atomic_store_explicit(&is_missing, true, memory_order_relaxed);
+        atomic_store_explicit(&nofault.is_missing, true, memory_order_relaxed);
     return result > 0 ? (size_t)result : 0;
 }
 
@@ -71,6 +74,6 @@ bool nofault_is_resident(uintptr_t address)
 
 void nofault_forget(void)
 {
-    atomic_store_explicit(&own_pid, 0, memory_order_relaxed);
-    atomic_store_explicit(&main_has_ended, false, memory_order_relaxed);
+    atomic_store_explicit(&nofault.own_pid, 0, memory_order_relaxed);
+    atomic_store_explicit(&nofault.main_has_ended, false, memory_order_relaxed);
 }

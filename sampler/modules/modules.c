@@ -21,12 +21,15 @@ enum {
     PARTS = 4,       /* segments of a module that are not written to; linkers make one to three */
 };
 
-static int (*find_object)(void *, struct dl_find_object *);
-static struct module vdso;
-static struct module program;       /* as the kernel mapped it; end 0: not known */
-static const void *program_map;     /* the loader's struct link_map of it */
-static char program_path[PATH_MAX]; /* "" if not known */
-static char start_directory[PATH_MAX];
+/* Written by modules_start(). */
+static struct {
+    int (*find_object)(void *, struct dl_find_object *); /* libc's; NULL: has none */
+    struct module vdso;
+    struct module program;          /* as the kernel mapped it; end 0: not known */
+    const void *program_map;        /* the loader's struct link_map of it */
+    char program_path[PATH_MAX];    /* "" if not known */
+    char start_directory[PATH_MAX]; /* the same */
+} at_start;
 
 /*
  * A module that the program was started with, by the start of its mapping. Nobody unloads it, so rows and
@@ -89,12 +92,12 @@ static void identify(struct module *module)
 static bool find_by_loader(uintptr_t pc, struct module *module)
 {
     struct dl_find_object found;
-    if (!find_object || find_object((void *)pc, &found) != 0)
+    if (!at_start.find_object || at_start.find_object((void *)pc, &found) != 0)
         return false;
     /* Of a program with gaps between its segments, as lld and -z separate-code with large pages leave them,
        the loader names the one segment that was asked for, which has neither headers nor frames. */
-    if (found.dlfo_link_map == program_map && program.end != 0)
-        *module = program;
+    if (found.dlfo_link_map == at_start.program_map && at_start.program.end != 0)
+        *module = at_start.program;
     else
         *module =
             (struct module){.start = (uintptr_t)found.dlfo_map_start, .end = (uintptr_t)found.dlfo_map_end};
@@ -106,9 +109,9 @@ static bool find_by_loader(uintptr_t pc, struct module *module)
 bool module_find(uintptr_t pc, struct module *module)
 {
     if (!find_by_loader(pc, module)) {
-        if (pc - vdso.start >= vdso.end - vdso.start)
+        if (pc - at_start.vdso.start >= at_start.vdso.end - at_start.vdso.start)
             return false;
-        *module = vdso;
+        *module = at_start.vdso;
     }
     identify(module);
     return true;
@@ -119,9 +122,10 @@ bool module_is_there(const struct module *module)
     struct dl_find_object now;
     if (module->stays || !module->map)
         return true;
-    return atomic_load(&unloads) == module->unloads && find_object((void *)module->start, &now) == 0 &&
-           now.dlfo_link_map == module->map && (uintptr_t)now.dlfo_map_start == module->start &&
-           (uintptr_t)now.dlfo_map_end == module->end && (uintptr_t)now.dlfo_eh_frame == module->frame_hdr;
+    return atomic_load(&unloads) == module->unloads &&
+           at_start.find_object((void *)module->start, &now) == 0 && now.dlfo_link_map == module->map &&
+           (uintptr_t)now.dlfo_map_start == module->start && (uintptr_t)now.dlfo_map_end == module->end &&
+           (uintptr_t)now.dlfo_eh_frame == module->frame_hdr;
 }
 
 static bool is_in_part(const struct module *module, uintptr_t address, size_t size, bool code_only)
@@ -141,7 +145,7 @@ bool module_may_be_read(const struct module *module, uintptr_t address, size_t s
 
 const char *module_directory(const struct module *module)
 {
-    return module->start != vdso.start ? start_directory : "";
+    return module->start != at_start.vdso.start ? at_start.start_directory : "";
 }
 
 /* Headers and, as linkers lay it out, the build id. */
@@ -176,8 +180,8 @@ static void check_residents(void)
     struct dl_find_object now;
     for (int i = 0; i < RESIDENTS; i++) {
         struct resident *known = &resident[i];
-        if (known->map && find_object &&
-            (find_object((void *)known->start, &now) != 0 || now.dlfo_link_map != known->map))
+        if (known->map && at_start.find_object &&
+            (at_start.find_object((void *)known->start, &now) != 0 || now.dlfo_link_map != known->map))
             __atomic_store_n(&known->map, (const void *)resident, __ATOMIC_RELAXED);
     }
 }
@@ -239,13 +243,13 @@ static void find_vdso(uintptr_t start)
     if (!start)
         return;
     const Elf64_Phdr *header = (const Elf64_Phdr *)(start + file->e_phoff);
-    vdso = (struct module){.start = start, .end = start, .path = "linux-vdso.so.1"};
+    at_start.vdso = (struct module){.start = start, .end = start, .path = "linux-vdso.so.1"};
     for (unsigned i = 0; i < file->e_phnum; i++, header++) {
         if (header->p_type == PT_LOAD) {
-            vdso.bias = start - header->p_vaddr;
-            vdso.end = start + ((header->p_memsz + LAYOUT_PAGE - 1) & ~(uint64_t)(LAYOUT_PAGE - 1));
+            at_start.vdso.bias = start - header->p_vaddr;
+            at_start.vdso.end = start + ((header->p_memsz + LAYOUT_PAGE - 1) & ~(uint64_t)(LAYOUT_PAGE - 1));
         } else if (header->p_type == PT_GNU_EH_FRAME) {
-            vdso.frame_hdr = vdso.bias + header->p_vaddr;
+            at_start.vdso.frame_hdr = at_start.vdso.bias + header->p_vaddr;
         }
     }
 }
@@ -258,7 +262,7 @@ static void find_program_range(void)
 
     for (; count > 0; count--, header++) {
         if (header->p_type == PT_PHDR)
-            program.bias = headers - header->p_vaddr;
+            at_start.program.bias = headers - header->p_vaddr;
         if (header->p_type != PT_LOAD)
             continue;
         if (header->p_vaddr < low)
@@ -268,35 +272,37 @@ static void find_program_range(void)
     }
     if (low >= high)
         return;
-    program.start = program.bias + (low & ~(uintptr_t)(LAYOUT_PAGE - 1));
-    program.end = program.bias + ((high + LAYOUT_PAGE - 1) & ~(uintptr_t)(LAYOUT_PAGE - 1));
+    at_start.program.start = at_start.program.bias + (low & ~(uintptr_t)(LAYOUT_PAGE - 1));
+    at_start.program.end = at_start.program.bias + ((high + LAYOUT_PAGE - 1) & ~(uintptr_t)(LAYOUT_PAGE - 1));
 }
 
 /* AT_EXECFN where there is no /proc. A program that was given to the loader as an argument (then the kernel
    has mapped no interpreter) is argv[0], which is copied because programs write over it. */
 static void find_program(void)
 {
-    long size = sys_call(SYS_readlink, "/proc/self/exe", program_path, sizeof(program_path) - 1);
+    long size =
+        sys_call(SYS_readlink, "/proc/self/exe", at_start.program_path, sizeof(at_start.program_path) - 1);
     const char *name = size < 0 ? (const char *)getauxval(AT_EXECFN) : NULL;
-    program_path[size > 0 ? size : 0] = '\0';
+    at_start.program_path[size > 0 ? size : 0] = '\0';
     if (getauxval(AT_BASE) == 0 && strchr(program_invocation_name, '/'))
         name = program_invocation_name;
-    if (name && strlen(name) < sizeof(program_path))
-        memcpy(program_path, name, strlen(name) + 1);
+    if (name && strlen(name) < sizeof(at_start.program_path))
+        memcpy(at_start.program_path, name, strlen(name) + 1);
 }
 
 void modules_start(void)
 {
     struct dl_find_object found;
     unsigned residents = 0;
-    find_object = (int (*)(void *, struct dl_find_object *))dlsym(RTLD_DEFAULT, "_dl_find_object");
+    at_start.find_object = (int (*)(void *, struct dl_find_object *))dlsym(RTLD_DEFAULT, "_dl_find_object");
     find_vdso(getauxval(AT_SYSINFO_EHDR));
     find_program();
     find_program_range();
-    program.path = program_path;
-    if (find_object && find_object((void *)getauxval(AT_ENTRY), &found) == 0)
-        program_map = found.dlfo_link_map;
+    at_start.program.path = at_start.program_path;
+    if (at_start.find_object && at_start.find_object((void *)getauxval(AT_ENTRY), &found) == 0)
+        at_start.program_map = found.dlfo_link_map;
     dl_iterate_phdr(note_resident, &residents);
-    if (sys_call(SYS_getcwd, start_directory, sizeof(start_directory)) < 0 || start_directory[0] != '/')
-        start_directory[0] = '\0';
+    if (sys_call(SYS_getcwd, at_start.start_directory, sizeof(at_start.start_directory)) < 0 ||
+        at_start.start_directory[0] != '/')
+        at_start.start_directory[0] = '\0';
 }

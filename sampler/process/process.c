@@ -25,18 +25,24 @@ static const uint64_t ask_again_ns = NS_PER_S;
 static const uint64_t silent_at_exit_ns = 5ull * NS_PER_S / 4;
 
 struct fork_mark *process_mark;
-static struct process_settings settings;
-static const struct process_ops *ops;
 _Atomic(struct segment *) process_current;
-static _Atomic uint32_t joining;     /* held while the segment is made or replaced; tried, never waited for */
-static _Atomic uint64_t next_try_ns; /* CLOCK_MONOTONIC; before it no other attempt is made */
-static _Atomic uint64_t next_ask_ns; /* nor is it asked whether the uploader lives */
-static _Atomic uint32_t profiles_unattached;
-const _Atomic uint32_t *_Atomic process_profiles = &profiles_unattached;
-static _Atomic uint32_t keeps_unlocked; /* mlockall(MCL_FUTURE) was called */
-static struct segment *parents; /* where a forked child has put memory in place of its parent's segment */
-static int own_pid;             /* the process that all this belongs to */
-static uint64_t forked_ticks;   /* 0: it was started by exec */
+
+static struct {
+    /* Written by process_start(). */
+    struct process_settings settings;
+    const struct process_ops *ops;
+    /* Written by process_start() and by become_child(), when there is one thread. */
+    int own_pid;             /* the process that all this belongs to */
+    uint64_t forked_ticks;   /* 0: it was started by exec */
+    struct segment *parents; /* where a forked child has put memory in place of its parent's segment */
+    /* Any thread, at any time. */
+    _Atomic uint32_t profiles_unattached; /* what process_profiles points to while there is no segment */
+    _Atomic uint32_t keeps_unlocked;      /* mlockall(MCL_FUTURE) was called */
+    _Atomic uint32_t joining;     /* held while the segment is made or replaced; tried, never waited for */
+    _Atomic uint64_t next_try_ns; /* CLOCK_MONOTONIC; before it no other attempt to join is made */
+    _Atomic uint64_t next_ask_ns; /* nor is it asked whether the uploader lives */
+} process;
+const _Atomic uint32_t *_Atomic process_profiles = &process.profiles_unattached;
 
 int process_start(const struct process_settings *given, const struct process_ops *given_ops)
 {
@@ -51,12 +57,12 @@ int process_start(const struct process_settings *given, const struct process_ops
         return (int)result;
     }
     clock_start();
-    settings = *given;
-    own_pid = (int)sys_call(SYS_getpid);
-    ops = given_ops;
+    process.settings = *given;
+    process.own_pid = (int)sys_call(SYS_getpid);
+    process.ops = given_ops;
     weights_seed(clock_ticks() ^ (uint64_t)sys_call(SYS_getpid) << 32);
     process_mark = (struct fork_mark *)page;
-    atomic_store_explicit(&profiles_unattached, settings.profiles, memory_order_relaxed);
+    atomic_store_explicit(&process.profiles_unattached, process.settings.profiles, memory_order_relaxed);
     atomic_store_explicit(&process_mark->state, STARTED, memory_order_release);
     return 0;
 }
@@ -90,8 +96,9 @@ static int make_memfd(void)
  */
 static long map_segment(int fd)
 {
-    size_t size =
-        atomic_load_explicit(&keeps_unlocked, memory_order_relaxed) ? LAYOUT_PAGE : sizeof(struct segment);
+    size_t size = atomic_load_explicit(&process.keeps_unlocked, memory_order_relaxed)
+                      ? LAYOUT_PAGE
+                      : sizeof(struct segment);
     long whole, at = sys_call(SYS_mmap, 0, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
 
     if (at <= 0)
@@ -122,21 +129,21 @@ static void fill_header(struct segment *segment)
     header->start_ticks = clock_ticks();
     header->start_monotonic_ns = clock_ns(CLOCK_MONOTONIC);
     header->start_realtime_ns = clock_ns(CLOCK_REALTIME);
-    header->flags = (forked_ticks ? SEGMENT_FORKED : 0) | (pid == 1 ? SEGMENT_PID1 : 0) |
+    header->flags = (process.forked_ticks ? SEGMENT_FORKED : 0) | (pid == 1 ? SEGMENT_PID1 : 0) |
                     (clock_ticks_are_ns() ? SEGMENT_NS_TICKS : 0);
-    memcpy(header->program, settings.program, sizeof header->program);
-    memcpy(header->name, settings.name, sizeof header->name);
-    memcpy(header->labels, settings.labels, sizeof header->labels);
+    memcpy(header->program, process.settings.program, sizeof header->program);
+    memcpy(header->name, process.settings.name, sizeof header->name);
+    memcpy(header->labels, process.settings.labels, sizeof header->labels);
     header->strings = 1;    /* offset 0 stands for no string */
     header->used_slots = 1; /* slot 0 is never given out */
-    control->profiles = settings.profiles;
-    control->cpu_period_ns = settings.cpu_hz ? NS_PER_S / settings.cpu_hz : 0;
-    control->memory_rate = settings.memory_rate;
-    control->mutex_fraction = settings.mutex_fraction;
-    control->block_rate_ns = settings.block_rate_ns;
+    control->profiles = process.settings.profiles;
+    control->cpu_period_ns = process.settings.cpu_hz ? NS_PER_S / process.settings.cpu_hz : 0;
+    control->memory_rate = process.settings.memory_rate;
+    control->mutex_fraction = process.settings.mutex_fraction;
+    control->block_rate_ns = process.settings.block_rate_ns;
     control->heartbeat_ns = header->start_monotonic_ns;
     segment->bank[0].generation = 1;
-    ops->describe(segment);
+    process.ops->describe(segment);
 }
 
 static int join(void)
@@ -154,7 +161,7 @@ static int join(void)
     }
     segment = (struct segment *)at;
     fill_header(segment);
-    result = ops->hand_over(fd, segment);
+    result = process.ops->hand_over(fd, segment);
     sys_call(SYS_close, fd);
     if (result) {
         sys_call(SYS_munmap, at, sizeof(struct segment));
@@ -169,7 +176,7 @@ static int join(void)
 /* In a child of vfork(): the segment would be handed over as its own, and be taken for ended with it. */
 static bool is_borrowed(void)
 {
-    return own_pid != sys_call(SYS_getpid) && own_pid == sys_call(SYS_getppid);
+    return process.own_pid != sys_call(SYS_getpid) && process.own_pid == sys_call(SYS_getppid);
 }
 
 /* A segment can be made, and handed over. */
@@ -188,15 +195,15 @@ int process_join(void)
     if (!process_mark || !may_join())
         return -EAGAIN;
     now = clock_ns(CLOCK_MONOTONIC_COARSE);
-    if (now < atomic_load_explicit(&next_try_ns, memory_order_relaxed) || is_borrowed())
+    if (now < atomic_load_explicit(&process.next_try_ns, memory_order_relaxed) || is_borrowed())
         return -EAGAIN;
-    if (!atomic_compare_exchange_strong_explicit(&joining, &idle, 1, memory_order_acquire,
+    if (!atomic_compare_exchange_strong_explicit(&process.joining, &idle, 1, memory_order_acquire,
                                                  memory_order_relaxed))
         return -EAGAIN;
     result = atomic_load_explicit(&process_current, memory_order_acquire) ? 0 : join();
     if (result)
-        atomic_store_explicit(&next_try_ns, now + retry_ns, memory_order_relaxed);
-    atomic_store_explicit(&joining, 0, memory_order_release);
+        atomic_store_explicit(&process.next_try_ns, now + retry_ns, memory_order_relaxed);
+    atomic_store_explicit(&process.joining, 0, memory_order_release);
     return result;
 }
 
@@ -205,23 +212,23 @@ static void become_child(void)
 {
     struct segment *segment = atomic_load_explicit(&process_current, memory_order_relaxed);
 
-    parents = segment ? segment : parents;
+    process.parents = segment ? segment : process.parents;
     atomic_store_explicit(&process_current, NULL, memory_order_relaxed);
     peek_keep(NULL);
-    atomic_store_explicit(&process_profiles, &profiles_unattached, memory_order_relaxed);
-    atomic_store_explicit(&joining, 0, memory_order_relaxed);
-    atomic_store_explicit(&next_try_ns, 0, memory_order_relaxed);
-    atomic_store_explicit(&next_ask_ns, 0, memory_order_relaxed);
+    atomic_store_explicit(&process_profiles, &process.profiles_unattached, memory_order_relaxed);
+    atomic_store_explicit(&process.joining, 0, memory_order_relaxed);
+    atomic_store_explicit(&process.next_try_ns, 0, memory_order_relaxed);
+    atomic_store_explicit(&process.next_ask_ns, 0, memory_order_relaxed);
     clock_fork_child();
-    forked_ticks = clock_ticks();
+    process.forked_ticks = clock_ticks();
     if (seccomp_allows(CALL(getpid)))
-        own_pid = (int)sys_call(SYS_getpid);
+        process.own_pid = (int)sys_call(SYS_getpid);
     /* Not unmapped: a handler that forks may have interrupted a hook, which goes on with its pointer. */
-    if (parents && seccomp_allows(CALL(map)))
-        sys_call(SYS_mmap, parents, sizeof(struct segment), PROT_READ | PROT_WRITE,
+    if (process.parents && seccomp_allows(CALL(map)))
+        sys_call(SYS_mmap, process.parents, sizeof(struct segment), PROT_READ | PROT_WRITE,
                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-    ops->forget();
-    weights_seed(clock_ticks() ^ (uint64_t)own_pid << 32);
+    process.ops->forget();
+    weights_seed(clock_ticks() ^ (uint64_t)process.own_pid << 32);
     atomic_store_explicit(&process_mark->state, STARTED, memory_order_release);
 }
 
@@ -248,23 +255,25 @@ struct segment *process_segment(void)
 
 uint64_t process_memory_rate(void)
 {
-    return settings.profiles & 1u << PROFILE_MEMORY ? settings.memory_rate : 0;
+    return process.settings.profiles & 1u << PROFILE_MEMORY ? process.settings.memory_rate : 0;
 }
 
 uint64_t process_forked_ticks(void)
 {
-    return forked_ticks;
+    return process.forked_ticks;
 }
 
 bool process_is_vforked(void)
 {
     return process_mark && atomic_load_explicit(&process_mark->state, memory_order_acquire) == STARTED &&
-           seccomp_allows(CALL(getpid)) && own_pid != sys_call(SYS_getpid);
+           seccomp_allows(CALL(getpid)) && process.own_pid != sys_call(SYS_getpid);
 }
 
 uint32_t process_cpu_period(void)
 {
-    return settings.cpu_hz && settings.profiles & 1u << PROFILE_CPU ? NS_PER_S / settings.cpu_hz : 0;
+    return process.settings.cpu_hz && process.settings.profiles & 1u << PROFILE_CPU
+               ? NS_PER_S / process.settings.cpu_hz
+               : 0;
 }
 
 /* Pages that hold nothing are left out: written, they would take memory in the new segment. */
@@ -320,7 +329,7 @@ static int resume(struct segment *segment)
     moved = sys_call(SYS_mremap, copy, sizeof(struct segment), sizeof(struct segment),
                      MREMAP_MAYMOVE | MREMAP_FIXED, segment);
     if (moved > 0)
-        result = ops->hand_over(fd, segment);
+        result = process.ops->hand_over(fd, segment);
     else
         sys_call(SYS_munmap, copy, sizeof(struct segment));
     sys_call(SYS_close, fd);
@@ -340,8 +349,8 @@ static int ask_uploader(struct segment *segment, uint64_t silent_ns)
     int pid = atomic_load_explicit(&segment->control.uploader_pid, memory_order_relaxed);
 
     if (is_refused(segment))
-        return ops->next_session() ? resume(segment) : -1;
-    return ops->uploader_alive(pid, silent_ns) ? 0 : resume(segment);
+        return process.ops->next_session() ? resume(segment) : -1;
+    return process.ops->uploader_alive(pid, silent_ns) ? 0 : resume(segment);
 }
 
 void process_check_uploader(struct segment *segment)
@@ -352,14 +361,14 @@ void process_check_uploader(struct segment *segment)
 
     if (__builtin_expect(now < heartbeat + uploader_silent_ns && !is_refused(segment), 1) || !may_join())
         return;
-    if (now < atomic_load_explicit(&next_ask_ns, memory_order_relaxed) || is_borrowed() ||
-        !atomic_compare_exchange_strong_explicit(&joining, &idle, 1, memory_order_acquire,
+    if (now < atomic_load_explicit(&process.next_ask_ns, memory_order_relaxed) || is_borrowed() ||
+        !atomic_compare_exchange_strong_explicit(&process.joining, &idle, 1, memory_order_acquire,
                                                  memory_order_relaxed))
         return;
-    atomic_store_explicit(&next_ask_ns, now + ask_again_ns, memory_order_relaxed);
+    atomic_store_explicit(&process.next_ask_ns, now + ask_again_ns, memory_order_relaxed);
     if (ask_uploader(segment, now - heartbeat))
-        atomic_store_explicit(&next_ask_ns, now + retry_ns, memory_order_relaxed);
-    atomic_store_explicit(&joining, 0, memory_order_release);
+        atomic_store_explicit(&process.next_ask_ns, now + retry_ns, memory_order_relaxed);
+    atomic_store_explicit(&process.joining, 0, memory_order_release);
 }
 
 /* The last chance to hand on what it has not been read. */
@@ -370,11 +379,11 @@ static void check_at_exit(struct segment *segment)
     uint32_t idle = 0;
 
     if ((now < heartbeat + silent_at_exit_ns && !is_refused(segment)) || !may_join() || is_borrowed() ||
-        !atomic_compare_exchange_strong_explicit(&joining, &idle, 1, memory_order_acquire,
+        !atomic_compare_exchange_strong_explicit(&process.joining, &idle, 1, memory_order_acquire,
                                                  memory_order_relaxed))
         return;
     ask_uploader(segment, UINT64_MAX);
-    atomic_store_explicit(&joining, 0, memory_order_release);
+    atomic_store_explicit(&process.joining, 0, memory_order_release);
 }
 
 void process_exit(int status)
@@ -393,7 +402,7 @@ void process_exit(int status)
        long as there is one. One that has not begun is there as long as its socket listens. */
     for (int i = 0; i < 500 && !atomic_load_explicit(&segment->control.finished, memory_order_acquire); i++) {
         int uploader = atomic_load_explicit(&segment->control.uploader_pid, memory_order_relaxed);
-        if (i % 10 == 0 && !ops->uploader_alive(uploader ? uploader : ANY_UPLOADER, 0))
+        if (i % 10 == 0 && !process.ops->uploader_alive(uploader ? uploader : ANY_UPLOADER, 0))
             return;
         sys_call(SYS_nanosleep, &pause, 0);
     }
@@ -413,12 +422,12 @@ void process_count(enum counter counter, uint64_t n)
 
 void process_keep_unlocked(void)
 {
-    atomic_store_explicit(&keeps_unlocked, 1, memory_order_relaxed);
+    atomic_store_explicit(&process.keeps_unlocked, 1, memory_order_relaxed);
 }
 
 bool process_is_segment(uintptr_t start, uintptr_t end)
 {
-    uintptr_t own = (uintptr_t)process_attached(), former = (uintptr_t)parents;
+    uintptr_t own = (uintptr_t)process_attached(), former = (uintptr_t)process.parents;
     return (own && start < own + sizeof(struct segment) && end > own) ||
            (former && start < former + sizeof(struct segment) && end > former);
 }

@@ -16,12 +16,16 @@
 
 #include "sampler/base/poison.h"
 
-static pthread_key_t end_key;
-static _Atomic uint32_t end_key_made;
-static void (*before_end)(void);
-static size_t
-    main_stack; /* bytes that the kernel kept free for the main thread's stack when the program started */
-static uintptr_t main_stack_high;
+static struct {
+    /* Written by threads_start(), before there is a second thread. */
+    pthread_key_t end_key; /* its destructor is thread_end() */
+    void (*at_end)(void);
+    size_t main_stack;         /* bytes that the kernel kept free for the main thread's stack at the start */
+    uintptr_t main_stack_high; /* by the main thread, when it is adopted */
+    /* Any thread. */
+    _Atomic uint32_t has_end_key; /* end_key is made, and not the program's now */
+    _Atomic uint32_t served;      /* adopt_sequence of the uploader's last request that was dealt with */
+} threads;
 
 static size_t stack_limit(void)
 {
@@ -41,11 +45,11 @@ static void thread_end(void *rounds_left)
     uint32_t slot = thread_local_state.slot;
     struct segment *segment;
 
-    if (left > 1 && atomic_load_explicit(&end_key_made, memory_order_acquire)) {
-        pthread_setspecific(end_key, (void *)(left - 1));
+    if (left > 1 && atomic_load_explicit(&threads.has_end_key, memory_order_acquire)) {
+        pthread_setspecific(threads.end_key, (void *)(left - 1));
         return;
     }
-    before_end();
+    threads.at_end();
     thread_local_state.slot = 0;
     thread_local_state.ended = 1;
     if (!slot) {
@@ -63,15 +67,16 @@ static void thread_end(void *rounds_left)
 
 void threads_start(thread_key_function *create_key, void (*at_end)(void))
 {
-    before_end = at_end;
-    main_stack = stack_limit();
-    if (!create_key(&end_key, thread_end))
-        atomic_store_explicit(&end_key_made, 1, memory_order_release);
+    threads.at_end = at_end;
+    threads.main_stack = stack_limit();
+    if (!create_key(&threads.end_key, thread_end))
+        atomic_store_explicit(&threads.has_end_key, 1, memory_order_release);
 }
 
 bool thread_give_key_up(void)
 {
-    return atomic_exchange_explicit(&end_key_made, 0, memory_order_acq_rel) && !pthread_key_delete(end_key);
+    return atomic_exchange_explicit(&threads.has_end_key, 0, memory_order_acq_rel) &&
+           !pthread_key_delete(threads.end_key);
 }
 
 /* Fills the slot of a thread and starts its timer. handle 0: not known. Returns what cpu_timer_start() does.
@@ -215,8 +220,8 @@ static struct stack_range find_bounds(size_t size)
 
 static void notice_end(void)
 {
-    if (atomic_load_explicit(&end_key_made, memory_order_acquire))
-        pthread_setspecific(end_key, (void *)(uintptr_t)PTHREAD_DESTRUCTOR_ITERATIONS);
+    if (atomic_load_explicit(&threads.has_end_key, memory_order_acquire))
+        pthread_setspecific(threads.end_key, (void *)(uintptr_t)PTHREAD_DESTRUCTOR_ITERATIONS);
 }
 
 /* The thread id of a thread that libc made and nobody has joined, without a system call; 0: it has ended.
@@ -268,7 +273,7 @@ void *thread_main(void *argument)
     else
         begin(slot);
     result = start(arg);
-    if (!atomic_load_explicit(&end_key_made, memory_order_acquire))
+    if (!atomic_load_explicit(&threads.has_end_key, memory_order_acquire))
         thread_end(NULL); /* ends by pthread_exit() are found by the uploader then */
     return result;
 }
@@ -308,7 +313,7 @@ void thread_adopt_self(uintptr_t stack_high)
     bool is_main;
 
     if (stack_high)
-        main_stack_high = stack_high;
+        threads.main_stack_high = stack_high;
     if (!segment || thread_local_state.slot || thread_local_state.ended ||
         !seccomp_allows(CALL(gettid) | CALL(getpid) | CALL(timer_delete)) || process_is_vforked())
         return;
@@ -320,10 +325,10 @@ void thread_adopt_self(uintptr_t stack_high)
     if (!slot)
         return;
     /* In a child forked by a thread other than the main one, the only thread runs on that thread's stack. */
-    if (is_main && (uintptr_t)__builtin_frame_address(0) < main_stack_high &&
-        main_stack_high - (uintptr_t)__builtin_frame_address(0) < main_stack) {
-        slot_private[slot].stack_high = main_stack_high;
-        slot_private[slot].stack_low = main_stack_high - main_stack;
+    if (is_main && (uintptr_t)__builtin_frame_address(0) < threads.main_stack_high &&
+        threads.main_stack_high - (uintptr_t)__builtin_frame_address(0) < threads.main_stack) {
+        slot_private[slot].stack_high = threads.main_stack_high;
+        slot_private[slot].stack_low = threads.main_stack_high - threads.main_stack;
     } else {
         struct stack_range stack = thread_local_state.early_stack
                                        ? find_bounds((size_t)1 << thread_local_state.early_stack)
@@ -371,13 +376,12 @@ static void release_ended(struct segment *segment, int tid)
    whose end no hook saw. One handler claims each request. */
 void threads_serve_uploader(struct segment *segment)
 {
-    static _Atomic uint32_t served;
     uint32_t wanted = atomic_load_explicit(&segment->control.adopt_sequence, memory_order_acquire);
-    uint32_t before = atomic_load_explicit(&served, memory_order_relaxed), count;
+    uint32_t before = atomic_load_explicit(&threads.served, memory_order_relaxed), count;
 
     if (__builtin_expect(wanted == before, 1) ||
         !seccomp_allows(CALLS_TIMER | CALL(timer_delete) | CALL(tgkill) | CALL(getpid)) ||
-        !atomic_compare_exchange_strong_explicit(&served, &before, wanted, memory_order_relaxed,
+        !atomic_compare_exchange_strong_explicit(&threads.served, &before, wanted, memory_order_relaxed,
                                                  memory_order_relaxed))
         return;
     count = atomic_load_explicit(&segment->control.adopt_count, memory_order_relaxed);
