@@ -28,8 +28,8 @@ static void release_oldest(struct session *session)
     memmove(&session->ended[0], &session->ended[1], session->endeds * sizeof session->ended[0]);
 }
 
-/* The keeper has it until it is written. Not more than a few: those that end by the hundred would take their
-   memory along. */
+/* The keeper holds it until it is written. Only a few are held, because processes that end by the hundred
+   would take up memory. */
 void session_keep_ended(struct session *session, const struct member *member)
 {
     struct session_ended ended = {member->target->id, member->target->program, monotonic_ns(), 0};
@@ -73,7 +73,7 @@ void session_release_written(struct session *session)
     session->endeds = left;
 }
 
-/* Those that the keeper could not take at once, or that another one had. */
+/* Members that the keeper could not take at once, or that another keeper held. */
 void session_keep_all(struct session *session)
 {
     if (session->keeper.control == -1)

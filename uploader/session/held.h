@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the keeper holds for the session: the descriptors of each member, and of members that have ended until the sinks
- * have all of them. One thread only.
+ * What the keeper holds for the session: the descriptors of each member. Those of a member that ended are
+ * held until the sinks have all of it. One thread only.
  */
 #ifndef CPROF_UPLOADER_HELD_H
 #define CPROF_UPLOADER_HELD_H
 
 #include "session.h"
 
-/* Where there is none: starts one, which is given everything anew. */
+/* Starts a keeper if there is none, and gives it everything. */
 void session_start_keeper(struct session *session);
 
-/* Gives it those members that it could not take at once, or that another one had. */
+/* Gives it the members that it does not hold: it could not take them at once, or is a new keeper. */
 void session_keep_all(struct session *session);
 
-/* The member ends: the keeper has it until it is written. */
+/* Called when a member ends. The keeper holds it until it is written. */
 void session_keep_ended(struct session *session, const struct member *member);
 
-/* After uploads: what was written is acknowledged, and released. */
+/* Called after uploads. Acknowledges what was written, and has the keeper release it. */
 void session_release_written(struct session *session);
 
 #endif

@@ -53,7 +53,8 @@ void member_tick(struct member *member, int64_t now_ns)
     target_beat(target);
     if (target_adopt(target, &untracked))
         wall_set_untracked(member->wall, &untracked);
-    if (!target_records_threads(target)) { /* there are no wall samples: notes that nothing is recorded */
+    if (!target_records_threads(
+            target)) { /* Nothing else takes wall samples then. This one notes that nothing is recorded. */
         budget = wall_budget();
         member_wall_sample(member, &budget, now_ns);
     }
@@ -124,7 +125,8 @@ void member_drain_end(struct member *member, int64_t ended_ns)
 
 void member_resume(struct member *member, struct member *old)
 {
-    /* Without another wall sample: its slots stand still since the copy was made, and the process goes on. */
+    /* No other wall sample is taken: the slots of `old` stand still since the copy was made, and the process
+       goes on. */
     member_drain_times(old);
     target_commit(old->target);
     target_resume(member->target, old->target);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A member of the session: one profiled process, by its segment and by what is seen of its threads from
- * outside. Each round reads the one and then settles the other; neither knows when. One thread only.
+ * A member of the session is one profiled process: its segment, and what is seen of its threads from outside.
+ * A round reads the segment first and then balances the times of the threads. Neither knows the other. One
+ * thread only.
  */
 #ifndef CPROF_UPLOADER_MEMBER_H
 #define CPROF_UPLOADER_MEMBER_H
@@ -34,24 +35,25 @@ void member_tick(struct member *member, int64_t now_ns);
 /* Sees what its threads are in. */
 void member_wall_sample(struct member *member, struct wall_budget *budget, int64_t now_ns);
 
-/* One round: hands on all that was recorded since the last one, and live allocations and threads as they are.
- */
+/* One round: adds all that was recorded since the last round to the profiles, and live allocations and
+   threads as they are now. */
 void member_drain(struct member *member);
 
-/* The last round, of a process that has ended, or executed another program: no later than at ended_ns. */
+/* The last round of a process that has ended, or that has executed another program. ended_ns: the latest time
+   at which it ended. */
 void member_drain_end(struct member *member, int64_t ended_ns);
 
-/* Between rounds: samples, and the times that go with them. */
+/* Called between rounds. Reads the samples, and balances the times that go with them. */
 void member_drain_times(struct member *member);
 
-/* The same process handed over a copy of `old`, believing that we had died: what old has acknowledged already
-   is not to come a second time. */
+/* The process handed over a copy of the segment of `old`, because it took this uploader for dead. What old
+   has acknowledged is not counted again. */
 void member_resume(struct member *member, struct member *old);
 
 /* Its process has ended, or cannot be watched. */
 bool member_is_dead(const struct member *member);
 
-/* A full table is emptied, bit by bit. true: ask again soon. */
+/* One step in emptying a full table. true: the caller asks again soon. */
 bool member_rotate(struct member *member, int64_t now_ns);
 
 #endif

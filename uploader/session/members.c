@@ -50,7 +50,7 @@ static int add_member(struct session *session, struct member *member)
     return 0;
 }
 
-/* ended_ns: when its program ended, at the latest; 0: it goes on without us. */
+/* ended_ns: the latest time at which its program ended; 0: it goes on, unobserved. */
 void session_end(struct session *session, size_t index, int64_t ended_ns)
 {
     struct member *member = session->member[index];
@@ -64,7 +64,8 @@ void session_end(struct session *session, size_t index, int64_t ended_ns)
     remove_member(session, index);
 }
 
-/* The process has one already: it executed another program, or it took us for dead and made a copy. */
+/* The process has a member already. It executed another program, or it took this uploader for dead and made a
+   copy. */
 static void replace_member(struct session *session, struct member *member)
 {
     struct member *old = member->target->pid ? session_find(session, member->target->pid) : NULL;
@@ -117,7 +118,7 @@ static bool is_one_too_many(struct session *session, struct handover *handover)
     return true;
 }
 
-/* The keeper has it before it is looked at. NULL: refused. */
+/* The keeper holds the process before anything of it is read. NULL: refused. */
 static struct member *attach(struct session *session, struct handover *handover)
 {
     struct member *member;
@@ -136,7 +137,7 @@ static struct member *attach(struct session *session, struct handover *handover)
     return member;
 }
 
-/* The first one of a session, if it had an uploader before: that one's files are read back. */
+/* If the first process of a session had an uploader before, the files of that one are read back. */
 static void restore_at_first(struct session *session, const struct seg_header *header)
 {
     if (session->is_first && header->flags & SEGMENT_RESUMED)
@@ -167,13 +168,15 @@ void session_take(struct session *session, const struct handover *given)
     session->joined++;
     restore_at_first(session, &target->segment->header);
     log_info("%s[%d] %s", target->program->name, (int)target->pid, handover.was_kept ? "kept" : "joined");
-    /* Without a pidfd the process is gone, or out of our sight: what it has recorded so far is all there is. */
+    /* If there is no pidfd, the process is gone or out of sight. What it has recorded so far is then all
+       there is. */
     is_over = target->pidfd == -1 || handover.has_ended;
     if (is_over || session_watch(session, target->pidfd, member))
         session_end(session, session->members - 1, is_over ? monotonic_ns() : 0);
 }
 
-/* What an uploader before us had. Where its process took that one for dead, a copy may be here already. */
+/* A process that an earlier uploader had. If the process took that one for dead, a copy of its segment may be
+   here already. */
 void session_take_kept(struct session *session, const struct handover *handover)
 {
     struct member *copy = handover->pid && !handover->has_ended ? session_find(session, handover->pid) : NULL,
@@ -184,7 +187,7 @@ void session_take_kept(struct session *session, const struct handover *handover)
         return;
     }
     if (!member_new(&session->programs, handover, &old)) {
-        old->target->resumed = copy->target->resumed; /* what was acknowledged comes from one of the two */
+        old->target->resumed = copy->target->resumed; /* one of the two has what was acknowledged */
         member_resume(copy, old);
         member_free(old);
     }

@@ -31,7 +31,8 @@ void session_send(struct session *session, unsigned wait_ms)
             session->queued += session->programs.sink[i]->ops->work(session->programs.sink[i], wait_ms);
 }
 
-/* pid 1 of a container takes the whole container along, us too: everything must be out before it may go. */
+/* When pid 1 of a container ends, the kernel kills the whole container, this uploader included. So everything
+   is sent before pid 1 may end. */
 void session_serve_waiting(struct session *session)
 {
     for (size_t i = 0; i < session->members; i++) {
@@ -65,8 +66,8 @@ void session_tick(struct session *session, int64_t now_ns)
         else
             member_tick(session->member[i], now_ns);
     }
-    /* Once a second at most: what it closes may have to be opened, and inflated, again for the next new
-     * address. */
+    /* Once a second at most: a file that it closes may have to be opened and unpacked again for the next new
+       address. */
     symbols_trim(session->symbols);
     if (session->listen_fd != -1)
         acceptor_tick(&session->acceptor, now_ns);
@@ -74,8 +75,8 @@ void session_tick(struct session *session, int64_t now_ns)
     session->next_tick_ns = now_ns + TICK_NS;
 }
 
-/* Half to one and a half periods, at random: a program that does everything in step with us would be seen in
-   always the same place. */
+/* Half to one and a half periods, at random. Otherwise a program that works in step with the samples would
+   always be seen in the same place. */
 static int64_t jittered(int64_t period_ns)
 {
     return period_ns / 2 + (int64_t)((double)period_ns * ((double)random() / RAND_MAX));

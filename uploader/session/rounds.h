@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a session does at times of its own: rounds, ticks, wall samples, sending. One thread only. */
+/* What a session does by the clock: rounds, ticks, wall samples, sending. One thread only. */
 #ifndef CPROF_UPLOADER_ROUNDS_H
 #define CPROF_UPLOADER_ROUNDS_H
 
@@ -10,16 +10,16 @@
 /* One round of all members, and the uploads. */
 void session_round(struct session *session);
 
-/* Sends what waits for the network, at most wait_ms long. */
+/* Sends queued uploads. Waits for the network for at most wait_ms. */
 void session_send(struct session *session, unsigned wait_ms);
 
-/* Members whose process waits at its exit until everything is sent. */
+/* Serves processes that wait at their exit until everything is sent. */
 void session_serve_waiting(struct session *session);
 
 /* Once a second. */
 void session_tick(struct session *session, int64_t now_ns);
 
-/* Goes on with the rotation of full tables. true: it is to be asked again soon. */
+/* One step in emptying full tables. true: it is called again soon. */
 bool session_fast_tick(struct session *session, int64_t now_ns);
 
 /* Takes a wall sample of all members, when it is due. Returns when the next one is, INT64_MAX: none. */

@@ -49,7 +49,7 @@ static pid_t parent_of(pid_t pid)
     return proc_read(path, text, sizeof text) > 0 && proc_stat_parse(text, &stat) ? stat.parent : 0;
 }
 
-/* A worker that gave up root after it was forked: it descends from a target of ours. */
+/* A worker that gave up root after it was forked. It descends from a member of the session. */
 static bool is_descendant(pid_t pid, void *context)
 {
     const struct session *session = context;
@@ -77,7 +77,7 @@ static int open_loop(struct session *session)
     return rc ? rc : session_watch(session, session->acceptor.epoll_fd, &session->acceptor);
 }
 
-/* One keeper a session: the one that started us, or one that we start. */
+/* A session has one keeper: the one that started this uploader, or one that this uploader starts. */
 static int open_keeper(struct session *session)
 {
     int rc = keeper_open(&session->keeper, session->options->keeper_fd);
@@ -163,15 +163,15 @@ static void read_signals(struct session *session)
         session->ops->signal(session, &info);
 }
 
-/* An event may be older than its target: another of the same batch may have removed it, and a new one may be
-   where it was. So the descriptor is asked again. */
+/* An event may be older than its member: another event of the same batch may have removed it, and a new
+   member may have its address. So the descriptor is asked again. */
 static void pidfd_ready(struct session *session, struct member *member)
 {
     if (hash_get(&session->by_address, (uintptr_t)member) && member_is_dead(member))
         session_end(session, member->index, session->woke_ns);
 }
 
-/* No profile is written before all is there that belongs to it. */
+/* No profile is written before all processes are there that belong to it. */
 static bool is_telling(struct session *session)
 {
     if (session->keeper.is_telling && monotonic_ns() >= session->told_until_ns)
@@ -183,7 +183,8 @@ static bool is_telling(struct session *session)
     return session->keeper.is_telling;
 }
 
-/* What it held of processes that have ended nobody can give to the next one: it is written now. */
+/* Processes that ended and that the dead keeper held cannot be given to the new one. So they are written
+   now. */
 static void replace_keeper(struct session *session)
 {
     bool held_ended = session->endeds, was_telling = session->keeper.is_telling;
@@ -230,7 +231,7 @@ static void handle(struct session *session, const struct epoll_event *event)
         pidfd_ready(session, event->data.ptr);
 }
 
-/* Everything with a time of its own. Returns how long nothing else is due, in ms. */
+/* Does everything that is due. Returns for how many ms nothing else is due. */
 static int work(struct session *session)
 {
     int64_t now = monotonic_ns(), next, next_wall = session_wall_sample(session, now);

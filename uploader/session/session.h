@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One session: the socket, its targets, the rounds, and the sinks. One thread, one epoll loop. What differs
- * between the background service and the launcher are the signals and the condition to end; both are the
- * caller's.
+ * One session: the socket, its members, the rounds and the sinks. One thread, one epoll loop. The caller says
+ * which signals there are and when the session ends, which differs between the background service and the
+ * launcher.
  */
 #ifndef CPROF_UPLOADER_SESSION_H
 #define CPROF_UPLOADER_SESSION_H
@@ -26,7 +26,7 @@
 
 enum { SESSION_ENDED = 64, SESSION_TARGETS = 4096 /* processes at one time */ };
 
-/* A target that has ended, and is in the keeper's hands until the sinks have all of it. */
+/* A member that has ended. The keeper holds it until the sinks have all of it. */
 struct session_ended {
     uint64_t id;
     const struct program *program;
@@ -53,19 +53,19 @@ struct session {
     int64_t ended_bytes;
     bool is_finishing;
     bool is_first;         /* no target has joined the session's first uploader */
-    bool is_restoring;     /* what files have of an uploader before us is still to be read */
+    bool is_restoring;     /* the files of an earlier uploader are still to be read back */
     int64_t told_until_ns; /* no longer is waited for the keeper */
     struct hash kept_pids; /* of processes that an uploader before us had */
     struct member **member;
     size_t members, capacity;
-    struct hash by_pid, by_address; /* the same members; of those without a pid, by_pid has the last one */
+    struct hash by_pid, by_address; /* the same members; if several have no pid, by_pid has the last one */
     int epoll_fd, listen_fd, signal_fd;
     int64_t interval_ns, next_round_ns, next_tick_ns, next_send_ns;
     int64_t next_wall_ns;         /* when the next wall sample is due */
     int64_t usual_wall_period_ns; /* between two, unless they cost too much; 0: one a round */
     int64_t wall_cost_ns;         /* CPU time of one, on average */
     size_t wall_samples;          /* so far */
-    int64_t woke_ns;     /* CLOCK_MONOTONIC of the last wake-up: what is told of then has happened by then */
+    int64_t woke_ns;     /* CLOCK_MONOTONIC of the last wake-up; events that it brought happened before */
     int64_t last_end_ns; /* CLOCK_MONOTONIC when the last target ended; 0: none did */
     unsigned joined, refused;
     unsigned queued; /* uploads that wait for the network */
@@ -78,8 +78,7 @@ static inline int session_watch(struct session *session, int fd, void *what)
     return epoll_ctl(session->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
 
-/* Takes the name options->socket. 0; -EADDRINUSE when another uploader has it; else negative errno, logged.
- */
+/* Takes the name options->socket. 0; -EADDRINUSE: another uploader has it; else negative errno, logged. */
 int session_open(struct session *session, const struct options *options, const struct session_ops *ops,
                  void *context);
 
@@ -89,15 +88,15 @@ void session_take(struct session *session, const struct handover *handover);
 /* Runs until ops->is_over(). */
 void session_run(struct session *session);
 
-/* Takes in who is waiting at the socket, without waiting for more. */
+/* Accepts all that wait at the socket, and does not wait for more. */
 void session_accept_all(struct session *session);
 
-/* Gives the name up: whoever got through before is taken in, whoever comes now finds nobody and starts an
- * uploader. */
+/* Gives up the name. Processes that are connected are accepted; later ones find nobody and start an
+   uploader. */
 void session_stop_accepting(struct session *session);
 
-/* The last round over everything that is still alive, the last upload, bounded to wait_ms on the network;
-   then no target is left. Programs stay readable until session_close(). */
+/* The last round of all members, and the last upload, which waits for the network for at most wait_ms. Then
+   there is no member left. Programs stay readable until session_close(). */
 void session_finish(struct session *session, unsigned wait_ms);
 void session_close(struct session *session);
 

@@ -15,7 +15,7 @@
 #include "uploader/process/tasks.h"
 
 enum {
-    STATUS_BYTES = 16384, /* of /proc/PID/status: a line of it lists all groups */
+    STATUS_BYTES = 16384, /* of /proc/PID/status, where one line lists all groups */
     DIFFERENCE = 256, /* threads without a slot, and slots without a thread, that are looked at in a second */
     ADOPT_TICKS = 10, /* seconds after which threads are compared with slots though their numbers are equal */
 };
@@ -48,7 +48,7 @@ static int compare_ids(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-/* Thread ids, sorted; 0 entries also where there is no memory. */
+/* Thread ids, sorted. Empty also if there is no memory. */
 struct thread_ids {
     int *id;
     size_t count, capacity;
@@ -101,7 +101,8 @@ static struct thread_ids thread_ids_of_slots(const struct target *target)
     return ids;
 }
 
-/* What stands in one of the two only: threads without a slot, and (negative) slots whose thread has ended. */
+/* What only one of the two has: ids of threads without a slot, and negative ids of slots whose thread has
+   ended. */
 static unsigned list_difference(int id[DIFFERENCE], const struct thread_ids *tasks,
                                 const struct thread_ids *slots)
 {
@@ -154,8 +155,8 @@ static void find_out(struct target *target, int id, struct found *found)
     atomic_store_explicit(&control->adopt[found->wanted++], id, memory_order_relaxed);
 }
 
-/* Until the process adopts them, which it does with its next CPU sample, we look at threads without a slot by
-   their numbers: an idle process has none, and the kernel's threads are never adopted. */
+/* The process adopts threads at its next CPU sample. An idle process takes none, and the kernel's threads are
+   never adopted. Until then threads without a slot are known by their ids. */
 static void adopt_difference(struct target *target, DIR *directory, struct untracked_threads *untracked)
 {
     struct seg_control *control = &target->segment->control;
@@ -171,12 +172,12 @@ static void adopt_difference(struct target *target, DIR *directory, struct untra
     if (!found.wanted)
         return;
     atomic_store_explicit(&control->adopt_count, found.wanted, memory_order_relaxed);
-    /* Pairs with the target's acquire: whoever sees the new sequence sees the list. */
+    /* Pairs with the target's acquire load: a thread that sees the new sequence sees the list. */
     atomic_fetch_add_explicit(&control->adopt_sequence, 1, memory_order_release);
 }
 
-/* The directory's link count is 2 + threads, so that a process without such threads costs one stat(); but as
-   many may have come as have ended. */
+/* The directory's link count is 2 + threads, so a process without such threads costs one stat(). As many
+   threads may have come as have ended, so now and then they are compared all the same. */
 static bool is_same_number(struct target *target, const char *tasks)
 {
     struct stat st;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Untracked threads: those that have no slot, since they existed before the library or were made by clone(),
- * libc or the kernel. The target is asked to adopt them, which it does at its next CPU sample. One thread
+ * Untracked threads are those without a slot. They existed before the library, or were made by clone(), by
+ * libc or by the kernel. The target is asked to adopt them, which it does at its next CPU sample. One thread
  * only.
  */
 #ifndef CPROF_UPLOADER_ADOPT_H
@@ -20,9 +20,8 @@ struct untracked_threads {
     uint32_t count;
 };
 
-/* Asked once a second. Compares the process's threads with its slots, where their number or the time that has
-   passed is a reason to: then it is true, and *found has those that the kernel can be asked about by their
-   ids. */
+/* Called once a second. Compares the process's threads with its slots, if their numbers differ or enough time
+   has passed. Then it returns true, and *found has those that the kernel can be asked about by their ids. */
 bool target_adopt(struct target *target, struct untracked_threads *found);
 
 #endif

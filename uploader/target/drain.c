@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One round over a segment.
+ * Reads the samples of a segment.
  *
- * Differences of fixed-point counters are handed on as the difference of the rounded totals: each record is
- * off by at most a half at any time, and nothing adds up over rounds.
+ * Counters are in fixed point. The difference of the rounded totals is added to the profiles, so each total
+ * is off by half a unit at most, however many rounds there are.
  *
- * Pages that nobody wrote are not read where it matters: a read through a shared mapping would allocate them.
+ * Pages that nobody wrote are not read if there may be many: a read through a shared mapping allocates them.
  */
 #include "drain.h"
 
@@ -18,8 +18,8 @@
 #include "segment.h"
 #include "uploader/programs/time_balance.h"
 
-/* Counters beyond 2^62 are no counters, so they start anew before that: a stack that allocates ten million
-   blocks a second is there within months. */
+/* A counter beyond 2^62 is taken for hostile. An honest one starts anew before that: a stack that allocates
+   ten million blocks a second gets there within months. */
 enum { ABSURD_SHIFT = 62, LARGE_SHIFT = 60 };
 
 /* Where the counters of one kind of sample go. */
@@ -43,7 +43,7 @@ struct sample_copy {
 };
 
 enum sample_state { SAMPLE_SAME, SAMPLE_NEW, SAMPLE_ABSURD };
-/* drained: what of it was read before, where that is not acknowledged yet; or NULL. */
+/* drained: what was read of it and is not acknowledged yet; or NULL. */
 static enum sample_state sample_read(struct seg_sample *sample, const uint64_t *drained,
                                      struct sample_copy *copy)
 {
@@ -62,7 +62,7 @@ static enum sample_state sample_read(struct seg_sample *sample, const uint64_t *
     return state;
 }
 
-/* Only we write acked: no other order is needed than the program's own. */
+/* Only the uploader writes acked, so program order is enough. */
 static void sample_ack(struct seg_sample *sample, const uint64_t value[LAYOUT_VALUES])
 {
     for (int i = 0; i < LAYOUT_VALUES; i++)
@@ -87,7 +87,7 @@ static void keep_newest(struct cpu_sum *sum, const struct stack *stack, int64_t 
     sum->newest_ns = ns;
 }
 
-/* CPU time is wall time, too; only what is new is set against what is seen from outside. */
+/* CPU time is wall time, too. Only new CPU time is balanced against wall samples. */
 static void add_cpu(struct target *target, const struct stack *stack, uint32_t name, unsigned parts,
                     const struct profile_sample *sample)
 {
@@ -142,7 +142,8 @@ static void sample_drain(struct target *target, uint32_t generation, struct seg_
     enum sample_state state = key ? sample_read(sample, drained, &copy) : SAMPLE_SAME;
     int rc;
 
-    /* The uploader before us had these in its merged profiles; it pushed them, and they are gone with it. */
+    /* An earlier uploader had these in its merged profiles, which are gone with it. It had pushed them, so
+       they are not new for the server. */
     if (target->resumed && key && state != SAMPLE_ABSURD && memcmp(copy.acked, nothing, sizeof nothing) != 0)
         sample_add(target, generation, &(struct sample_step){key, nothing, copy.acked}, PROGRAM_MERGED);
     target->has_large |= copy.large;
@@ -162,7 +163,7 @@ static void sample_drain(struct target *target, uint32_t generation, struct seg_
         sample_ack(sample, copy.value);
 }
 
-/* Room for so many samples. Without memory what is read is acknowledged at once. */
+/* Makes room for so many samples. Without memory, what is read is acknowledged at once. */
 static void drained_cover(struct drained *drained, struct seg_bank *bank, uint32_t samples)
 {
     uint64_t(*grown)[LAYOUT_VALUES];
@@ -210,13 +211,12 @@ void drain_bank(struct target *target, unsigned index)
     for (uint32_t i = 0; i < samples; i++)
         sample_drain(target, generation, &bank->sample[i],
                      i < target->drained[index].count ? target->drained[index].value[i] : NULL);
-    /* What was read stays in the memfd and only leaves our resident set. */
+    /* The pages stay in the memfd. They only leave the uploader's resident set. */
     madvise(bank, sizeof *bank, MADV_DONTNEED);
 }
 
-/* The lock-free side of it is in the target's live table: address is stored last at an insertion (release),
-   and the sequence was raised before. An entry that changes under us is skipped: its block is just being
-   freed or reused. */
+/* The target inserts without a lock: it raises the sequence first, and stores the address last with release.
+   An entry that changes during the copy is skipped, because its block is being freed or reused. */
 static bool live_read(struct seg_live *live, struct seg_live *copy)
 {
     uint64_t address = atomic_load_explicit(&live->address, memory_order_acquire);
@@ -248,7 +248,7 @@ void drain_each_live(struct target *target, void (*each)(struct target *, const 
         if (to < 0 || to > end)
             to = end;
         last = ((size_t)(to - start) + sizeof copy - 1) / sizeof copy;
-        /* An entry over the edge of two ranges would come twice: it belongs to the one that it starts in. */
+        /* An entry that lies in two ranges belongs to the one that it starts in. */
         first += first * sizeof copy < (size_t)(from - start);
         for (size_t i = first; i < last && i < LAYOUT_LIVE; i++)
             if (live_read(&target->segment->live[i], &copy))
@@ -258,7 +258,7 @@ void drain_each_live(struct target *target, void (*each)(struct target *, const 
     madvise((char *)target->segment + start, sizeof target->segment->live, MADV_DONTNEED);
 }
 
-/* Carries the fraction of an object on from entry to entry, so that the sum is right. */
+/* The fraction of an object is carried from entry to entry, so that the sum is right. */
 static void live_add(struct target *target, const struct seg_live *live, void *carry)
 {
     const struct stack *stack = stacks_get(target->stacks, live->generation, live->stack);
@@ -304,7 +304,8 @@ void drain_created(struct target *target)
     }
 }
 
-/* A counter that went backwards is hostile, or belongs to a copy made a moment too early: it starts anew. */
+/* A counter that went backwards is hostile, or is of a copy that was made a moment too early. It starts
+   anew. */
 void drain_counters(struct target *target)
 {
     for (int i = 0; i < COUNTERS; i++) {

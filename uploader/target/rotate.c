@@ -28,8 +28,8 @@ static bool bank_used(const struct seg_bank *bank, unsigned parts)
            atomic_load_explicit(&bank->stack_words, memory_order_relaxed) > LAYOUT_STACK_WORDS / parts;
 }
 
-/* Dekker: our store of active_bank comes before these loads, the target's store of bank_in_use before its
-   second load of active_bank. Whoever we do not see here sees the new bank. */
+/* Dekker: the store of active_bank comes before these loads. The target stores bank_in_use before its second
+   load of active_bank. So a thread that is not seen here sees the new bank. */
 static bool bank_in_use(const struct target *target, unsigned bank)
 {
     const struct segment *segment = target->segment;
@@ -95,7 +95,7 @@ static void bank_empty(struct target *target, unsigned bank)
     target->rotating = false;
 }
 
-/* A segment that comes from an uploader that died in the middle of a rotation goes on with it. */
+/* If an uploader died during a rotation, its successor goes on with it. */
 void rotate_attach(struct target *target)
 {
     const struct seg_bank *other = &target->segment->bank[!active_bank(target)];
@@ -112,7 +112,7 @@ bool rotate_tick(struct target *target, int64_t now_ns)
     } else if (target->rotating && !bank_in_use(target, !active)) {
         bank_empty(target, !active);
     } else if (target->rotating && now_ns >= target->rotate_give_up_ns) {
-        /* A thread that was stopped or jumped away in the middle of a sample. Should it go on, its one sample
+        /* A thread was stopped, or left by a jump, in the middle of a sample. If it goes on, its one sample
            lands in an empty table and is dropped as malformed. */
         log_warn("%s[%d]: a thread has been recording one sample for %d s; its table is emptied regardless",
                  target->program->name, target->pid, (int)(PATIENCE_NS / SECOND_NS));

@@ -9,7 +9,7 @@
 
 enum { WARM_MS = 50 }; /* most time spent on names ahead of a round, per target and second */
 
-/* Most come early. The pauses double, since each time debug information may have to be read anew. */
+/* Most stacks come early. The pauses double, because each time debug information may have to be read anew. */
 void target_name_ahead(struct target *target, int64_t now_ns)
 {
     const int64_t until_ns = now_ns + WARM_MS * MS_NS;
@@ -93,8 +93,8 @@ void target_commit(struct target *target)
     target->wall_drained_ns = 0;
 }
 
-/* What the target counted while it made the copy is in the original alone: no more than the copy has is
-   acknowledged there. */
+/* What the target counted while it made the copy is in the original alone. So no more is acknowledged than
+   the copy has. */
 static void acked_copy_value(struct seg_sample *to, const struct seg_sample *from, int i)
 {
     uint64_t acked = atomic_load_explicit(&from->acked[i], memory_order_relaxed),

@@ -5,25 +5,25 @@
 
 #include "target.h"
 
-/* Once a second: names for new stacks, so that the round at the process's end has little left to look up. */
+/* Called once a second. Names new stacks, so that the round at the process's end has few left to name. */
 void target_name_ahead(struct target *target, int64_t now_ns);
 
 /* All that was recorded since the last time. */
 void target_drain_samples(struct target *target);
 
 /* Replaces the states: live allocations, and creation sites of threads that are alive. The caller adds the
- * threads. */
+   threads profile. */
 void target_drain_states(struct target *target);
 
-/* The times of threads are handed on until then. */
+/* The times of threads are in the profiles until then. */
 void target_set_accounted(struct target *target, int64_t until_ns);
 
-/* After an upload: what was read since the last one is acknowledged in the segment. An uploader that is
-   killed before makes its successor read it again. */
+/* Called after an upload. Acknowledges in the segment what was read since the last one. If the uploader is
+   killed before, its successor reads it again. */
 void target_commit(struct target *target);
 
-/* The same process handed over a copy of `old`, believing that we had died: what old has acknowledged is not
-   to come a second time. old was drained and committed. */
+/* The process handed over a copy of the segment of `old`, because it took this uploader for dead. What old
+   has acknowledged is not counted again. old was drained and committed. */
 void target_resume(struct target *target, const struct target *old);
 
 #endif

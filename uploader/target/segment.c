@@ -29,7 +29,7 @@ static uint64_t ticks_now(const struct target *target)
                : __builtin_ia32_rdtsc();
 }
 
-/* Ticks are turned into time by the two pairs at the process's start and now. */
+/* Ticks are converted by two pairs of readings: of the process's start, and of now. */
 uint64_t target_ticks_to_ns(const struct target *target, uint64_t amount)
 {
     const struct seg_header *header = &target->segment->header;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a target's segment says of its slots, its clocks and the names of its threads, checked. One thread
- * only. */
+/* What a target's segment says of its slots, its clocks and the names of its threads. All of it is checked.
+   One thread only. */
 #ifndef CPROF_UPLOADER_SEGMENT_H
 #define CPROF_UPLOADER_SEGMENT_H
 
@@ -9,17 +9,17 @@
 /* Slots [1, this] may be in use. */
 uint32_t target_used_slots(const struct target *target);
 
-/* What is recorded at present, as bits of enum profile_type. target->profiles has what the session took
- * notice of. */
+/* What is recorded now, as bits of enum profile_type. target->profiles is what it was when the session last
+   asked. */
 uint32_t target_recorded(const struct target *target);
 
 /* true: one of wall, off_cpu and threads is recorded. */
 bool target_records_threads(const struct target *target);
 
-/* CLOCK_MONOTONIC of ours at a reading of the target's. */
+/* The uploader's CLOCK_MONOTONIC when the target's had this reading. */
 int64_t target_time(const struct target *target, uint64_t its_ns);
 
-/* The same for a reading of its time stamp counter. now_ns: ours. */
+/* The same for its time stamp counter. now_ns: the uploader's CLOCK_MONOTONIC now. */
 int64_t target_time_of_ticks(const struct target *target, uint64_t ticks, int64_t now_ns);
 uint64_t target_ticks_to_ns(const struct target *target, uint64_t amount);
 

@@ -21,7 +21,7 @@
 #include "uploader/process/tasks.h"
 #include "uploader/process/time_namespace.h"
 
-/* A file that may shrink would kill us with SIGBUS; hence the seals. */
+/* A file that shrinks would kill the uploader with SIGBUS, so the segment must be sealed against that. */
 static const char *segment_map(struct target *target)
 {
     const int seals = F_SEAL_SHRINK | F_SEAL_GROW;
@@ -29,7 +29,7 @@ static const char *segment_map(struct target *target)
     struct stat st;
     int present = fcntl(target->memfd, F_GET_SEALS);
 
-    /* Asked first: only memory has seals, and what is behind any other file may answer late or never. */
+    /* Asked first: only memory has seals, and any other file may answer late or never. */
     if (present == -1 || (present & seals) != seals)
         return "its segment is not sealed against resizing";
     if (fstatfs(target->memfd, &system) || system.f_type != TMPFS_MAGIC)
@@ -55,7 +55,7 @@ static pid_t living(const struct target *target)
     return target->pid ? task_living(target->pid, target->pid) : 0;
 }
 
-/* The file may lie where the process's user answers who opens it: that is for owner.c. */
+/* The file may lie on a file system that the process's user serves. So owner.c opens it. */
 static int open_executable(const struct owner *owner, const char *path)
 {
     int place, fd;
@@ -69,7 +69,7 @@ static int open_executable(const struct owner *owner, const char *path)
     return fd < 0 ? -1 : fd;
 }
 
-/* Kept open: the process's own view of its files outlives the process. */
+/* Kept open, because the process's own view of its files outlives the process. */
 void target_open_files(struct handover *handover)
 {
     pid_t tid = handover->pid && !handover->has_files ? task_living(handover->pid, handover->pid) : 0;
@@ -87,7 +87,7 @@ void target_open_files(struct handover *handover)
     handover->exe_fd = tid ? open_executable(&owner, path) : -1;
 }
 
-/* A copy that the target cannot change any more, NUL-terminated wherever the original is not. */
+/* A copy that the target cannot change any more. It ends with a NUL, also if the original does not. */
 static void take_bytes(char *to, const char *from, size_t size)
 {
     memcpy(to, from, size);
@@ -109,8 +109,8 @@ static int program_find(struct target *target)
     return 0;
 }
 
-/* Threads' time counts from the process's start, or from where another uploader ended: what CPU time it has
-   not acknowledged is of the same span. */
+/* The times of threads count from the process's start, or from where an earlier uploader ended. CPU time that
+   is not acknowledged is of the same span. */
 static int64_t times_since(const struct target *target)
 {
     int64_t now_ns = monotonic_ns(), since;
@@ -122,7 +122,7 @@ static int64_t times_since(const struct target *target)
     return !since_ns || since > now_ns ? now_ns : since;
 }
 
-/* The merged profiles of a process that another uploader had before reach back to its start. */
+/* The merged profiles of a process that an earlier uploader had go back to the process's start. */
 static void take_start(struct target *target)
 {
     int64_t start_ns = target_time(target, target->segment->header.start_monotonic_ns);
@@ -152,7 +152,7 @@ static struct image_id image_of(pid_t pid)
     if (!tid)
         return image;
     snprintf(path, sizeof path, "/proc/%d/task/%d/exe", (int)pid, (int)tid);
-    /* Without asking the file system, which may be one that hangs. */
+    /* The file system is not asked, because it may be one that hangs. */
     if (!statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_INO, &st)) {
         image.device = (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor;
         image.inode = st.stx_ino;
@@ -175,8 +175,8 @@ bool target_is_replaced(const struct target *target)
            differs(target->image.code, now.code) || differs(target->image.stack, now.stack);
 }
 
-/* What an uploader before us acknowledged is in its segment; but for what stood in tables that were emptied,
-   which is in that uploader's files alone (restore.c). */
+/* What an earlier uploader acknowledged is in the segment, except what stood in tables that were emptied.
+   That is in the files of the earlier uploader alone (restore.c). */
 static bool is_resumed(const struct target *target, bool was_kept)
 {
     uint32_t generation = 0;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One target: the segment of a process, attached. Everything that the segment says is checked before it is
- * used; what makes no sense is dropped and counted. What reads it is in segment.h (slots, clocks, names),
- * drain.h (samples), round.h (what is handed on at a time), rotate.h (full tables) and adopt.h (untracked
- * threads). One thread only.
+ * One target: the attached segment of a process. Everything that the segment says is checked before it is
+ * used. What makes no sense is dropped and counted. It is read by segment.h (slots, clocks, names), drain.h
+ * (samples), round.h (the parts of a round), rotate.h (full tables) and adopt.h (untracked threads). One
+ * thread only.
  */
 #ifndef CPROF_UPLOADER_TARGET_H
 #define CPROF_UPLOADER_TARGET_H
@@ -19,30 +19,29 @@
 #include "uploader/symbols/stacks.h"
 #include "uploader/symbols/symbols.h"
 
-/* What tells one program of a process from the next: its file, and where the kernel has put it. 0: not shown.
- */
+/* Tells one program of a process from the next: its file, and where the kernel has put it. 0: not shown. */
 struct image_id {
     uint64_t device, inode;
     uint64_t code, stack;
 };
 
-/* What was read of a bank's samples and is not in the sinks yet: acked will be that. */
+/* What was read of a bank's samples and is not in the sinks yet. It becomes acked. */
 struct drained {
     uint64_t (*value)[LAYOUT_VALUES];
     uint32_t count;
 };
 
-/* Thread names: the segment's, and some more of threads that have no slot. */
+/* Names of threads: those of the segment, and some more of threads without a slot. */
 enum { TARGET_NAMES = LAYOUT_NAMES + 32 };
 
-/* The profiles that threads are sampled from outside for. */
+/* The profiles that wall samples are taken for. */
 enum { TARGET_THREAD_PROFILES = 1 << PROFILE_WALL | 1 << PROFILE_OFF_CPU | 1 << PROFILE_THREADS };
 
-/* CPU time of the threads of one name that was drained, for the profiles from outside, which take and reset
- * it. */
+/* CPU time of the threads of one name, as it was read from samples. The profiles from outside take it and set
+   it to 0. */
 struct cpu_sum {
     int64_t ns;
-    int64_t before_ns;    /* another uploader has handed it on before it died */
+    int64_t before_ns;    /* handed on by an earlier uploader */
     struct stack *newest; /* a copy of the stack with the most CPU time of the round; NULL: none yet */
     int64_t newest_ns;
 };
@@ -60,7 +59,7 @@ struct target {
     struct program *program;
     struct stacks *stacks;
     int64_t since_ns;  /* CLOCK_MONOTONIC: the times of its threads count from then on */
-    uint32_t profiles; /* what is recorded, as bits of enum profile_type, as far as the session took notice */
+    uint32_t profiles; /* what is recorded, as bits of enum profile_type, when the session last asked */
     struct cpu_sum cpu[TARGET_NAMES];
     const char *name[TARGET_NAMES]; /* interned; NULL: not read yet, or not given */
     uint64_t counter[COUNTERS];     /* as of the last round */
@@ -70,26 +69,26 @@ struct target {
     uint32_t adopt_ticks;
     int64_t warm_ns, warm_gap_ns; /* when new ones are named next, and the pause after that */
     bool has_state;               /* its live allocations or threads are in the program's profiles */
-    bool resumed;                 /* what another uploader acknowledged is not in our merged profiles yet */
-    bool has_large;               /* counters that are to start anew */
-    bool rotating;                /* the inactive bank still holds samples */
+    bool resumed;   /* what an earlier uploader acknowledged is not in the merged profiles yet */
+    bool has_large; /* counters that are to start anew */
+    bool rotating;  /* the inactive bank still holds samples */
     int64_t rotate_give_up_ns;
 };
 
-/* Fills in the files of the process, where they are not. */
+/* Opens the root and the executable of the process, if they are not open. */
 void target_open_files(struct handover *handover);
 
 /* Takes over the descriptors, also when it fails. -EINVAL: refused, and a line was logged. */
 int target_attach(struct programs *programs, const struct handover *handover, struct target **target);
 
-/* Unmaps and closes. Nothing is drained. until_ns: CLOCK_MONOTONIC; the times of its threads are accounted
-   for until then. */
+/* Unmaps and closes. Nothing is read. until_ns: CLOCK_MONOTONIC; the times of its threads are accounted for
+   until then. */
 void target_free(struct target *target, int64_t until_ns);
 
 /* Once a second: the target sees that we live. */
 void target_beat(struct target *target);
 
-/* Asked once a second: its process has executed another program, which did not join. */
+/* Asked once a second. true: its process has executed another program, which did not join. */
 bool target_is_replaced(const struct target *target);
 
 /* The process waits at its exit until target_finished(). */
