@@ -123,11 +123,12 @@ static inline int64_t by_leaf(const struct fixture *f, enum profile_kind_id kind
 
     *text = 0;
     while (profile && (sample = profile_next(profile, &cursor))) {
-        if (strcmp(sample->frame[0]->lines[0].function, leaf) != 0)
+        if (strcmp(sample->stack->location->lines[0].function, leaf) != 0)
             continue;
         sum += sample->value[profile_kinds[kind].default_value];
-        for (uint32_t i = 0; i < sample->frames && strlen(text) < 512; i++)
-            sprintf(text + strlen(text), "%.60s;", sample->frame[i]->lines[0].function);
+        for (const struct profile_frame *frame = sample->stack; frame && strlen(text) < 512;
+             frame = frame->caller)
+            sprintf(text + strlen(text), "%.60s;", frame->location->lines[0].function);
     }
     return sum;
 }
