@@ -10,8 +10,8 @@
 #define SECOND_NS INT64_C(1000000000)
 #define MS_NS     INT64_C(1000000)
 
-/* Asked of the kernel: libc's clock_gettime() is somebody else's where the launcher was started with a
-   library that tells another time. */
+/* The kernel is asked directly. libc's clock_gettime() may be replaced, if the launcher was started with a
+   library that fakes the time. */
 static inline int64_t clock_ns(clockid_t clock)
 {
     struct timespec now = {0, 0};

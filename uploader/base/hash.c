@@ -54,7 +54,7 @@ int hash_add(struct hash *table, uint64_t hash, void *value)
     return 0;
 }
 
-/* A search ends at the first free slot. So what stands behind the freed one moves into it, unless its own
+/* A search ends at the first free slot. So entries behind the freed slot move into it, unless their own
    search begins behind it. */
 static void close_gap(struct hash *table, uint64_t gap)
 {
@@ -88,7 +88,7 @@ void hash_remove(struct hash *table, uint64_t hash, const void *value)
         remove_at(table, hash + cursor - 1);
 }
 
-/* Begins behind a free slot, which nothing moves over: so each value is asked once. */
+/* The sweep begins behind a free slot. No entry moves over a free slot, so each value is asked once. */
 void hash_sweep(struct hash *table, bool (*keep)(void *value, void *context), void *context)
 {
     uint64_t start = 0;
@@ -97,7 +97,7 @@ void hash_sweep(struct hash *table, bool (*keep)(void *value, void *context), vo
         start++;
     for (uint64_t at = start + 1; at < start + table->room;) {
         void *value = slot_at(table, at)->value;
-        /* What moves into the freed slot comes from behind it, and is next. */
+        /* The entry that moves into the freed slot comes from behind it, and is asked next. */
         if (value && !keep(value, context))
             remove_at(table, at);
         else

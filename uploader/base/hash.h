@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The hash table of the uploader: open addressing, with the values' hashes kept beside them. The caller
- * hashes keys and compares them. A key of 64 bits needs no comparison: hash_get() and the like hash it so
- * that no two are equal. Values are pointers, or numbers cast to them, and never NULL. One thread only.
+ * The hash table of the uploader. It uses open addressing and keeps the hash of each value. The caller hashes
+ * keys and compares them. A key of 64 bits needs no comparison, because hash_get() and its siblings hash keys
+ * one to one. Values are pointers, or numbers cast to pointers, and never NULL. One thread only.
  */
 #ifndef CPROF_UPLOADER_HASH_H
 #define CPROF_UPLOADER_HASH_H
@@ -31,7 +31,7 @@ int hash_add(struct hash *table, uint64_t hash, void *value);
 /* Removes this value, if it is there. */
 void hash_remove(struct hash *table, uint64_t hash, const void *value);
 
-/* Removes each value that is not to be kept, and which keep() may free. It is called once for each. */
+/* Removes each value for which keep() is false. keep() is called once per value, and may free it. */
 void hash_sweep(struct hash *table, bool (*keep)(void *value, void *context), void *context);
 
 /* All values, one at each call; *cursor is 0 at the first one. NULL: there are no more. */
@@ -48,7 +48,7 @@ int hash_put(struct hash *table, uint64_t key, void *value);
 /* Removes and returns the key's value. */
 void *hash_take(struct hash *table, uint64_t key);
 
-/* Adds a word to a hash, which begins with any number. */
+/* Adds a word to a hash, which may begin with any number. */
 static inline uint64_t hash_mix(uint64_t hash, uint64_t word)
 {
     hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Memory that is never given back before the end, and strings that are kept once. One thread only. */
+/* Memory that is freed all at once, and texts that are kept once. One thread only. */
 #ifndef CPROF_UPLOADER_STORE_H
 #define CPROF_UPLOADER_STORE_H
 

@@ -4,8 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* One row per lead byte: how long, and what the second byte may be (that is where overlong forms, surrogates
-   and code points past U+10FFFF show). */
+/* One row per lead byte: the length, and the range of the second byte. That range excludes overlong forms,
+   surrogates and code points beyond U+10FFFF. */
 static const struct lead {
     uint8_t first, last, length, low, high;
 } leads[] = {

@@ -8,8 +8,8 @@
 #include "commands.h"
 #include "uploader/options/options.h"
 
-/* Read by jemalloc: one thread needs one arena, and memory goes back to the kernel at once:
-   a round needs ten times what is kept between rounds. */
+/* Read by jemalloc. One thread needs one arena. Memory goes back to the kernel at once, because a round needs
+   ten times what is kept between rounds. */
 const char *malloc_conf =
     "narenas:1,background_thread:false,dirty_decay_ms:0,muzzy_decay_ms:0,lg_tcache_max:12";
 
@@ -21,8 +21,8 @@ static const struct {
     {"run", run_main},
 };
 
-/* A program that closed everything starts us without them: the first files we open must not become our
- * stderr. */
+/* A program that closed its standard descriptors starts the uploader without them. The first file that is
+   opened must not become stderr. */
 static void open_standard_streams(void)
 {
     int fd;
@@ -33,8 +33,7 @@ static void open_standard_streams(void)
         close(fd);
 }
 
-/* Programs of ours are not profiled where the library comes by /etc/ld.so.preload: it looks for this name.
- */
+/* cprof's own programs are not profiled if /etc/ld.so.preload names the library. It looks for this name. */
 void cprof_own_program(void);
 void cprof_own_program(void)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cprof-uploader run: starts a program with the library preloaded and is its session in the meantime.
+ * cprof-uploader run: starts a program with the library preloaded, and is its session while it runs.
  *
- * The program is our child and otherwise as if we were not there: it has our process group, terminal,
- * descriptors, mask and limits. Signals that were sent to us go on to it; those that the terminal sends it
- * has got already.
+ * The program is a child, and otherwise runs as without the launcher: with its process group, terminal,
+ * descriptors, mask and limits. Signals that were sent to the launcher are passed on. Those of the terminal
+ * reach the program by themselves.
  */
 #include "commands.h"
 
@@ -30,7 +30,7 @@ static const int forwarded[] = {SIGINT,  SIGQUIT, SIGHUP,   SIGTERM, SIGUSR1,  S
                                 SIGALRM, SIGCONT, SIGWINCH, SIGPWR,  SIGVTALRM};
 enum { FORWARDED = sizeof forwarded / sizeof forwarded[0] };
 
-/* Options that make no sense for a program that we start. */
+/* Options that make no sense for a program that the launcher starts. */
 static const uint64_t hidden =
     UINT64_C(1) << SETTING_SOCKET | UINT64_C(1) << SETTING_UPLOADER | UINT64_C(1) << SETTING_ENABLED;
 
@@ -51,7 +51,7 @@ static void reap(struct run *run)
     run->ended_ns = monotonic_ns();
 }
 
-/* A terminal's signals reach the whole foreground group: si_code then says that the kernel sent it. */
+/* A terminal's signals reach the whole foreground group. si_code then says that the kernel sent them. */
 static void on_signal(struct session *session, const struct signalfd_siginfo *info)
 {
     struct run *run = session->context;
@@ -103,7 +103,7 @@ static void print_help(void)
          "  --help, --version");
 }
 
-/* A name that nobody else has, so that two launchers never meet. */
+/* A name of its own, so that two launchers never share a session. */
 static void make_socket_name(void)
 {
     char name[64];
@@ -127,7 +127,7 @@ static int preload(const char *library, const char *preloaded)
     return rc;
 }
 
-/* What the child needs back as it was before us. */
+/* What the child gets back as the launcher got it. */
 struct inherited {
     sigset_t mask;
     struct sigaction child_action, pipe_action;
@@ -165,8 +165,8 @@ static void exec_child(const struct inherited *inherited, const char *path, char
     _exit(NOT_RUNNABLE);
 }
 
-/* The child's pid, or negative errno also when it could not execute the program: a pipe that exec closes
- * tells. */
+/* The child's pid, or negative errno, also if the child could not execute the program. A pipe that exec
+   closes tells. */
 static pid_t start(const struct inherited *inherited, const char *path, char **argv)
 {
     int fds[2], error = 0;
@@ -186,7 +186,7 @@ static pid_t start(const struct inherited *inherited, const char *path, char **a
     return error ? -error : child;
 }
 
-/* Ends as the program did; the core, if any, is the program's. */
+/* Ends as the program did. The core, if any, is the program's. */
 static int end_like(int status)
 {
     if (WIFSIGNALED(status)) {

@@ -57,7 +57,7 @@ static bool search(const char *name, char path[PATH_MAX])
     return false;
 }
 
-/* What makes the loader ignore LD_PRELOAD, and what cannot be executed at all. */
+/* Programs for which the loader ignores LD_PRELOAD, and files that cannot be executed. */
 static int check_file(const char *path, char *reason)
 {
     struct stat st;
@@ -92,7 +92,7 @@ static bool find_segment(Elf *elf, uint32_t type, GElf_Phdr *segment)
     return false;
 }
 
-/* Whether the program is linked to a library whose name starts like that. */
+/* true: the program is linked to a library whose name starts like that. */
 static bool needs(Elf *elf, const char *library)
 {
     GElf_Shdr header;
@@ -164,7 +164,7 @@ static int check(const char *path, char *reason, int depth)
         return rc;
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd == -1)
-        return 0; /* may be executed and not read: the kernel has the last word */
+        return 0; /* it may be executed but not read, so only the kernel can tell */
     if (depth && read_interpreter(fd, interpreter)) {
         close(fd);
         return check(interpreter, reason, depth - 1);

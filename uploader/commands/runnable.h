@@ -7,8 +7,8 @@
 
 enum { RUNNABLE_REASON = PATH_MAX + 256 };
 
-/* Finds name as a shell would (PATH, unless it has a slash). Returns 0 with its path; or the exit status that
-   a shell would give, 127 (not found) or 126, with a reason in one line. */
+/* Finds the program as a shell would: by PATH, unless the name has a slash. Returns 0 and its path. Or
+   returns the exit status that a shell would give, 127 (not found) or 126, and a reason in one line. */
 int runnable_check(const char *name, char path[PATH_MAX], char reason[RUNNABLE_REASON]);
 
 #endif

@@ -3,7 +3,7 @@
  * cprof-uploader serve: the session that the library starts behind a program, or a service that programs
  * join.
  *
- * The former ends when its last target has gone and nobody came for CPROF_LINGER; the latter stays until
+ * The former ends if its last target has gone and nobody came for CPROF_LINGER. The latter stays until
  * SIGTERM.
  */
 #include "commands.h"
@@ -27,7 +27,8 @@ struct serve {
     int64_t started_ns;
 };
 
-/* A service manager stops the targets and us at once: they get a moment to end by themselves. */
+/* A service manager stops the targets and the uploader at once. The targets get a moment to end by
+   themselves. */
 static void on_signal(struct session *session, const struct signalfd_siginfo *info)
 {
     struct serve *serve = session->context;
@@ -54,8 +55,9 @@ static void print_help(void)
     options_print_help(stdout, 0);
 }
 
-/* Takes the session's name, or hands the target to whoever has it. 1: handed on, nothing is left to do. An
-   uploader that is just ending holds the name for a moment and takes nobody any more. */
+/* Takes the session's name, or hands the process to the uploader that has it. 1: handed on, nothing is left
+   to do. An uploader that is just ending holds the name for a moment and accepts nobody, so this is tried
+   again. */
 static int open_or_forward(struct session *session, const struct options *options,
                            const struct session_ops *ops, struct serve *serve,
                            const struct handover *handover)
@@ -84,7 +86,8 @@ static void stay(struct session *session, struct serve *serve)
     session_finish(session, serve->stop_ns ? STOPPED_PUSH_MS : FINAL_PUSH_MS);
 }
 
-/* Beside a target we have its stderr until we have started: ld.so and we say there why we do not. */
+/* An uploader that a target started has the target's stderr until it has started. Errors of ld.so and of the
+   start go there. */
 static bool is_beside_target(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++)
@@ -103,7 +106,7 @@ static void leave_stderr(struct options *options)
         close(fd);
 }
 
-/* What an uploader leaves to the one after it, which the keeper starts. */
+/* What an uploader leaves to its successor, which the keeper starts. */
 static void take_over(const struct session *session, struct serve *serve)
 {
     struct keeper_board *board = session->keeper.board;
@@ -112,7 +115,8 @@ static void take_over(const struct session *session, struct serve *serve)
         atomic_store_explicit(&board->is_service, serve->is_service, memory_order_relaxed);
         return;
     }
-    prctl(PR_SET_NAME, "cprof-uploader"); /* executed by a descriptor, it has that one's number for a name */
+    prctl(PR_SET_NAME,
+          "cprof-uploader"); /* it was executed by a descriptor, whose number would be its name */
     serve->is_service = atomic_load_explicit(&board->is_service, memory_order_relaxed);
     if (session->listen_fd == -1)
         serve->stop_ns = monotonic_ns() + STOP_PATIENCE_NS;

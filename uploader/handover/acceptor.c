@@ -30,7 +30,8 @@ int acceptor_inherit(int fd)
     return fd;
 }
 
-/* The number of a pidfd's process in our namespace; 0 when it has none (any more), -1: it is no pidfd. */
+/* The number of a pidfd's process in this pid namespace. 0: it has none (any more). -1: the descriptor is no
+   pidfd. */
 static pid_t pidfd_pid(int pidfd)
 {
     char path[64], text[512];
@@ -42,7 +43,7 @@ static pid_t pidfd_pid(int pidfd)
     return pid > 0 ? pid : 0;
 }
 
-/* By the socket where the kernel can (6.5): a number may be another process's by now. */
+/* By the socket if the kernel can (6.5), because the number may be another process's by now. */
 static int open_peer(int fd, pid_t pid)
 {
     int pidfd = -1;
@@ -60,7 +61,7 @@ static void close_fds(const int fds[HANDOVER_FDS])
             close(fds[i]);
 }
 
-/* Every descriptor of a message is in our table by now: the first ones are asked for, others are closed. */
+/* Every descriptor of a message is open by now. The first ones are kept, the others are closed. */
 static void take_descriptors(struct msghdr *message, int fds[HANDOVER_FDS])
 {
     int count = 0;
@@ -80,7 +81,7 @@ static void take_descriptors(struct msghdr *message, int fds[HANDOVER_FDS])
     }
 }
 
-/* One message. Its descriptors are the caller's to close, whatever is returned. */
+/* Receives one message. The caller closes its descriptors, whatever is returned. */
 static int receive(int fd, struct hello *hello, int fds[HANDOVER_FDS])
 {
     union {
@@ -119,8 +120,8 @@ static void log_refusal(int rc, pid_t pid, const struct hello *hello)
         log_warn("process %d is not profiled: its message could not be read: %s", pid, strerror(-rc));
 }
 
-/* With HELLO_FORWARDED the process is the pidfd's, which only our own user and root may say; else it is the
-   peer itself. */
+/* With HELLO_FORWARDED the process is that of the pidfd, and only the uploader's own user and root may say
+   so. Else it is the peer itself. */
 static int take(const struct acceptor_peer *peer, struct handover *handover, const struct hello *hello,
                 const int fds[HANDOVER_FDS])
 {
@@ -138,7 +139,8 @@ static int take(const struct acceptor_peer *peer, struct handover *handover, con
     return handover->pid < 0 ? -EPROTO : 0;
 }
 
-/* It would push under another name than its owner's. It finds that here, and goes to another uploader. */
+/* The process has other credentials than this session, and would be pushed under them. It finds the mark
+   here, and goes to another uploader. */
 static void send_elsewhere(int memfd)
 {
     const int seals = F_SEAL_SHRINK | F_SEAL_GROW;
@@ -201,8 +203,7 @@ static int acceptor_watch(struct acceptor *acceptor, int fd)
     return epoll_ctl(acceptor->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
 
-/* The message follows connect() at once, but not at the same time. Of too many that are silent the oldest
-   goes. */
+/* The message comes shortly after connect(). If too many peers are silent, the oldest is dropped. */
 static void peer_wait(struct acceptor *acceptor, const struct acceptor_peer *peer)
 {
     if (acceptor->peers == ACCEPTOR_PEERS)
@@ -212,7 +213,7 @@ static void peer_wait(struct acceptor *acceptor, const struct acceptor_peer *pee
         peer_drop(acceptor, acceptor->peers - 1);
 }
 
-/* Who may not join is gone before anything of his is received. */
+/* A peer that may not join is dropped before anything is received from it. */
 static int peer_accept(struct acceptor *acceptor, struct handover *handover)
 {
     struct ucred credentials;
@@ -254,7 +255,7 @@ int acceptor_open(struct acceptor *acceptor, int listener, bool (*trusted)(pid_t
     return rc;
 }
 
-/* Without a free descriptor the listener would be ready for ever. */
+/* Without a free descriptor nothing can be accepted, and the listener would stay ready. */
 static int acceptor_pause(struct acceptor *acceptor, int rc)
 {
     epoll_ctl(acceptor->epoll_fd, EPOLL_CTL_DEL, acceptor->listener, NULL);

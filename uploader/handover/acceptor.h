@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Accepts processes at the session's socket. Whether a peer may join is asked of the kernel before anything
- * is received: our own user, root, and whom `trusted` takes. A peer that is silent waits here, for two
- * seconds and with ACCEPTOR_PEERS others at most, and holds up nobody.
+ * Accepts processes at the session's socket. Before anything is received, the kernel is asked who the peer
+ * is. The uploader's own user, root, and processes that `trusted` takes may join. A silent peer may wait for
+ * two seconds, with ACCEPTOR_PEERS others at most, and delays nobody.
  */
 #ifndef CPROF_UPLOADER_ACCEPTOR_H
 #define CPROF_UPLOADER_ACCEPTOR_H
@@ -30,18 +30,17 @@ struct acceptor {
 int acceptor_open(struct acceptor *acceptor, int listener, bool (*trusted)(pid_t pid, void *context),
                   void *context);
 
-/* The next target, without waiting for one. -EAGAIN: nobody is there. -ENOMSG: a peer has sent nothing yet,
-   or only asked whether the uploader lives. -EPROTO or -EPERM: refused. Then *handover has nothing to close,
-   and a line was logged. */
+/* The next process, without waiting for one. -EAGAIN: none is there. -ENOMSG: a peer has sent nothing yet, or
+   only asked whether the uploader lives. -EPROTO or -EPERM: refused, and a line was logged. After an error
+   *handover has nothing to close. */
 int acceptor_next(struct acceptor *acceptor, struct handover *handover);
 
-/* Once a second: sends away who has been silent for too long. */
+/* Called once a second. Drops peers that have been silent for too long. */
 void acceptor_tick(struct acceptor *acceptor, int64_t now_ns);
 
 void acceptor_close(struct acceptor *acceptor);
 
-/* Takes over a listening socket that has its name already and was inherited. Returns it, or negative
-   errno. */
+/* Takes over a listening socket that was inherited and has its name. Returns it, or negative errno. */
 int acceptor_inherit(int fd);
 
 #endif

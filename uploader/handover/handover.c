@@ -21,7 +21,7 @@ int handover_open_pidfd(pid_t pid)
     return pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
 }
 
-/* What we hand on is another user's business no more than what is handed to us. */
+/* A process is handed to an uploader of the same user or of root only. */
 static int check_listener(int fd)
 {
     struct ucred peer;

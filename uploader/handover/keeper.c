@@ -87,7 +87,7 @@ static int find_program(char path[PATH_MAX])
     return access(path, X_OK) ? -errno : 0;
 }
 
-/* A copy out of the way of the numbers that are to be set. */
+/* A copy with a number above those that are to be set. */
 static int high(int fd)
 {
     return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD);

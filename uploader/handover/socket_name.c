@@ -41,7 +41,7 @@ int socket_name_connect(const char *name)
     return rc;
 }
 
-/* A path whose socket nobody listens on is what an uploader that was killed leaves. */
+/* An uploader that was killed leaves a path whose socket nobody listens on. */
 static bool remove_stale(const char *name)
 {
     struct stat st;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cprof-keeper: what must survive the uploader.
+ * cprof-keeper holds what must survive the uploader.
  *
- * It holds the session's socket and each target's descriptors, and starts an uploader when the one there was
- * has died or does not move. It parses nothing, maps no segment, opens no file and has no network. Where the
- * keeper dies, the uploader starts another one.
+ * It holds the session's socket and each target's descriptors. If the uploader dies or does not move, it
+ * starts another one. It parses nothing, maps no segment, opens no file and has no network. If the keeper
+ * dies, the uploader starts another one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,10 +26,10 @@
 enum {
     LOOK_MS = 5000,   /* between two looks whether the uploader moves */
     STUCK_LOOKS = 12, /* after which it is taken for dead */
-    QUICK_S = 2,      /* an uploader that dies sooner was started in vain */
+    QUICK_S = 2,      /* an uploader that dies sooner has failed to start */
     QUICK_FREE = 3,   /* so many are replaced at once */
     QUICK_MOST = 20,
-    BLAMES_MOST = 3, /* deaths while it was read, after which a target is given up */
+    BLAMES_MOST = 3, /* uploaders that died while they read it; then the target is given up */
     DELAY_MS = 100,
     DELAY_MOST_MS = 30000,
     CANNOT_EXECUTE = 127,
@@ -52,7 +52,7 @@ static struct {
     bool was_stuck;
     bool is_open; /* the session's socket */
     time_t started_s;
-    unsigned quick; /* uploaders that died soon, one after the other */
+    unsigned quick; /* uploaders in a row that died soon */
     struct kept *kept;
     size_t count, room;
     size_t told; /* kept[0, told) were handed to this uploader */
@@ -90,7 +90,7 @@ static void keep(const struct keeper_message *message, const int fd[KEEPER_FDS])
     kept = &state.kept[state.count++];
     *kept = (struct kept){.id = message->id, .pid = message->pid, .uid = message->uid};
     memcpy(kept->fd, fd, sizeof kept->fd);
-    /* What the present uploader has given us it need not be told. */
+    /* The present uploader is not told of what it gave itself. */
     if (state.told_all)
         state.told = state.count;
     else {
@@ -267,8 +267,7 @@ static void start_uploader(void)
         state.is_child = false;
 }
 
-/* A crash is blamed on what was read at the time; who kills the uploader from outside says nothing about it.
- */
+/* A crash is blamed on the target that was read at the time. A kill from outside says nothing about it. */
 static void blame(int status)
 {
     uint64_t touched = atomic_load_explicit(&state.board->touched, memory_order_relaxed);
@@ -293,7 +292,7 @@ static void replace_uploader(void)
 
     close(state.control);
     if (state.is_child) {
-        kill(state.uploader, SIGKILL); /* whatever it was about: there is one uploader at a time */
+        kill(state.uploader, SIGKILL); /* any child: there is one uploader at a time */
         while (waitpid(state.uploader, &status, 0) == -1 && errno == EINTR)
             ;
     }
@@ -310,8 +309,8 @@ static void replace_uploader(void)
     start_uploader();
 }
 
-/* Counted in looks of our own: where the whole machine, or both of us, stood still, we did not look either.
- */
+/* Counted in checks, not in time. If the whole machine, or both processes, stood still, no check was made
+   either. */
 static void look(void)
 {
     static uint64_t last;

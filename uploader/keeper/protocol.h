@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the uploader and its keeper say to each other: fixed messages over a pair of SOCK_SEQPACKET sockets,
- * and a page of memory, the board, that outlives both.
+ * What the uploader and its keeper send each other: fixed messages over a pair of SOCK_SEQPACKET sockets. And
+ * a page of memory, the board, that outlives both.
  *
  * The keeper holds descriptors. It maps no segment and reads nothing of what it holds, so nothing that a
  * target does can end it.
@@ -23,7 +23,7 @@ enum keeper_kind {
     KEEPER_RELEASE,        /* to the keeper: all of it has been written */
     KEEPER_STOP_ACCEPTING, /* to the keeper: nobody is taken in any more */
     KEEPER_DONE,           /* to the keeper: end */
-    KEEPER_DROPPED,        /* to a new uploader: given up, since uploaders died while they read it */
+    KEEPER_DROPPED,        /* to a new uploader: given up, because uploaders died while they read it */
     KEEPER_ALL,            /* to a new uploader: that was all */
 };
 

@@ -12,7 +12,7 @@
 
 enum { WARNINGS = 64 };
 
-/* One warning, told apart by its format: texts with changing numbers are still the same warning. */
+/* One warning, identified by its format: texts with other numbers are still the same warning. */
 struct warning {
     const char *format;
     int64_t next_ns;
@@ -26,7 +26,7 @@ static struct {
     struct warning warning[WARNINGS];
 } log_state;
 
-/* The file is made by the first line: a session without warnings leaves none. */
+/* The first line makes the file. A session without warnings leaves none. */
 static int log_fd(void)
 {
     char path[sizeof log_state.options->out + 16];
@@ -51,10 +51,11 @@ void log_open(const struct options *options)
     log_state.options = options;
     log_state.everything = *options->settings.value[SETTING_LOG].text != 0;
     if (log_state.everything)
-        log_fd(); /* a relative path is meant from the directory that we are about to leave */
+        log_fd(); /* a relative path counts from the present directory, which is left soon */
 }
 
-/* How many equal ones were held back since the last that was written; -1: hold back this one, too. */
+/* The number of equal warnings that were held back since the last one was written. -1: hold back this one,
+   too. */
 static int warning_due(const char *format)
 {
     struct warning *found = &log_state.warning[0];

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Options that are no settings: they make sense on one command line only. */
+/* Options that are no settings. They make sense on one command line only. */
 enum extra {
     EXTRA_SEGMENT_FD,
     EXTRA_LISTEN_FD,
@@ -104,7 +104,7 @@ static int extra_apply(struct options *options, enum extra extra, const char *va
     return -EINVAL;
 }
 
-/* One option, at argv[*at]; *at goes on to its value where that is an argument of its own. */
+/* Reads the option at argv[*at]. If its value is an argument of its own, *at is moved on to that. */
 /* Every user can read our command line. */
 static void hide(char *value)
 {
@@ -208,7 +208,7 @@ void options_export(struct options *options)
         if (setting_rows[i].type != TYPE_TEXT && options->settings.value[i].variable)
             setenv(setting_rows[i].variable, options->settings.value[i].text, 1);
         else if (setting_rows[i].type != TYPE_TEXT)
-            /* A wrong value was complained about already; the library must not do it a second time. */
+            /* The uploader has complained of a wrong value. The library must not complain again. */
             unsetenv(setting_rows[i].variable);
     setenv(setting_rows[SETTING_SOCKET].variable, options->socket, 1);
     strcpy(text, options->out);

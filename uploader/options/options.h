@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What one uploader was told: the settings table, and what only the uploader knows. Immutable after start. */
+/* What one uploader was told: the settings table, and what only the uploader knows. It does not change after
+   the start. */
 #ifndef CPROF_UPLOADER_OPTIONS_H
 #define CPROF_UPLOADER_OPTIONS_H
 
@@ -20,8 +21,8 @@ struct options {
     uint64_t secrets;         /* settings_secrets() */
     pid_t segment_pid;        /* its process */
     int keeper_fd;            /* -1, or the keeper that started us */
-    bool foreground;          /* under the launcher: messages go to stderr, too */
-    bool beside;              /* started by a target, whose stderr we have until we have started */
+    bool foreground;          /* under the launcher: messages also go to stderr */
+    bool beside;              /* started by a target; has the target's stderr until it has started */
     bool keeps_stderr;        /* the keeper has it, too: a service's log */
     bool quiet;               /* the launcher prints no summary */
     bool help, version;       /* asked for */
@@ -31,21 +32,22 @@ struct options {
 };
 
 /*
- * Reads the arguments behind the command (argv[0]) and then the environment. An option --name=value of the
- * settings table is put into our environment under the setting's variable, so that it wins there and the
- * target inherits it. Returns the index of the first argument that is no option, or -EINVAL after a line on
- * stderr. Wrong values in the environment are complained about on stderr in the foreground, else to the log,
- * and their defaults are used.
+ * Reads the arguments behind the command (argv[0]), and then the environment. An option --name=value of the
+ * settings table is put into the environment under the setting's variable, so it wins there and the target
+ * inherits it. Returns the index of the first argument that is no option, or -EINVAL after a line on stderr.
+ * Wrong values in the environment are replaced by their defaults. A line says so, on stderr in the
+ * foreground, else in the log.
  */
 int options_parse(struct options *options, int argc, char **argv);
 
-/* Prints every option of the settings table but the hidden ones (bits of 1 << enum setting). */
+/* Prints every option of the settings table except the hidden ones (bits of 1 << enum setting). */
 void options_print_help(FILE *file, uint64_t hidden);
 
-/* Writes the values in use back into our environment, out and socket included, for the program we start. */
+/* Writes the values in use back into the environment, out and socket included, for the program that is
+   started. */
 void options_export(struct options *options);
 
-/* The same of what an uploader that comes after us must find as we did, from another working directory. */
+/* The same for what a successor must find as this uploader did, from another working directory. */
 void options_stay(const struct options *options);
 
 /* log.c: one line "cprof: ..." to CPROF_LOG (else OUT/cprof.log at warning level, else nowhere), and in the
@@ -54,7 +56,8 @@ void options_stay(const struct options *options);
 void log_open(const struct options *options);
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* A warning that nothing will be written: to the stderr of the target that has just started us, too. */
+/* A warning that nothing will be written. It also goes to the stderr of the target that has just started this
+   uploader. */
 void log_failure(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -30,7 +30,7 @@ static int move_to(struct walk *walk, int fd)
     return 0;
 }
 
-/* Takes the next component off the path; "." where none is left. */
+/* Takes the next component off the path; "." if none is left. */
 static int next_name(struct walk *walk)
 {
     const char *from = walk->rest + strspn(walk->rest, "/");
@@ -46,8 +46,8 @@ static int next_name(struct walk *walk)
     return 0;
 }
 
-/* Puts what the link leads to before the rest of the path. The link is read through its own descriptor: it
-   cannot be exchanged after its owner was asked for. */
+/* Puts the target of the link before the rest of the path. The link is read by its own descriptor, so it
+   cannot be exchanged after its owner was checked. */
 static int follow(struct walk *walk, int link, const struct stat *st)
 {
     char target[PATH_MAX];
@@ -67,7 +67,7 @@ static int follow(struct walk *walk, int link, const struct stat *st)
     return *target == '/' ? move_to(walk, open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) : 0;
 }
 
-/* One component on. 1: it is the last one, which is no link, and may not be there. */
+/* Goes on by one component. 1: it is the last one, which is no link and need not exist. */
 static int step(struct walk *walk)
 {
     const int flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
@@ -94,7 +94,7 @@ static int step(struct walk *walk)
     return error;
 }
 
-/* Returns the descriptor of the directory that holds the path's last component, whose name is name. */
+/* Returns the descriptor of the directory of the path's last component, and that component in name. */
 static int walk_path(const char *path, bool make, char name[NAME_MAX + 1])
 {
     struct walk walk = {.at = -1, .make = make};
@@ -115,7 +115,7 @@ static int walk_path(const char *path, bool make, char name[NAME_MAX + 1])
     return error;
 }
 
-/* The kernel calls a link no directory, where one is wanted. */
+/* If a directory is wanted, the kernel's error for a link is that it is no directory. */
 static int enter_error(int parent, const char *name)
 {
     struct stat st;
@@ -153,8 +153,8 @@ int path_open_directory(const char *path, bool make)
     return fd;
 }
 
-/* A second name of a file could be somebody else's link to it. A pipe that nobody reads must not hold us up.
- */
+/* A second name of a file could be somebody else's link to it. And a pipe that nobody reads must not block
+   the uploader. */
 static int open_log_in(int parent, const char *name)
 {
     int fd =
@@ -196,8 +196,8 @@ const char *path_error(int error)
     return strerror(error);
 }
 
-/* What has the name already is left over from an uploader that was killed, or somebody put it there: it is
-   removed, and never written to. */
+/* A file that has the name already is left over from an uploader that was killed, or somebody put it there.
+   It is removed, and never written to. */
 static int create(int directory, const char *name)
 {
     const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;

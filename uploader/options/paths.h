@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* A directory that a setting names. make: with what is missing of it. A descriptor or negative errno. */
+/* A directory that a setting names. make: its missing parts are made. A descriptor or negative errno. */
 int path_open_directory(const char *path, bool make);
 
 /* A file that a setting names, to append to. A descriptor or negative errno. */
@@ -23,8 +23,8 @@ int path_enter(int parent, const char *name);
 /* What errno says of a link is of no help. */
 const char *path_error(int error);
 
-/* One file that is being written beside its place, so that a reader finds the old or the new one, never a
-   part. The name is shorter than NAME_MAX - 8. */
+/* One file, which is written under another name and then renamed. So a reader finds the old or the new file,
+   never a part. The name is shorter than NAME_MAX - 8. */
 struct draft {
     int directory;
     const char *name;
@@ -34,9 +34,7 @@ struct draft {
 
 /* 0 or negative errno. */
 int draft_open(struct draft *draft, int directory, const char *name);
-/* Moves the file to its place, or removes it after an error (what writing to it came to). 0 or negative
- * errno.
- */
+/* Renames the file, or removes it after an error (the result of writing). 0 or negative errno. */
 int draft_finish(struct draft *draft, int error);
 
 #endif
