@@ -65,6 +65,21 @@ def descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
+def descriptors_at_rest(env, name, server):
+    """After a program has come and gone: with the first one the service opens what it keeps."""
+    assert env.run("/bin/echo", socket=name, out="None", log="None", linger="None").status == 0
+    wait_for(lambda: re.search(r"echo\[\d+\] ended", env.log()), 5, "the end of the first program")
+    counts = [0]
+
+    def is_stable():
+        counts.append(descriptors(server.pid))
+        time.sleep(0.3)
+        return counts[-1] == counts[-2]
+
+    wait_for(is_stable, 10, "as many descriptors twice")
+    return counts[-1]
+
+
 def test_stranger_cannot_speak_for_a_target(env):
     need_root()
     name, server = service(env)
@@ -88,7 +103,7 @@ def test_stranger_cannot_speak_for_a_target(env):
 def test_strangers_leave_nothing_and_hold_nobody_up(env):
     need_root()
     name, server = service(env)
-    before = descriptors(server.pid)
+    before = descriptors_at_rest(env, name, server)
 
     def flood():
         null = os.open("/dev/null", os.O_RDONLY)
@@ -108,7 +123,7 @@ def test_strangers_leave_nothing_and_hold_nobody_up(env):
 
 def test_own_silent_peers_hold_nobody_up(env):
     name, server = service(env)
-    before = descriptors(server.pid)
+    before = descriptors_at_rest(env, name, server)
     silent = [connect(name) for _ in range(200)]
     assert env.run("/bin/true", socket=name, out="None", log="None", linger="None").status == 0
     wait_for(lambda: "true[" in env.log(), 3, "the join behind 200 silent peers")
