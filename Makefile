@@ -47,7 +47,7 @@ endif
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help all demo test test-kernels test-fresh check format bench fuzz install uninstall clean units targets benches fuzzers setup setup-demo
+.PHONY: help all demo test test-kernels test-fresh check format coverage bench fuzz install uninstall clean units targets benches fuzzers setup setup-demo
 
 all: $(B)/libcprof.so $(B)/cprof-uploader $(B)/cprof-keeper ## build the library and the uploader (the default)
 
@@ -63,6 +63,8 @@ test: setup ## unit tests, target programs, whole sessions, real programs; T=nam
 check: setup ## format, lint, layers, exported symbols, documents, sanitizers, short fuzzing
 	$(Q)$(MAKE) all units
 	$(Q)scripts/check
+coverage: setup ## the share of each folder's lines that the tests run; T=name picks some
+	$(Q)scripts/coverage $(T)
 format: setup ## lay out every C file as .clang-format says
 	$(Q)scripts/format
 test-kernels: ## the same programs under Linux 5.10, 6.1, 6.12 and the newest, in qemu; K="oldest newest" picks some
