@@ -25,8 +25,9 @@
 #include "uploader/options/options.h"
 
 enum {
-    ANSWER_MS = 1000, /* patience: it needs microseconds, but the machine may be busy */
-    HUNG_MOST = 64,   /* users that nothing is read for any more; with more, nobody's is */
+    ANSWER_MS = 1000, /* timeout: a request takes microseconds, but the machine may be busy */
+    HUNG_MOST =
+        64, /* users for whom nothing is read any more; if there are more, nothing is read for anybody */
     BUFFER = 4 * 1024 * 1024,
     ROOT = 0,
     NO_GROUP = 65534,
@@ -48,7 +49,7 @@ static unsigned read_groups(const char *text, gid_t group[OWNER_GROUPS])
     return count;
 }
 
-/* The user and the group that it opens files as. all_root: it could not even become another one. */
+/* The user and the group that it opens files as. all_root: it could not become another user. */
 static bool read_ids(struct owner *owner, pid_t pid, pid_t tid, bool *all_root)
 {
     char path[64], line[1024];
@@ -76,7 +77,7 @@ static bool read_ids(struct owner *owner, pid_t pid, pid_t tid, bool *all_root)
     return found == 3;
 }
 
-/* Without asking a file system: it may be one that hangs. */
+/* The file system is not asked, because it may be one that hangs. */
 static bool identify(const char *path, dev_t *device, ino_t *inode)
 {
     struct statx st;
@@ -110,7 +111,7 @@ void owner_read(struct owner *owner, pid_t pid, pid_t tid)
     dev_t device;
     ino_t inode;
 
-    if (geteuid() != ROOT) { /* the kernel shows us what is our user's, and nothing else */
+    if (geteuid() != ROOT) { /* the kernel shows what is this user's, and nothing else */
         *owner = (struct owner){.trusted = true};
         return;
     }
@@ -119,7 +120,7 @@ void owner_read(struct owner *owner, pid_t pid, pid_t tid)
     snprintf(root, sizeof root, "/proc/%d/task/%d/root", (int)pid, (int)tid);
     snprintf(users, sizeof users, "/proc/%d/task/%d/ns/user", (int)pid, (int)tid);
     ours = is_same(root, "/", &now.root_device, &now.root_inode);
-    /* A kernel without user namespaces has no such file, for us neither. */
+    /* A kernel without user namespaces has no such file for any process. */
     now.trusted =
         all_root && ours &&
         (is_same(users, "/proc/self/ns/user", &device, &inode) || access("/proc/self/ns/user", F_OK));
@@ -192,8 +193,8 @@ static bool receive_message(int socket, void *data, size_t size, int *fd)
     return got > 0;
 }
 
-/* What a file may be opened by is asked by the kernel of these. The capabilities that pass over permissions
-   go with the user. */
+/* The kernel checks these when a file is opened. The capabilities that pass over permissions go with the
+   user. */
 static bool become(const struct owner *owner)
 {
     return !syscall(SYS_setgroups, owner->groups, owner->group) && syscall(SYS_setfsgid, owner->gid) >= 0 &&
@@ -225,7 +226,7 @@ static int64_t serve_copy(const struct request *request, uint8_t *buffer)
     return got < 0 ? -errno : got;
 }
 
-/* In a copy of the uploader's memory, of which it uses nothing but this. Allocates nothing. */
+/* Runs in a copy of the uploader's memory, of which it uses nothing but this. Allocates nothing. */
 __attribute__((noreturn)) static void serve(int socket, uint8_t *buffer)
 {
     static struct request request;
@@ -278,7 +279,7 @@ static bool start(void)
     }
     if (!helper.buffer || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
         return false;
-    /* A child whose end is no signal: the launcher waits for the program's. */
+    /* Its end raises no signal, because the launcher waits for the program's. */
     helper.pid = (pid_t)syscall(SYS_clone, 0, 0, 0, 0, 0);
     if (!helper.pid)
         serve(pair[1], helper.buffer);
@@ -291,8 +292,8 @@ static bool start(void)
     return false;
 }
 
-/* One that hangs may not even die: it is left, and ends when what it waits for does. Its buffer is its own.
- */
+/* A helper that hangs may not even die. It is left, and ends when what it waits for does. Its buffer is its
+   own. */
 static void stop(bool hangs)
 {
     if (!helper.pid)
@@ -307,7 +308,7 @@ static void stop(bool hangs)
     helper.pid = 0;
 }
 
-/* One of root's in a container is known by his root directory. */
+/* A user of a container is identified by the container's root directory. */
 static bool is_like(const struct hung *one, const struct owner *owner)
 {
     return one->uid == owner->uid &&
@@ -331,7 +332,7 @@ static void note_hung(const struct owner *owner)
         (unsigned)owner->uid);
 }
 
-/* The result, and what was opened. A helper that was killed is started again, once. */
+/* The result, and the descriptor that was opened. If the helper was killed, it is started again once. */
 static int64_t ask(struct request *request, int root_fd, int *fd)
 {
     int64_t result;

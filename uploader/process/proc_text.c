@@ -28,7 +28,7 @@ ssize_t proc_read(const char *path, char *text, size_t size)
 
 enum { STAT_PARENT = 4, STAT_FLAGS = 9, STAT_START = 22, STAT_CODE = 26, STAT_STACK = 28 };
 
-/* "PID (NAME) LETTER PARENT ...". NAME may hold anything, ")" and newlines too; the last ")" ends it. Fields
+/* "PID (NAME) LETTER PARENT ...". NAME may hold anything, also ")" and newlines; the last ")" ends it. Fields
    are counted from 1. */
 bool proc_stat_parse(const char *text, struct proc_stat *stat)
 {
@@ -63,7 +63,8 @@ bool proc_stat_parse(const char *text, struct proc_stat *stat)
     return true;
 }
 
-/* "running", or the call's number and its arguments, or -1; and then stack pointer and program counter. */
+/* "running"; or the number of the call (-1: none) and its arguments; then the stack pointer and the program
+   counter. */
 bool proc_call_parse(const char *text, struct proc_call *call)
 {
     const char *pc = strrchr(text, ' '), *sp = pc;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The texts of /proc, without the files: what names hold in them is the program's to choose. Each takes a
- * NUL-terminated text, which may be cut anywhere, and changes nothing of what it returns when it fails.
+ * Parses the texts of /proc. A program chooses the names in them. Each function takes a text with a NUL,
+ * which may be cut anywhere. If it fails, it changes nothing of what it returns.
  */
 #ifndef CPROF_UPLOADER_PROC_TEXT_H
 #define CPROF_UPLOADER_PROC_TEXT_H
@@ -18,11 +18,11 @@ struct proc_stat {
     pid_t parent;
     unsigned flags;       /* the kernel's PF_* */
     uint64_t start;       /* in the kernel's ticks (sysconf(_SC_CLK_TCK)) of CLOCK_BOOTTIME */
-    uint64_t code, stack; /* addresses of the program's code and first stack; 0 or 1 to who may not know */
+    uint64_t code, stack; /* addresses of the program's code and first stack; 0 or 1 if they are not shown */
 };
 bool proc_stat_parse(const char *text, struct proc_stat *stat);
 
-/* /proc/PID/task/TID/syscall: in which call, and where it left for the kernel. */
+/* /proc/PID/task/TID/syscall: the call that a thread is in, and where it entered the kernel. */
 struct proc_call {
     bool running;
     long number;     /* -1: in none */
@@ -33,8 +33,7 @@ bool proc_call_parse(const char *text, struct proc_call *call);
 /* /proc/PID/task/TID/schedstat */
 bool proc_schedstat_parse(const char *text, int64_t *cpu_ns, int64_t *queued_ns);
 
-/* The last number of a line "NAME:\tNUMBER\tNUMBER" of a text such as status and fdinfo, of all that begin so
-   the first. */
+/* The last number of the first line that begins with "NAME:\t", in a text such as status and fdinfo. */
 bool proc_number_parse(const char *text, const char *name, int *number);
 
 /* A line of /proc/PID/maps. path points into the text, and has no newline. */
@@ -46,8 +45,8 @@ struct proc_mapping {
 };
 bool proc_mapping_parse(char *line, struct proc_mapping *mapping);
 
-/* Reads a file of /proc as text, as far as it fits. Its length, or negative errno; the text is terminated,
-   and empty after an error. */
+/* Reads a file of /proc as text, as far as it fits. Returns its length, or negative errno. The text has a
+   NUL, and is empty after an error. */
 ssize_t proc_read(const char *path, char *text, size_t size);
 
 #endif

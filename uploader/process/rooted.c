@@ -24,7 +24,7 @@ enum { PATH_FLAGS = O_PATH | O_CLOEXEC };
 
 /* --- by hand --- */
 
-/* Directories on the way, so that ".." goes back where the walk came from, whatever is renamed meanwhile. */
+/* The directories on the way. So ".." leads to where the walk came from, whatever is renamed meanwhile. */
 struct walk {
     int fd[DEPTH_MOST]; /* [0] is the root, borrowed */
     unsigned depth;
@@ -175,8 +175,8 @@ int rooted_open(int root_fd, const char *path)
     return open_found(fd < 0 ? -errno : fd);
 }
 
-/* Who may mount it in a name space of his own may answer its requests when he likes; and what is none of
-   files may answer for ever. */
+/* A user who may mount it in a namespace of his own may answer its requests late or never. And what is no
+   file may answer never. */
 static bool is_refused(int fd)
 {
     static const uint64_t refused[] = {FUSE_SUPER_MAGIC, PROC_SUPER_MAGIC,    SYSFS_MAGIC,

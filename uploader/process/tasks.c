@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-/* Calls that threads are blocked in; of others the number is shown. */
+/* Calls that threads are blocked in. Of other calls the number is shown. */
 #define CALL(name)                                                                                           \
     {                                                                                                        \
         SYS_##name, #name                                                                                    \
@@ -119,8 +119,8 @@ void task_read_call(pid_t pid, pid_t tid, struct task *task)
     }
     task->pc = call.pc;
     task->sp = call.sp;
-    /* In no call: it waits for a page, or was stopped, which its state tells. A thread that the kernel made
-       has neither calls nor registers, and shows zeros. */
+    /* It is in no call: it waits for a page, or was stopped, which its state tells. A thread that the kernel
+       made has neither calls nor registers, and shows zeros. */
     if (call.number < 0 || (!task->pc && !task->sp))
         return;
     task->state = TASK_BLOCKED;
@@ -140,7 +140,7 @@ int task_read_stat(pid_t pid, pid_t tid, struct proc_stat *stat)
 
 bool task_is_kernels(const struct proc_stat *stat)
 {
-    /* PF_IO_WORKER and PF_KTHREAD, which have had these values since io_uring came. */
+    /* PF_IO_WORKER and PF_KTHREAD. They have had these values since io_uring exists. */
     return stat->flags & (0x10 | 0x200000);
 }
 
@@ -167,7 +167,7 @@ static void take_stat(struct task *task, const struct proc_stat *stat)
     }
 }
 
-/* The call is shown to who may trace the process, the state to everybody. The state is asked last: a stop may
+/* The call is shown to a process that may trace, the state to everybody. The state is asked last. A stop may
    have found the thread at the end of a call, whose number is shown until it goes on. */
 void task_read(pid_t pid, pid_t tid, struct task *task)
 {
@@ -184,7 +184,8 @@ void task_read(pid_t pid, pid_t tid, struct task *task)
         take_stat(task, &stat);
 }
 
-/* Where the control groups with this controller are mounted, "": of version 2, as far as we see it. */
+/* The directory where control groups with this controller are mounted. "": of version 2, as far as it is
+   visible. */
 static bool find_groups(const char *controller, char path[256])
 {
     const char *type = *controller ? " - cgroup " : " - cgroup2 ";
@@ -201,7 +202,7 @@ static bool find_groups(const char *controller, char path[256])
     return found;
 }
 
-/* A file of the group that a process is in; mark begins its line in /proc/PID/cgroup. */
+/* A file of the group that a process is in. mark begins the group's line in /proc/PID/cgroup. */
 static bool group_says(pid_t pid, const char *mark, const char *controller, const char *name,
                        const char *what)
 {
@@ -218,14 +219,14 @@ static bool group_says(pid_t pid, const char *mark, const char *controller, cons
     return proc_read(file, text, sizeof text) > 0 && strstr(text, what);
 }
 
-/* By the freezer of cgroup v1: such a thread is in state D, in whatever it slept in. */
+/* Frozen by cgroup v1. Such a thread is in state D, in the function that it slept in. */
 static bool is_in_frozen_group(pid_t pid)
 {
     return group_says(pid, ":freezer:", "freezer", "freezer.state", "FROZEN");
 }
 
-/* By cgroup v2: it sleeps, to be woken by nothing but a signal to die, in the function that takes signals,
-   where nothing else sleeps in state S. */
+/* Frozen by cgroup v2. The thread sleeps in the function that takes signals, and only a signal that kills
+   wakes it. Nothing else sleeps there in state S. */
 static bool is_frozen_at_signal(pid_t pid, pid_t tid)
 {
     static const char *const places[] = {"get_signal", "do_freezer_trap", "__refrigerator"};

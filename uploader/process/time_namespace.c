@@ -7,7 +7,7 @@
 
 #include "uploader/base/clock.h"
 
-/* Of the time namespaces of two processes, by the files that tell. false: not known. */
+/* Compares the time namespaces of two processes. false: they differ, or the kernel does not tell. */
 static bool same_namespace(pid_t pid, const char *name, const char *other_pid, const char *other)
 {
     char path[64], other_path[64];
@@ -19,7 +19,8 @@ static bool same_namespace(pid_t pid, const char *name, const char *other_pid, c
            st.st_dev == other_st.st_dev;
 }
 
-/* What CLOCK_MONOTONIC of the process's children is set off by, against the machine's; -1: not told. */
+/* The offset of CLOCK_MONOTONIC for the process's children, against the machine's. -1: the kernel does not
+   tell. */
 static int read_offset(const char *pid, int64_t *ns)
 {
     char path[64];
@@ -47,8 +48,8 @@ int64_t time_namespace_offset(pid_t pid, const struct clock_pair *its)
     snprintf(text, sizeof text, "%d", (int)pid);
     if (!pid || same_namespace(pid, "time", self, "time") || !same_namespace(pid, "time", text, "time"))
         return 0;
-    /* The offsets that are shown are those of its children: of another namespace, if it has made one since.
-     */
+    /* The kernel shows the offsets of the process's children. They are in another namespace if the process
+       has made one since. */
     if (same_namespace(pid, "time", text, "time_for_children") && !read_offset(text, &its_ns) &&
         !read_offset(self, &our_ns))
         return its_ns - our_ns;

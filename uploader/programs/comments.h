@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is said beside the samples: rates, counts, and what was lost or cut. One thread only. */
+/* What a profile says beside its samples: rates, counts, and what was lost or cut. One thread only. */
 #ifndef CPROF_UPLOADER_COMMENTS_H
 #define CPROF_UPLOADER_COMMENTS_H
 
@@ -10,7 +10,7 @@ typedef void loss_line(uint64_t n, const char *text, void *context);
 /* Calls line() for each thing that was lost or cut. */
 void program_each_loss(const struct program_counts *counts, loss_line *line, void *context);
 
-/* The same of what is not told apart because the session has ceilings. */
+/* The same for what is not told apart because of the session's ceilings. */
 void programs_each_ceiling(const struct programs *programs, loss_line *line, void *context);
 
 enum { COMMENTS = COUNTERS + 28, COMMENT_SIZE = 192 };

@@ -46,7 +46,7 @@ void programs_free(struct programs *programs)
     free(programs->program);
 }
 
-/* A copy of the id's texts, one behind the other. */
+/* Copies the id's texts, one behind the other. */
 static bool copy_id(struct program *program, const struct program_id *id)
 {
     size_t name = strlen(id->program) + 1, service = strlen(id->service) + 1, labels = strlen(id->labels) + 1;
@@ -90,7 +90,7 @@ static struct program *program_new(struct programs *programs, const struct progr
     return program;
 }
 
-/* Its id has no service, which no other one is without. */
+/* Its id has no service. Every other program has one. */
 struct program *programs_get_other(struct programs *programs)
 {
     static const struct program_id id = {"other programs", "", ""};
@@ -195,7 +195,7 @@ int program_enter(struct program *program, pid_t pid, int64_t since_ns)
     program_drop_ended_threads(program);
     if (hash_put(&program->pids, (uint32_t)pid, (void *)(same + 1)))
         return -ENOMEM;
-    /* After a pause without a process, the interval begins with the new one. */
+    /* If no process ran for a while, the interval begins with the new one. */
     if (!program->alive && !program->changed)
         program->interval_start_ns = since_ns;
     if (!program->processes || since_ns < program->start_ns)
@@ -220,7 +220,7 @@ void program_leave(struct program *program, pid_t pid, int64_t until_ns)
     program->due_ns = !program->merged_done_ns || due < now ? now : due;
 }
 
-/* NULL: no memory. Where all profiles together are full, known stacks are still told apart. */
+/* NULL: no memory. If all profiles together are full, known stacks are still told apart. */
 static struct profile *profile_for(const struct programs *programs, struct profile **profile,
                                    size_t most_stacks, enum profile_kind_id kind)
 {
@@ -308,8 +308,8 @@ void program_count_own(struct program *program, uint64_t ns)
     program->counts.own_ns += ns;
 }
 
-/* A copy without samples whose values are all 0, which are of threads and blocks that are gone, and without
-   the numbers of processes that ended. */
+/* A copy without the pids of processes that ended. It also leaves out samples whose values are all 0, of
+   threads and blocks that are gone. */
 static struct profile *folded_copy(const struct program *program, const struct profile *old,
                                    const struct symbol_location *overflow)
 {

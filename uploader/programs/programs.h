@@ -21,16 +21,17 @@
 #include "uploader/profile/profile.h"
 #include "uploader/symbols/stacks.h"
 
-/* Ceilings. What goes over one is one entry that says so. A sample takes some 250 bytes here. */
+/* Ceilings. What goes over one becomes one entry that says so. A sample with a stack of 30 frames takes 0.4
+   KiB here. */
 enum {
     PROGRAMS_SINKS = 4,
-    PROGRAMS_MOST = 256,             /* told apart in a session; all others are "[other programs]" */
+    PROGRAMS_MOST = 256,             /* told apart in a session; further ones are "[other programs]" */
     PROGRAMS_THREAD_NAMES = 4096,    /* likewise; all others are "[other threads]" */
     PROGRAMS_SAMPLES = 60000,        /* in all profiles of a session */
     PROGRAM_STACKS = 25000,          /* in a merged profile */
     PROGRAM_INTERVAL_STACKS = 16000, /* in an interval's, and a server takes no more */
-    /* Merged profiles of all programs beyond this, in all, give up telling apart processes that ended; and
-       again when they are half as large again as they were then. */
+    /* If the merged profiles of all programs have more samples than that, processes that ended are told apart
+       no longer. This is repeated when they are half as large again. */
     PROGRAMS_FOLD_SAMPLES = 8000,
 };
 
@@ -87,14 +88,14 @@ struct programs {
 void programs_init(struct programs *programs, struct symbols *symbols);
 void programs_free(struct programs *programs);
 
-/* Uploads go to this sink, too. NULL: nothing happens. */
+/* Uploads go to this sink, too. NULL is ignored. */
 void programs_add_sink(struct programs *programs, struct sink *sink);
 
 /* Found or made; owned by programs. The texts may hold any bytes; service may be "". NULL: no memory. */
 struct program *programs_get(struct programs *programs, const char *name, const char *service,
                              const char *labels);
 
-/* The one that stands for all beyond the ceiling. NULL: no memory. */
+/* The program that stands for all beyond the ceiling. NULL: no memory. */
 struct program *programs_get_other(struct programs *programs);
 
 /* The name of a thread, interned and clean. */
@@ -106,25 +107,25 @@ void program_leave(struct program *program, pid_t pid, int64_t until_ns);
 
 enum program_part { PROGRAM_INTERVAL = 1, PROGRAM_MERGED = 2 };
 
-/* Of this stack, whose frames are borrowed; without values. */
+/* A sample of this stack, whose frames are borrowed. Its values are 0. */
 struct profile_sample program_sample(const struct stack *stack, pid_t pid, const char *thread);
 
 /* Adds to the interval, to the session so far, or to both. 0 or -ENOMEM (then nothing was added). */
 int program_add(struct program *program, unsigned parts, enum profile_kind_id kind,
                 const struct profile_sample *sample);
 
-/* The time of threads, to those of the profiles wall and off_cpu that are bits of `profiles`. */
+/* Adds time of threads to those of the profiles wall and off_cpu whose bits are in `profiles`. */
 void program_add_time(struct program *program, unsigned parts, const struct profile_sample *sample,
                       uint32_t profiles);
 
-/* Before a process's state values are added anew. */
+/* Called before a process's state values are added anew. */
 void program_clear_state(struct program *program, pid_t pid);
 
-/* A process goes on, as another program: its threads are gone. */
+/* A process goes on as another program, so its threads are gone. */
 void program_clear_threads(struct program *program, pid_t pid);
 
-/* Of processes that have ended. Not as soon as one ends: of a group that ends at once, the last would be
- * shown alone. */
+/* Removes the threads of processes that have ended. Not called when one ends: if a group ends at once, the
+   last one would be shown alone. */
 void program_drop_ended_threads(struct program *program);
 
 /* A program that is started again and again would fill its merged profiles with the same stacks of ever new
@@ -135,7 +136,7 @@ void program_count(struct program *program, enum counter counter, uint64_t n);
 void program_count_malformed(struct program *program);
 void program_count_own(struct program *program, uint64_t ns);
 
-/* Functions' shares are of this: 0 when the program has no CPU profile. */
+/* Shares of functions are of this total. 0: the program has no CPU profile. */
 int64_t program_cpu_ns(const struct program *program);
 
 #endif

@@ -40,7 +40,7 @@ static void interval_reset(struct program *program, int64_t end_ns)
     program->changed = false;
 }
 
-/* What is written is scaled up already: each event counts as one, as in Go's profiles of these. */
+/* The values are scaled up already, so the period is 1, as in Go's profiles of these kinds. */
 static bool is_rate_of_events(int kind)
 {
     return kind == KIND_ID_MUTEX || kind == KIND_ID_BLOCK;

@@ -5,23 +5,23 @@
 
 #include "programs.h"
 
-/* Adds the times of short-lived processes that came since the last time. */
+/* Adds the times of short-lived processes since the last call. */
 void program_settle_short_lived(struct program *program);
 
-/* Hands the session so far to the sinks, and with PROGRAM_INTERVAL the interval as well: a new one begins. */
+/* Hands the session's profiles to the sinks. With PROGRAM_INTERVAL also those of the interval, and a new
+   interval begins. */
 void program_upload(struct program *program, unsigned parts);
 
-/* What is due after processes ended: files at most a second later, however many end in it; the interval after
-   a program's last process, at most every few seconds. Returns when to ask again (CLOCK_MONOTONIC),
+/* Uploads what is due after processes ended. Files: a second later at most. The interval of a program
+   whose last process ended: every few seconds at most. Returns when to ask again (CLOCK_MONOTONIC),
    INT64_MAX: not. */
 int64_t programs_upload_due(struct programs *programs, int64_t now_ns);
 void programs_upload_all(struct programs *programs);
 
-/* Something of any of them was handed to the sinks. */
+/* true: sinks got something of at least one program. */
 bool programs_have_been(const struct programs *programs);
 
-/* At the session's end: where none of its programs had a sample, a line says so. out: the directory, or "".
- */
+/* Called at the session's end. If no program had a sample, a line says so. out: the directory, or "". */
 void programs_explain_nothing(const struct programs *programs, const char *out);
 
 #endif
