@@ -18,6 +18,7 @@
 
 /* Where this library lies. */
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+extern const char __bss_start[] __attribute__((visibility("hidden")));
 extern const char _end[] __attribute__((visibility("hidden")));
 
 enum { ANY = MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT, BUFFER = 2048 };
@@ -67,7 +68,8 @@ static bool is_spared(struct mapping mapping)
 {
     if (process_is_segment(mapping.start, mapping.end))
         return true;
-    return !mapping.is_file && mapping.start >= (uintptr_t)__ehdr_start && mapping.start < (uintptr_t)_end;
+    return mapping.start >= (uintptr_t)(mapping.is_file ? __bss_start : __ehdr_start) &&
+           mapping.start < (uintptr_t)_end;
 }
 
 /* Calls visit for each mapping of this process. false: they cannot be read. */

@@ -140,6 +140,8 @@ static void read_process_settings(const struct settings *settings)
     to->memory_rate = value[SETTING_MEMORY_RATE].number;
     to->mutex_fraction = value[SETTING_MUTEX_FRACTION].number;
     to->block_rate_ns = value[SETTING_BLOCK_RATE].number;
+    to->rates_given = (value[SETTING_MEMORY_RATE].variable ? 1u << PROFILE_MEMORY : 0) |
+                      (value[SETTING_BLOCK_RATE].variable ? 1u << PROFILE_BLOCK : 0);
     copy_text(to->name, sizeof to->name, value[SETTING_NAME].text);
     copy_text(to->labels, sizeof to->labels, value[SETTING_LABELS].text);
     read_program(to->program, sizeof to->program);

@@ -101,15 +101,15 @@ static void begin_stretch(struct strata *strata, uint64_t length, uint64_t gap)
 
 uint64_t strata_pass(struct strata *strata, uint64_t span, uint64_t length)
 {
-    uint64_t points = 0;
+    uint64_t passed = 0;
 
-    if (__builtin_expect(strata->length != length, 0))
+    if (__builtin_expect(!strata->length, 0))
         begin_stretch(strata, length, 0);
     while (span > strata->left) {
         span -= strata->left;
-        points++;
+        passed += strata->length;
         begin_stretch(strata, length, strata->rest);
     }
     strata->left -= span;
-    return points;
+    return passed;
 }

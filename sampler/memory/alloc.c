@@ -4,6 +4,7 @@
 #include "live_blocks.h"
 #include "sampler/base/weights.h"
 #include "sampler/process/process.h"
+#include "sampler/samples/budget.h"
 #include "sampler/samples/sample_table.h"
 #include "sampler/threads/thread_slots.h"
 #include "sampler/threads/threads.h"
@@ -81,7 +82,7 @@ __attribute__((noinline)) void alloc_sampled(void *block, size_t size)
         return;
     }
     drawn_with = thread_local_state.alloc_rate;
-    draw_gap(wanted_rate(segment));
+    draw_gap(budget_rate(thread_local_state.slot, PROFILE_MEMORY, wanted_rate(segment)));
     if (!thread_local_state.slot)
         thread_adopt_self(0);
     if (!thread_local_state.slot)

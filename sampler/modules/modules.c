@@ -12,6 +12,7 @@
 
 #include "sampler/base/nofault.h"
 #include "sampler/base/sys.h"
+#include "sampler/base/weights.h"
 #include "sampler/segment/layout.h"
 
 enum {
@@ -53,6 +54,10 @@ static uint8_t resident_place[PLACES];
    the unmapping, is done by the loader and the kernel. */
 static _Atomic uint64_t unloads;
 
+/* In the keys of modules that may be unloaded, since processes that fork from one another share what is known by
+   keys, and load other modules at the same addresses. 0 until the first fork. */
+static uint64_t own_salt;
+
 /* What the files of modules begin with. check ^ hash is the module's key: what is torn between two writers is
    no module's. */
 static struct {
@@ -86,7 +91,7 @@ static void identify(struct module *module)
         known->start == module->start && __atomic_load_n(&known->map, __ATOMIC_RELAXED) == module->map;
     module->unloads = atomic_load(&unloads);
     uint64_t key = mix(mix(module->start, module->end), (uintptr_t)module->map);
-    module->key = mix(mix(key, module->frame_hdr), module->stays ? 1 : module->unloads << 1);
+    module->key = mix(mix(key, module->frame_hdr), module->stays ? 1 : own_salt ^ module->unloads << 1);
 }
 
 static bool find_by_loader(uintptr_t pc, struct module *module)
@@ -200,6 +205,7 @@ void modules_unload_end(void)
 void modules_forget(void)
 {
     atomic_fetch_and(&unloads, ~(uint64_t)UNLOADS_UNDER_WAY);
+    own_salt = random_bits();
 }
 
 /* The parts of a mapped file that may be read. */

@@ -227,8 +227,8 @@ static void become_child(void)
     if (process.parents && seccomp_allows(CALL(map)))
         sys_call(SYS_mmap, process.parents, sizeof(struct segment), PROT_READ | PROT_WRITE,
                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-    process.ops->forget();
     weights_seed(clock_ticks() ^ (uint64_t)process.own_pid << 32);
+    process.ops->forget();
     atomic_store_explicit(&process_mark->state, STARTED, memory_order_release);
 }
 
@@ -251,6 +251,11 @@ struct segment *process_segment(void)
         segment = atomic_load_explicit(&process_current, memory_order_acquire);
     }
     return segment;
+}
+
+bool process_rate_is_given(enum profile_type profile)
+{
+    return process.settings.rates_given & 1u << profile;
 }
 
 uint64_t process_memory_rate(void)

@@ -43,6 +43,7 @@ struct process_settings {
     uint64_t memory_rate;
     uint64_t mutex_fraction;
     uint64_t block_rate_ns;
+    uint32_t rates_given; /* by the user, not by default: bits of enum profile_type */
     char program[sizeof(((struct seg_header *)0)->program)];
     char name[sizeof(((struct seg_header *)0)->name)];
     char labels[sizeof(((struct seg_header *)0)->labels)];
@@ -94,6 +95,9 @@ static inline uint32_t process_wanted(void)
 /* From a sample: where the uploader has been silent for 2 s and is found dead, hands a copy of the segment to
    another one. Signal-safe. */
 void process_check_uploader(struct segment *segment);
+
+/* The user has set this profile's rate. */
+bool process_rate_is_given(enum profile_type profile);
 
 /* What the settings say for a process that has no segment; 0: allocations are not sampled, or not yet. */
 uint64_t process_memory_rate(void);

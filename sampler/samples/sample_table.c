@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "budget.h"
 #include "sampler/base/clock.h"
 #include "sampler/process/process.h"
 #include "sampler/threads/thread_local.h"
@@ -91,6 +92,8 @@ void sample_end(struct sample *sample, bool in_handler)
     atomic_store_explicit(&buffer_taken[sample->buffer], 0, memory_order_release);
     if (now > sample->start_ticks)
         segment_count(sample->segment, COUNT_OWN_TICKS, now - sample->start_ticks);
+    if (!in_handler)
+        budget_count((uint32_t)(sample->thread - sample->segment->thread));
 }
 
 static uint64_t hash_word(uint64_t hash, uint64_t word)

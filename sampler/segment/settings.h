@@ -69,7 +69,8 @@ enum { PROFILES_READY = 0 CPROF_PROFILES(X) };
       "comma list of profile types to record, or all")                                                       \
     X(CPU_HZ, "CPROF_CPU_HZ", "", COUNT, "100", TARGET, "CPU samples per second of each thread's CPU time")  \
     X(MEMORY_RATE, "CPROF_MEMORY_RATE", "", SIZE, "512KiB", TARGET,                                          \
-      "mean bytes allocated between two allocation samples")                                                 \
+      "mean bytes allocated between two allocation samples; if not set, more in threads that allocate very " \
+      "fast")                                                                                                \
     X(MUTEX_FRACTION, "CPROF_MUTEX_FRACTION", "", COUNT, "10", TARGET,                                       \
       "one of so many lock contentions is recorded; 0: none")                                                \
     X(BLOCK_RATE, "CPROF_BLOCK_RATE", "", TIME, "10ms", TARGET,                                              \

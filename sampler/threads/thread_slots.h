@@ -30,6 +30,9 @@ struct slot_private {
     uint64_t waited;        /* resched_counts.waited when the owner looked at it last, which was */
     bool is_fresh;          /* after the last of its calls that may have blocked */
     uint8_t doubts;         /* so many of its next such calls are looked at: wait.c */
+    uint8_t budget_doubled; /* times that the distance between its samples was doubled; owner only, as are */
+    uint8_t budget_samples; /* the samples taken since */
+    uint64_t budget_since_ns; /* this time of its CPU clock */
 };
 
 /* NONE: it cannot be had, or the thread ends. */

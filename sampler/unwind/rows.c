@@ -1,21 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What is known of addresses: from the cache, or read from the module. The rules in unwind.c hold here, too. */
 #include <string.h>
+#include <sys/mman.h>
 
+#include "sampler/base/seccomp.h"
+#include "sampler/base/sys.h"
 #include "sampler/modules/module_record.h"
 #include "walk.h"
 
-struct cache_entry unwind_cache[1 << CACHE_BITS];
+struct cache_entry unwind_cache[1 << CACHE_BITS] __attribute__((aligned(LAYOUT_PAGE)));
+
+/* In place of the library's own zeroed pages. If it fails, each process has a cache of its own. */
+void rows_share(void)
+{
+    if (seccomp_allows(CALL(map)))
+        sys_call(SYS_mmap, unwind_cache, sizeof unwind_cache, PROT_READ | PROT_WRITE,
+                 MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+}
 
 void unwind_prefetch(const uint64_t *pc, unsigned frames)
 {
     for (unsigned i = 0; i < frames; i++)
-        __builtin_prefetch(cache_place(pc[i] - 1));
+        __builtin_prefetch(cache_place(pc[i] - 1, CACHE_NEAR));
 }
 
 static void cache_store(uintptr_t address, uint64_t key, uint64_t row)
 {
-    struct cache_entry *entry = cache_place(address);
+    struct cache_entry *entry = cache_place(address, CACHE_NEAR);
+    uint64_t there = atomic_load_explicit(&entry->row, memory_order_relaxed);
+    if (there != 0 && cache_load(entry, address ^ key) == ROW_MISSING)
+        entry = cache_place(address, CACHE_FAR);
     atomic_store_explicit(&entry->check, address ^ key ^ row, memory_order_relaxed);
     atomic_store_explicit(&entry->row, row, memory_order_relaxed);
 }

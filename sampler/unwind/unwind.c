@@ -190,6 +190,7 @@ void unwind_start(void)
 {
     struct module own;
     modules_start();
+    rows_share();
     if (module_find((uintptr_t)unwind_start, &own)) {
         own_start = own.start;
         own_size = own.end - own.start;

@@ -6,7 +6,10 @@
 #include "sampler/cfi/cfi.h"
 #include "unwind.h"
 
-enum { CACHE_BITS = 14 }; /* 256 KiB, of which only touched pages exist */
+enum {
+    CACHE_BITS = 14, /* 256 KiB, of which only touched pages exist */
+    NEAR_BITS = 10,  /* the first 16 KiB of them */
+};
 
 /* What is known of an address, in the low bits of a packed row. */
 enum row_kind {
@@ -33,8 +36,14 @@ enum { PACK_REGISTER = 3, PACK_OFFSET = 6, PACK_OFFSET_BITS = 24, PACK_SAVED = 3
 enum { ROW_FDE_SHIFT = 3 };
 static const uint64_t call_is_known = UINT64_C(1) << 62, call_is_there = UINT64_C(1) << 63;
 
-/* check ^ row is the key: a row that is torn between two writers fits no address. Relaxed order is enough,
-   since a row is all in one word. */
+/*
+ * check ^ row is the key: a row that is torn between two writers fits no address. Relaxed order is enough, since a
+ * row is all in one word.
+ *
+ * A process shares the cache with its forked children, so that each of a server's processes finds what the others
+ * have read. Modules that can be unloaded have other keys in each child (modules.c). A row that a hostile child has
+ * written makes wrong stacks, and no wrong access: a step reads inside the known stack, or by nofault.h.
+ */
 struct cache_entry {
     _Atomic uint64_t check, row;
 };
@@ -64,18 +73,30 @@ struct __attribute__((packed, may_alias)) stack_word {
 
 enum step { STEP_ON, STEP_END, STEP_LOST };
 
-static inline struct cache_entry *cache_place(uintptr_t address)
+/* Where the row of an address is: in the first four pages, or, if another row is there, anywhere. So the rows of most
+   programs are in few pages, and a walk has few misses of the TLB. */
+enum cache_part { CACHE_NEAR, CACHE_FAR };
+static inline struct cache_entry *cache_place(uintptr_t address, enum cache_part part)
 {
-    return &unwind_cache[address * UINT64_C(0x9e3779b97f4a7c15) >> (64 - CACHE_BITS)];
+    uint64_t hash = address * UINT64_C(0x9e3779b97f4a7c15);
+    return &unwind_cache[part == CACHE_NEAR ? hash >> (64 - NEAR_BITS)
+                                            : hash << NEAR_BITS >> (64 - CACHE_BITS)];
+}
+
+static inline uint64_t cache_load(const struct cache_entry *entry, uint64_t wanted)
+{
+    uint64_t row = atomic_load_explicit(&entry->row, memory_order_relaxed);
+    uint64_t check = atomic_load_explicit(&entry->check, memory_order_relaxed);
+    return (check ^ row) == wanted ? row : ROW_MISSING;
 }
 
 /* key: the module's. */
 static inline uint64_t cache_find(uintptr_t address, uint64_t key)
 {
-    struct cache_entry *entry = cache_place(address);
-    uint64_t row = atomic_load_explicit(&entry->row, memory_order_relaxed);
-    uint64_t check = atomic_load_explicit(&entry->check, memory_order_relaxed);
-    return (check ^ row) == (address ^ key) ? row : ROW_MISSING;
+    uint64_t row = cache_load(cache_place(address, CACHE_NEAR), address ^ key);
+    return __builtin_expect(row != ROW_MISSING, 1)
+               ? row
+               : cache_load(cache_place(address, CACHE_FAR), address ^ key);
 }
 
 static inline uint64_t row_cfa_offset(uint64_t packed)
@@ -103,6 +124,9 @@ static inline uint64_t row_of(struct walk *w, uintptr_t address)
 
 /* A return address looks like that: a call ends there. */
 bool walk_is_after_call(struct walk *w, uintptr_t address);
+
+/* Once: from here on, forked children share the cache. */
+void rows_share(void);
 
 /* Of a packed row. */
 void row_unpack(uint64_t packed, struct cfi_row *row);

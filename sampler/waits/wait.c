@@ -5,6 +5,7 @@
 
 #include "contention.h"
 #include "sampler/base/clock.h"
+#include "sampler/samples/budget.h"
 #include "sampler/samples/event.h"
 #include "sampler/threads/thread_slots.h"
 #include "sampler/threads/threads.h"
@@ -165,29 +166,29 @@ static bool count_has_risen(struct slot_private *own, uint64_t ns, uint64_t rate
 }
 
 /*
- * Waits of the rate and longer ones are all recorded. Of shorter ones each `rate` of the thread's time in
- * them has one point, at random; a wait with a point stands for so much time and so many waits of its length.
+ * Waits of the rate and longer ones are all recorded. A thread's time in shorter ones is cut into stretches of the
+ * rate, or of more (budget.h), and each has one point, at random. A wait with points stands for their stretches:
+ * for that much time, and for as many waits of its length as fit.
  */
 static void sample(const struct wait *wait, uint64_t ns)
 {
-    struct slot_private *own = &slot_private[thread_local_state.slot];
+    uint32_t slot = thread_local_state.slot;
+    struct slot_private *own = &slot_private[slot];
     struct segment *segment = process_attached();
-    uint64_t rate, points = 1;
+    uint64_t rate, stands_for = ns;
 
-    if (!(process_wanted() & 1u << PROFILE_BLOCK) || !segment || !thread_local_state.slot)
+    if (!(process_wanted() & 1u << PROFILE_BLOCK) || !segment || !slot)
         return;
     rate = atomic_load_explicit(&segment->control.block_rate_ns, memory_order_relaxed);
     if (!rate || !ns)
         return;
     if (ns < rate)
-        points = strata_pass(&own->strata, ns, rate);
-    if (wait->evidence == EVIDENCE_COUNT && !count_has_risen(own, ns, rate, points))
+        stands_for = strata_pass(&own->strata, ns, budget_rate(slot, PROFILE_BLOCK, rate));
+    if (wait->evidence == EVIDENCE_COUNT && !count_has_risen(own, ns, rate, stands_for))
         return;
-    if (ns >= rate)
-        event_record(KIND_BLOCK, wait->kind, UINT64_C(1) << WEIGHT_SHIFT, ns);
-    else if (points)
-        event_record(KIND_BLOCK, wait->kind,
-                     (uint64_t)(((unsigned __int128)(points * rate) << WEIGHT_SHIFT) / ns), points * rate);
+    if (stands_for)
+        event_record(KIND_BLOCK, wait->kind, (uint64_t)(((unsigned __int128)stands_for << WEIGHT_SHIFT) / ns),
+                     stands_for);
 }
 
 void wait_abandon(void)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // build: sampler/unwind/*.c sampler/cfi/*.c sampler/modules/*.c
-// build: sampler/base/nofault.c sampler/base/seccomp.c sampler/base/bpf.c
+// build: sampler/base/nofault.c sampler/base/seccomp.c sampler/base/bpf.c sampler/base/weights.c
 // build: -ftls-model=initial-exec -fno-stack-protector
 /*
  * A preload of its own, never shipped: interrupts any program at a fast pace, walks each stack by our code

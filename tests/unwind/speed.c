@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // build: sampler/unwind/*.c sampler/cfi/*.c sampler/modules/*.c
-// build: sampler/base/nofault.c sampler/base/seccomp.c sampler/base/bpf.c
+// build: sampler/base/nofault.c sampler/base/seccomp.c sampler/base/bpf.c sampler/base/weights.c
 // build: -O2
 /* Prints what one frame of a stack walk costs, the walk of a deep stack less the walk of a shallow one, and
    what one read by the kernel costs (nofault.h). */

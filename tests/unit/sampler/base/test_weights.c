@@ -94,13 +94,13 @@ static void a_stretch_has_one_point(void **state)
     for (int i = 0; i < SPANS; i++) {
         uint64_t span = 1 + random_bits() % (LENGTH - 1);
         passed += span;
-        points += strata_pass(&strata, span, LENGTH);
+        points += strata_pass(&strata, span, LENGTH) / LENGTH;
         assert_in_range(points, passed / LENGTH, passed / LENGTH + 1);
     }
 }
 
-/* One thread's waits, sampled as wait.c does: waits of 1, 2 and 7 tenths of the rate, always in this order.
- */
+/* One thread's waits, sampled as wait.c does: waits of 1, 2 and 7 tenths of the rate, always in this order. Half
+   way on, stretches become longer. */
 enum { KINDS_OF_WAITS = 3, WAITS_EACH = 200, RATE = 10000 };
 static const uint64_t wait_length[KINDS_OF_WAITS] = {RATE / 10, RATE / 5, RATE * 7 / 10};
 
@@ -109,9 +109,10 @@ static void sample_waits(double delay[KINDS_OF_WAITS], double waits[KINDS_OF_WAI
     struct strata strata = {0, 0, 0};
     for (int i = 0; i < KINDS_OF_WAITS * WAITS_EACH; i++) {
         uint64_t length = wait_length[i % KINDS_OF_WAITS];
-        double points = (double)strata_pass(&strata, length, rate);
-        delay[i % KINDS_OF_WAITS] += points * (double)rate;
-        waits[i % KINDS_OF_WAITS] += points * (double)rate / (double)length;
+        double passed =
+            (double)strata_pass(&strata, length, i < KINDS_OF_WAITS * WAITS_EACH / 2 ? rate : 4 * rate);
+        delay[i % KINDS_OF_WAITS] += passed;
+        waits[i % KINDS_OF_WAITS] += passed / (double)length;
     }
 }
 
@@ -140,13 +141,17 @@ static void each_kind_of_wait_gets_its_part(void **state)
     }
 }
 
-static void another_length_begins_anew(void **state)
+/* The stretch that the thread is in ends first. */
+static void another_length_counts_from_the_next_stretch_on(void **state)
 {
     struct strata strata = {0, 0, 0};
+    uint64_t passed;
     (void)state;
     weights_seed(3);
-    strata_pass(&strata, 1, 1u << 30);
-    assert_in_range(strata_pass(&strata, 10000, 10), 999, 1001);
+    assert_int_equal(strata_pass(&strata, 1, 1000), 0);
+    passed = strata_pass(&strata, 11000, 10);
+    assert_int_equal(passed % 10, 0);
+    assert_in_range(passed, 10990, 11010);
 }
 
 int main(void)
@@ -158,7 +163,7 @@ int main(void)
         cmocka_unit_test(weight_of_a_large_block_is_one),
         cmocka_unit_test(a_stretch_has_one_point),
         cmocka_unit_test(each_kind_of_wait_gets_its_part),
-        cmocka_unit_test(another_length_begins_anew),
+        cmocka_unit_test(another_length_counts_from_the_next_stretch_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
