@@ -11,7 +11,7 @@
 enum arch_reg { ARCH_PC, ARCH_SP, ARCH_FP, ARCH_RBX, ARCH_R12, ARCH_R13, ARCH_R14, ARCH_R15, ARCH_REGS };
 struct arch_regs {
     uint64_t r[ARCH_REGS];
-    const ucontext_t *context; /* of an interrupted frame: the registers above and all others; else NULL */
+    const ucontext_t *context; /* of an interrupted frame, where these and all others are known; else NULL */
 };
 
 enum { ARCH_DWARF_FP = 6, ARCH_DWARF_SP = 7, ARCH_DWARF_PC = 16 };
@@ -19,7 +19,7 @@ enum { ARCH_DWARF_FP = 6, ARCH_DWARF_SP = 7, ARCH_DWARF_PC = 16 };
 /* DWARF numbers of the above, in the same order (psABI figure 3.36; 16 is the return address column). */
 static const uint8_t arch_dwarf[ARCH_REGS] = {ARCH_DWARF_PC, ARCH_DWARF_SP, ARCH_DWARF_FP, 3, 12, 13, 14, 15};
 
-/* The registers as they are in the function this is inlined in, in the order of enum arch_reg. */
+/* The registers of the function that this is inlined in, in the order of enum arch_reg. */
 __attribute__((always_inline)) static inline void arch_capture_words(uint64_t words[ARCH_REGS])
 {
     __asm__ volatile("leaq 0(%%rip), %%rax\n\t"
@@ -42,8 +42,8 @@ __attribute__((always_inline)) static inline void arch_capture(struct arch_regs 
     regs->context = NULL;
 }
 
-/* Calls function(argument) on another stack, of which top is the upper end, a multiple of 16. No signal may
-   be delivered meanwhile that looks where the stack pointer is. */
+/* Calls function(argument) on another stack. top is its upper end, a multiple of 16. Meanwhile no signal
+   may be delivered whose handler looks at where the stack pointer is. */
 static inline void arch_call_on(void *top, void (*function)(void *), void *argument)
 {
     __asm__ volatile("movq %%rsp, %%rbx\n\t"
@@ -68,9 +68,10 @@ static inline void arch_from_signal(struct arch_regs *regs, const void *context)
     regs->context = uc;
 }
 
-/* The kernel may deliver two signals at once: the second one's context is then the first one's handler, with
-   the arguments in their registers and no instruction executed. What that handler is about to interrupt, or
-   NULL. The kernel's frame is a return address, a ucontext of 304 bytes and a siginfo. */
+/* The kernel may deliver two signals at once. Then the second one's context is the first one's handler,
+   which has its arguments in registers and has executed no instruction. Returns the context that this
+   handler is about to interrupt, or NULL. The kernel's frame is a return address, a ucontext of 304 bytes
+   and a siginfo. */
 static inline const ucontext_t *arch_handler_begins(const ucontext_t *uc)
 {
     enum { KERNEL_UCONTEXT = 304, SIGNALS = 64 };
@@ -90,8 +91,8 @@ static inline int arch_reg_of_dwarf(uint64_t number)
     return number <= ARCH_DWARF_PC ? place[number] : -1;
 }
 
-/* The value of a DWARF register. false: not known in this frame. Prologues that realign the stack count from
-   r10, and assembly from rax or r11, for some instructions. */
+/* The value of a DWARF register. false: not known in this frame. Prologues that realign the stack count
+   from r10 for some instructions, and assembly counts from rax or r11. */
 static inline bool arch_read_dwarf(const struct arch_regs *regs, uint64_t number, uint64_t *value)
 {
     static const uint8_t from[ARCH_DWARF_PC + 1] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI,
@@ -111,7 +112,7 @@ static inline bool arch_read_dwarf(const struct arch_regs *regs, uint64_t number
 #define ARCH_AUDIT AUDIT_ARCH_X86_64
 
 /* Time stamp counter; its rate is found by the uploader from two readings with their CLOCK_MONOTONIC. */
-/* Of a loop that waits for another processor. */
+/* For a loop that waits for another processor. */
 static inline void arch_pause(void)
 {
     __builtin_ia32_pause();

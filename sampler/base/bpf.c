@@ -6,8 +6,9 @@
 #include "poison.h"
 
 /*
- * A branch on a word that is not known goes both ways: one is followed, the other is kept for later. Jumps
- * lead forward only, so each way ends after LENGTH steps; what many such branches would take is cut off.
+ * A branch on an unknown word goes both ways: one is followed, the other is kept for later. Jumps lead
+ * forward only, so each way ends after LENGTH steps. Filters with more such branches than there is room for
+ * are given up.
  */
 enum { KEPT = 16, LENGTH = BPF_MAXINSNS, STEPS = 8 * LENGTH };
 
@@ -97,7 +98,7 @@ static enum step store(struct machine *m, const struct sock_filter *i)
     return STEP_ON;
 }
 
-/* Of what is not a division or a shift. */
+/* The operations other than division and shift. false: it is none of them. */
 static bool combine(uint16_t operation, uint32_t *a, uint32_t b)
 {
     switch (operation) {
@@ -127,8 +128,8 @@ static bool combine(uint16_t operation, uint32_t *a, uint32_t b)
     }
 }
 
-/* A division by 0 in X ends the filter with 0, which kills. The kernel shifts by what the machine does with
-   such a count: nothing that a filter can rely on. */
+/* A division by 0 in X ends the filter with 0, which kills. The result of a shift by more than 31 depends
+   on the machine, so no filter can rely on it. */
 static enum step compute(struct machine *m, const struct sock_filter *i)
 {
     bool by_x = BPF_SRC(i->code) == BPF_X, x_unknown = by_x && m->unknown & X_UNKNOWN;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a seccomp filter, a program of classic BPF, answers to a system call. The filter is the program's: it
- * is read by its copy(), every value of it may be anything, and the work is bounded.
+ * What a seccomp filter, a program of classic BPF, answers to a system call. The filter belongs to the
+ * program: it is read by copy(), each of its values may be anything, and the work is bounded.
  */
 #ifndef CPROF_SAMPLER_BPF_H
 #define CPROF_SAMPLER_BPF_H

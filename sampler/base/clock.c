@@ -16,7 +16,7 @@ enum { RATE_SHIFT = 32 };
 static clock_function *vdso;
 _Atomic bool clock_is_banned;
 static bool was_never_allowed;
-static uint64_t first_ticks, first_ns;        /* of the start; 0, too, when banned then */
+static uint64_t first_ticks, first_ns;        /* of the start; 0 if the counter was banned then */
 static uint64_t last_ticks, last_ns;          /* of the ban */
 static uint64_t kept_ticks, kept_realtime_ns; /* realtime less monotonic */
 static _Atomic uint64_t kept_ns;              /* when clock_gettime() was forbidden; 0: it was not */

@@ -50,7 +50,8 @@ size_t nofault_copy(void *to, uintptr_t from, size_t size)
     return result > 0 ? (size_t)result : 0;
 }
 
-/* rt_sigprocmask() reads a set, of 8 bytes, before it refuses to do with it what no constant stands for. */
+/* rt_sigprocmask() reads the 8 bytes of a set before it refuses a value of `how` that no constant stands
+   for. */
 static bool can_read_word(uintptr_t address)
 {
     uintptr_t word = address & ~(uintptr_t)7;

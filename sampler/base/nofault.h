@@ -24,12 +24,12 @@ static inline bool nofault_read(void *to, uintptr_t from, size_t size)
     return nofault_copy(to, from, size) == size;
 }
 
-/* The program handed over size bytes (a page at most) there, which may be nowhere: the kernel is to say so.
- */
+/* false: the size bytes (a page at most) that the program handed over cannot be read. The hook then leaves
+   the call to the kernel, which refuses it. */
 bool nofault_can_read(const void *from, size_t size);
 
-/* The page that an address is in has its contents in memory. A page of a userfaultfd or of a file that has
-   not, and a read of it would wait for whoever provides it. */
+/* The page of an address is in memory. Reading a page of a userfaultfd or of a file that is not in memory
+   would wait for whoever provides it. */
 bool nofault_is_resident(uintptr_t address);
 
 /* In a child of fork(): the process has another number. */

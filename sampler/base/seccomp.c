@@ -21,7 +21,7 @@
 _Atomic uint64_t seccomp_forbidden;
 
 /*
- * A call as a filter sees it. Bit i of known: argument i is always what stands here. Everything else
+ * A call as a filter sees it. Bit i of known: argument i is always the one in the row. All others
  * (descriptors, addresses, thread ids, clocks) may be anything. A call that is made in several ways has
  * several rows.
  */
@@ -38,7 +38,7 @@ static const struct call_row rows[] = {
     {CALL_rt_sigprocmask, SYS_rt_sigprocmask, K0 | K3, {SIG_BLOCK, 0, 0, KERNEL_SIGSET}},
     {CALL_rt_sigprocmask, SYS_rt_sigprocmask, K0 | K3, {SIG_UNBLOCK, 0, 0, KERNEL_SIGSET}},
     {CALL_rt_sigprocmask, SYS_rt_sigprocmask, K0 | K3, {SIG_SETMASK, 0, 0, KERNEL_SIGSET}},
-    {CALL_rt_sigprocmask, SYS_rt_sigprocmask, K0 | K3, {-1, 0, 0, KERNEL_SIGSET}}, /* net.c */
+    {CALL_rt_sigprocmask, SYS_rt_sigprocmask, K0 | K3, {-1, 0, 0, KERNEL_SIGSET}}, /* nofault.c */
     {CALL_rt_sigaction, SYS_rt_sigaction, K3, {0, 0, 0, KERNEL_SIGSET}},
     {CALL_rt_sigtimedwait, SYS_rt_sigtimedwait, K3, {0, 0, 0, KERNEL_SIGSET}},
     {CALL_rt_sigqueueinfo, SYS_rt_sigqueueinfo, K1, {0, SIGPROF}},
@@ -93,7 +93,8 @@ static const struct call_row rows[] = {
     {CALL_sendmsg, SYS_sendmsg, 0, {0}},
 };
 
-/* What the kernel reads softly, we do. Where that is not possible, the program's pointer is believed. */
+/* The kernel reads the filter without faulting, and so does this. If that is not possible, the program's
+   pointer is believed. */
 static bool read_softly(uintptr_t from, void *to, uint64_t size)
 {
     struct iovec local = {to, size}, remote = {(void *)from, size}; // NOLINT(performance-no-int-to-ptr)
@@ -107,7 +108,7 @@ static bool read_softly(uintptr_t from, void *to, uint64_t size)
     return true;
 }
 
-/* The address is one of ours: where a call is made from is tested by nobody who knows us. */
+/* The address of the call is one in this library. No filter tests for it, since none knows the library. */
 static void fill_call(struct bpf_call *call, const struct call_row *row)
 {
     memset(call, 0, sizeof *call);

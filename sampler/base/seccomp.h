@@ -76,7 +76,7 @@ _Static_assert(CALLS <= 64, "a bit each");
 #define CALL(name) (UINT64_C(1) << CALL_##name)
 #define CALL_EVERY (~UINT64_C(0))
 
-/* What belongs together. */
+/* Calls that belong to one operation. */
 #define CALLS_TIMER (CALL(rt_sigreturn) | CALL(timer_create) | CALL(timer_settime) | CALL(gettid))
 /* To deal with a SIGPROF that is the program's own. */
 #define CALLS_OWN_SIGNAL                                                                                     \
@@ -100,12 +100,12 @@ static inline bool seccomp_allows(uint64_t calls)
     return __builtin_expect(!(atomic_load_explicit(&seccomp_forbidden, memory_order_relaxed) & calls), 1);
 }
 
-/* The calls that the filter (a struct sock_fprog of the program's, at any address) would not let through.
-   Also 0 if the filter cannot be read, since the kernel will refuse it. Before it is installed. */
+/* The calls that the filter (a struct sock_fprog of the program, at any address) would not let through. 0
+   if the filter cannot be read, since the kernel will refuse it. Before it is installed. */
 uint64_t seccomp_evaluate(const void *filter);
 
-/* From now on, they are not made. Returns those that were not forbidden before, for seccomp_permit() where
-   the filter was not installed after all. */
+/* From now on these calls are not made. Returns those that were allowed before, for seccomp_permit() if the
+   filter was not installed after all. */
 uint64_t seccomp_forbid(uint64_t calls);
 void seccomp_permit(uint64_t calls);
 

@@ -18,8 +18,7 @@ static uint64_t mix(uint64_t z)
     return z ^ (z >> 31);
 }
 
-/* Mixed: were the seed itself the counter, the streams of neighbouring seeds would be shifts of one another.
- */
+/* Mixed, because the streams of neighbouring seeds would otherwise be shifts of one another. */
 void weights_seed(uint64_t seed)
 {
     atomic_store_explicit(&counter, mix(seed + step), memory_order_relaxed);
@@ -71,7 +70,7 @@ double sampling_probability(double x)
         x /= 2;
         halved++;
     }
-    /* -expm1(-x) = x - x^2/2! + x^3/3! - ...: nothing cancels, so it is exact for the smallest blocks. */
+    /* -expm1(-x) = x - x^2/2! + x^3/3! - ... Nothing cancels, so it is exact for the smallest blocks. */
     term = x;
     for (int k = 2; k <= 14; k++) {
         sum += term;

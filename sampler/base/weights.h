@@ -5,14 +5,14 @@
 
 #include <stdint.h>
 
-/* Another stream for this process: at start and in a forked child. */
+/* Begins another stream: at start, and in a forked child. */
 void weights_seed(uint64_t seed);
 
 /* 64 random bits (splitmix64 of a shared counter). */
 uint64_t random_bits(void);
 
-/* An exponentially distributed number of bytes with this mean (> 0), at least 1. The distance between two
-   points of a Poisson process over bytes; where it ends says nothing of where the next one does. */
+/* An exponentially distributed number of bytes with this mean (> 0), at least 1. It is the distance between
+   two points of a Poisson process over bytes, independent of the distances before. */
 uint64_t random_gap(uint64_t mean);
 
 /* 1 - exp(-x) for x >= 0: the probability that a block of x means was sampled. Relative error under 1e-12. */

@@ -15,7 +15,7 @@
 
 #include "sampler/base/poison.h"
 
-/* A handler of the program's that has not begun has used no time. */
+/* The context that used the CPU time. A handler that has executed no instruction has used none. */
 static const ucontext_t *interrupted_by(const ucontext_t *context)
 {
     enum { SIGNALS = 64 };
@@ -91,7 +91,7 @@ void cpu_carry(const siginfo_t *info)
         slot_private[slot].carried += 1 + (info->si_overrun > 0 ? (uint32_t)info->si_overrun : 0);
 }
 
-/* Of the calling thread, where it may be less than a tick. */
+/* The CPU time of the calling thread if it may be less than a tick; else UINT64_MAX. */
 static uint64_t cpu_time_of_young(uint32_t slot)
 {
     bool is_old = !seccomp_allows(CALL(clock_gettime)) || slot_private[slot].first_ns >= kernel_tick_ns();

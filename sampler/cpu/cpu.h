@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CPU samples: what becomes of a signal of a thread's CPU timer. Signal-safe. */
+/* CPU samples, taken by the signals of a thread's CPU timer. Signal-safe. */
 #ifndef CPROF_SAMPLER_CPU_H
 #define CPROF_SAMPLER_CPU_H
 
@@ -13,11 +13,11 @@ bool cpu_signal(const siginfo_t *info, void *context);
 /* true: the signal is one of our timers'. */
 bool cpu_signal_is_ours(const siginfo_t *info);
 
-/* One that was taken from the queue in place of being handled: the thread's next sample counts for it. */
+/* A signal of ours was taken from the queue without being handled. The thread's next sample counts for it. */
 void cpu_carry(const siginfo_t *info);
 
-/* Is there any? Takes that sample now, of these registers (struct arch_regs) in a frame on the thread's
-   alternate stack. */
+/* cpu_carries(): the thread has such signals. cpu_record_carried() takes their sample now, from these
+   registers (struct arch_regs) in a frame on the thread's alternate stack. */
 bool cpu_carries(void);
 void cpu_record_carried(void *regs);
 

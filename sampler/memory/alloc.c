@@ -11,11 +11,11 @@
 
 #include "sampler/base/poison.h"
 
-/* With memory profiles off, each thread looks again after so many bytes whether they were turned on. */
+/* With memory profiles off, each thread checks after so many bytes whether they were turned on. */
 static const uint64_t off_gap = UINT64_C(64) << 20;
 static const uint64_t unattached_gap = UINT64_C(1) << 20;
 
-/* segment NULL: of a child that has not joined yet, and joins with its first sample. */
+/* segment NULL: this is a child that has not joined yet. It joins with its first sample. */
 static uint64_t wanted_rate(const struct segment *segment)
 {
     if (!segment)
@@ -65,8 +65,7 @@ __attribute__((noinline)) void alloc_sampled(void *block, size_t size)
         return; /* nothing was allocated: the gap stays as it is */
     segment = process_attached();
     if (!thread_local_state.alloc_rate) {
-        /* The thread's first allocation, or the first after "off": there was no gap that could have been used
-         * up. */
+        /* The thread's first allocation, or the first after "off": no gap was used up. */
         draw_gap(wanted_rate(segment));
         if (alloc_due(size) == false || !thread_local_state.alloc_rate) {
             if (!segment && !thread_local_state.alloc_rate)

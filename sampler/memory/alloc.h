@@ -31,7 +31,7 @@
 
 #include "sampler/threads/thread_local.h"
 
-/* A counter that is stuck never changes again, not after a fork either. */
+/* A counter at STUCK has overflowed. It never changes again, also not after a fork. */
 enum { ALLOC_FILTER = 65536, ALLOC_FILTER_STUCK = 255 };
 extern uint8_t alloc_filter[ALLOC_FILTER] __attribute__((visibility("hidden")));
 
@@ -60,7 +60,7 @@ static inline bool alloc_may_be_tracked(const void *block)
         ((volatile const uint8_t *)alloc_filter)[alloc_filter_index((uintptr_t)block)] != 0, 0);
 }
 
-/* What was known of a block that is no longer tracked. */
+/* What the table had of a block that was taken out. */
 struct alloc_saved {
     uint64_t size, objects;
     uint32_t stack, generation, name;

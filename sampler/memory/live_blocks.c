@@ -9,22 +9,22 @@ enum { FREE = 0, BEING_WRITTEN = 1 };
 
 uint8_t alloc_filter[ALLOC_FILTER];
 
-/* The filter's counters are atomic only for their changes; free() reads one byte, as any other program's
-   load. A block's own counter was raised before its address was handed out, so whoever frees it sees it. */
+/* Changes of the filter's counters are atomic. free() reads one byte by an ordinary load: the block's
+   counter was raised before its address was handed out, so whoever frees the block sees it. */
 static void filter_change(uintptr_t block, int by)
 {
     _Atomic uint8_t *count = (_Atomic uint8_t *)&alloc_filter[alloc_filter_index(block)];
     uint8_t old = atomic_load_explicit(count, memory_order_relaxed);
     do {
         if (old == ALLOC_FILTER_STUCK || (by < 0 && !old))
-            return; /* it cannot count further, and stays set */
+            return; /* it has overflowed, and stays set */
     } while (!atomic_compare_exchange_weak_explicit(count, &old, (uint8_t)(old + by), memory_order_relaxed,
                                                     memory_order_relaxed));
 }
 
 /*
- * Where a block's i-th entry is: the first few in a small part of the table, the next in a larger one. A
- * program with some hundred live samples so touches 40 pages of the segment and not 640.
+ * The i-th entry to try for a block. The first few are in a small part of the table, the next in a larger
+ * one. So a program with a few hundred live samples touches 40 pages of the segment, not 640.
  */
 static struct seg_live *way(struct segment *segment, uintptr_t block, unsigned i)
 {

@@ -10,7 +10,8 @@
 void live_blocks_insert(struct segment *segment, uintptr_t block, const struct alloc_saved *what);
 bool live_blocks_remove(struct segment *segment, uintptr_t block, struct alloc_saved *saved);
 
-/* After fork: the new segment's table is empty, so is the filter but for what is stuck. */
+/* After fork: the table of the new segment is empty, and so is the filter, except for counters that are
+   stuck. */
 void live_blocks_forget(void);
 
 #endif

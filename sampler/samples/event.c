@@ -21,7 +21,7 @@ uint64_t event_random(void)
     return x;
 }
 
-/* Inlined in functions that hooks are not: the walk leaves out the frames of this library by itself. */
+/* The walk leaves out the frames of this library. */
 __attribute__((always_inline)) static inline uint32_t enter_stack(struct sample *sample, uint32_t slot,
                                                                   enum wait_kind leaf)
 {
@@ -33,7 +33,7 @@ __attribute__((always_inline)) static inline uint32_t enter_stack(struct sample 
     return sample_walk(sample, leaf, &regs, ranges);
 }
 
-/* The calling thread's slot, made at need. 0: none, and nothing is to be recorded. */
+/* The calling thread's slot, which is made if there is none. 0: nothing is to be recorded. */
 static uint32_t own_slot(void)
 {
     if (thread_local_state.ended)

@@ -13,9 +13,9 @@
 enum { LEAST_ROOM = 4096, BUFFERS = 64, PROBES = 128 };
 
 /*
- * Stacks are walked into one of these, not onto the stack: signal handlers run on alternate stacks of 2 KiB.
- * A sample holds one for 2 us; one that is held for much longer was left behind by a longjmp out of a signal
- * handler that had interrupted a sample, and is taken over.
+ * Stacks are walked into one of these, not onto the stack, since signal handlers may run on alternate
+ * stacks of 2 KiB. A sample holds a buffer for 2 us. If one is held for much longer, a longjmp() out of a
+ * handler abandoned the sample that the handler had interrupted. Then the buffer is taken over.
  */
 struct buffer {
     uint64_t frames[LAYOUT_FRAMES];
@@ -35,7 +35,7 @@ static unsigned take_buffer(uint64_t now)
 {
     for (unsigned i = 0; i < BUFFERS; i++) {
         uint64_t taken = atomic_load_explicit(&buffer_taken[i], memory_order_relaxed);
-        /* Signed: whoever took it may have read its counter later than we read ours. */
+        /* Signed: the thread that took it may have read its counter later than this one. */
         if (taken && (int64_t)(now - taken) < buffer_stale_ticks)
             continue;
         if (atomic_compare_exchange_strong_explicit(&buffer_taken[i], &taken, now | 1, memory_order_acquire,
@@ -65,9 +65,9 @@ bool sample_begin(struct sample *sample, struct segment *segment, uint32_t slot,
     sample->thread = thread;
     sample->outer = in_handler ? atomic_load_explicit(&thread->bank_in_use, memory_order_relaxed) : 0;
 
-    /* Dekker with the uploader's rotation: it stores active_bank, then reads bank_in_use; we store
-       bank_in_use, then read active_bank again. One of us sees the other. The sample that this one
-       interrupted goes on to write to its own bank. */
+    /* Dekker's algorithm with the uploader's rotation. The uploader stores active_bank, then reads
+       bank_in_use; this thread stores bank_in_use, then reads active_bank again. So one of the two sees the
+       other. A sample that this one interrupted goes on writing to its own bank. */
     active = atomic_load_explicit(&segment->control.active_bank, memory_order_acquire) & 1;
     for (int tries = 0; tries < 3; tries++) {
         atomic_store_explicit(&thread->bank_in_use, sample->outer | 1u << active, memory_order_seq_cst);
@@ -111,8 +111,8 @@ static uint64_t hash_stack(const struct unwound *walk, uint32_t epoch, const uin
 }
 
 /*
- * The bucket to look at as the i-th one: the first few in one page of the table, the next in four more, the
- * rest anywhere. A program with some hundred stacks so meets five pages for the first time and not 64.
+ * The i-th bucket to try. The first few are in one page of the table, the next in four more, the rest
+ * anywhere. So a program with a few hundred stacks touches five pages, not 64.
  */
 static uint32_t probe(uint64_t hash, uint32_t i)
 {
@@ -173,7 +173,8 @@ static uint32_t insert_stack(struct seg_bank *bank, const struct unwound *walk, 
         if (!offset) {
             if (!mine)
                 mine = write_stack(bank, walk, epoch, hash, pc);
-            /* Release: who finds the offset finds the stack complete. The other claim stays unused. */
+            /* Release: a thread that finds the offset finds the stack complete. The other thread's claim
+               stays unused. */
             if (!mine || atomic_compare_exchange_strong_explicit(bucket, &offset, mine, memory_order_release,
                                                                  memory_order_acquire))
                 return mine;
@@ -184,8 +185,8 @@ static uint32_t insert_stack(struct seg_bank *bank, const struct unwound *walk, 
     return 0;
 }
 
-/* Stacks of a thread have most of their frames in common with the one before. Where that was is a guess: its
-   bank may have been emptied since, which costs nothing but the use. */
+/* Where the thread's last stack is. The next one has most of its frames in common with it. The bank may
+   have been emptied since; then the prefetch is of no use. */
 static uint32_t last_stack[LAYOUT_THREADS];
 
 static void prefetch_rows(const struct sample *sample, uint32_t slot)
@@ -193,7 +194,7 @@ static void prefetch_rows(const struct sample *sample, uint32_t slot)
     enum { MOST = 64 };
     const struct seg_stack *stack = stack_at(sample->bank, last_stack[slot]);
     uint32_t frames = last_stack[slot] ? stack->frames : 0;
-    /* What stands there now may be longer, and the bank's end is the segment's. */
+    /* The words there may now be of a longer stack, and the bank ends where the segment does. */
     if (frames <= LAYOUT_FRAMES && last_stack[slot] < LAYOUT_STACK_WORDS - sizeof *stack / 8 - MOST)
         unwind_prefetch(stack->pc, frames < MOST ? frames : MOST);
 }

@@ -26,19 +26,19 @@ struct sample {
     unsigned buffer;
 };
 
-/* slot: the calling thread's, not 0. in_handler: entered from a signal handler that no other one can
-   interrupt. false: cannot be recorded, and counted. Every true is followed by sample_end(). */
+/* slot: the calling thread's, not 0. in_handler: called from a signal handler that no other handler can
+   interrupt. false: it cannot be recorded, which is counted. After true, sample_end() must follow. */
 bool sample_begin(struct sample *sample, struct segment *segment, uint32_t slot, bool in_handler);
 void sample_end(struct sample *sample, bool in_handler);
 
-/* Walks from regs and enters the stack, with leaf as its first frame if that is not WAIT_NONE; ranges as in
-   unwind.h. Its word offset in the bank, or 0 (counted). */
+/* Walks from regs and enters the stack. Its first frame is leaf unless that is WAIT_NONE. ranges as in
+   unwind.h. Returns the stack's word offset in the bank, or 0 (counted). */
 uint32_t sample_walk(struct sample *sample, enum wait_kind leaf, const struct arch_regs *regs,
                      const struct stack_range *ranges);
 
-/* Adds 1, a and b to the three values of (stack, the thread's name, kind), unless both are 0: then it only
-   has a place. Returns its number in the bank; 0: that is full. sample_add_to() adds to the one with that
-   number. */
+/* Adds 1, a and b to the three values of (stack, the thread's name, kind). If a and b are 0 it only makes
+   the entry. Returns the entry's number in the bank; 0: the bank is full. sample_add_to() adds to the entry
+   with that number. */
 uint32_t sample_add(struct sample *sample, uint32_t stack, enum sample_kind kind, uint64_t a, uint64_t b);
 void sample_add_to(struct sample *sample, uint32_t number, uint64_t a, uint64_t b);
 

@@ -18,10 +18,11 @@
 
 enum { NS_PER_S = 1000000000 };
 
-/* With CPU profiles off, a thread's timer still ticks this seldom, so that they can be turned on again. */
+/* With CPU profiles off, a thread's timer still ticks once in this time, so that they can be turned on
+   again. */
 static const uint32_t idle_period_ns = NS_PER_S;
 
-/* Of a thread's CPU time, what passes before its slot has the time of its start. */
+/* CPU time that a thread uses before its slot has the time of its start. */
 static const uint64_t unnoticed_ns = 1000000;
 
 /* The clock of a thread's CPU time: the kernel's MAKE_THREAD_CPUCLOCK(tid, CPUCLOCK_SCHED). */
@@ -39,14 +40,15 @@ static void set_period(int timer, uint32_t period_ns, uint64_t first_ns, int fla
     sys_call(SYS_timer_settime, timer, flags, &spec, 0);
 }
 
-/* The first period is a random part of one: a thread that lives for less than a period is sampled in
- * proportion. */
+/* The first period is a random part of a whole one, so that a thread that lives for less is sampled in
+   proportion. */
 static uint64_t random_first(uint32_t period_ns)
 {
     return 1 + random_bits() % period_ns;
 }
 
-/* first_ns: of the thread's CPU time; 0: from now on, at random. 1 + its id, or negative errno. */
+/* first_ns: the CPU time at which it is due first; 0: at random from now on. Returns 1 + the timer's id, or
+   negative errno. */
 static int make_timer(int tid, uint32_t slot, uint32_t period_ns, uint64_t first_ns)
 {
     struct sigevent event;
@@ -100,8 +102,8 @@ int cpu_timer_start(struct segment *segment, uint32_t slot, int tid)
     timer = make_timer(tid, slot, own->period_ns, own->first_ns);
     if (timer < 0 && timer != -EINVAL)
         segment_count(segment, COUNT_LOST_TIMER, 1);
-    /* An adopted thread may have ended meanwhile, and its slot be another one's; or timers are not wanted any
-       more (cpu_timer_suspend). */
+    /* The adopted thread may have ended meanwhile, and its slot may be another thread's. Or timers are no
+       longer wanted (cpu_timer_suspend()). */
     if (atomic_load_explicit(&own->tid, memory_order_relaxed) != tid ||
         !atomic_compare_exchange_strong_explicit(&own->timer, &expected, timer > 0 ? timer : SLOT_TIMER_NONE,
                                                  memory_order_relaxed, memory_order_relaxed)) {
@@ -178,7 +180,7 @@ void cpu_timer_start_unattached(void)
     thread_local_state.timer = timer > 0 ? timer : 0;
 }
 
-/* Most have not lived so long, and need not ask the kernel. */
+/* Most threads have not lived so long, and are spared the system call. */
 void cpu_timer_settle(const struct segment *segment, uint32_t slot)
 {
     const struct slot_private *own = &slot_private[slot];
@@ -206,8 +208,8 @@ void cpu_timer_follow_period(struct segment *segment, uint32_t slot)
     set_period(timer - 1, wanted, wanted, 0);
 }
 
-/* One that is due by then counts as carried, and the timer goes on with the next: put off by a moment each
-   time, it would fall behind the thread's time. */
+/* A signal that is due by then counts as carried, and the timer continues with the next period. If the
+   timer were only put off, it would fall behind the thread's time. */
 void cpu_timer_put_off(void)
 {
     static const long moment_ns = 1000000;

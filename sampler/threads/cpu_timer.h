@@ -24,8 +24,8 @@ static inline bool cpu_is_wanted(const struct segment *segment)
            atomic_load_explicit(&segment->control.cpu_period_ns, memory_order_relaxed);
 }
 
-/* For a thread that is about to be made, in whose slot it draws when the timer is due first. Before
-   cpu_timer_start(). Not called for threads that run already: nothing is known of their past. */
+/* For a thread that is about to be created, whose slot this is: draws when its timer is due first. Before
+   cpu_timer_start(). Not called for threads that run already, of whose past nothing is known. */
 void cpu_timer_prepare(const struct segment *segment, uint32_t slot);
 
 /* Starts the timer of the thread with this tid, whose slot is taken. 0 or negative errno (counted but for
@@ -40,12 +40,13 @@ void cpu_timer_settle(const struct segment *segment, uint32_t slot);
 /* With a signal of the calling thread's timer: takes over a period that the uploader has changed. */
 void cpu_timer_follow_period(struct segment *segment, uint32_t slot);
 
-/* The calling thread gets no signal of ours within its next 200 us of CPU time, but one that is pending. */
+/* The calling thread gets no new signal of ours within its next 200 us of CPU time. One that is pending
+   stays. */
 void cpu_timer_put_off(void);
 
-/* Before a filter takes effect under which a signal's handler could not return: deletes the timer of the
-   calling thread, or of all. Returns of how many threads. The second, where the filter was not installed
-   after all. */
+/* cpu_timer_suspend(): before a filter takes effect under which no signal handler could return. Deletes the
+   timer of the calling thread, or of all, and returns of how many threads. cpu_timer_resume(): the filter
+   was not installed after all. */
 unsigned cpu_timer_suspend(bool all);
 void cpu_timer_resume(bool all);
 

@@ -17,7 +17,7 @@ static _Atomic int32_t *missed_at(uint64_t site)
     return &missed[(site * UINT64_C(0x9e3779b97f4a7c15) >> 40) % SITES];
 }
 
-/* The stack that made the thread tells C++ and Rust threads apart, which all begin in the same function. */
+/* The stack of the creator distinguishes C++ and Rust threads, which all begin in the same function. */
 uint64_t creation_site(const struct segment *segment, uint32_t slot)
 {
     return (uint64_t)(uintptr_t)slot_private[slot].start ^ (uint64_t)segment->thread[slot].created_stack
@@ -30,7 +30,7 @@ void missed_ticks_add(uint64_t site, uint64_t periods, uint32_t most)
                               memory_order_relaxed);
 }
 
-/* That is what the clocks differ by that the kernel sets at each tick. */
+/* The coarse clock is set by the kernel's tick, so its resolution is one tick. */
 uint64_t kernel_tick_ns(void)
 {
     static _Atomic uint64_t known;

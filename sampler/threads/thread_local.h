@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What hot paths touch of a thread: thread-local storage of the initial-exec model, zero at first. The rest
- * is a private array beside the segment's thread slots (slots.h), found by slot number, which a CPU timer's
+ * is a private array beside the segment's thread slots (thread_slots.h), found by slot number, which a CPU timer's
  * signal carries.
  */
 #ifndef CPROF_SAMPLER_THREAD_LOCAL_H
@@ -35,7 +35,7 @@ extern __thread struct thread_local_state thread_local_state
 
 enum { WAITS_AT_CONDITION = 0x8000 };
 
-/* The calling thread's alternate stack, size 0: none. Start and size in words of 16 bytes. */
+/* The calling thread's alternate stack. size 0: it has none. Start and size are kept in words of 16 bytes. */
 enum { ALTERNATE_WORD = 16, ALTERNATE_SIZE_BITS = 21, ALTERNATE_MOST = (1 << ALTERNATE_SIZE_BITS) - 1 };
 static inline void thread_set_alternate(const void *start, size_t size)
 {

@@ -8,15 +8,15 @@
 
 #include "sampler/base/poison.h"
 
-enum { CLAIMS = 64 }; /* of slots that turn out to be taken */
+enum { CLAIMS = 64 }; /* attempts at slots that turn out to be taken */
 
 __thread struct thread_local_state thread_local_state;
 struct slot_private slot_private[LAYOUT_THREADS];
 static uint32_t life = 1;
 
 /*
- * A stack of free slots in the segment. The tag in the upper half changes with each push, so that a pop whose
- * head was popped and pushed again meanwhile fails and reads next_free anew.
+ * Free slots are a stack in the segment. The tag in the upper half of its head changes with each push. So a
+ * pop fails if its head was popped and pushed again meanwhile, and reads next_free anew.
  */
 static uint32_t pop_free(struct segment *segment)
 {
@@ -55,8 +55,9 @@ static void settle_wait(struct seg_thread *thread)
 }
 
 /*
- * Two threads with one slot would run each other's start routine, so the segment's word is not enough. A
- * segment that was resumed is a copy of a moment before: its free slots may have been taken meanwhile.
+ * Two threads with one slot would run each other's start routine, so the segment alone is not trusted.
+ * After a resume the segment is a copy of an earlier moment: slots that are free in it may have been taken
+ * since.
  */
 static bool claim(uint32_t slot)
 {
@@ -76,7 +77,7 @@ uint32_t thread_slot_take(struct segment *segment)
             return 0;
         if (!claim(slot))
             continue;
-        /* What stands there may be of the parent process, whose slots these were before a fork. */
+        /* The values may be of the parent process, whose slots these were before a fork. */
         slot_private[slot].timer = SLOT_TIMER_NOT_YET;
         slot_private[slot].budget_doubled = slot_private[slot].budget_samples = 0;
         slot_private[slot].budget_since_ns = 0;
@@ -131,7 +132,7 @@ uint32_t thread_name_index(struct segment *segment, const char text[16])
             atomic_store_explicit(&name->state, 2, memory_order_release);
             return index;
         }
-        /* One that is being written (state 1) is passed over: at worst a name stands in the table twice. */
+        /* An entry that is being written (state 1) is skipped: at worst a name is in the table twice. */
         if (state == 2 && !memcmp(name->text, text, sizeof name->text))
             return index;
     }

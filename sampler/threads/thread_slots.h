@@ -25,7 +25,7 @@ struct slot_private {
     uint32_t carried;      /* periods that came where no sample could be taken; owner only */
     _Atomic int32_t timer; /* 1 + its id, or enum slot_timer */
     _Atomic int32_t tid;
-    _Atomic uint32_t taken; /* in this life of the process (thread_slots_forget()); slots.c only */
+    _Atomic uint32_t taken; /* in this life of the process (thread_slots_forget()); thread_slots.c only */
     struct strata strata;   /* over the time that the owner waits: block samples */
     uint64_t waited;        /* resched_counts.waited when the owner looked at it last, which was */
     bool is_fresh;          /* after the last of its calls that may have blocked */

@@ -36,8 +36,8 @@ static size_t stack_limit(void)
 }
 
 /*
- * Runs when a thread ends, in whatever way. Destructors of the program's own keys may still allocate after
- * it, so it puts itself off to the last of the rounds that glibc makes (PTHREAD_DESTRUCTOR_ITERATIONS).
+ * Runs at a thread's end. Destructors of the program's own keys may still allocate after it, so it
+ * postpones itself to the last of glibc's rounds (PTHREAD_DESTRUCTOR_ITERATIONS).
  */
 static void thread_end(void *rounds_left)
 {
@@ -128,8 +128,9 @@ static size_t stack_size(const pthread_attr_t *attr)
 }
 
 /*
- * A forked child that has no segment yet gets none by making a thread. What the new thread is to run waits
- * here until it has started; it gets a timer by which it joins. Numbers that are no slots stand for these.
+ * In a forked child without a segment, creating a thread does not join. The start routine is kept here
+ * until the thread has started. The thread gets a timer, whose first signal joins. These places are
+ * numbered from LAYOUT_THREADS on.
  */
 enum { EARLY = 64 };
 static struct early {
@@ -156,7 +157,8 @@ static uint32_t prepare_early(void *(*start)(void *), void *arg, const pthread_a
 
 static void free_early(uint32_t number)
 {
-    /* Release: what was read of it is read before it is taken again. Pairs with the acquire above. */
+    /* Release: the fields were read before the place is taken again. Pairs with the acquire in
+       prepare_early(). */
     atomic_store_explicit(&early[number - LAYOUT_THREADS].taken, 0, memory_order_release);
 }
 
@@ -287,7 +289,8 @@ static uint32_t find_slot(const struct segment *segment, int tid)
     return 0;
 }
 
-/* The slot that another thread took for this one. Its bounds of the stack are not known there, nor here. */
+/* Takes over the slot that another thread took for this one. The bounds of the stack are not known to
+   either. */
 static bool take_over(struct segment *segment)
 {
     uint32_t slot = find_slot(segment, (int)sys_call(SYS_gettid));
@@ -324,7 +327,8 @@ void thread_adopt_self(uintptr_t stack_high)
     slot = thread_slot_take(segment);
     if (!slot)
         return;
-    /* In a child forked by a thread other than the main one, the only thread runs on that thread's stack. */
+    /* In a child that another thread than the main one forked, the only thread runs on the stack of the one
+       that forked. */
     if (is_main && (uintptr_t)__builtin_frame_address(0) < threads.main_stack_high &&
         threads.main_stack_high - (uintptr_t)__builtin_frame_address(0) < threads.main_stack) {
         slot_private[slot].stack_high = threads.main_stack_high;
@@ -342,7 +346,7 @@ void thread_adopt_self(uintptr_t stack_high)
         notice_end();
 }
 
-/* Two may want to: whoever takes the tid out of it does. */
+/* Two threads may try at once: the one that clears the tid does it. */
 static void release(struct segment *segment, uint32_t slot, int tid)
 {
     if (!atomic_compare_exchange_strong_explicit(&slot_private[slot].tid, &tid, 0, memory_order_relaxed,
@@ -372,8 +376,8 @@ static void release_ended(struct segment *segment, int tid)
     release(segment, slot, tid);
 }
 
-/* Threads the uploader found without a slot (raw clone, or started before us), and ended ones (negative)
-   whose end no hook saw. One handler claims each request. */
+/* The uploader lists threads that have no slot (raw clone, or started before the library), and as negative
+   numbers threads whose end no hook saw. One handler claims each request. */
 void threads_serve_uploader(struct segment *segment)
 {
     uint32_t wanted = atomic_load_explicit(&segment->control.adopt_sequence, memory_order_acquire);
@@ -394,7 +398,7 @@ void threads_serve_uploader(struct segment *segment)
     }
 }
 
-/* By its own allocation, or since it had only just been made when the uploader saw it. */
+/* It took a slot by itself: at its own allocation, or because it was just created when the uploader saw it. */
 bool thread_has_other(uint32_t slot)
 {
     uint32_t own = thread_local_state.slot;
@@ -403,7 +407,7 @@ bool thread_has_other(uint32_t slot)
                atomic_load_explicit(&slot_private[slot].tid, memory_order_relaxed);
 }
 
-/* Whoever adopts the thread at this moment may not have noted its timer yet: then with the next signal. */
+/* The thread that adopts it may not have stored its timer yet. Then the next signal drops the slot. */
 void thread_drop(struct segment *segment, uint32_t slot)
 {
     if (atomic_load_explicit(&slot_private[slot].timer, memory_order_relaxed) > 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Threads: when they begin and end, and those that no hook saw do. Each has a slot (slots.h) and a CPU timer.
- */
+/* Threads: their begin and end, also of those that no hook saw. Each has a slot (thread_slots.h) and a CPU
+   timer. */
 #ifndef CPROF_SAMPLER_THREADS_H
 #define CPROF_SAMPLER_THREADS_H
 
@@ -29,8 +29,8 @@ void threads_start(thread_key_function *create_key, void (*at_end)(void));
 /* In a forked child: its parent's other threads will not start in it, and the calling one has no slot yet. */
 void threads_forget(void);
 
-/* The program has used up all keys for thread-specific data but the one by which a thread's end is noticed:
-   that one is the program's now. false: it was already. */
+/* The program has used up all keys for thread-specific data except the library's, by which a thread's end
+   is noticed. Gives that one to the program. false: it already has it. */
 bool thread_give_key_up(void);
 
 /* Gives the calling thread a slot and a CPU timer if it has none: the main thread at start and after fork.
@@ -47,7 +47,8 @@ void thread_renamed(pthread_t handle, const char *name);
 struct segment;
 void threads_serve_uploader(struct segment *segment);
 
-/* Of a CPU signal's handler: the calling thread was adopted with this slot, and has come by itself since. */
+/* In the handler of a CPU signal: the calling thread was adopted with this slot, and has taken another one
+   by itself since. */
 bool thread_has_other(uint32_t slot);
 void thread_drop(struct segment *segment, uint32_t slot);
 
