@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_ROOM = 128 };
+#include "array.h"
 
 static const uint64_t *key_at(const struct ids *ids, uint32_t number)
 {
@@ -20,22 +20,13 @@ static uint64_t hash_words(const uint64_t *key, unsigned words)
     return hash;
 }
 
-static bool grow(struct ids *ids)
-{
-    size_t room = ids->room ? ids->room + ids->room / 2 : FIRST_ROOM;
-    uint64_t *key = realloc(ids->key, room * ids->words * sizeof *key);
-
-    if (!key)
-        return false;
-    ids->key = key;
-    ids->room = room;
-    return true;
-}
-
 static uint32_t add(struct ids *ids, uint64_t hash, const uint64_t *key, bool *added)
 {
-    if (ids->used == ids->room && !grow(ids))
+    uint64_t *grown = array_reserve(ids->key, &ids->room, ids->used, ids->words * sizeof *grown);
+
+    if (!grown)
         return 0;
+    ids->key = grown;
     if (hash_add(&ids->numbers, hash, (void *)(uintptr_t)(ids->used + 1)))
         return 0;
     memcpy(ids->key + (size_t)ids->used * ids->words, key, ids->words * sizeof *key);

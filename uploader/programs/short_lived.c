@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sampler/segment/layout.h"
+#include "uploader/base/array.h"
 #include "uploader/base/clock.h"
 #include "uploader/base/ids.h"
 
@@ -47,23 +48,20 @@ void short_lived_add_wait(struct short_lived **where, const struct profile_sampl
 static struct named_balance *name_of(struct short_lived *sums, const char *thread)
 {
     static const char no_name[] = "";
+    struct named_balance *grown;
     uint32_t number;
 
     if (!*thread) /* which is not interned */
         thread = no_name;
     sums->numbers.words = 1;
     number = ids_get(&sums->numbers, &(uint64_t){(uintptr_t)thread}, NULL);
-    if (number > sums->room) {
-        size_t room = 2 * number;
-        struct named_balance *grown = realloc(sums->name, room * sizeof *grown);
-        if (!grown)
-            return NULL;
-        sums->name = grown;
-        sums->room = room;
-    }
+    grown = number ? array_reserve(sums->name, &sums->room, number - 1, sizeof *grown) : NULL;
+    if (!grown)
+        return NULL;
+    sums->name = grown;
     if (number > sums->names)
         sums->name[sums->names++] = (struct named_balance){.thread = thread};
-    return number ? &sums->name[number - 1] : NULL;
+    return &sums->name[number - 1];
 }
 
 void short_lived_add_balance(struct short_lived **where, const char *thread,

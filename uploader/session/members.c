@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 
 #include "held.h"
+#include "uploader/base/array.h"
 #include "uploader/base/clock.h"
 #include "uploader/sinks/files/restore.h"
 
@@ -31,14 +32,11 @@ static void remove_member(struct session *session, size_t index)
 
 static int add_member(struct session *session, struct member *member)
 {
-    if (session->members == session->capacity) {
-        size_t capacity = session->capacity ? 2 * session->capacity : 16;
-        struct member **grown = realloc(session->member, capacity * sizeof(struct member *));
-        if (!grown)
-            return -ENOMEM;
-        session->member = grown;
-        session->capacity = capacity;
-    }
+    struct member **grown = array_reserve(session->member, &session->room, session->members, sizeof member);
+
+    if (!grown)
+        return -ENOMEM;
+    session->member = grown;
     if (hash_put(&session->by_address, (uintptr_t)member, member))
         return -ENOMEM;
     if (hash_put(&session->by_pid, (uint64_t)member->target->pid, member)) {

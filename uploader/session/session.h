@@ -57,7 +57,7 @@ struct session {
     int64_t told_until_ns; /* no longer is waited for the keeper */
     struct hash kept_pids; /* of processes that an uploader before us had */
     struct member **member;
-    size_t members, capacity;
+    size_t members, room;
     struct hash by_pid, by_address; /* the same members; if several have no pid, by_pid has the last one */
     int epoll_fd, listen_fd, signal_fd;
     int64_t interval_ns, next_round_ns, next_tick_ns, next_send_ns;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "uploader/base/array.h"
 #include "uploader/base/ids.h"
 #include "uploader/programs/comments.h"
 #include "uploader/programs/sink.h"
@@ -50,18 +51,12 @@ struct functions {
 static struct function *get_function(struct functions *functions, const char *name)
 {
     uint32_t number = text_ids_get(&functions->names, name, NULL);
+    struct function *grown =
+        number ? array_reserve(functions->function, &functions->room, number - 1, sizeof *grown) : NULL;
 
-    if (number > functions->room) {
-        size_t room = 2 * number + 64;
-        struct function *grown = realloc(functions->function, room * sizeof *grown);
-        if (!grown)
-            return NULL;
-        memset(grown + functions->room, 0, (room - functions->room) * sizeof *grown);
-        functions->function = grown;
-        functions->room = room;
-    }
-    if (!number)
+    if (!grown)
         return NULL;
+    functions->function = grown;
     functions->function[number - 1].name = name;
     return &functions->function[number - 1];
 }

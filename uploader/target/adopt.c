@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "segment.h"
+#include "uploader/base/array.h"
 #include "uploader/base/clock.h"
 #include "uploader/process/proc_text.h"
 #include "uploader/process/tasks.h"
@@ -51,19 +52,16 @@ static int compare_ids(const void *a, const void *b)
 /* Thread ids, sorted. Empty also if there is no memory. */
 struct thread_ids {
     int *id;
-    size_t count, capacity;
+    size_t count, room;
 };
 
 static void thread_ids_add(struct thread_ids *ids, int id)
 {
-    if (ids->count == ids->capacity) {
-        size_t capacity = ids->capacity ? 2 * ids->capacity : 64;
-        int *grown = realloc(ids->id, capacity * sizeof *grown);
-        if (!grown)
-            return;
-        ids->id = grown;
-        ids->capacity = capacity;
-    }
+    int *grown = array_reserve(ids->id, &ids->room, ids->count, sizeof *grown);
+
+    if (!grown)
+        return;
+    ids->id = grown;
     ids->id[ids->count++] = id;
 }
 

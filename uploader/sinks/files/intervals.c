@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "uploader/base/array.h"
 #include "uploader/base/clock.h"
 #include "uploader/base/ids.h"
 #include "uploader/base/store.h"
@@ -136,14 +137,11 @@ struct found {
 
 static void found_add(struct found *found, const struct interval *interval)
 {
-    if (found->count == found->room) {
-        size_t room = found->room ? 2 * found->room : 256;
-        struct interval *grown = realloc(found->interval, room * sizeof(*grown));
-        if (!grown)
-            return;
-        found->interval = grown;
-        found->room = room;
-    }
+    struct interval *grown = array_reserve(found->interval, &found->room, found->count, sizeof *grown);
+
+    if (!grown)
+        return;
+    found->interval = grown;
     found->interval[found->count++] = *interval;
 }
 

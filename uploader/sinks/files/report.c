@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "uploader/base/array.h"
 #include "uploader/base/ids.h"
 #include "uploader/base/utf8.h"
 
@@ -46,7 +47,7 @@ struct program {
 
 struct report {
     struct program *program; /* by its number */
-    unsigned programs;
+    size_t programs;
     size_t bytes;
     unsigned left_out; /* updates of programs that there was no room for */
 };
@@ -116,15 +117,13 @@ static uint32_t frame_number(struct tree *tree, const struct elf_module *module,
     bool added;
     uint32_t number = number_in(tree, &tree->line, &(uint64_t){(uintptr_t)line << 1 | inlined}, &added);
 
-    if (number > tree->frame_room) {
-        size_t room = number + number / 2 + 64;
-        uint32_t *frame = realloc(tree->frame, room * sizeof(*frame));
-        tree->failed |= !frame;
-        if (!frame)
-            return 0;
-        tree->frame = frame;
-        tree->frame_room = room;
-    }
+    uint32_t *frame =
+        number ? array_reserve(tree->frame, &tree->frame_room, number - 1, sizeof *frame) : NULL;
+
+    tree->failed |= !frame;
+    if (!frame)
+        return 0;
+    tree->frame = frame;
     if (tree->failed)
         return 0;
     if (added)
@@ -303,16 +302,12 @@ static int put_program(FILE *out, const struct upload *upload, const char *name)
 
 static struct program *find_program(struct report *report, unsigned number)
 {
-    if (number >= report->programs) {
-        unsigned programs = number + number / 2 + 16;
-        struct program *grown = realloc(report->program, programs * sizeof(*grown));
-        if (!grown)
-            return NULL;
-        memset(grown + report->programs, 0, (programs - report->programs) * sizeof(*grown));
-        report->program = grown;
-        report->programs = programs;
-    }
-    return &report->program[number];
+    struct program *grown = array_reserve(report->program, &report->programs, number, sizeof *grown);
+
+    if (!grown)
+        return NULL;
+    report->program = grown;
+    return &grown[number];
 }
 
 /* Takes json. A program whose new profiles do not fit keeps the ones it had. */
@@ -357,7 +352,7 @@ int report_write(const struct report *report, FILE *out)
     errno = 0; /* what is left in it at the end is the reason of a failed write */
     fwrite(report_page, 1, (size_t)(mark - report_page), out);
     fprintf(out, "{\"version\":\"%s\",\"left_out\":%u,\"programs\":[", CPROF_VERSION, report->left_out);
-    for (unsigned i = 0; i < report->programs; i++) {
+    for (size_t i = 0; i < report->programs; i++) {
         const struct program *program = &report->program[i];
         if (!program->json)
             continue;
@@ -380,7 +375,7 @@ void report_free(struct report *report)
 {
     if (!report)
         return;
-    for (unsigned i = 0; i < report->programs; i++)
+    for (size_t i = 0; i < report->programs; i++)
         free(report->program[i].json);
     free(report->program);
     free(report);
