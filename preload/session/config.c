@@ -14,8 +14,7 @@
 
 struct config config;
 
-/* Texts that are kept. What does not fit is left out, which costs an uploader some of its environment at
- * worst. */
+/* Texts that are kept. If one does not fit, the uploader lacks some of its environment. */
 static char pool[32768];
 static size_t pool_used;
 
@@ -70,9 +69,9 @@ void config_complain(char *const *environment)
 }
 
 /*
- * What an uploader gets of the target's environment: settings, places, proxies and certificates. Not the
- * rest: LD_LIBRARY_PATH and the like lead to libraries of the target's, LANG and LC_* change what numbers
- * look like, MALLOC_CONF is meant for the target.
+ * The variables of the target that an uploader gets: settings, places, proxies and certificates. It does
+ * not get others: LD_LIBRARY_PATH and the like lead to the target's libraries, LANG and LC_* change how
+ * numbers are written, and MALLOC_CONF is meant for the target.
  */
 static const char *const passed[] = {
     "CPROF_",      "PYROSCOPE_",  "OTEL_",        "PATH=",        "HOME=",
@@ -94,7 +93,8 @@ static bool is_passed(const char *text)
 static void keep_environment(char *const *environment, const char *out)
 {
     unsigned kept = 0;
-    /* Where the library comes by /etc/ld.so.preload it is in the uploader, and whatever stands before it. */
+    /* If the library is preloaded by /etc/ld.so.preload, it is in the uploader anyway, and so is whatever
+       precedes it there. */
     config.environment[kept++] = (char *)"CPROF_ENABLED=0";
     if (*out)
         config.environment[kept++] = keep("CPROF_OUT=", out); /* as an absolute path */

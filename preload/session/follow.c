@@ -15,7 +15,7 @@
 #include "sampler/base/sys.h"
 #include "sampler/segment/layout.h"
 
-/* What is longer than a place for it is not looked at, as threads may have small stacks. */
+/* Sizes of what is read. Anything longer is not examined, because threads may have small stacks. */
 enum { HEAD = 2048, INTERPRETER = 256, PATH = 1024, SCRIPTS = 5, ENTRIES = 4096 };
 static const char preload[] = "LD_PRELOAD=";
 enum { PRELOAD = sizeof preload - 1 };
@@ -264,8 +264,8 @@ static bool open_program(const struct follow_program *program, struct file *file
     return file->fd >= 0;
 }
 
-/* false: for what is executed here, the library is a reason not to start, or to complain. What cannot be read
-   is given the benefit of the doubt. */
+/* false: the library would keep this program from starting, or make it complain. A program that cannot be
+   read is assumed to be fine. */
 static bool can_follow(struct follow_program program)
 {
     char interpreter[INTERPRETER];

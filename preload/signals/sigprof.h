@@ -47,12 +47,12 @@ bool sigprof_is_virtual(void);
 /* sigaction() for SIGPROF as the program means it. 0, or -1 and errno. */
 int sigprof_action(const struct sigaction *action, struct sigaction *old);
 
-/* A set as the program gives it, for the kernel; how as in sigprocmask(), SIG_BLOCK for sets that are not
- * masks. */
+/* Turns a set as the program gives it into one for the kernel. how as in sigprocmask(); SIG_BLOCK for sets
+   that are not masks. */
 void sigprof_mask_to_kernel(int how, sigset_t *set);
 
-/* The same of a mask of the calling thread, and after the real call, with the kernel's old one, what it did
-   not know. */
+/* The same for a mask of the calling thread. sigprof_repair_mask() is called after the real call with the
+   old mask, and unblocks what a handler that was left by a jump still blocks. */
 void sigprof_own_mask_to_kernel(int how, sigset_t *set);
 void sigprof_repair_mask(int how, const sigset_t *set, const sigset_t *old);
 
@@ -75,25 +75,26 @@ void sigprof_note_alternate(const stack_t *stack);
 /* Before a jump that leaves a handler. restores: it restores a mask itself. */
 void sigprof_leave_handler(bool restores);
 
-/* Around something that takes the mask on: what handlers add to it is left out. */
+/* Around a call whose child or thread inherits the mask: leaves out what handlers add to it. */
 bool sigprof_unmask_begin(void);
 void sigprof_unmask_end(bool changed);
 
-/* Before the program sends itself a SIGPROF: the kernel drops one that finds another pending. To
-   sigprof_unmask_end(). */
+/* Before the program sends SIGPROF to its own thread: takes pending ones of ours out of the queue, since
+   the kernel drops a signal that finds another pending. Ends with sigprof_unmask_end(). */
 bool sigprof_raise_begin(void);
 
-/* Around a call that waits with another mask: a SIGPROF of the program's that this lets through is delivered
-   at once. errno is kept. */
+/* Around a call that waits with another mask: a SIGPROF of the program's that this mask lets through is
+   delivered at once. errno is kept. */
 bool sigprof_wait_mask_matters(const sigset_t *temporary);
 bool sigprof_wait_mask_begin(const sigset_t *temporary);
 void sigprof_wait_mask_end(bool opened);
 
-/* The timers of the calling thread, or of all, are gone, and no handler will be able to return: no signal of
-   theirs is left on its way when this returns. */
+/* Called when the timers of the calling thread, or of all, are deleted and no handler will be able to
+   return. When it returns, no signal of theirs is on its way. */
 void sigprof_retire(bool all);
 
-/* What an exec'd program inherits is real: around execve() and posix_spawn(). Also in a child of vfork(). */
+/* Around execve() and posix_spawn(): the program that is executed inherits the mask and disposition as this
+   program sees them. Also in a child of vfork(). */
 struct sigprof_exec {
     uint64_t mask;
     bool masked, ignored;

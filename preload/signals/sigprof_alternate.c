@@ -49,9 +49,9 @@ void sigprof_note_alternate(const stack_t *stack)
     sigprof_leave(before | (is_on_alternate() ? prof : 0));
 }
 
-/* A handler that is left by a jump is never returned from, so what came due in it is its own. The stack that
-   is left may be too small for a sample. All signals are blocked: the kernel would take a handler's frame on
-   the alternate stack for the first one there. */
+/* A handler that is left by a jump does not return, so what came due in it is sampled now. The stack that
+   is left may be too small for a sample, so a spare one is used. All signals are blocked meanwhile, because
+   the kernel would put a handler's frame at the start of the alternate stack. */
 static void record_carried(void)
 {
     static char spare[4 * SAMPLE_ROOM] __attribute__((aligned(16)));

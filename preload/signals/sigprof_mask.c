@@ -43,8 +43,8 @@ void sigprof_repair_mask(int how, const sigset_t *set, const sigset_t *old)
         sigprof_change_mask(SIG_UNBLOCK, prof);
 }
 
-/* Both are blocked where SIGPROF is by name, and after all signals were and one was queued again. What nobody
-   names is blocked with all only. */
+/* Both bits are set if SIGPROF was blocked by name, or if all signals were blocked and one was queued
+   again. Signals that nobody blocks by name tell these apart. */
 static uint64_t program_view(uint64_t mask)
 {
     static const uint64_t never_named = SIGNAL_BIT(SIGPWR) | SIGNAL_BIT(SIGURG);
@@ -124,7 +124,7 @@ bool sigprof_wait_mask_matters(const sigset_t *temporary)
             is_seen(&sigprof.has_alternate));
 }
 
-/* One of ours that was pending would end the call with EINTR, as it would not bare. */
+/* A pending signal of ours would end the call with EINTR, which would not happen without the library. */
 bool sigprof_wait_mask_begin(const sigset_t *temporary)
 {
     uint64_t mask;

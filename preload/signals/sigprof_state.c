@@ -91,8 +91,8 @@ void sigprof_recall(siginfo_t *info)
     sigprof_leave(before);
 }
 
-/* All are taken out before the program's is put back: one that finds another pending is dropped by the
- * kernel. */
+/* All are taken out of the queue before the program's is put back, because the kernel drops one that finds
+   another pending. */
 bool sigprof_is_pending(void)
 {
     static const struct timespec now;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For the files of sigprof.h only: what they know, the lock, the kernel's calls, and signals in the queue. */
+/* For the files that implement sigprof.h only: their state and its lock, calls of the kernel, and signals
+   in the queue. */
 #ifndef CPROF_PRELOAD_SIGPROF_STATE_H
 #define CPROF_PRELOAD_SIGPROF_STATE_H
 
@@ -87,12 +88,12 @@ void sigprof_install(void);
 /* In place of it, SIG_IGN. */
 void sigprof_ignore(void);
 
-/* Queues a signal of the program's again, to the process or the thread that it was sent to; and the reverse:
-   info becomes what was sent at first. */
+/* sigprof_queue_again(): queues a signal of the program's again, to the process or thread that it was sent
+   to. sigprof_recall(): turns info into the signal that was sent at first. */
 void sigprof_queue_again(const siginfo_t *info);
 void sigprof_recall(siginfo_t *info);
 
-/* No signal of ours is pending in the calling thread, nor comes in its next moments. */
+/* After it, no signal of ours is pending in the calling thread, and none comes in its next moments. */
 void sigprof_hold_back(void);
 
 #endif

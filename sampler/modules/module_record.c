@@ -10,7 +10,7 @@
 #include "sampler/segment/layout.h"
 #include "sampler/segment/return_address.h"
 
-/* Keys of modules that are in the segment: spares the look-up in it. Cleared by a new generation. */
+/* Keys of modules that are in the segment, which spare looking them up there. A new generation voids them. */
 enum { RECORDED = 64 };
 static struct {
     _Atomic uint64_t key[RECORDED];
@@ -32,7 +32,8 @@ static bool read_loaders(const struct module *module, void *to, const void *from
     return module->stays;
 }
 
-/* false: there is no header of that number, or it cannot be read. Headers start in a file's first page. */
+/* false: there is no header with this index, or it cannot be read. Only headers in the first page of a file
+   are read. */
 static bool program_header(struct peek *peek, unsigned index, Elf64_Phdr *header)
 {
     Elf64_Ehdr file;
@@ -50,7 +51,7 @@ static bool program_header(struct peek *peek, unsigned index, Elf64_Phdr *header
     return at != NULL;
 }
 
-/* Address minus ELF virtual address: the mapping starts with the first segment. */
+/* Address minus ELF virtual address. The mapping starts with the first segment. */
 static uintptr_t bias_of(struct peek *peek)
 {
     Elf64_Phdr header;
@@ -80,7 +81,7 @@ bool module_is_after_call(struct peek *peek, uintptr_t address)
     return code && is_code_after_call(code + CALL_MOST) && is_code(peek, address - CALL_MOST, CALL_MOST);
 }
 
-/* Notes with 8-byte alignment are properties, and padded in another way. */
+/* Notes with 8-byte alignment are properties, which are padded differently. */
 static void copy_build_id(struct seg_module *entry, struct peek *peek, uintptr_t note, size_t size)
 {
     Elf64_Nhdr head;
@@ -148,7 +149,7 @@ static void describe(struct seg_module *entry, struct peek *peek)
         put_fingerprint(entry, peek, entry->bias);
 }
 
-/* Copies the loader's name of the module. It is somewhere in a page that may be the last one. */
+/* Copies the loader's name of the module. The page that the name ends in may be followed by a hole. */
 static bool copy_name(const struct module *module, char room[MODULE_ROOM])
 {
     struct link_map map;
@@ -195,8 +196,8 @@ static const char *path_of(const struct segment *segment, const struct seg_modul
     return segment->strings + (entry->path < LAYOUT_STRINGS ? entry->path : 0);
 }
 
-/* Byte 0 of strings[] stays unused, so that offset 0 means none; the last byte too, so that all end in a NUL.
- */
+/* Byte 0 of strings[] stays unused, so that offset 0 means none. The last byte stays 0, so that every path
+   is terminated. */
 static uint32_t path_store(struct segment *segment, const struct split_path *path)
 {
     size_t head = strlen(path->directory), tail = strlen(path->name), size = head + (head > 0) + tail + 1;
@@ -214,7 +215,8 @@ static uint32_t path_store(struct segment *segment, const struct split_path *pat
     return offset;
 }
 
-/* The entry that counts for these addresses now. A path that is there already is put in *same_path. */
+/* The newest entry that overlaps these addresses. If the path is in the segment already, *same_path is its
+   offset. */
 static const struct seg_module *newest_overlap(const struct segment *segment, const struct seg_module *wanted,
                                                const struct split_path *path, uint32_t *same_path)
 {
@@ -262,8 +264,8 @@ static uint64_t recorded_key(const struct module *module)
     return (module->key ^ generation * UINT64_C(0x9e3779b97f4a7c15)) | 1; /* 0 is unused */
 }
 
-/* Relaxed: a key that is lost or late only costs the look-up, which finds the entry or, when two threads
-   race, adds it twice, which does no harm. */
+/* Relaxed: a key that is lost or late only costs the look-up. If two threads race, the entry is added
+   twice, which does no harm. */
 bool module_record(struct segment *segment, struct peek *peek, char room[MODULE_ROOM])
 {
     const struct module *module = &peek->module;
@@ -281,7 +283,7 @@ bool module_record(struct segment *segment, struct peek *peek, char room[MODULE_
     const struct seg_module *newest = newest_overlap(segment, &wanted, &path, &same_path);
     if (!newest || !same_module(newest, &wanted) || !path_equals(path_of(segment, newest), &path)) {
         wanted.path = same_path ? same_path : path_store(segment, &path);
-        /* Where no other module ever was, the entry holds for every epoch. */
+        /* If no other module was ever there, the entry holds for every epoch. */
         if (newest)
             wanted.epoch = 1 + atomic_fetch_add_explicit(&segment->header.epoch, 1, memory_order_relaxed);
         entry_add(segment, &wanted);

@@ -14,16 +14,15 @@
 
 struct segment;
 
-/* Makes sure that the module is in segment->module[] for the present epoch, raising header.epoch when it
-   takes over addresses of another one. Counts COUNT_LOST_MODULE when the table is full. true: room is now
-   that of a path. */
+/* Enters the module in segment->module[] for the present epoch, unless it is there. Raises header.epoch if
+   it takes over addresses of another module. Counts COUNT_LOST_MODULE if the table is full. true: room has
+   been used for a path. */
 bool module_record(struct segment *segment, struct peek *peek, char room[MODULE_ROOM]);
 
 /* With another segment: modules are recorded again. */
 void module_record_again(void);
 
-/* There is a call instruction right before address, in a segment of code. What a return address looks like.
- */
+/* A call instruction ends at address, in a segment of code: it may be a return address. */
 bool module_is_after_call(struct peek *peek, uintptr_t address);
 
 #endif

@@ -33,8 +33,8 @@ static struct {
 } at_start;
 
 /*
- * A module that the program was started with, by the start of its mapping. Nobody unloads it, so rows and
- * bytes of it are kept for good, and where the kernel must not be asked it is read where it is.
+ * A module that the program was started with, found by the start of its mapping. It is never unloaded, so
+ * its rows and bytes are kept for good. If nofault_read() is not available, it is read directly.
  */
 struct resident {
     uintptr_t start;
@@ -83,7 +83,8 @@ static uint64_t mix(uint64_t hash, uint64_t part)
     return hash ^ hash >> 29;
 }
 
-/* Also what another module at the same place has otherwise, if it was unloaded by ways that we do not see. */
+/* The key also covers what another module at the same place would have otherwise. It may have replaced the
+   first one unnoticed. */
 static void identify(struct module *module)
 {
     const struct resident *known = resident_at(module->start);
@@ -99,8 +100,8 @@ static bool find_by_loader(uintptr_t pc, struct module *module)
     struct dl_find_object found;
     if (!at_start.find_object || at_start.find_object((void *)pc, &found) != 0)
         return false;
-    /* Of a program with gaps between its segments, as lld and -z separate-code with large pages leave them,
-       the loader names the one segment that was asked for, which has neither headers nor frames. */
+    /* For a program with gaps between its segments, as lld and -z separate-code with large pages leave
+       them, the loader names only the segment that was asked for. That one has neither headers nor frames. */
     if (found.dlfo_link_map == at_start.program_map && at_start.program.end != 0)
         *module = at_start.program;
     else
@@ -179,7 +180,8 @@ void modules_unload_begin(void)
     atomic_fetch_add(&unloads, 1);
 }
 
-/* Residents are looked for where they were: a constructor before ours may have opened one. */
+/* A constructor that ran before ours may have opened a resident, and may close it: so each is looked up
+   where it was. */
 static void check_residents(void)
 {
     struct dl_find_object now;
@@ -282,8 +284,8 @@ static void find_program_range(void)
     at_start.program.end = at_start.program.bias + ((high + LAYOUT_PAGE - 1) & ~(uintptr_t)(LAYOUT_PAGE - 1));
 }
 
-/* AT_EXECFN where there is no /proc. A program that was given to the loader as an argument (then the kernel
-   has mapped no interpreter) is argv[0], which is copied because programs write over it. */
+/* AT_EXECFN if there is no /proc. For a program that was an argument of the loader (then the kernel has
+   mapped no interpreter) it is argv[0]. The name is copied because programs write over it. */
 static void find_program(void)
 {
     long size =

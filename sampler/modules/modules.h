@@ -19,7 +19,7 @@ struct module {
     const void *map;      /* the loader's struct link_map; NULL: the loader does not know it */
     const char *path;     /* NULL: the loader has it */
     uintptr_t bias;       /* where path is not NULL: address minus ELF virtual address */
-    uint64_t key;         /* of what is kept about it: another one when another module takes its place */
+    uint64_t key;         /* of what is kept about it; a module that takes its place has another key */
     uint64_t unloads;     /* the state of all unloading when it was found */
     bool stays;           /* the program was started with it, so nobody unloads it */
 };
@@ -27,7 +27,7 @@ struct module {
 /* The module that pc is in, into *module. false: none (JIT code, a wild address). Signal-safe. */
 bool module_find(uintptr_t pc, struct module *module);
 
-/* No unloading that we know of was under way when it was found: what is read of it may be kept. */
+/* No unloading was known to be under way when it was found, so what is read of it may be kept. */
 enum { UNLOADS_UNDER_WAY = 0xffff };
 static inline bool module_is_steady(const struct module *module)
 {
@@ -37,11 +37,10 @@ static inline bool module_is_steady(const struct module *module)
 /* It is still where it was found, and nothing was unloaded meanwhile. */
 bool module_is_there(const struct module *module);
 
-/* These bytes of it stay readable: of a module that the program was started with, as its file says. */
+/* These bytes stay readable: the program was started with the module, and its file says so. */
 bool module_may_be_read(const struct module *module, uintptr_t address, size_t size);
 
-/* What its path is relative to, where that does not begin with a slash; "": to nothing, or it is not known.
- */
+/* The directory that a relative path of the module begins in; "" if there is none or it is not known. */
 const char *module_directory(const struct module *module);
 
 enum { MODULE_ROOM = 4096 };

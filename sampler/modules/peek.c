@@ -21,8 +21,8 @@ enum {
     BEING_READ = 1 /* a key of none */
 };
 
-/* key: of module and address, 0 of nothing. A walk that is left by a jump out of a handler, at the moment
-   that it reads a block, leaves that block unused for good. */
+/* A key is made of module and address; 0: nothing is kept. If a handler jumps out of a walk while it reads
+   a block, that block stays unused. */
 static struct kept {
     uint8_t wide[1 << WIDE_BITS][WIDE], narrow[1 << NARROW_BITS][NARROW];
     _Atomic uint64_t wide_key[1 << WIDE_BITS], narrow_key[1 << NARROW_BITS];
@@ -50,28 +50,28 @@ static struct block block_of(struct kept *in, const struct peek *peek, uintptr_t
     uintptr_t start = address & ~(uintptr_t)(size - 1);
     uint64_t hash = (peek->module.key ^ start) * UINT64_C(0x9e3779b97f4a7c15);
     hash = (hash ^ hash >> 32) * UINT64_C(0x9fb21c651e98df25) | 2;
-    /* Pages that follow each other are not in each other's way. */
+    /* Neighbouring pages are kept in different places. */
     size_t wide = (start / WIDE + peek->module.key) % (1 << WIDE_BITS), narrow = hash >> (64 - NARROW_BITS);
     if (peek->widely)
         return (struct block){start, size, hash, &in->wide_key[wide], in->wide[wide]};
     return (struct block){start, size, hash, &in->narrow_key[narrow], in->narrow[narrow]};
 }
 
-/* Another thread may fill the block meanwhile: then the copy is not used. */
+/* If another thread fills the block meanwhile, the copy is not used. */
 __attribute__((no_sanitize("thread"))) static bool copy_kept(const struct block *block, uintptr_t from,
                                                              void *to, size_t size)
 {
-    /* Pairs with the release in fill(): who sees the key sees the bytes that belong to it. */
+    /* Pairs with the release in fill(): a thread that sees the key sees the bytes that belong to it. */
     if (atomic_load_explicit(block->key, memory_order_acquire) != block->wanted)
         return false;
     memcpy(to, block->bytes + (from - block->start), size);
-    /* Pairs with the fence in fill(): a copy that has bytes of the next filling is followed by a look that
-       sees another key. */
+    /* Pairs with the fence in fill(): if the copy has bytes of the next filling, the second load sees
+       another key. */
     atomic_thread_fence(memory_order_acquire);
     return atomic_load_explicit(block->key, memory_order_relaxed) == block->wanted;
 }
 
-/* Reads the block for everybody. false: somebody else reads another one into it, or it cannot be read. */
+/* Reads the block, for all threads. false: another thread is reading into it, or it cannot be read. */
 __attribute__((no_sanitize("thread"))) static bool
 fill(const struct block *block, const struct module *module, uintptr_t from, void *to, size_t size)
 {

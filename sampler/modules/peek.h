@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bytes of a module: tables, headers and code, which dlclose() or a truncation of the file may take away at
- * any time. They are read by nofault_read(), in blocks that are kept for all threads as long as the module
- * stays where it is. Without that call, modules that the program was started with are read where they are:
- * nobody unloads them. Others then cannot be read.
- *
- * Signal-safe, thread-safe, lock-free: a reader copies what it needs out of a block and looks whether the
- * block is still the same one.
+ * Bytes of a module: tables, headers and code. dlclose() or a truncation of the file may take them away at
+ * any time. They are read by nofault_read(), in blocks that are kept for all threads while the module
+ * stays. If that is not available, modules that the program was started with are read directly, and others
+ * cannot be read. Signal-safe, thread-safe, lock-free: a reader copies what it needs out of a block, then
+ * checks that the block is still the same.
  */
 #ifndef CPROF_SAMPLER_PEEK_H
 #define CPROF_SAMPLER_PEEK_H
@@ -26,7 +24,7 @@ struct peek {
     uintptr_t start; /* bytes[] are from here on */
     unsigned size;
     bool failed; /* something inside of the module could not be read */
-    bool widely; /* a table is searched that many others will be looked for in: whole pages are kept */
+    bool widely; /* searching a table that all walks search: whole pages are kept */
     uint8_t bytes[PEEK_WINDOW];
 };
 

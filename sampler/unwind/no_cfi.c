@@ -8,7 +8,7 @@
 #include "sampler/segment/return_address.h"
 #include "walk.h"
 
-/* Makes the caller's registers of a frame that saved only its frame pointer, or nothing. */
+/* Takes over the caller's registers. Such a frame has saved its frame pointer at most. */
 static enum step step_to(struct walk *w, uint64_t pc, uint64_t sp, uint64_t fp)
 {
     w->regs.r[ARCH_PC] = pc;
@@ -20,16 +20,16 @@ static enum step step_to(struct walk *w, uint64_t pc, uint64_t sp, uint64_t fp)
     return STEP_ON;
 }
 
-/* No call returns to the first instruction of a function: somebody put its address there to start a stack, as
-   makecontext() does with __start_context. Nor to what has no call before it, as where Boost's
-   make_fcontext() lets a stack begin; but to that a guess may lead. */
+/* No call returns to the first instruction of a function. Its address as a return address begins a stack
+   that a program has made: makecontext() puts __start_context there. An address with no call before it
+   (Boost's make_fcontext()) does the same, but a wrong guess may lead to one, too. */
 static bool is_synthetic_return(struct walk *w, uintptr_t pc)
 {
     unsigned kind = row_of(w, pc) & ROW_KIND;
     return kind == ROW_PACKED || kind == ROW_FDE || kind == ROW_LAST;
 }
 
-/* If pc were the caller, its own row would lead on to a return address. */
+/* If pc is the caller, its own row leads to a return address. */
 static bool leads_on(struct walk *w, uint64_t pc, uint64_t sp, uint64_t fp)
 {
     uint64_t row = row_of(w, pc - 1), base = row >> PACK_REGISTER & 7, next;
@@ -59,8 +59,8 @@ static enum step step_by_search(struct walk *w)
     return STEP_LOST;
 }
 
-/* Code of a module may have been called by generated code, which is in none: V8's builtins are. Then the
-   frame pointer is believed where what it points to is a frame record of a chain: the next one above it,
+/* Generated code, which is in no module, may have called code of a module: V8's builtins are called so.
+   Then the frame pointer is believed if it points to a record of a chain, whose next record is above it and
    readable. */
 static bool is_frame_record(struct walk *w, uint64_t fp, uint64_t caller, uint64_t caller_fp)
 {
@@ -70,8 +70,8 @@ static bool is_frame_record(struct walk *w, uint64_t fp, uint64_t caller, uint64
            walk_load_word(w, caller_fp + 8, &word);
 }
 
-/* Does the frame pointer lead to code that has no call frame information either? Then functions of this
-   module keep it, and a search would take older return addresses that lie about in their frames. */
+/* The frame pointer leads to code that has no call frame information either. Then functions of this module
+   keep it, and a search would find older return addresses in their frames. */
 static bool is_called_without_cfi(struct walk *w)
 {
     uint64_t fp = w->regs.r[ARCH_FP], caller, caller_fp;
@@ -81,9 +81,9 @@ static bool is_called_without_cfi(struct walk *w)
 }
 
 /*
- * Code without call frame information. In a module that is assembly, which seldom keeps a frame pointer: its
- * caller's would skip the caller, and so comes second. Generated code has no other way, and may be called by
- * such.
+ * In a module, code without call frame information is assembly, which seldom keeps a frame pointer. The
+ * caller's frame pointer would skip the caller, so it is tried second. Generated code can be walked by
+ * frame pointers only, and may be called by other generated code.
  */
 enum step step_without_cfi(struct walk *w, uintptr_t address, bool in_module)
 {
@@ -101,6 +101,6 @@ enum step step_without_cfi(struct walk *w, uintptr_t address, bool in_module)
     if (w->exact && walk_load_word(w, sp, &caller) && walk_is_after_call(w, caller))
         return step_to(w, caller, sp + 8, fp);
     if (!w->exact && fp == 0)
-        return STEP_END; /* how a chain of frame pointers ends: goroutines are started with it */
+        return STEP_END; /* 0 ends a chain of frame pointers; goroutines start with it */
     return w->high != 0 && w->high - sp < 8 ? STEP_END : STEP_LOST;
 }

@@ -84,7 +84,7 @@ static uint64_t row_read(struct peek *peek, uintptr_t address)
     return packed == ROW_FDE ? ROW_FDE | (uint64_t)fde << ROW_FDE_SHIFT : packed;
 }
 
-/* Kept only if it was read of the module that is still there: another one's rows have another key. */
+/* Keeps a row if the module that it was read from is still there. Rows of another module have another key. */
 static void row_keep(struct walk *w, uintptr_t address, uint64_t row)
 {
     const struct module *module = &w->room->peek.module;
@@ -92,7 +92,7 @@ static void row_keep(struct walk *w, uintptr_t address, uint64_t row)
         cache_store(address, module->key, row);
 }
 
-/* Makes the module of an address that of the walk, and records it. false: it is in none. */
+/* Makes the address's module that of the walk, and records it. false: it is in none. */
 bool walk_enter_module(struct walk *w, uintptr_t address)
 {
     struct module module;
@@ -107,7 +107,7 @@ bool walk_enter_module(struct walk *w, uintptr_t address)
     return true;
 }
 
-/* What is not known of a module yet is where another one in its place is found out. */
+/* An address that is not known yet: this is where a module that has replaced another one is noticed. */
 uint64_t walk_find_row(struct walk *w, uintptr_t address)
 {
     struct peek *peek = &w->room->peek;

@@ -6,8 +6,8 @@
 
 enum { RED_ZONE = 128 }; /* what a function may use below its stack pointer */
 
-/* Finds the range that the stack pointer is in. What is below the red zone is not in use, and what is below
-   the stack pointer's page is maybe not mapped. */
+/* Finds the range that the stack pointer is in. Memory below the red zone is not in use, and memory below
+   the stack pointer's page may not be mapped. */
 void walk_enter_stack(struct walk *w)
 {
     uintptr_t sp = w->regs.r[ARCH_SP], page = sp & ~(uintptr_t)(LAYOUT_PAGE - 1);
@@ -23,7 +23,7 @@ void walk_enter_stack(struct walk *w)
     }
 }
 
-/* The thread runs on the stack, so that it is mapped where tables lead. */
+/* The thread runs on this stack, so it is mapped where tables lead. */
 void walk_allow_loads(struct walk *w)
 {
     bool is_small = w->high - w->low < 2 * RED_ZONE;
@@ -39,8 +39,8 @@ void walk_forbid_loads(struct walk *w)
     w->fast_size = 0;
 }
 
-/* From here on addresses are guesses. Without nofault_copy(), the rest of the page that the word below the
-   stack pointer was read from, or that the thread uses, is there. */
+/* From here on addresses are guesses. If nofault_copy() is not available, only one page may be read: that
+   of the word below the stack pointer, which was just read or is in use. */
 void walk_begin_to_guess(struct walk *w)
 {
     uintptr_t page = (w->regs.r[ARCH_SP] - 1) & ~(uintptr_t)(LAYOUT_PAGE - 1);

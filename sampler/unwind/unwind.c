@@ -18,7 +18,7 @@ static struct segment *_Atomic recorded_in;
 
 static uintptr_t own_start, own_size;
 
-/* The step of nearly all frames: no branch that depends on the row. */
+/* The step of nearly all frames, without a branch that depends on the row. */
 __attribute__((always_inline, no_sanitize_address)) static inline bool step_packed(struct walk *w,
                                                                                    uint64_t row)
 {
@@ -40,8 +40,8 @@ __attribute__((always_inline, no_sanitize_address)) static inline bool step_pack
     return true;
 }
 
-/* The registers that a signal trampoline's caller was interrupted with are where its stack pointer points:
-   the kernel's struct rt_sigframe, less the return address that was popped. */
+/* At a signal trampoline, the stack pointer points to the context that was interrupted: to the kernel's
+   struct rt_sigframe, less the return address that was popped. */
 static const ucontext_t *interrupted_context(const struct walk *w)
 {
     uintptr_t sp = w->regs.r[ARCH_SP];
@@ -69,7 +69,7 @@ static enum step step_row(struct walk *w, const struct cfi_memory *memory, const
     if (!row->signal || w->crossings++ > STACK_RANGES)
         return STEP_LOST;
     walk_enter_stack(w);
-    walk_forbid_loads(w); /* what is above a stack pointer that was read somewhere may be unmapped */
+    walk_forbid_loads(w); /* the stack pointer was read from memory, so what is above it may be unmapped */
     return STEP_ON;
 }
 
@@ -135,7 +135,7 @@ static void notice_segment(struct segment *segment)
     module_record_again();
 }
 
-/* Not by an initializer: the fields that it would clear are many. */
+/* Not by an initializer, which would clear many fields for nothing. */
 static void walk_begin(struct walk *w, struct segment *segment, const struct unwind_from *from,
                        struct unwind_room *room)
 {
@@ -153,7 +153,7 @@ static void walk_begin(struct walk *w, struct segment *segment, const struct unw
     walk_allow_loads(w);
 }
 
-/* What is inlined here reads whole stacks, also what lies between variables. */
+/* The functions that are inlined here read whole stacks, also between variables. */
 __attribute__((no_sanitize_address)) struct unwound unwind_stack(struct segment *segment,
                                                                  const struct unwind_from *from,
                                                                  struct unwind_room *room, uint64_t *pc,

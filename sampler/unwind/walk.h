@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For the files of a walk only: rows of unwind.c's cache, and the walk's state. The rules in unwind.c hold for all. */
+/* For the files of this folder only: rows and their cache, and the state of a walk. The rules in unwind.c
+   hold for all of them. */
 #ifndef CPROF_SAMPLER_WALK_H
 #define CPROF_SAMPLER_WALK_H
 
