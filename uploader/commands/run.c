@@ -21,6 +21,7 @@
 
 #include "runnable.h"
 #include "uploader/base/clock.h"
+#include "uploader/options/log.h"
 #include "uploader/session/session.h"
 #include "uploader/sinks/summary.h"
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "uploader/base/clock.h"
+#include "uploader/options/log.h"
 #include "uploader/session/session.h"
 
 enum { FINAL_PUSH_MS = 10000, STOPPED_PUSH_MS = 5000, FORWARD_TRIES = 25 };

@@ -17,7 +17,7 @@
 #include "sampler/segment/layout.h"
 #include "socket_name.h"
 #include "uploader/base/clock.h"
-#include "uploader/options/options.h"
+#include "uploader/options/log.h"
 #include "uploader/process/proc_text.h"
 
 enum { PEERPIDFD = 77 /* SO_PEERPIDFD, which old headers lack */ };

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "uploader/base/clock.h"
-#include "uploader/options/options.h"
+#include "uploader/options/log.h"
 
 enum { FIRST_FREE_FD = 10, END_MS = 200 };
 #define RETRY_NS (SECOND_NS / 5)

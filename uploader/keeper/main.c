@@ -127,6 +127,26 @@ static void stop_accepting(void)
     state.is_open = false;
 }
 
+static void obey(const struct keeper_message *message, const int fd[KEEPER_FDS])
+{
+    struct kept *kept;
+
+    if (message->kind == KEEPER_KEEP && fd[KEEPER_MEMFD] != -1) {
+        keep(message, fd);
+        return;
+    }
+    close_all(fd);
+    kept = find(message->id);
+    if (message->kind == KEEPER_RELEASE)
+        release(kept);
+    else if (message->kind == KEEPER_ENDED && kept)
+        kept->has_ended = 1;
+    else if (message->kind == KEEPER_STOP_ACCEPTING)
+        stop_accepting();
+    else if (message->kind == KEEPER_DONE)
+        _exit(0);
+}
+
 /* false: the other side is gone. */
 static bool receive(void)
 {
@@ -152,24 +172,9 @@ static bool receive(void)
         fd[i] = got == sizeof message && message.fds >> i & 1 && used < count ? received[used++] : -1;
     for (; used < count; used++)
         close(received[used]);
-    if (got != sizeof message)
-        return got != 0;
-    if (message.kind == KEEPER_KEEP && fd[KEEPER_MEMFD] != -1) {
-        keep(&message, fd);
-        return true;
-    }
-    close_all(fd);
-    if (message.kind == KEEPER_RELEASE)
-        release(find(message.id));
-    else if (message.kind == KEEPER_ENDED) {
-        struct kept *kept = find(message.id);
-        if (kept)
-            kept->has_ended = 1;
-    } else if (message.kind == KEEPER_STOP_ACCEPTING)
-        stop_accepting();
-    else if (message.kind == KEEPER_DONE)
-        _exit(0);
-    return true;
+    if (got == sizeof message)
+        obey(&message, fd);
+    return got != 0;
 }
 
 static bool send_message(const struct keeper_message *message, const int fd[KEEPER_FDS])

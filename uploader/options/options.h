@@ -50,14 +50,4 @@ void options_export(struct options *options);
 /* The same for what a successor must find as this uploader did, from another working directory. */
 void options_stay(const struct options *options);
 
-/* log.c: one line "cprof: ..." to CPROF_LOG (else OUT/cprof.log at warning level, else nowhere), and in the
-   foreground to stderr for warnings. printf-like; adds the newline. Safe before log_open() (stderr in the
-   foreground, else nowhere). The same warning is written once a minute at most. */
-void log_open(const struct options *options);
-void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* A warning that nothing will be written. It also goes to the stderr of the target that has just started this
-   uploader. */
-void log_failure(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
 #endif

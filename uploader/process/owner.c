@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #include "rooted.h"
-#include "uploader/options/options.h"
+#include "uploader/options/log.h"
 
 enum {
     ANSWER_MS = 1000, /* timeout: a request takes microseconds, but the machine may be busy */

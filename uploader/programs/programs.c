@@ -7,7 +7,7 @@
 
 #include "uploader/base/clock.h"
 #include "uploader/base/utf8.h"
-#include "uploader/options/options.h"
+#include "uploader/options/log.h"
 
 #define MERGED_GAP_NS SECOND_NS
 

@@ -7,7 +7,7 @@
 #include "comments.h"
 #include "sink.h"
 #include "uploader/base/clock.h"
-#include "uploader/options/options.h"
+#include "uploader/options/log.h"
 
 #define INTERVAL_GAP_NS (5 * SECOND_NS)
 

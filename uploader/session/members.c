@@ -8,6 +8,7 @@
 #include "held.h"
 #include "uploader/base/array.h"
 #include "uploader/base/clock.h"
+#include "uploader/options/log.h"
 #include "uploader/sinks/files/restore.h"
 
 struct member *session_find(const struct session *session, pid_t pid)

@@ -15,6 +15,7 @@
 #include "rounds.h"
 #include "uploader/base/clock.h"
 #include "uploader/handover/socket_name.h"
+#include "uploader/options/log.h"
 #include "uploader/process/proc_text.h"
 #include "uploader/programs/upload.h"
 #include "uploader/sinks/files/restore.h"

@@ -12,7 +12,7 @@
 #include "drain.h"
 #include "segment.h"
 #include "uploader/base/clock.h"
-#include "uploader/options/options.h"
+#include "uploader/options/log.h"
 
 #define PATIENCE_NS (10 * SECOND_NS)
 

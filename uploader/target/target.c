@@ -16,7 +16,7 @@
 #include "rotate.h"
 #include "segment.h"
 #include "uploader/base/clock.h"
-#include "uploader/options/options.h"
+#include "uploader/options/log.h"
 #include "uploader/process/proc_text.h"
 #include "uploader/process/tasks.h"
 #include "uploader/process/time_namespace.h"

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "uploader/base/clock.h"
-#include "uploader/options/options.h"
+#include "uploader/options/log.h"
 #include "wall_state.h"
 
 enum {

@@ -14,7 +14,7 @@
 
 #include "intervals.h"
 #include "uploader/base/clock.h"
-#include "uploader/options/options.h"
+#include "uploader/options/log.h"
 #include "uploader/profile/profile.pb-c.h"
 #include "uploader/programs/names.h"
 #include "uploader/programs/sink.h"

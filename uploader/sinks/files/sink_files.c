@@ -11,6 +11,7 @@
  * A program's directory belongs to the first (program, service, labels) that wrote to it, in this session or
  * an earlier one: another of the same name gets another directory.
  */
+#include "uploader/options/log.h"
 #include "uploader/programs/sink.h"
 
 #include <errno.h>

@@ -10,6 +10,7 @@
 #include "pairs.h"
 #include "redact.h"
 #include "uploader/base/utf8.h"
+#include "uploader/options/log.h"
 #include "uploader/options/options.h"
 
 enum {

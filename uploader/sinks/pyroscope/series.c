@@ -9,7 +9,7 @@
 
 #include "pairs.h"
 #include "uploader/base/utf8.h"
-#include "uploader/options/options.h"
+#include "uploader/options/log.h"
 #include "uploader/profile/profile.pb-c.h"
 
 static void clean_name(const char *name, char out[SERIES_NAME_BYTES])

@@ -4,6 +4,7 @@
  * or until it is too old. The queue is bounded, and the oldest are dropped. A profile that cannot be sent
  * keeps no other one waiting, unless the server itself cannot be reached or asks for a pause.
  */
+#include "uploader/options/log.h"
 #include "uploader/programs/sink.h"
 
 #include <errno.h>

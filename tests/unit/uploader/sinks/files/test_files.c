@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "uploader/base/clock.h"
+#include "uploader/options/log.h"
 #include "uploader/options/paths.h"
 #include "uploader/programs/sink.h"
 #include "uploader/sinks/files/intervals.h"

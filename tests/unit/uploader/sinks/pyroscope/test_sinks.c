@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "uploader/base/clock.h"
+#include "uploader/options/log.h"
 #include "uploader/profile/profile.pb-c.h"
 #include "uploader/programs/sink.h"
 #include "uploader/sinks/pyroscope/pairs.h"
