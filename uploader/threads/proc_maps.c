@@ -134,15 +134,15 @@ static const struct elf_module *module_of(const struct proc_maps *maps, const ch
     return symbols_module(maps->symbols, path, id, image ? image->build_id_size : 0);
 }
 
-static struct mapping mapping_open(const struct proc_maps *maps, const struct proc_mapping *line,
-                                   uint64_t head)
+static struct code_mapping mapping_open(const struct proc_maps *maps, const struct proc_mapping *line,
+                                        uint64_t head)
 {
-    struct mapping mapping = {.start = line->start,
-                              .end = line->end,
-                              .ours = is_ours(line->path),
-                              .offset = line->offset,
-                              .inode = line->inode,
-                              .device = line->device};
+    struct code_mapping mapping = {.start = line->start,
+                                   .end = line->end,
+                                   .ours = is_ours(line->path),
+                                   .offset = line->offset,
+                                   .inode = line->inode,
+                                   .device = line->device};
     bool is_there;
     struct elf_image *image = open_image(maps, line, head, &is_there);
     char path[LINE_BYTES];
@@ -164,9 +164,9 @@ static struct mapping mapping_open(const struct proc_maps *maps, const struct pr
 }
 
 /* The mapping as it was before, if it still is the same. */
-static const struct mapping *find_old(const struct proc_maps *old, const struct proc_mapping *line)
+static const struct code_mapping *find_old(const struct proc_maps *old, const struct proc_mapping *line)
 {
-    const struct mapping *mapping = proc_maps_find_code(old, line->start);
+    const struct code_mapping *mapping = proc_maps_find_code(old, line->start);
     bool same = mapping && mapping->start == line->start && mapping->end == line->end &&
                 mapping->offset == line->offset && mapping->inode == line->inode &&
                 mapping->device == line->device;
@@ -177,8 +177,8 @@ static const struct mapping *find_old(const struct proc_maps *old, const struct 
 static bool mapping_add(struct proc_maps *maps, const struct proc_maps *old, const struct proc_mapping *line,
                         uint64_t head)
 {
-    struct mapping *grown = realloc(maps->mapping, (maps->count + 1) * sizeof *grown);
-    const struct mapping *before = find_old(old, line);
+    struct code_mapping *grown = realloc(maps->mapping, (maps->count + 1) * sizeof *grown);
+    const struct code_mapping *before = find_old(old, line);
 
     if (!grown)
         return false;
@@ -189,7 +189,7 @@ static bool mapping_add(struct proc_maps *maps, const struct proc_maps *old, con
     return !before;
 }
 
-static void mappings_drop(struct mapping *mapping, size_t count)
+static void mappings_drop(struct code_mapping *mapping, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         elf_image_release(mapping[i].image);
@@ -265,7 +265,7 @@ void proc_maps_free(struct proc_maps *maps)
     maps->count = maps->regions = maps->region_room = 0;
 }
 
-const struct mapping *proc_maps_find_code(const struct proc_maps *maps, uint64_t address)
+const struct code_mapping *proc_maps_find_code(const struct proc_maps *maps, uint64_t address)
 {
     size_t low = 0, high = maps->count;
 
@@ -279,10 +279,10 @@ const struct mapping *proc_maps_find_code(const struct proc_maps *maps, uint64_t
     return low < maps->count && address >= maps->mapping[low].start ? &maps->mapping[low] : NULL;
 }
 
-const struct mapping *proc_maps_find_data(const struct proc_maps *maps, uint64_t address)
+const struct code_mapping *proc_maps_find_data(const struct proc_maps *maps, uint64_t address)
 {
     for (size_t i = 0; i < maps->count; i++) {
-        const struct mapping *mapping = &maps->mapping[i];
+        const struct code_mapping *mapping = &maps->mapping[i];
         if (mapping->image && address - mapping->bias >= mapping->image->low &&
             address - mapping->bias < mapping->image->high)
             return mapping;

@@ -11,7 +11,7 @@
 #include "uploader/elf/elf_image.h"
 #include "uploader/symbols/symbols.h"
 
-struct mapping {
+struct code_mapping {
     uint64_t start, end; /* executable addresses */
     uint64_t bias;       /* address in memory minus ELF virtual address */
     struct elf_image *image;
@@ -33,7 +33,7 @@ struct proc_maps {
     pid_t tid; /* the thread of it through which it is looked at: see task_living() */
     const struct process_files *source; /* borrowed */
     struct symbols *symbols;            /* borrowed */
-    struct mapping *mapping;
+    struct code_mapping *mapping;
     size_t count;
     struct region *region;
     size_t regions, region_room;
@@ -48,8 +48,8 @@ void proc_maps_free(struct proc_maps *maps);
 bool proc_maps_take_living(struct proc_maps *maps);
 
 /* The mapping whose code this address is in, or whose file covers it; NULL: none. */
-const struct mapping *proc_maps_find_code(const struct proc_maps *maps, uint64_t address);
-const struct mapping *proc_maps_find_data(const struct proc_maps *maps, uint64_t address);
+const struct code_mapping *proc_maps_find_code(const struct proc_maps *maps, uint64_t address);
+const struct code_mapping *proc_maps_find_data(const struct proc_maps *maps, uint64_t address);
 
 /* The line that this address is in; NULL: none. */
 const struct region *proc_maps_find_region(const struct proc_maps *maps, uint64_t address);

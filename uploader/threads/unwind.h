@@ -46,11 +46,11 @@ struct unwound {
 struct unwinder *unwinder_new(pid_t pid, const struct process_files *source, struct symbols *symbols);
 void unwinder_free(struct unwinder *unwinder);
 
-/* A look begins: what may be done once a look may be done again. */
+/* A wall sample begins: what may be done once a sample may be done again. */
 void unwinder_begin_sample(struct unwinder *unwinder);
 
-/* The process may have loaded or unloaded something: before the next walk mappings and files are read again,
-   once a look. */
+/* The process may have loaded or unloaded something. Before the next walk, mappings and files are read again, once a
+   sample. */
 void unwinder_refresh(struct unwinder *unwinder);
 
 /* Copies the stacks of count threads, UNWIND_COPIES at most, by one system call, or by one more for each that

@@ -147,7 +147,9 @@ static void *burner(void *arg)
 static void test_without_a_timer(void **state)
 {
     struct fixture *f = *state;
-    const struct timespec pause = {0, 100 * MS_NS};
+    const struct timespec pause = {0, 10 * MS_NS};
+    struct timespec used;
+    clockid_t clock;
     pthread_t thread;
     char stack[1024];
 
@@ -156,7 +158,10 @@ static void test_without_a_timer(void **state)
     while (!burner_tid)
         ;
     put_thread(f, WAITER, burner_tid)->flags = 0;
-    nanosleep(&pause, NULL);
+    assert_int_equal(pthread_getcpuclockid(thread, &clock), 0);
+    do
+        nanosleep(&pause, NULL);
+    while (!clock_gettime(clock, &used) && !used.tv_sec && used.tv_nsec < 40 * MS_NS);
     take_sample(f, f->start_ns + 50 * MS_NS);
     take_sample(f, f->start_ns + 100 * MS_NS);
     member_drain(f->member);
