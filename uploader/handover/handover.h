@@ -21,7 +21,7 @@ struct handover {
     bool has_files; /* of the process: the two below were opened */
     int root_fd, exe_fd;
     uint64_t id;              /* by which our keeper knows it; 0: it does not */
-    bool was_kept, has_ended; /* an earlier uploader had it; its process goes on without it */
+    bool was_held, has_ended; /* an earlier uploader had it; its process goes on without it */
 };
 #define HANDOVER_NONE ((struct handover){.memfd = -1, .pidfd = -1, .root_fd = -1, .exe_fd = -1})
 

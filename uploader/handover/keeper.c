@@ -48,7 +48,7 @@ int keeper_open(struct keeper *keeper, int control)
     } else {
         fcntl(control, F_SETFD, FD_CLOEXEC);
         fcntl(KEEPER_BOARD_FD, F_SETFD, FD_CLOEXEC);
-        keeper->is_telling = true;
+        keeper->has_more = true;
     }
     at = mmap(NULL, KEEPER_BOARD_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, keeper->board_fd, 0);
     if (at == MAP_FAILED)
@@ -200,7 +200,7 @@ static bool send_message(struct keeper *keeper, const struct keeper_message *mes
            sendmsg(keeper->control, &header, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof *message;
 }
 
-bool keeper_keep(struct keeper *keeper, const struct handover *handover)
+bool keeper_hold(struct keeper *keeper, const struct handover *handover)
 {
     const int all[KEEPER_FDS] = {
         [KEEPER_MEMFD] = handover->memfd,
@@ -209,7 +209,7 @@ bool keeper_keep(struct keeper *keeper, const struct handover *handover)
         [KEEPER_EXE] = handover->exe_fd,
     };
     struct keeper_message message = {
-        .kind = KEEPER_KEEP, .id = handover->id, .pid = handover->pid, .uid = handover->uid};
+        .kind = KEEPER_HOLD, .id = handover->id, .pid = handover->pid, .uid = handover->uid};
     int fd[KEEPER_FDS];
     size_t fds = 0;
 
@@ -221,7 +221,7 @@ bool keeper_keep(struct keeper *keeper, const struct handover *handover)
     return send_message(keeper, &message, fd, fds);
 }
 
-void keeper_tell(struct keeper *keeper, enum keeper_kind kind, uint64_t id)
+void keeper_send(struct keeper *keeper, enum keeper_kind kind, uint64_t id)
 {
     send_message(keeper, &(struct keeper_message){.kind = kind, .id = id}, NULL, 0);
 }
@@ -268,8 +268,8 @@ int keeper_next(struct keeper *keeper, struct handover *handover)
         log_warn("process %d is not profiled any more: uploaders have died of reading its segment",
                  (int)message.pid);
     if (message.kind == KEEPER_ALL)
-        keeper->is_telling = false;
-    if (message.kind != KEEPER_KEEP)
+        keeper->has_more = false;
+    if (message.kind != KEEPER_HOLD)
         return -ENOMSG;
     *handover = (struct handover){.pid = message.pid,
                                   .uid = message.uid,
@@ -278,7 +278,7 @@ int keeper_next(struct keeper *keeper, struct handover *handover)
                                   .root_fd = fd[KEEPER_ROOT],
                                   .exe_fd = fd[KEEPER_EXE],
                                   .id = message.id,
-                                  .was_kept = true,
+                                  .was_held = true,
                                   .has_ended = message.has_ended};
     return 0;
 }
@@ -289,7 +289,7 @@ void keeper_done(struct keeper *keeper)
 
     if (keeper->control < 0)
         return;
-    keeper_tell(keeper, KEEPER_DONE, 0);
+    keeper_send(keeper, KEEPER_DONE, 0);
     poll(&gone, 1, END_MS);
     if (keeper->pid > 0)
         waitpid(keeper->pid, NULL, WNOHANG);

@@ -19,7 +19,7 @@ struct keeper {
     int board_fd;
     struct keeper_board *board; /* never NULL after keeper_open() */
     pid_t pid;                  /* that we started; 0: it started us */
-    bool is_telling;            /* processes of an earlier uploader are still to come */
+    bool has_more;              /* processes of an earlier uploader are still to come */
     bool keeps_stderr;
     int64_t next_try_ns;
 };
@@ -36,8 +36,8 @@ int keeper_start(struct keeper *keeper, int listener);
 uint64_t keeper_new_id(struct keeper *keeper);
 
 /* false: it is not held, try again later. */
-bool keeper_keep(struct keeper *keeper, const struct handover *handover);
-void keeper_tell(struct keeper *keeper, enum keeper_kind kind, uint64_t id);
+bool keeper_hold(struct keeper *keeper, const struct handover *handover);
+void keeper_send(struct keeper *keeper, enum keeper_kind kind, uint64_t id);
 
 /* The next process of an earlier uploader. -EAGAIN: none now. -ENOMSG: something else came. -EPIPE: the
    keeper has died. */

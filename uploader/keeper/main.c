@@ -35,7 +35,7 @@ enum {
     CANNOT_EXECUTE = 127,
 };
 
-struct kept {
+struct held {
     int fd[KEEPER_FDS];
     uint64_t id;
     int32_t pid;
@@ -53,9 +53,9 @@ static struct {
     bool is_open; /* the session's socket */
     time_t started_s;
     unsigned quick; /* uploaders in a row that died soon */
-    struct kept *kept;
+    struct held *held;
     size_t count, room;
-    size_t told; /* kept[0, told) were handed to this uploader */
+    size_t told; /* held[0, told) were handed to this uploader */
     bool told_all;
 } state;
 
@@ -73,51 +73,51 @@ static void close_all(const int fd[KEEPER_FDS])
             close(fd[i]);
 }
 
-static void keep(const struct keeper_message *message, const int fd[KEEPER_FDS])
+static void hold(const struct keeper_message *message, const int fd[KEEPER_FDS])
 {
-    struct kept *kept;
+    struct held *held;
 
     if (state.count == state.room) {
         size_t room = state.room ? 2 * state.room : 16;
-        struct kept *grown = realloc(state.kept, room * sizeof *grown);
+        struct held *grown = realloc(state.held, room * sizeof *grown);
         if (!grown) {
             close_all(fd);
             return;
         }
-        state.kept = grown;
+        state.held = grown;
         state.room = room;
     }
-    kept = &state.kept[state.count++];
-    *kept = (struct kept){.id = message->id, .pid = message->pid, .uid = message->uid};
-    memcpy(kept->fd, fd, sizeof kept->fd);
+    held = &state.held[state.count++];
+    *held = (struct held){.id = message->id, .pid = message->pid, .uid = message->uid};
+    memcpy(held->fd, fd, sizeof held->fd);
     /* The present uploader is not told of what it gave itself. */
     if (state.told_all)
         state.told = state.count;
     else {
-        struct kept swapped = state.kept[state.told];
-        state.kept[state.told++] = *kept;
-        *kept = swapped;
+        struct held swapped = state.held[state.told];
+        state.held[state.told++] = *held;
+        *held = swapped;
     }
 }
 
-static struct kept *find(uint64_t id)
+static struct held *find(uint64_t id)
 {
     for (size_t i = 0; i < state.count; i++)
-        if (state.kept[i].id == id)
-            return &state.kept[i];
+        if (state.held[i].id == id)
+            return &state.held[i];
     return NULL;
 }
 
-static void release(struct kept *kept)
+static void release(struct held *held)
 {
-    if (!kept)
+    if (!held)
         return;
-    close_all(kept->fd);
-    if ((size_t)(kept - state.kept) < state.told) {
-        *kept = state.kept[--state.told];
-        kept = &state.kept[state.told];
+    close_all(held->fd);
+    if ((size_t)(held - state.held) < state.told) {
+        *held = state.held[--state.told];
+        held = &state.held[state.told];
     }
-    *kept = state.kept[--state.count];
+    *held = state.held[--state.count];
 }
 
 static void stop_accepting(void)
@@ -129,18 +129,18 @@ static void stop_accepting(void)
 
 static void obey(const struct keeper_message *message, const int fd[KEEPER_FDS])
 {
-    struct kept *kept;
+    struct held *held;
 
-    if (message->kind == KEEPER_KEEP && fd[KEEPER_MEMFD] != -1) {
-        keep(message, fd);
+    if (message->kind == KEEPER_HOLD && fd[KEEPER_MEMFD] != -1) {
+        hold(message, fd);
         return;
     }
     close_all(fd);
-    kept = find(message->id);
+    held = find(message->id);
     if (message->kind == KEEPER_RELEASE)
-        release(kept);
-    else if (message->kind == KEEPER_ENDED && kept)
-        kept->has_ended = 1;
+        release(held);
+    else if (message->kind == KEEPER_ENDED && held)
+        held->has_ended = 1;
     else if (message->kind == KEEPER_STOP_ACCEPTING)
         stop_accepting();
     else if (message->kind == KEEPER_DONE)
@@ -206,21 +206,21 @@ static void tell(void)
     static const int none[KEEPER_FDS];
 
     while (state.told < state.count) {
-        const struct kept *kept = &state.kept[state.told];
-        struct keeper_message message = {.kind = KEEPER_KEEP,
-                                         .id = kept->id,
-                                         .pid = kept->pid,
-                                         .uid = kept->uid,
-                                         .has_ended = kept->has_ended};
-        if (kept->blames >= BLAMES_MOST)
+        const struct held *held = &state.held[state.told];
+        struct keeper_message message = {.kind = KEEPER_HOLD,
+                                         .id = held->id,
+                                         .pid = held->pid,
+                                         .uid = held->uid,
+                                         .has_ended = held->has_ended};
+        if (held->blames >= BLAMES_MOST)
             message.kind = KEEPER_DROPPED;
-        for (int i = 0; i < KEEPER_FDS && message.kind == KEEPER_KEEP; i++)
-            message.fds |= (uint32_t)(kept->fd[i] != -1) << i;
-        if (!send_message(&message, kept->fd))
+        for (int i = 0; i < KEEPER_FDS && message.kind == KEEPER_HOLD; i++)
+            message.fds |= (uint32_t)(held->fd[i] != -1) << i;
+        if (!send_message(&message, held->fd))
             return;
         state.told++;
         if (message.kind == KEEPER_DROPPED)
-            release(&state.kept[state.told - 1]);
+            release(&state.held[state.told - 1]);
     }
     if (!state.told_all)
         state.told_all = send_message(&(struct keeper_message){.kind = KEEPER_ALL}, none);
@@ -276,10 +276,10 @@ static void start_uploader(void)
 static void blame(int status)
 {
     uint64_t touched = atomic_load_explicit(&state.board->touched, memory_order_relaxed);
-    struct kept *kept = touched ? find(touched) : NULL;
+    struct held *held = touched ? find(touched) : NULL;
 
-    if (kept && (state.was_stuck || (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)))
-        kept->blames++;
+    if (held && (state.was_stuck || (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)))
+        held->blames++;
     atomic_store_explicit(&state.board->touched, 0, memory_order_relaxed);
 }
 

@@ -18,7 +18,7 @@ enum { KEEPER_CONTROL_FD = 3, KEEPER_LISTEN_FD = 4, KEEPER_BOARD_FD = 5, KEEPER_
 enum keeper_fd { KEEPER_MEMFD, KEEPER_PIDFD, KEEPER_ROOT, KEEPER_EXE, KEEPER_FDS };
 
 enum keeper_kind {
-    KEEPER_KEEP = 1,       /* to the keeper: hold these; to a new uploader: these were held */
+    KEEPER_HOLD = 1,       /* to the keeper: hold these; to a new uploader: these were held */
     KEEPER_ENDED,          /* to the keeper: its process goes on without it */
     KEEPER_RELEASE,        /* to the keeper: all of it has been written */
     KEEPER_STOP_ACCEPTING, /* to the keeper: nobody is taken in any more */

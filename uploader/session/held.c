@@ -15,35 +15,36 @@ void session_start_keeper(struct session *session)
         return;
     session_watch(session, session->keeper.control, &session->keeper);
     for (size_t i = 0; i < session->members; i++)
-        session->member[i]->is_kept = false;
-    session->endeds = 0;
+        session->member[i]->is_held = false;
+    session->ended_count = 0;
     session->ended_bytes = 0;
 }
 
 static void release_oldest(struct session *session)
 {
-    keeper_tell(&session->keeper, KEEPER_RELEASE, session->ended[0].id);
+    keeper_send(&session->keeper, KEEPER_RELEASE, session->ended[0].id);
     session->ended_bytes -= session->ended[0].bytes;
-    session->endeds--;
-    memmove(&session->ended[0], &session->ended[1], session->endeds * sizeof session->ended[0]);
+    session->ended_count--;
+    memmove(&session->ended[0], &session->ended[1], session->ended_count * sizeof session->ended[0]);
 }
 
 /* The keeper holds it until it is written. Only a few are held, because processes that end by the hundred
    would take up memory. */
-void session_keep_ended(struct session *session, const struct member *member)
+void session_hold_ended(struct session *session, const struct member *member)
 {
     struct session_ended ended = {member->target->id, member->target->program, monotonic_ns(), 0};
     struct stat st;
 
-    if (!member->is_kept || session->is_finishing)
+    if (!member->is_held || session->is_finishing)
         return;
     if (!member_is_dead(member))
-        keeper_tell(&session->keeper, KEEPER_ENDED, member->target->id);
+        keeper_send(&session->keeper, KEEPER_ENDED, member->target->id);
     if (!fstat(member->target->memfd, &st))
         ended.bytes = (int64_t)st.st_blocks * 512;
-    while (session->endeds && (session->endeds == SESSION_ENDED || session->ended_bytes > ENDED_BYTES))
+    while (session->ended_count &&
+           (session->ended_count == SESSION_ENDED || session->ended_bytes > ENDED_BYTES))
         release_oldest(session);
-    session->ended[session->endeds++] = ended;
+    session->ended[session->ended_count++] = ended;
     session->ended_bytes += ended.bytes;
 }
 
@@ -59,22 +60,22 @@ void session_release_written(struct session *session)
         member->committed_ns = member->target->program->interval_done_ns;
     }
 
-    for (size_t i = 0; i < session->endeds; i++) {
+    for (size_t i = 0; i < session->ended_count; i++) {
         const struct session_ended *ended = &session->ended[i];
         if ((ended->program->merged_done_ns > ended->ended_ns &&
              ended->program->interval_done_ns > ended->ended_ns) ||
             monotonic_ns() - ended->ended_ns > 2 * session->interval_ns + SECOND_NS) {
-            keeper_tell(&session->keeper, KEEPER_RELEASE, ended->id);
+            keeper_send(&session->keeper, KEEPER_RELEASE, ended->id);
             session->ended_bytes -= ended->bytes;
         } else {
             session->ended[left++] = *ended;
         }
     }
-    session->endeds = left;
+    session->ended_count = left;
 }
 
 /* Members that the keeper could not take at once, or that another keeper held. */
-void session_keep_all(struct session *session)
+void session_hold_all(struct session *session)
 {
     if (session->keeper.control == -1)
         session_start_keeper(session);
@@ -86,7 +87,7 @@ void session_keep_all(struct session *session)
                                           .root_fd = member->target->source.root_fd,
                                           .exe_fd = member->target->source.exe_fd,
                                           .id = member->target->id};
-        if (!member->is_kept)
-            member->is_kept = keeper_keep(&session->keeper, &handover);
+        if (!member->is_held)
+            member->is_held = keeper_hold(&session->keeper, &handover);
     }
 }

@@ -12,10 +12,10 @@
 void session_start_keeper(struct session *session);
 
 /* Gives it the members that it does not hold: it could not take them at once, or is a new keeper. */
-void session_keep_all(struct session *session);
+void session_hold_all(struct session *session);
 
 /* Called when a member ends. The keeper holds it until it is written. */
-void session_keep_ended(struct session *session, const struct member *member);
+void session_hold_ended(struct session *session, const struct member *member);
 
 /* Called after uploads. Acknowledges what was written, and has the keeper release it. */
 void session_release_written(struct session *session);

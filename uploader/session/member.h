@@ -19,7 +19,7 @@ struct member {
     struct target *target;
     struct wall *wall;
     size_t index;         /* where the session keeps it */
-    bool is_kept;         /* the keeper has it */
+    bool is_held;         /* the keeper has it */
     int64_t committed_ns; /* interval_done_ns of its program when it was */
 };
 

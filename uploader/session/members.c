@@ -54,7 +54,7 @@ void session_end(struct session *session, size_t index, int64_t ended_ns)
 {
     struct member *member = session->member[index];
 
-    session_keep_ended(session, member);
+    session_hold_ended(session, member);
     if (ended_ns)
         member_drain_end(member, ended_ns);
     else
@@ -73,7 +73,7 @@ static void replace_member(struct session *session, struct member *member)
         return;
     if (member->target->resumed) {
         member_resume(member, old);
-        keeper_tell(&session->keeper, KEEPER_RELEASE, old->target->id);
+        keeper_send(&session->keeper, KEEPER_RELEASE, old->target->id);
         remove_member(session, old->index);
     } else {
         struct program *program = old->target->program;
@@ -88,7 +88,7 @@ static void replace_member(struct session *session, struct member *member)
    are those that were written since that process began. */
 void session_restore(struct session *session, int64_t since_ns, bool without_living)
 {
-    const struct restore_without without = {&session->kept_pids, without_living};
+    const struct restore_without without = {&session->held_pids, without_living};
 
     session->is_restoring = false;
     for (size_t i = 0; i < session->programs.sinks; i++) {
@@ -96,19 +96,19 @@ void session_restore(struct session *session, int64_t since_ns, bool without_liv
         if (directory >= 0)
             restore_programs(&session->programs, directory, since_ns, &without);
     }
-    hash_free(&session->kept_pids);
-    session->kept_pids = (struct hash){0};
+    hash_free(&session->held_pids);
+    session->held_pids = (struct hash){0};
 }
 
 static void refuse(struct session *session, const struct handover *handover)
 {
-    keeper_tell(&session->keeper, KEEPER_RELEASE, handover->id);
+    keeper_send(&session->keeper, KEEPER_RELEASE, handover->id);
     session->refused++;
 }
 
 static bool is_one_too_many(struct session *session, struct handover *handover)
 {
-    if (session->members < SESSION_TARGETS || handover->was_kept || session_find(session, handover->pid))
+    if (session->members < SESSION_TARGETS || handover->was_held || session_find(session, handover->pid))
         return false;
     log_warn("process %d is not profiled: more than %d at one time", (int)handover->pid, SESSION_TARGETS);
     handover_close(handover);
@@ -121,17 +121,17 @@ static bool is_one_too_many(struct session *session, struct handover *handover)
 static struct member *attach(struct session *session, struct handover *handover)
 {
     struct member *member;
-    bool is_kept;
+    bool is_held;
 
     target_open_files(handover);
-    if (!handover->was_kept)
+    if (!handover->was_held)
         handover->id = keeper_new_id(&session->keeper);
-    is_kept = handover->was_kept || keeper_keep(&session->keeper, handover);
+    is_held = handover->was_held || keeper_hold(&session->keeper, handover);
     if (member_new(&session->programs, handover, &member)) {
         refuse(session, handover);
         return NULL;
     }
-    member->is_kept = is_kept;
+    member->is_held = is_held;
     member->committed_ns = member->target->program->interval_done_ns;
     return member;
 }
@@ -154,8 +154,8 @@ void session_take(struct session *session, const struct handover *given)
     if (is_one_too_many(session, &handover) || !(member = attach(session, &handover)))
         return;
     target = member->target;
-    if (handover.was_kept && handover.pid && target->resumed)
-        hash_put(&session->kept_pids, (uint64_t)handover.pid, session);
+    if (handover.was_held && handover.pid && target->resumed)
+        hash_put(&session->held_pids, (uint64_t)handover.pid, session);
     if (!handover.has_ended)
         replace_member(session, member);
     if (add_member(session, member)) {
@@ -166,7 +166,7 @@ void session_take(struct session *session, const struct handover *given)
     }
     session->joined++;
     restore_at_first(session, &target->segment->header);
-    log_info("%s[%d] %s", target->program->name, (int)target->pid, handover.was_kept ? "kept" : "joined");
+    log_info("%s[%d] %s", target->program->name, (int)target->pid, handover.was_held ? "kept" : "joined");
     /* If there is no pidfd, the process is gone or out of sight. What it has recorded so far is then all
        there is. */
     is_over = target->pidfd == -1 || handover.has_ended;
@@ -176,7 +176,7 @@ void session_take(struct session *session, const struct handover *given)
 
 /* A process that an earlier uploader had. If the process took that one for dead, a copy of its segment may be
    here already. */
-void session_take_kept(struct session *session, const struct handover *handover)
+void session_take_held(struct session *session, const struct handover *handover)
 {
     struct member *copy = handover->pid && !handover->has_ended ? session_find(session, handover->pid) : NULL,
                   *old;
@@ -190,5 +190,5 @@ void session_take_kept(struct session *session, const struct handover *handover)
         member_resume(copy, old);
         member_free(old);
     }
-    keeper_tell(&session->keeper, KEEPER_RELEASE, handover->id);
+    keeper_send(&session->keeper, KEEPER_RELEASE, handover->id);
 }

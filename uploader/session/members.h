@@ -9,7 +9,7 @@
 struct member *session_find(const struct session *session, pid_t pid);
 
 /* What an uploader before us had. */
-void session_take_kept(struct session *session, const struct handover *handover);
+void session_take_held(struct session *session, const struct handover *handover);
 
 /* The last round of a member. ended_ns: the latest time at which its program ended; 0: it goes on,
    unobserved. */

@@ -71,7 +71,7 @@ void session_tick(struct session *session, int64_t now_ns)
     symbols_trim(session->symbols);
     if (session->listen_fd != -1)
         acceptor_tick(&session->acceptor, now_ns);
-    session_keep_all(session);
+    session_hold_all(session);
     session->next_tick_ns = now_ns + TICK_NS;
 }
 

@@ -20,9 +20,9 @@
 #include "uploader/programs/upload.h"
 #include "uploader/sinks/files/restore.h"
 
-#define TELL_MOST_NS (5 * SECOND_NS)
+#define MORE_MOST_NS (5 * SECOND_NS)
 #define FAST_TICK_NS (100 * MS_NS) /* while a target waits for us, or may, or fills its tables */
-enum { TELL_MS = 100, EVENTS = 64, ACCEPTS = 256, ANCESTORS = 16 };
+enum { MORE_MS = 100, EVENTS = 64, ACCEPTS = 256, ANCESTORS = 16 };
 #define SYMBOLS_MEMORY (12u << 20)
 
 /* Each target takes four descriptors, so their number is raised as far as the administrator allows. A core
@@ -89,7 +89,7 @@ static int open_keeper(struct session *session)
     options_stay(session->options);
     if (session->options->keeper_fd != -1) {
         session->is_restoring = true;
-        session->told_until_ns = monotonic_ns() + TELL_MOST_NS;
+        session->more_until_ns = monotonic_ns() + MORE_MOST_NS;
         return session_watch(session, session->keeper.control, &session->keeper);
     }
     session->is_first = true;
@@ -173,33 +173,33 @@ static void pidfd_ready(struct session *session, struct member *member)
 }
 
 /* No profile is written before all processes are there that belong to it. */
-static bool is_telling(struct session *session)
+static bool has_more(struct session *session)
 {
-    if (session->keeper.is_telling && monotonic_ns() >= session->told_until_ns)
-        session->keeper.is_telling = false;
-    if (!session->keeper.is_telling && session->is_restoring) {
+    if (session->keeper.has_more && monotonic_ns() >= session->more_until_ns)
+        session->keeper.has_more = false;
+    if (!session->keeper.has_more && session->is_restoring) {
         session_restore(session, atomic_load_explicit(&session->keeper.board->start_ns, memory_order_relaxed),
                         false);
     }
-    return session->keeper.is_telling;
+    return session->keeper.has_more;
 }
 
 /* Processes that ended and that the dead keeper held cannot be given to the new one. So they are written
    now. */
 static void replace_keeper(struct session *session)
 {
-    bool held_ended = session->endeds, was_telling = session->keeper.is_telling;
+    bool held_ended = session->ended_count, was_telling = session->keeper.has_more;
 
     log_info("the keeper has died");
     close(session->keeper.control);
     session->keeper.control = -1;
-    session->keeper.is_telling = false;
+    session->keeper.has_more = false;
     session_start_keeper(session);
-    session_keep_all(session);
+    session_hold_all(session);
     if (was_telling && session->is_restoring) /* who was not told of comes with a copy */
         session_restore(session, atomic_load_explicit(&session->keeper.board->start_ns, memory_order_relaxed),
                         true);
-    if (!is_telling(session) && held_ended)
+    if (!has_more(session) && held_ended)
         session_round(session);
 }
 
@@ -212,7 +212,7 @@ static void keeper_ready(struct session *session)
         if (rc == -EAGAIN)
             return;
         if (!rc)
-            session_take_kept(session, &handover);
+            session_take_held(session, &handover);
         if (rc != -EPIPE)
             continue;
         replace_keeper(session);
@@ -261,8 +261,8 @@ void session_run(struct session *session)
 {
     struct epoll_event event[EVENTS];
 
-    while (is_telling(session) || !session->ops->is_over(session, monotonic_ns())) {
-        int timeout_ms = session->keeper.is_telling ? TELL_MS : work(session), count;
+    while (has_more(session) || !session->ops->is_over(session, monotonic_ns())) {
+        int timeout_ms = session->keeper.has_more ? MORE_MS : work(session), count;
         keeper_touch(0);
         atomic_fetch_add_explicit(&session->keeper.board->beats, 1, memory_order_relaxed);
         count = epoll_wait(session->epoll_fd, event, EVENTS, timeout_ms);
@@ -277,7 +277,7 @@ void session_stop_accepting(struct session *session)
     if (session->listen_fd == -1)
         return;
     shutdown(session->listen_fd, SHUT_RD);
-    keeper_tell(&session->keeper, KEEPER_STOP_ACCEPTING, 0); /* it holds the name, too */
+    keeper_send(&session->keeper, KEEPER_STOP_ACCEPTING, 0); /* it holds the name, too */
     session_accept_all(session);
     if (session->options->socket[0] != '@')
         unlink(session->options->socket);
@@ -311,7 +311,7 @@ static void close_if_open(int fd)
 void session_close(struct session *session)
 {
     acceptor_close(&session->acceptor);
-    hash_free(&session->kept_pids);
+    hash_free(&session->held_pids);
     keeper_done(&session->keeper);
     keeper_close(&session->keeper);
     close_if_open(session->listen_fd);

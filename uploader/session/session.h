@@ -49,13 +49,13 @@ struct session {
     struct acceptor acceptor; /* at listen_fd */
     struct keeper keeper;
     struct session_ended ended[SESSION_ENDED]; /* oldest first */
-    size_t endeds;
+    size_t ended_count;
     int64_t ended_bytes;
     bool is_finishing;
     bool is_first;         /* no target has joined the session's first uploader */
     bool is_restoring;     /* the files of an earlier uploader are still to be read back */
-    int64_t told_until_ns; /* no longer is waited for the keeper */
-    struct hash kept_pids; /* of processes that an uploader before us had */
+    int64_t more_until_ns; /* no longer is waited for the keeper */
+    struct hash held_pids; /* of processes that an uploader before us had */
     struct member **member;
     size_t members, room;
     struct hash by_pid, by_address; /* the same members; if several have no pid, by_pid has the last one */

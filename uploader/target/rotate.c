@@ -49,7 +49,7 @@ static void rotation_start(struct target *target, int64_t now_ns)
 
     atomic_store_explicit(&segment->bank[!old].generation, generation ? generation : 1, memory_order_relaxed);
     atomic_store_explicit(&segment->control.active_bank, !old, memory_order_seq_cst);
-    target->warmed[!old] = 0;
+    target->named[!old] = 0;
     target->rotating = true;
     target->rotate_give_up_ns = now_ns + PATIENCE_NS;
     log_info("%s[%d]: tables half full or long in use, rotating to generation %u", target->program->name,
@@ -85,7 +85,7 @@ static void bank_empty(struct target *target, unsigned bank)
     want_created(target, keep);
     stacks_sweep(target->stacks, keep);
     drain_forget(target, bank);
-    target->warmed[bank] = 0;
+    target->named[bank] = 0;
     target->has_large = false;
     if (fallocate(target->memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, start,
                   sizeof segment->bank[0])) {

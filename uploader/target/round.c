@@ -7,23 +7,23 @@
 #include "segment.h"
 #include "uploader/base/clock.h"
 
-enum { WARM_MS = 50 }; /* most time spent on names ahead of a round, per target and second */
+enum { NAMING_MS = 50 }; /* most time spent on names ahead of a round, per target and second */
 
 /* Most stacks come early. The pauses double, because each time debug information may have to be read anew. */
 void target_name_ahead(struct target *target, int64_t now_ns)
 {
-    const int64_t until_ns = now_ns + WARM_MS * MS_NS;
+    const int64_t until_ns = now_ns + NAMING_MS * MS_NS;
 
-    if (now_ns < target->warm_ns)
+    if (now_ns < target->next_naming_ns)
         return;
-    target->warm_gap_ns = target->warm_gap_ns ? 2 * target->warm_gap_ns : SECOND_NS;
-    target->warm_ns = now_ns + target->warm_gap_ns;
+    target->naming_gap_ns = target->naming_gap_ns ? 2 * target->naming_gap_ns : SECOND_NS;
+    target->next_naming_ns = now_ns + target->naming_gap_ns;
     for (unsigned b = 0; b < LAYOUT_BANKS; b++) {
         struct seg_bank *bank = &target->segment->bank[b];
         uint32_t generation = atomic_load_explicit(&bank->generation, memory_order_relaxed);
         uint32_t samples = atomic_load_explicit(&bank->samples, memory_order_relaxed);
 
-        for (uint32_t *i = &target->warmed[b]; *i < samples && *i < LAYOUT_SAMPLES; ++*i) {
+        for (uint32_t *i = &target->named[b]; *i < samples && *i < LAYOUT_SAMPLES; ++*i) {
             uint64_t key = atomic_load_explicit(&bank->sample[*i].key, memory_order_acquire);
             if (key)
                 stacks_get(target->stacks, generation, sample_key_stack(key));

@@ -132,33 +132,33 @@ static void take_start(struct target *target)
 }
 
 /* The addresses of code and stack, which an exec of the same file changes, too. */
-static void read_places(pid_t pid, pid_t tid, struct image_id *image)
+static void read_places(pid_t pid, pid_t tid, struct exec_id *exec)
 {
     struct proc_stat stat;
 
     if (task_read_stat(pid, tid, &stat))
         return;
-    image->code = stat.code;
-    image->stack = stat.stack;
+    exec->code = stat.code;
+    exec->stack = stat.stack;
 }
 
-static struct image_id image_of(pid_t pid)
+static struct exec_id exec_id_of(pid_t pid)
 {
-    struct image_id image = {0};
+    struct exec_id exec = {0};
     pid_t tid = pid ? task_living(pid, pid) : 0;
     struct statx st;
     char path[64];
 
     if (!tid)
-        return image;
+        return exec;
     snprintf(path, sizeof path, "/proc/%d/task/%d/exe", (int)pid, (int)tid);
     /* The file system is not asked, because it may be one that hangs. */
     if (!statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_INO, &st)) {
-        image.device = (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor;
-        image.inode = st.stx_ino;
+        exec.device = (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor;
+        exec.inode = st.stx_ino;
     }
-    read_places(pid, tid, &image);
-    return image;
+    read_places(pid, tid, &exec);
+    return exec;
 }
 
 static bool differs(uint64_t was, uint64_t is)
@@ -168,20 +168,20 @@ static bool differs(uint64_t was, uint64_t is)
 
 bool target_is_replaced(const struct target *target)
 {
-    struct image_id now = image_of(target->pid);
+    struct exec_id now = exec_id_of(target->pid);
 
-    return differs(target->image.inode, now.inode) ||
-           (target->image.inode && now.inode && target->image.device != now.device) ||
-           differs(target->image.code, now.code) || differs(target->image.stack, now.stack);
+    return differs(target->exec.inode, now.inode) ||
+           (target->exec.inode && now.inode && target->exec.device != now.device) ||
+           differs(target->exec.code, now.code) || differs(target->exec.stack, now.stack);
 }
 
 /* What an earlier uploader acknowledged is in the segment, except what stood in tables that were emptied.
    That is in the files of the earlier uploader alone (restore.c). */
-static bool is_resumed(const struct target *target, bool was_kept)
+static bool is_resumed(const struct target *target, bool was_held)
 {
     uint32_t generation = 0;
 
-    if (!was_kept)
+    if (!was_held)
         return target->segment->header.flags & SEGMENT_RESUMED;
     for (unsigned b = 0; b < LAYOUT_BANKS; b++) {
         uint32_t of_bank = atomic_load_explicit(&target->segment->bank[b].generation, memory_order_relaxed);
@@ -197,14 +197,14 @@ static void beat(struct target *target)
 }
 
 /* What the segment says, once it is mapped. */
-static int take_segment(struct target *target, bool was_kept)
+static int take_segment(struct target *target, bool was_held)
 {
     const struct seg_header *header = &target->segment->header;
     const struct clock_pair clocks = {header->start_monotonic_ns, header->start_realtime_ns};
 
     target->source.pid = header->pid;
     target->clock_offset_ns = time_namespace_offset(target->pid, &clocks);
-    target->resumed = is_resumed(target, was_kept);
+    target->resumed = is_resumed(target, was_held);
     target->since_ns = times_since(target);
     target->profiles = target_recorded(target);
     target->stacks = stacks_new(target->segment, target->programs->symbols, &target->source);
@@ -236,14 +236,14 @@ int target_attach(struct programs *programs, const struct handover *given, struc
     target->source = (struct process_files){handover->root_fd, handover->exe_fd, 0, &target->owner};
     owner_begin(&target->owner, handover->uid);
     owner_read(&target->owner, handover->has_ended ? 0 : target->pid, living(target));
-    target->image = image_of(handover->has_ended ? 0 : target->pid);
+    target->exec = exec_id_of(handover->has_ended ? 0 : target->pid);
     refusal = segment_map(target);
     if (refusal) {
         log_warn("process %d is not profiled: %s", (int)handover->pid, refusal);
         target_free(target, 0);
         return -EINVAL;
     }
-    if (take_segment(target, handover->was_kept)) {
+    if (take_segment(target, handover->was_held)) {
         target_free(target, target->since_ns);
         return -ENOMEM;
     }

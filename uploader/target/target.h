@@ -20,7 +20,7 @@
 #include "uploader/symbols/symbols.h"
 
 /* Tells one program of a process from the next: its file, and where the kernel has put it. 0: not shown. */
-struct image_id {
+struct exec_id {
     uint64_t device, inode;
     uint64_t code, stack;
 };
@@ -54,7 +54,7 @@ struct target {
     pid_t pid;               /* in our namespace */
     int64_t clock_offset_ns; /* its CLOCK_MONOTONIC minus ours: of its time namespace */
     uint64_t id;             /* by which the keeper knows it */
-    struct image_id image;   /* of the program that joined */
+    struct exec_id exec;     /* of the program that joined */
     struct programs *programs;
     struct program *program;
     struct stacks *stacks;
@@ -63,12 +63,12 @@ struct target {
     struct cpu_sum cpu[TARGET_NAMES];
     const char *name[TARGET_NAMES]; /* interned; NULL: not read yet, or not given */
     uint64_t counter[COUNTERS];     /* as of the last round */
-    uint32_t warmed[LAYOUT_BANKS];  /* samples whose stacks are named already */
+    uint32_t named[LAYOUT_BANKS];   /* samples whose stacks are named already */
     struct drained drained[LAYOUT_BANKS];
     uint64_t wall_drained_ns; /* the same for wall_acked_ns; 0: nothing */
     uint32_t adopt_ticks;
-    int64_t warm_ns, warm_gap_ns; /* when new ones are named next, and the pause after that */
-    bool has_state;               /* its live allocations or threads are in the program's profiles */
+    int64_t next_naming_ns, naming_gap_ns; /* when new ones are named next, and the pause after that */
+    bool has_state;                        /* its live allocations or threads are in the program's profiles */
     bool resumed;   /* what an earlier uploader acknowledged is not in the merged profiles yet */
     bool has_large; /* counters that are to start anew */
     bool rotating;  /* the inactive bank still holds samples */

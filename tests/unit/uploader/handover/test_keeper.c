@@ -37,7 +37,7 @@ static int life(void)
         return 1;
     /* The page has room beyond what the two sides use. */
     number = ++((uint64_t *)keeper.board)[500];
-    while (keeper.is_telling) {
+    while (keeper.has_more) {
         struct pollfd ready = {.fd = keeper.control, .events = POLLIN};
         int rc;
         poll(&ready, 1, 1000);
@@ -49,7 +49,7 @@ static int life(void)
                 return 1;
             handover.has_files = true;
             handover_close(&handover);
-        } else if (rc == -ENOMSG && keeper.is_telling) {
+        } else if (rc == -ENOMSG && keeper.has_more) {
             dropped++;
         }
     }
@@ -65,7 +65,7 @@ static int life(void)
         raise(SIGKILL);
         return 1;
     case 'r': /* releases one */
-        keeper_tell(&keeper, KEEPER_RELEASE, victim);
+        keeper_send(&keeper, KEEPER_RELEASE, victim);
         raise(SIGKILL);
         return 1;
     default:
@@ -91,7 +91,7 @@ static void run_plan(const char *plan, unsigned targets, char *report, size_t si
         handover.pid = 1;
         handover.memfd = memfd;
         handover.id = keeper_new_id(&keeper);
-        while (!keeper_keep(&keeper, &handover))
+        while (!keeper_hold(&keeper, &handover))
             usleep(1000);
     }
     keeper_close(&keeper); /* we die, without a word */
