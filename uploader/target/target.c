@@ -263,6 +263,8 @@ void target_free(struct target *target, int64_t until_ns)
         program_leave(target->program, target->pid, until_ns);
     for (unsigned b = 0; b < LAYOUT_BANKS; b++)
         drain_forget(target, b);
+    for (unsigned i = 0; i < TARGET_NAMES; i++)
+        free(target->cpu[i].newest);
     stacks_free(target->stacks);
     symbols_process_ended(target->programs->symbols, &target->source);
     if (target->segment)
