@@ -56,7 +56,7 @@ __attribute__((noinline)) static void *calloc_due(size_t count, size_t size)
     return block;
 }
 
-/* A product that overflows counts whatever is left of it: the real one refuses it, nothing is allocated. */
+/* If the product overflows, any size may be counted: the real function refuses the call. */
 void *calloc(size_t count, size_t size)
 {
     if (UNLIKELY(alloc_due(count * size)))

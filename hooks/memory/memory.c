@@ -63,7 +63,8 @@ static struct mapping read_mapping(const char *line)
     return mapping;
 }
 
-/* The segment, and the library's tables: its code and constants are locked, as calls go through them. */
+/* The segment, and the library's tables. The library's code and constants are locked, since the program's
+   calls run through them. */
 static bool is_spared(struct mapping mapping)
 {
     if (process_is_segment(mapping.start, mapping.end))
@@ -111,13 +112,13 @@ static void add_size(struct mapping mapping, void *context)
 
 static void lock_mapping(struct mapping mapping, void *context)
 {
-    /* What cannot be locked is passed over, as mlockall() does. */
+    /* A mapping that cannot be locked is skipped, as mlockall() does. */
     if (!is_spared(mapping))
         sys_call(SYS_mlock2, mapping.start, mapping.end - mapping.start, *(const int *)context);
 }
 
-/* Whether the kernel lets this process lock more than the limit: it is asked for a byte more. Readable, since
-   old kernels (5.10) do not lock what is not. */
+/* true: the kernel lets this process lock more than its limit. It is asked for one byte more, of readable
+   memory, since old kernels (5.10) do not lock any other. */
 static bool may_exceed(uint64_t limit)
 {
     uint64_t size = (limit / LAYOUT_PAGE + 1) * LAYOUT_PAGE;
@@ -130,7 +131,7 @@ static bool may_exceed(uint64_t limit)
     return !result;
 }
 
-/* Whether the kernel would lock it all, if nothing of ours were there. */
+/* true: the kernel would lock everything if nothing of the library were mapped. */
 static bool would_lock(void)
 {
     struct sizes sizes = {0, 0};
@@ -142,7 +143,7 @@ static bool would_lock(void)
            may_exceed(limit.rlim_cur);
 }
 
-/* What the calls before this one have asked for is of no account: each says what holds from then on. */
+/* Each call replaces what calls before it have asked for. */
 static int lock_future(int flags)
 {
     static _Atomic uint32_t locked;

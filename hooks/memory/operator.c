@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * C++'s operator new and delete. Where the next definition is libstdc++'s (or any that calls malloc) the hook
- * of malloc does the work and these only forward; an allocator's own (jemalloc, tcmalloc, mimalloc) is
- * sampled here. An exception of the real one passes through.
+ * C++'s operator new and delete. If the next definition is libstdc++'s, or another one that calls malloc,
+ * the hook of malloc does the work and these only forward. If an allocator has its own (jemalloc, tcmalloc,
+ * mimalloc), it is sampled here. Exceptions of the real function pass through.
  */
 #include "hooks/hooks.h"
 #include "nested.h"
@@ -72,8 +72,7 @@ void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t size, size_t alignment, const vo
     return sample_unless_nested(gap, real._ZnamSt11align_val_tRKSt9nothrow_t(size, alignment, nothrow), size);
 }
 
-/* ---- delete: before the real one. Where that calls free, whose hook would do it, nothing is left to be done
- * there. */
+/* ---- delete: untracked before the real call. If that calls free, its hook finds nothing left to do. */
 static bool is_to_be_released(const void *block)
 {
     if (UNLIKELY(alloc_may_be_tracked(block))) {
@@ -84,7 +83,7 @@ static bool is_to_be_released(const void *block)
     return true;
 }
 
-/* The same out of line, for the frequent ones: what is not tracked ends in a tail jump. */
+/* The same for the frequent ones: a block that is not tracked ends in a tail jump. */
 __attribute__((noinline)) static void delete_tracked(void (*release)(void *), void *block)
 {
     if (is_to_be_released(block))

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A program that is executed inherits the mask and ignored signals: for that moment they are what the program
- * believes them to be. And it inherits this library, unless it would not start with it. Everything here also
- * runs in children of vfork() and after fork() in a program with threads: nothing is allocated, no memory of
- * ours is written. What libc executes by itself (system, popen) does not come here: that is a shell, which
- * loads the library.
+ * An executed program inherits the mask and the ignored signals. So they are made what the program believes
+ * them to be, for the call. It also inherits this library, unless it would not start with it. Everything
+ * here also runs in children of vfork(), and after fork() in a program with threads: nothing is allocated
+ * and no memory of the library is written. Programs that libc itself executes (system, popen) do not come
+ * here: these are shells, which load the library.
  */
 #include <fcntl.h>
 #include <stdarg.h>

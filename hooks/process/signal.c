@@ -84,7 +84,7 @@ real_handler *__sysv_signal(int sig, real_handler *handler)
     return is_virtual(sig) ? set_prof(handler, SYSV_FLAGS, false) : real.__sysv_signal(sig, handler);
 }
 
-/* Changes the mask by SIGPROF alone; true: it was blocked before. */
+/* Changes the mask for SIGPROF only. true: it was blocked before. */
 static bool mask_prof(int how)
 {
     sigset_t set, old;
@@ -141,7 +141,7 @@ int sigaltstack(const stack_t *stack, stack_t *old)
 
 /* ---- masks */
 
-/* Of a set the kernel reads and writes this much. To a wrong address it refuses to. */
+/* The kernel reads and writes this much of a set, and refuses a wrong address. */
 static void correct_mask(int how, const sigset_t *set, sigset_t *old)
 {
     sigset_t before = {{old->__val[0]}};
@@ -186,7 +186,7 @@ int pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
     return error;
 }
 
-/* BSD's masks are an int: its bits are the first word's lower half of a set. */
+/* BSD's masks are an int: the lower half of a set's first word. */
 static int change_int_mask(int how, int mask)
 {
     sigset_t set, old;
@@ -244,7 +244,7 @@ int pthread_attr_getsigmask_np(const pthread_attr_t *attr, sigset_t *set)
     return result;
 }
 
-/* The kernel answers EFAULT to what the headers promise not to be. */
+/* The kernel answers a NULL with EFAULT, although the headers say that it is never passed. */
 static bool is_null(const void *pointer)
 {
     __asm__("" : "+r"(pointer));
@@ -261,7 +261,7 @@ int sigpending(sigset_t *set)
     return result;
 }
 
-/* What is left of a timeout; a wrong one, which the kernel is to refuse, stays as it is. */
+/* The rest of a timeout. A wrong timeout stays as it is, for the kernel to refuse. */
 static struct timespec time_left(const struct timespec *timeout, uint64_t since_ns)
 {
     int64_t passed = (int64_t)(clock_ns(CLOCK_MONOTONIC) - since_ns);
@@ -274,7 +274,7 @@ static struct timespec time_left(const struct timespec *timeout, uint64_t since_
     return left.tv_sec < 0 ? (struct timespec){0, 0} : left;
 }
 
-/* Waits as often as a signal of ours is all that came. */
+/* Waits again as long as only signals of ours come. */
 static int wait_for_signal(enum wait_kind kind, const sigset_t *set, siginfo_t *info,
                            const struct timespec *timeout)
 {
@@ -374,8 +374,8 @@ int tgkill(pid_t process, pid_t thread, int sig)
     return result;
 }
 
-/* A set of all signals means those that a program expects. Asked for by name, SIGPROF is in, ours included.
- */
+/* A set of all signals means those that the program expects. If SIGPROF is asked for by name, ours are
+   included. */
 int signalfd(int fd, const sigset_t *set, int flags)
 {
     sigset_t copy;

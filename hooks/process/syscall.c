@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a program asks of the kernel by number: futexes, and what it forbids itself. */
+/* System calls by number: futexes, and those by which a program restricts itself. */
 #include <linux/futex.h>
 #include <linux/seccomp.h>
 #include <signal.h>
@@ -19,8 +19,8 @@
 #include "sampler/waits/contention.h"
 #include "sampler/waits/wait.h"
 
-/* Strict mode allows four system calls and, like PR_TSC_SIGSEGV, no time stamp counter: nothing of the thread
-   is recorded any more. */
+/* Strict mode allows four system calls and, like PR_TSC_SIGSEGV, no time stamp counter. Nothing of the
+   thread is recorded any more. */
 static struct sandbox enter_strict_mode(void)
 {
     clock_stop_ticks();
@@ -35,8 +35,7 @@ static void leave_strict_mode(void)
     thread_local_state.ended = 0;
 }
 
-/* Is it one of the ways to forbid system calls? A filter at NULL only asks whether the kernel knows filters.
- */
+/* true: the call forbids system calls. A filter at NULL only asks whether the kernel knows filters. */
 static bool restricts(long option, unsigned long value, unsigned long filter)
 {
     if (option == PR_SET_SYSCALL_USER_DISPATCH)

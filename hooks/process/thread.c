@@ -31,8 +31,8 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)
     return error;
 }
 
-/* An int comes back where a pointer would: the lower half of the same register, which is all that libc looks
- * at. */
+/* The start routine returns an int, and thread_main() a pointer. libc looks only at the lower half of the
+   register. */
 int thrd_create(thrd_t *thread, thrd_start_t start, void *arg)
 {
     uint32_t slot = thread_prepare((void *(*)(void *))(void *)start, arg, NULL);
@@ -46,7 +46,7 @@ int thrd_create(thrd_t *thread, thrd_start_t start, void *arg)
     return error;
 }
 
-/* There are 1,024 keys, and the program has them all. */
+/* The program has used all 1,024 keys: it gets the library's. */
 int pthread_key_create(pthread_key_t *key, void (*destructor)(void *))
 {
     int error = real.pthread_key_create(key, destructor);
@@ -71,8 +71,8 @@ int pthread_setname_np(pthread_t thread, const char *name)
     return error;
 }
 
-/* Out of a handler, perhaps, that interrupted a wait. One that jumps within the handler ends the mark of a
-   wait that goes on: then the kernel is asked what the thread is blocked in. */
+/* The jump may leave a handler that interrupted a wait. A jump within the handler also ends the mark of
+   that wait, although it goes on. Then the uploader asks the kernel what the thread is blocked in. */
 static void leave_handler(const struct __jmp_buf_tag *where)
 {
     wait_abandon();

@@ -7,7 +7,7 @@ WAITING_BRIEFLY(int, lockf, lockf, command != F_LOCK, (int fd, int command, off_
 WAITING_BRIEFLY(int, lockf64, lockf, command != F_LOCK, (int fd, int command, off64_t size),
                 (fd, command, size))
 
-/* Variadic for its callers; the one argument there may be is a register's worth, and goes on as it came. */
+/* Variadic for its callers. The one optional argument fits in a register and is passed on unchanged. */
 typedef int fcntl_function(int fd, int command, long argument);
 
 static bool waits_for_lock(int command)

@@ -42,7 +42,8 @@ WAITING_AS(ssize_t, __recv_chk, recv, (int fd, void *buffer, size_t size, size_t
 WAITING(ssize_t, recvfrom,
         (int fd, void *buffer, size_t size, int flags, __SOCKADDR_ARG address, socklen_t *length),
         (fd, buffer, size, flags, address.__sockaddr__, length))
-/* One argument more than WAITING() can hand on: recvfrom(), unless it is to end the program. */
+/* recvfrom() with one argument more than WAITING() can pass on. If the size is too large, the real function
+   ends the program. */
 ssize_t __recvfrom_chk(int fd, void *buffer, size_t size, size_t room, int flags, __SOCKADDR_ARG address,
                        socklen_t *length)
 {

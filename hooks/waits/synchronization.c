@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What threads meet at: semaphores, barriers, the end of another thread, the first to initialize. */
+/* Where threads wait for one another: semaphores, barriers, joining a thread, initialization by the first
+   one. */
 #include "waits.h"
 
-/* One that is there to be taken makes nobody wait. The real function is called in any case: it is a
- * cancellation point even then. */
+/* A semaphore with a value makes nobody wait. The real function is called all the same, since it is a
+   cancellation point. */
 static bool has_value(sem_t *semaphore)
 {
     int value;

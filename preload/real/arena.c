@@ -12,8 +12,8 @@ char arena[ARENA_SIZE] __attribute__((aligned(4096)));
 static _Atomic size_t used;
 static _Atomic unsigned served;
 
-/* Makes free() take its slow path for our pages, where it asks arena_owns(): its fast path stays one load.
-   For good: blocks outlive a fork, and what is counted in the filter does not. */
+/* Makes free() take its slow path for the arena's pages, where it asks arena_owns(). So the fast path stays
+   one load. The counters are stuck for good, because blocks outlive a fork and ordinary counters do not. */
 static void divert_free(void)
 {
     for (uintptr_t page = 0; page < ARENA_SIZE; page += PAGE)

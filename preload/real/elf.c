@@ -62,7 +62,7 @@ bool elf_module_open_map(struct elf_module *module, const struct link_map *map)
     return open_dynamic(module, map->l_addr, map->l_ld);
 }
 
-/* As the loader has it for other modules, by its own headers. */
+/* By the headers in its image, since the loader does not describe the vDSO. */
 bool elf_module_open_vdso(struct elf_module *module)
 {
     uintptr_t base = getauxval(AT_SYSINFO_EHDR);
@@ -119,8 +119,8 @@ static bool version_fits(const struct elf_module *module, uint32_t index, const 
     return !(own & VERSION_HIDDEN);
 }
 
-/* An undefined symbol with a value is a PLT entry that stands for the function's address: not a definition.
- */
+/* An undefined symbol with a value is a PLT entry that stands for the function's address. It is no
+   definition. */
 static void *definition(const struct elf_module *module, uint32_t index, const char *name,
                         const char *version)
 {
@@ -157,7 +157,7 @@ static void *find_by_gnu_hash(const struct elf_module *module, const char *name,
     return NULL;
 }
 
-/* Modules without .gnu.hash are few and small: one symbol after the other. */
+/* Modules without .gnu.hash are few and small, so their symbols are searched one by one. */
 static void *find_in_order(const struct elf_module *module, const char *name, const char *version)
 {
     void *found = NULL;

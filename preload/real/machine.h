@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What of the preload layer is written in assembly. Another architecture is another machine_*.h. */
+/* The parts of preload/ and hooks/ that are written in assembly. Another architecture is another
+   machine_*.h. */
 #ifndef CPROF_PRELOAD_MACHINE_H
 #define CPROF_PRELOAD_MACHINE_H
 

@@ -40,7 +40,7 @@ struct row {
 static const struct row rows[REALS] = {CPROF_LOOKED_UP(X)};
 #undef X
 
-/* One stub for each function, and what they have in common. */
+/* One stub for each function, and their common part. */
 __attribute__((naked, used)) static void first_call(void)
 {
     __asm__(MACHINE_NUMBERED("real_resolve"));
@@ -71,8 +71,7 @@ static bool is_resolved(unsigned index)
     return __atomic_load_n(slot(index), __ATOMIC_RELAXED) != (void *)first[index];
 }
 
-/* ---- stand-ins, where a function is called that nobody defines, or whose definition is still being looked
- * for */
+/* ---- stand-ins for functions that nobody defines, or whose definition is still being looked for */
 
 static void *arena_malloc(size_t size)
 {
@@ -111,7 +110,7 @@ static void free_any(void *block)
 {
     real.free(block);
 }
-/* No C++ library is loaded: there is nobody to throw, either. */
+/* No C++ library is loaded, so no exception can be thrown. */
 static void *new_any(size_t size)
 {
     return real.malloc(size ? size : 1);
@@ -243,8 +242,8 @@ static int visit(struct dl_phdr_info *info, size_t size, void *context)
 
 typedef int iterate(int (*visit)(struct dl_phdr_info *, size_t, void *), void *context);
 
-/* libc's own: sanitizers interpose dl_iterate_phdr(), and theirs cannot be called yet when the first
-   allocation comes out of their start. */
+/* libc's own, because sanitizers interpose dl_iterate_phdr(). Theirs cannot be called when their start
+   makes the first allocation. */
 static iterate *find_iterate(void)
 {
     static const char name[] = "dl_iterate_phdr";
@@ -265,21 +264,21 @@ void real_start(void)
     struct walk walk = {0, false};
     int saved = errno;
 
-    if (!libcs) /* the first time, while nobody unloads what the loader's list names */
+    if (!libcs) /* the first time, when nobody can be unloading what the loader's list names */
         libcs = find_iterate();
     foreign = 0;
     resolving = true;
     libcs(visit, &walk);
     resolving = false;
-    /* What is not there now may come with dlopen(): the C++ library, or libpthread where that is one of its
-     * own. */
+    /* A function that is missing now may come with dlopen(): of the C++ library, or of libpthread if that
+       is separate. */
     for (unsigned i = 0; i < REALS; i++)
         if (!is_resolved(i) && rows[i].family == ALLOC)
             __atomic_store_n(slot(i), stand_in(i), __ATOMIC_RELEASE);
     errno = saved;
 }
 
-/* Called by the stubs: the function to go on with. */
+/* Called by the stubs. Returns the function to go on with. */
 __attribute__((used, visibility("hidden"))) void *real_resolve(unsigned index);
 void *real_resolve(unsigned index)
 {
@@ -289,7 +288,7 @@ void *real_resolve(unsigned index)
     return is_resolved(index) ? *slot(index) : stand_in(index);
 }
 
-/* Not what cannot be unloaded: to look it up again would read tables of all modules. */
+/* Functions that cannot be unloaded are not looked up again: that would read the tables of all modules. */
 void real_forget_operators(void)
 {
     struct module module;

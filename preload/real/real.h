@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The real functions behind the hooks: real.malloc(size) may be called at any instant, also before the
- * library's constructor. Every member starts as a stub that looks all of them up and jumps on.
- *
- * The real function is the next definition after this library in the order of loading: libc's, another
- * preload's, or an allocator's that is linked dynamically. One in front of us (in the program itself) is
- * never called by hooks, as the hooks are not called either.
+ * The real functions behind the hooks. real.malloc(size) may be called at any instant, also before the
+ * library's constructor. Every member starts as a stub that looks all of them up and jumps on. The real
+ * function is the next definition after this library in the order of loading: libc's, another preload's, or
+ * that of an allocator that is linked dynamically. A definition before this library, in the program itself,
+ * replaces the hook, and is never called by hooks.
  */
 #ifndef CPROF_PRELOAD_REAL_H
 #define CPROF_PRELOAD_REAL_H

@@ -18,7 +18,8 @@
 
 enum { NS_PER_S = 1000000000 };
 static const uint64_t retry_ns = 10ull * NS_PER_S;
-/* The uploader's heartbeat comes every second; from then on it is asked for, as often as that. */
+/* The uploader's heartbeat comes every second. After a silence of this length the uploader is looked for,
+   as often as ask_again_ns says. */
 static const uint64_t uploader_silent_ns = 2ull * NS_PER_S;
 static const uint64_t ask_again_ns = NS_PER_S;
 /* At the process's end there is no later time to ask. */
@@ -67,8 +68,8 @@ int process_start(const struct process_settings *given, const struct process_ops
     return 0;
 }
 
-/* A memfd of the segment's size, sealed against resizing. A limit on file sizes would not only fail
-   ftruncate() but send SIGXFSZ, so it is asked first. */
+/* A memfd of the segment's size, sealed against resizing. Beyond a limit on file sizes, ftruncate() would
+   not only fail but send SIGXFSZ. So the limit is read first. */
 static int make_memfd(void)
 {
     struct rlimit limit = {0, 0};
@@ -173,7 +174,7 @@ static int join(void)
     return 0;
 }
 
-/* In a child of vfork(): the segment would be handed over as its own, and be taken for ended with it. */
+/* In a child of vfork() a segment would be handed over as the child's, and be taken for ended with it. */
 static bool is_borrowed(void)
 {
     return process.own_pid != sys_call(SYS_getpid) && process.own_pid == sys_call(SYS_getppid);
@@ -185,7 +186,7 @@ static bool may_join(void)
     return seccomp_allows(CALLS_SEGMENT) && seccomp_allows(CALLS_SESSION);
 }
 
-/* One joiner at a time; whoever comes meanwhile goes without a segment. */
+/* One thread joins at a time. Other threads go without a segment meanwhile. */
 int process_join(void)
 {
     uint32_t idle = 0;
@@ -207,7 +208,7 @@ int process_join(void)
     return result;
 }
 
-/* In a child of fork(): nothing of the parent's is touched from here on. There is one thread only. */
+/* In a child of fork(), which has one thread: nothing of the parent's is touched from here on. */
 static void become_child(void)
 {
     struct segment *segment = atomic_load_explicit(&process_current, memory_order_relaxed);
@@ -223,7 +224,8 @@ static void become_child(void)
     process.forked_ticks = clock_ticks();
     if (seccomp_allows(CALL(getpid)))
         process.own_pid = (int)sys_call(SYS_getpid);
-    /* Not unmapped: a handler that forks may have interrupted a hook, which goes on with its pointer. */
+    /* Not unmapped, because a handler that forked may have interrupted a hook, which goes on with its
+       pointer. */
     if (process.parents && seccomp_allows(CALL(map)))
         sys_call(SYS_mmap, process.parents, sizeof(struct segment), PROT_READ | PROT_WRITE,
                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
@@ -281,7 +283,7 @@ uint32_t process_cpu_period(void)
                : 0;
 }
 
-/* Pages that hold nothing are left out: written, they would take memory in the new segment. */
+/* Pages of zeros are not copied: written, they would take memory in the new segment. */
 static void copy_part(struct segment *to, const struct segment *from, size_t start, size_t size)
 {
     static const uint64_t empty[LAYOUT_PAGE / sizeof(uint64_t)];
@@ -341,14 +343,14 @@ static int resume(struct segment *segment)
     return moved > 0 ? result : (int)moved;
 }
 
-/* One load, of the line that the heartbeat is in. */
+/* One load, from the cache line of the heartbeat. */
 static bool is_refused(const struct segment *segment)
 {
     return __builtin_expect(atomic_load_explicit(&segment->control.wrong_session, memory_order_relaxed) != 0,
                             0);
 }
 
-/* While its keeper lives the name has a listener, and it is the keeper's business to replace it. */
+/* While the keeper lives the name has a listener, and the keeper replaces the uploader. */
 static int ask_uploader(struct segment *segment, uint64_t silent_ns)
 {
     int pid = atomic_load_explicit(&segment->control.uploader_pid, memory_order_relaxed);
@@ -376,7 +378,7 @@ void process_check_uploader(struct segment *segment)
     atomic_store_explicit(&process.joining, 0, memory_order_release);
 }
 
-/* The last chance to hand on what it has not been read. */
+/* The last chance to hand over what has not been read. */
 static void check_at_exit(struct segment *segment)
 {
     uint64_t now = clock_ns(CLOCK_MONOTONIC_COARSE);
@@ -403,8 +405,9 @@ void process_exit(int status)
     atomic_store_explicit(&segment->header.ended, 1 + (uint32_t)(status & 0xff), memory_order_release);
     if (!(segment->header.flags & SEGMENT_PID1) || !seccomp_allows(CALLS_SESSION))
         return;
-    /* The end of pid 1 ends the container and the uploader in it: let it send the last profiles, for 10 s, as
-       long as there is one. One that has not begun is there as long as its socket listens. */
+    /* The end of pid 1 ends the container, and the uploader in it. So it waits for the last profiles to be
+       sent, 10 s at most, as long as there is an uploader. One that has not started yet counts while its
+       socket listens. */
     for (int i = 0; i < 500 && !atomic_load_explicit(&segment->control.finished, memory_order_acquire); i++) {
         int uploader = atomic_load_explicit(&segment->control.uploader_pid, memory_order_relaxed);
         if (i % 10 == 0 && !process.ops->uploader_alive(uploader ? uploader : ANY_UPLOADER, 0))

@@ -17,22 +17,23 @@
 
 enum { ANY_UPLOADER = -1 };
 
-/* How the segment gets to the uploader, and what else of the library a process's begin concerns.
-   preload/init.c provides it. */
+/* What the process needs of the rest of the library: how the segment gets to the uploader, and what a new
+   segment or a forked child concerns. preload/init.c provides it. */
 struct process_ops {
     /* Hands the memfd to the session's uploader, starting one if need be; closes nothing. 0 or negative
        errno. Called outside and inside signal handlers: raw system calls only. */
     int (*hand_over)(int memfd, const struct segment *segment);
-    /* false: nobody answers at the session's name, or another uploader than the one named in the segment's
-       control.uploader_pid (ANY_UPLOADER: whoever it is), which has been silent for so long. Same rules. */
+    /* false: nobody answers at the session's name, or an uploader answers that is not the one of the
+       segment's control.uploader_pid, which has been silent for so long. ANY_UPLOADER: any one counts. Same
+       rules. */
     bool (*uploader_alive)(int uploader_pid, uint64_t silent_ns);
     /* After control.wrong_session: hand_over() is to try another session. false: there is none. Same rules.
      */
     bool (*next_session)(void);
     /* Adds to a new segment what else is known of this process. Same rules. */
     void (*describe)(struct segment *segment);
-    /* In a forked child, before it has a segment: what was known of the parent and its threads is void. Same
-       rules. */
+    /* In a forked child, before it has a segment: forgets what was known of the parent and its threads.
+       Same rules. */
     void (*forget)(void);
 };
 
@@ -58,14 +59,14 @@ int process_start(const struct process_settings *settings, const struct process_
    does it. */
 int process_join(void);
 
-/* Alone on a page that the kernel zeroes in a forked child. */
+/* It has a page of its own, which the kernel zeroes in a forked child. */
 struct fork_mark {
     _Atomic uint32_t state; /* enum fork_state */
 };
 enum fork_state { FORKED = 0, STARTED = 1 };
 extern struct fork_mark *process_mark __attribute__((visibility("hidden")));
 
-/* Use process_attached(), but for the fast path of wait.h. */
+/* For the fast path of wait.h alone; others use process_attached(). */
 struct segment;
 extern _Atomic(struct segment *) process_current __attribute__((visibility("hidden")));
 
@@ -75,12 +76,12 @@ static inline bool process_is_fresh_child(void)
     return __builtin_expect(atomic_load_explicit(&process_mark->state, memory_order_relaxed) == FORKED, 0);
 }
 
-/* The segment to write to, joined at need; NULL when there is none (not started, join failed, in a child's
-   first moments). Signal-safe. */
+/* The segment to write to. If there is none, it is made and handed over. NULL: not started, the hand-over
+   failed, or in a child's first moments. Signal-safe. */
 struct segment *process_segment(void);
 
-/* The same, but joins nothing: NULL where a segment would have to be made first. In a child of fork() that
-   has not noticed yet, forgets the parent's segment and threads. Signal-safe. */
+/* The same, but NULL instead of making one. In a child of fork() that has not noticed yet, it forgets the
+   parent's segment and threads. Signal-safe. */
 struct segment *process_attached(void);
 
 /* What is to be recorded, as bits of enum profile_type: two loads. Before the join, and in a child that has
@@ -92,8 +93,8 @@ static inline uint32_t process_wanted(void)
                                 memory_order_relaxed);
 }
 
-/* From a sample: where the uploader has been silent for 2 s and is found dead, hands a copy of the segment to
-   another one. Signal-safe. */
+/* Called with a sample. If the uploader has been silent for 2 s and is found dead, hands a copy of the
+   segment to another one. Signal-safe. */
 void process_check_uploader(struct segment *segment);
 
 /* The user has set this profile's rate. */
@@ -119,10 +120,10 @@ void process_exit(int status);
 void segment_count(struct segment *segment, enum counter counter, uint64_t n);
 void process_count(enum counter counter, uint64_t n);
 
-/* The program has all that it maps from now on locked: segments are not to be. */
+/* The program locks everything that it maps from now on. Segments are not to be locked. */
 void process_keep_unlocked(void);
 
-/* true: some of it is the segment, or stands where the parent's was. */
+/* true: the range overlaps the segment, or the place where the parent's was. */
 bool process_is_segment(uintptr_t start, uintptr_t end);
 
 /* A library was unloaded: its addresses may be another's from now on. */
