@@ -69,10 +69,10 @@ def test_program_with_gaps_between_its_segments(env):
 @alone
 def test_threads_that_live_for_a_tick_of_the_kernel(env):
     """Which looks at their timers when most of them have ended, and finds the late ones due."""
-    brief = env.run(env.program("brief_threads.c"), "5000", "6").ok().figures()["brief"]
-    cpu = env.final("brief_threads", "cpu")
-    counted, early = (cpu.under("cpu", function) for function in ("be_brief", "early"))
-    near(counted, brief, 0.12 * brief, "CPU time of brief threads")
+    short = env.run(env.program("short_threads.c"), "5000", "6").ok().figures()["short"]
+    cpu = env.final("short_threads", "cpu")
+    counted, early = (cpu.under("cpu", function) for function in ("be_short", "early"))
+    near(counted, short, 0.12 * short, "CPU time of short threads")
     # What ticks are in step with makes more of it than the samples' own scatter, some 4 points.
     assert 0.5 < early / counted < 0.9, f"what they do first: {early / counted:.3f} instead of 0.75"
 

@@ -149,16 +149,16 @@ def test_main_thread_has_ended_without_notice(env):
     leaderless(env, "exit")
 
 
-def strays(env, **settings):
+def untracked(env, **settings):
     """Names, times and ages of threads without a slot."""
-    child = env.start(env.program("strays.c"), "5", interval="1s", **settings)
+    child = env.start(env.program("untracked.c"), "5", interval="1s", **settings)
     time.sleep(3.5)
     if child.poll() == 77:
         raise Skip("no io_uring here")
-    with open(os.path.join(env.out, "strays", "threads-each.txt"), encoding="utf-8") as file:
+    with open(os.path.join(env.out, "untracked", "threads-each.txt"), encoding="utf-8") as file:
         text = file.read()
     assert child.wait(30) == 0
-    wall = env.final("strays", "wall")
+    wall = env.final("untracked", "wall")
     names = {f"iou-sqp-{child.pid}": "kernel's own thread", "bare-one": "nanosleep"}
     for name, what in names.items():
         took = sum(s.values[1] for s in wall.samples if s.labels.get("thread") == name)
@@ -170,9 +170,9 @@ def strays(env, **settings):
 
 @alone
 def test_threads_that_no_hook_sees(env):
-    strays(env)
+    untracked(env)
 
 
 @alone
 def test_threads_that_no_hook_sees_without_cpu_profile(env):
-    strays(env, profiles="wall,off_cpu,threads")
+    untracked(env, profiles="wall,off_cpu,threads")

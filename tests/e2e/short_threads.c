@@ -9,7 +9,7 @@
 
 #include "waits.h"
 
-static int64_t average_ns, each_ns, brief_ns, end_ns;
+static int64_t average_ns, each_ns, short_ns, end_ns;
 
 __attribute__((noinline)) static void early(void)
 {
@@ -23,11 +23,11 @@ __attribute__((noinline)) static void late(void)
     __asm__ volatile("");
 }
 
-static void *be_brief(void *arg)
+static void *be_short(void *arg)
 {
     early();
     late();
-    brief_ns += now_ns(CLOCK_THREAD_CPUTIME_ID);
+    short_ns += now_ns(CLOCK_THREAD_CPUTIME_ID);
     return arg;
 }
 
@@ -49,10 +49,10 @@ int main(int argc, char **argv)
     pthread_create(&busy, NULL, be_busy, NULL);
     while (now_ns(CLOCK_MONOTONIC) < end_ns) {
         each_ns = average_ns / 2 + random() % average_ns;
-        pthread_create(&thread, NULL, be_brief, NULL);
+        pthread_create(&thread, NULL, be_short, NULL);
         pthread_join(thread, NULL);
     }
     pthread_join(busy, NULL);
-    printf("brief %" PRId64 "\n", brief_ns);
+    printf("short %" PRId64 "\n", short_ns);
     return 0;
 }
