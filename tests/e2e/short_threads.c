@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One thread after the other, each of which runs for argv[1] us on average, at random, lest they are in step
 // with the kernel's ticks: three quarters in early(), the rest in late(); argv[2] seconds long. Another one
-// runs all the time. Prints "brief NS", the CPU time of the brief ones.
+// runs all the time. Prints "short NS", the CPU time of the short ones.
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
