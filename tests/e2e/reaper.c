@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * reaper HOW [subreaper]: starts three children and leaves an orphan, then waits until there is nobody left.
- * It adopts orphans, as the first process of a pid namespace, or since it asked for that before it executed
- * itself.
+ * reaper HOW [NAME=VALUE]: starts three children and leaves an orphan, then waits until there is nobody left.
+ * It adopts orphans, as the first process of a pid namespace, or because it asked for that. In the second case
+ * it executes itself again with NAME=VALUE in its environment, for example LD_PRELOAD.
  */
 #include <errno.h>
 #include <signal.h>
@@ -63,6 +63,7 @@ int main(int argc, char **argv)
 
     if (argc > 2) {
         prctl(PR_SET_CHILD_SUBREAPER, 1);
+        putenv(argv[2]);
         execl(argv[0], argv[0], argv[1], NULL);
     }
     for (int i = 0; i < 200000; i++)

@@ -124,15 +124,20 @@ def parents(env):
 
 
 def test_wait_meets_children_of_the_program_alone(env):
-    """Of a program that adopts orphans: the first of a pid namespace, and a subreaper."""
+    """Of a program that adopts orphans and starts the uploader: the first of a pid namespace, and a subreaper."""
     need_root()
     program = env.program("reaper.c")
-    for prefix, extra in (([need("unshare:util-linux"), "--pid", "--fork", "--kill-child"], []), ([], ["subreaper"])):
-        for how in ("wait", "wait4", "waitid", "nohang", "number"):
-            bare = env.run(*prefix, program, how, *extra, profiled=False).ok()
-            ours = env.run(*prefix, program, how, *extra).ok()
-            assert ours.stdout == bare.stdout == "reaped 3 and an orphan of 1, 5 signals, No child processes\n", (how, ours.stdout)
-            assert ours.seconds < 5, f"{how}: {ours.seconds:.1f} s"
+    settings = {k: v for k, v in env.environ().items() if k != "LD_PRELOAD"}
+    for how in ("wait", "wait4", "waitid", "nohang", "number"):
+        for first in (True, False):
+            outputs = []
+            for preload in ("NOTHING=1", "LD_PRELOAD=" + env.library):
+                namespace = [need("unshare:util-linux"), "--pid", "--fork", "--kill-child", need("env"), preload, program, how]
+                done = env.run(*(namespace if first else [program, how, preload]), env=settings).ok()
+                assert done.seconds < 5, f"{how}: {done.seconds:.1f} s"
+                outputs.append(done.stdout)
+                env.uploaders_gone()
+            assert outputs == 2 * ["reaped 3 and an orphan of 1, 5 signals, No child processes\n"], (how, outputs)
     env.uploaders_gone()
     wait_for(lambda: not parents(env), 5, "the end of the uploaders' parents")
     assert os.path.exists(env.path("reaper", "memory"))
