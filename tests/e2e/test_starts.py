@@ -127,7 +127,7 @@ def test_wait_meets_children_of_the_program_alone(env):
     """Of a program that adopts orphans and starts the uploader: the first of a pid namespace, and a subreaper."""
     need_root()
     program = env.program("reaper.c")
-    settings = {k: v for k, v in env.environ().items() if k != "LD_PRELOAD"}
+    settings = env.environ_before()
     for how in ("wait", "wait4", "waitid", "nohang", "number"):
         for first in (True, False):
             outputs = []
@@ -161,8 +161,8 @@ def test_uploader_takes_nothing_of_the_programs_world(env):
     taskset, nice, ionice, prlimit, setarch = need("taskset:util-linux", "nice", "ionice:util-linux", "prlimit:util-linux",
                                                    "setarch:util-linux")
     child = env.start(taskset, "-c", "0", nice, "-n", "5", ionice, "-c", "3", prlimit, "--stack=65536:", "--nofile=64:",
-                      setarch, "--addr-no-randomize", "/bin/sh", "-c", "umask 0; exec sleep 30",
-                      env={**env.environ(), "LC_ALL": "de_DE.UTF-8", "LANG": "C", "LD_LIBRARY_PATH": env.dir,
+                      setarch, "--addr-no-randomize", "/bin/sh", "-c", f"umask 0; LD_PRELOAD={env.library} exec sleep 30",
+                      env={**env.environ_before(), "LC_ALL": "de_DE.UTF-8", "LANG": "C", "LD_LIBRARY_PATH": env.dir,
                            "MALLOC_ARENA_MAX": "1"})
     uploader = wait_for(env.uploaders, 5, "an uploader")[0]
     time.sleep(0.3)
@@ -233,9 +233,10 @@ def test_uploader_that_hangs(env):
 def test_first_process_does_not_wait_for_an_uploader_that_failed(env):
     """It waits at its end for the last profiles, if there is somebody to write them."""
     need_root()
-    done = env.run(need("unshare:util-linux"), "--pid", "--fork", "--kill-child", "/bin/true", uploader="/bin/false").ok()
+    namespace = (need("unshare:util-linux"), "--pid", "--fork", "--kill-child", *env.preloaded("/bin/true"))
+    done = env.run(*namespace, env=env.environ_before(uploader="/bin/false")).ok()
     assert done.seconds < 5, f"{done.seconds:.1f} s"
-    env.run(need("unshare:util-linux"), "--pid", "--fork", "--kill-child", "/bin/true", cwd=env.dir).ok()
+    env.run(*namespace, env=env.environ_before()).ok()
     assert os.path.exists(env.path("true", "wall")), "it did not wait for one that has just been started"
 
 

@@ -149,6 +149,14 @@ class Env:
             env["CPROF_" + key.upper()] = str(value)
         return {k: v for k, v in env.items() if v != "None"}
 
+    def preloaded(self, *command):
+        """The end of a command line whose first programs run bare, as nothing of the session is to be there before."""
+        return [need("env"), "LD_PRELOAD=" + self.library, *command]
+
+    def environ_before(self, **settings):
+        """What such a command line is started with."""
+        return {k: v for k, v in self.environ(**settings).items() if k != "LD_PRELOAD"}
+
     def command(self, *args):
         """The launcher: scripts/cprof for the tree's own build directory, what it would call for another one."""
         if self.build == os.path.join(TREE, "build"):
