@@ -76,9 +76,9 @@ static void tell_what_hooks_do_not_see(void)
 static void take_clock(void)
 {
     static const char name[] = "__vdso_clock_gettime";
-    struct elf_module vdso;
+    struct elf_dynamic vdso;
 
-    if (elf_module_open_vdso(&vdso))
+    if (elf_dynamic_open_vdso(&vdso))
         clock_use((clock_function *)elf_find(&vdso, name, elf_hash(name), NULL));
 }
 

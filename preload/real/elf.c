@@ -22,7 +22,7 @@ static const ElfW(Dyn) * dynamic_section(const struct dl_phdr_info *info)
     return NULL;
 }
 
-static bool open_dynamic(struct elf_module *module, uintptr_t base, const ElfW(Dyn) * entry)
+static bool open_dynamic(struct elf_dynamic *module, uintptr_t base, const ElfW(Dyn) * entry)
 {
     memset(module, 0, sizeof *module);
     module->base = base;
@@ -52,18 +52,18 @@ static bool open_dynamic(struct elf_module *module, uintptr_t base, const ElfW(D
     return module->symbols && module->strings && (module->gnu_hash || module->hash);
 }
 
-bool elf_module_open(struct elf_module *module, const struct dl_phdr_info *info)
+bool elf_dynamic_open(struct elf_dynamic *module, const struct dl_phdr_info *info)
 {
     return open_dynamic(module, info->dlpi_addr, dynamic_section(info));
 }
 
-bool elf_module_open_map(struct elf_module *module, const struct link_map *map)
+bool elf_dynamic_open_map(struct elf_dynamic *module, const struct link_map *map)
 {
     return open_dynamic(module, map->l_addr, map->l_ld);
 }
 
 /* By the headers in its image, since the loader does not describe the vDSO. */
-bool elf_module_open_vdso(struct elf_module *module)
+bool elf_dynamic_open_vdso(struct elf_dynamic *module)
 {
     uintptr_t base = getauxval(AT_SYSINFO_EHDR);
     const ElfW(Ehdr) *header = (const void *)base;
@@ -73,7 +73,7 @@ bool elf_module_open_vdso(struct elf_module *module)
         return false;
     info.dlpi_phdr = (const void *)(base + header->e_phoff);
     info.dlpi_phnum = header->e_phnum;
-    return elf_module_open(module, &info);
+    return elf_dynamic_open(module, &info);
 }
 
 bool elf_covers(const struct dl_phdr_info *info, uintptr_t address)
@@ -94,7 +94,7 @@ uint32_t elf_hash(const char *name)
 }
 
 /* The name of a version index, or "". */
-static const char *version_name(const struct elf_module *module, unsigned index)
+static const char *version_name(const struct elf_dynamic *module, unsigned index)
 {
     const ElfW(Verdef) *definition = module->definitions;
     while (definition) {
@@ -108,7 +108,7 @@ static const char *version_name(const struct elf_module *module, unsigned index)
     return "";
 }
 
-static bool version_fits(const struct elf_module *module, uint32_t index, const char *version)
+static bool version_fits(const struct elf_dynamic *module, uint32_t index, const char *version)
 {
     unsigned own;
     if (!module->versions)
@@ -121,7 +121,7 @@ static bool version_fits(const struct elf_module *module, uint32_t index, const 
 
 /* An undefined symbol with a value is a PLT entry that stands for the function's address. It is no
    definition. */
-static void *definition(const struct elf_module *module, uint32_t index, const char *name,
+static void *definition(const struct elf_dynamic *module, uint32_t index, const char *name,
                         const char *version)
 {
     const ElfW(Sym) *symbol = &module->symbols[index];
@@ -137,7 +137,7 @@ static void *definition(const struct elf_module *module, uint32_t index, const c
     return type == STT_GNU_IFUNC ? ((void *(*)(void))address)() : (void *)address;
 }
 
-static void *find_by_gnu_hash(const struct elf_module *module, const char *name, uint32_t hash,
+static void *find_by_gnu_hash(const struct elf_dynamic *module, const char *name, uint32_t hash,
                               const char *version)
 {
     uint32_t buckets = module->gnu_hash[0], first = module->gnu_hash[1], words = module->gnu_hash[2];
@@ -158,7 +158,7 @@ static void *find_by_gnu_hash(const struct elf_module *module, const char *name,
 }
 
 /* Modules without .gnu.hash are few and small, so their symbols are searched one by one. */
-static void *find_in_order(const struct elf_module *module, const char *name, const char *version)
+static void *find_in_order(const struct elf_dynamic *module, const char *name, const char *version)
 {
     void *found = NULL;
     for (uint32_t index = 1; index < module->hash[1] && !found; index++)
@@ -166,7 +166,7 @@ static void *find_in_order(const struct elf_module *module, const char *name, co
     return found;
 }
 
-void *elf_find(const struct elf_module *module, const char *name, uint32_t hash, const char *version)
+void *elf_find(const struct elf_dynamic *module, const char *name, uint32_t hash, const char *version)
 {
     if (module->gnu_hash)
         return find_by_gnu_hash(module, name, hash, version);

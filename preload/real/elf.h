@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct elf_module {
+struct elf_dynamic {
     uintptr_t base;
     const ElfW(Sym) * symbols;
     const char *strings;
@@ -28,11 +28,11 @@ struct elf_module {
 };
 
 /* false: it has no symbols to look for. */
-bool elf_module_open(struct elf_module *module, const struct dl_phdr_info *info);
-bool elf_module_open_map(struct elf_module *module, const struct link_map *map);
+bool elf_dynamic_open(struct elf_dynamic *module, const struct dl_phdr_info *info);
+bool elf_dynamic_open_map(struct elf_dynamic *module, const struct link_map *map);
 
 /* The code that the kernel gives each process. false: this one has none. */
-bool elf_module_open_vdso(struct elf_module *module);
+bool elf_dynamic_open_vdso(struct elf_dynamic *module);
 
 /* true: address is in one of the module's segments. */
 bool elf_covers(const struct dl_phdr_info *info, uintptr_t address);
@@ -42,6 +42,6 @@ uint32_t elf_hash(const char *name);
 
 /* The function of this name that the module defines: of that version, or (NULL) the default one. NULL: none.
  */
-void *elf_find(const struct elf_module *module, const char *name, uint32_t hash, const char *version);
+void *elf_find(const struct elf_dynamic *module, const char *name, uint32_t hash, const char *version);
 
 #endif

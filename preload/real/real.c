@@ -176,7 +176,7 @@ static __thread bool resolving;
 static const char *const foreign_names[] = {"malloc",    "je_malloc", "_rjem_malloc",
                                             "mi_malloc", "tc_malloc", "scalable_malloc"};
 
-static void look_ahead(const struct elf_module *module, bool is_program)
+static void look_ahead(const struct elf_dynamic *module, bool is_program)
 {
     static const char api[] = "cprof_api_version", own[] = "cprof_own_program";
     if (elf_find(module, api, elf_hash(api), NULL))
@@ -188,7 +188,7 @@ static void look_ahead(const struct elf_module *module, bool is_program)
             foreign++;
 }
 
-static void look_up(const struct elf_module *module)
+static void look_up(const struct elf_dynamic *module)
 {
     bool has_malloc = elf_find(module, "malloc", elf_hash("malloc"), NULL);
     for (unsigned i = 0; i < REALS; i++) {
@@ -214,15 +214,15 @@ static void note_interpreter(const struct dl_phdr_info *info)
             interpreter = (const char *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
 }
 
-struct walk {
+struct module_walk {
     unsigned seen;
     bool past_us;
 };
 
 static int visit(struct dl_phdr_info *info, size_t size, void *context)
 {
-    struct walk *walk = context;
-    struct elf_module module;
+    struct module_walk *walk = context;
+    struct elf_dynamic module;
     bool is_program = !walk->seen++;
 
     (void)size;
@@ -231,7 +231,7 @@ static int visit(struct dl_phdr_info *info, size_t size, void *context)
     if (!walk->past_us && elf_covers(info, (uintptr_t)&real)) {
         walk->past_us = true;
         own_path = info->dlpi_name;
-    } else if (elf_module_open(&module, info)) {
+    } else if (elf_dynamic_open(&module, info)) {
         if (walk->past_us)
             look_up(&module);
         else
@@ -247,12 +247,12 @@ typedef int iterate(int (*visit)(struct dl_phdr_info *, size_t, void *), void *c
 static iterate *find_iterate(void)
 {
     static const char name[] = "dl_iterate_phdr";
-    struct elf_module module;
+    struct elf_dynamic module;
     void *found = NULL;
 
     for (const struct link_map *map = _r_debug.r_map; map && !found; map = map->l_next) {
         const char *file = strrchr(map->l_name, '/');
-        if (file && !strcmp(file, "/libc.so.6") && elf_module_open_map(&module, map))
+        if (file && !strcmp(file, "/libc.so.6") && elf_dynamic_open_map(&module, map))
             found = elf_find(&module, name, elf_hash(name), NULL);
     }
     return found ? (iterate *)found : dl_iterate_phdr;
@@ -261,7 +261,7 @@ static iterate *find_iterate(void)
 void real_start(void)
 {
     static iterate *libcs;
-    struct walk walk = {0, false};
+    struct module_walk walk = {0, false};
     int saved = errno;
 
     if (!libcs) /* the first time, when nobody can be unloading what the loader's list names */

@@ -48,18 +48,10 @@ struct launch {
     char stack[2][STACK] __attribute__((aligned(16)));
 };
 
-/* What the kernel's rt_sigaction takes. */
-struct kernel_action {
-    void (*handler)(int);
-    unsigned long flags;
-    void (*restorer)(void);
-    uint64_t mask;
-};
-
 /* [child] Handlers go with exec, but SIG_IGN would stay. */
 static void reset_signals(void)
 {
-    static const struct kernel_action fallback;
+    static const struct sys_sigaction fallback;
     static const uint64_t none;
     for (int sig = 1; sig <= SIGNALS; sig++)
         sys_call(SYS_rt_sigaction, sig, &fallback, 0, sizeof fallback.mask);
@@ -241,7 +233,7 @@ static void unmap_others(const struct launch *launch)
 
 static int run_parent(void *context)
 {
-    static const struct kernel_action ignore = {.handler = SIG_IGN};
+    static const struct sys_sigaction ignore = {.handler = (void *)SIG_IGN};
     struct launch *launch = context;
     long pid;
 

@@ -12,7 +12,7 @@
 /* What the kernel would have done: its end. The signal is delivered when the handler returns. */
 static void die(uint64_t *resumed_mask)
 {
-    static const struct kernel_action fallback;
+    static const struct sys_sigaction fallback;
     if (!seccomp_allows(CALLS_OWN_SIGNAL))
         return;
     sys_call(SYS_rt_sigaction, SIGPROF, &fallback, 0, sizeof fallback.mask);

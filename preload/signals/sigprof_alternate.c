@@ -14,13 +14,13 @@ void sigprof_handler_mask_to_kernel(int flags, sigset_t *mask)
 /* Handlers that were installed before. Under the lock. */
 static void mask_handlers(void)
 {
-    struct kernel_action action = {.flags = 0};
+    struct sys_sigaction action = {.flags = 0};
 
     for (int sig = 1; sig <= 64; sig++) {
         if (sig == SIGPROF || sys_call(SYS_rt_sigaction, sig, 0, &action, sizeof action.mask))
             continue;
-        if (!(action.flags & SA_ONSTACK) || action.mask & prof || (void *)action.handler == (void *)SIG_DFL ||
-            (void *)action.handler == (void *)SIG_IGN)
+        if (!(action.flags & SA_ONSTACK) || action.mask & prof || action.handler == (void *)SIG_DFL ||
+            action.handler == (void *)SIG_IGN)
             continue;
         action.mask |= prof;
         sys_call(SYS_rt_sigaction, sig, &action, 0, sizeof action.mask);

@@ -51,8 +51,7 @@ void sigprof_install(void)
 
 void sigprof_ignore(void)
 {
-    static const struct kernel_action ignore = {.handler =
-                                                    (void (*)(int, siginfo_t *, void *))(void *)SIG_IGN};
+    static const struct sys_sigaction ignore = {.handler = (void *)SIG_IGN};
     sys_call(SYS_rt_sigaction, SIGPROF, &ignore, 0, sizeof ignore.mask);
 }
 

@@ -19,14 +19,6 @@
 static const uint64_t prof = SIGNAL_BIT(SIGPROF), stand_in = SIGNAL_BIT(SIGSTKFLT), both = prof | stand_in,
                       all_signals = ~UINT64_C(0);
 
-/* What the kernel's rt_sigaction takes. */
-struct kernel_action {
-    void (*handler)(int, siginfo_t *, void *);
-    unsigned long flags;
-    void (*restorer)(void);
-    uint64_t mask;
-};
-
 enum { SAMPLE_ROOM = 4096 }; /* what a sample needs of the stack */
 
 struct sigprof {
@@ -34,7 +26,7 @@ struct sigprof {
     size_t least_frame; /* the same; what the kernel puts on a stack for a signal, at most */
 
     atomic_flag lock;          /* of the next four */
-    struct kernel_action ours; /* as it is installed */
+    struct sys_sigaction ours; /* as it is installed */
     struct sigaction program;  /* what the program set */
     siginfo_t kept;            /* was sent to the process, and queued again by a thread that may not say so */
     bool is_kept;              /* there is one */

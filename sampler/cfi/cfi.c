@@ -13,7 +13,7 @@ enum {
 };
 
 /* What running a CFA program changes. */
-struct machine {
+struct cfi_machine {
     const struct cfi_memory *memory;
     const struct cie *cie;
     uint64_t location, pc;
@@ -26,7 +26,8 @@ static bool fits32(int64_t value)
     return value == (int32_t)value;
 }
 
-static void set_rule(struct machine *m, struct cursor *c, uint64_t number, enum cfi_how how, int64_t value)
+static void set_rule(struct cfi_machine *m, struct cursor *c, uint64_t number, enum cfi_how how,
+                     int64_t value)
 {
     int place = arch_reg_of_dwarf(number);
     if (place < 0)
@@ -37,7 +38,7 @@ static void set_rule(struct machine *m, struct cursor *c, uint64_t number, enum 
     m->row.value[place] = (int32_t)value;
 }
 
-static void set_offset(struct machine *m, struct cursor *c, uint64_t number, enum cfi_how how,
+static void set_offset(struct cfi_machine *m, struct cursor *c, uint64_t number, enum cfi_how how,
                        int64_t factored)
 {
     int64_t value;
@@ -47,7 +48,7 @@ static void set_offset(struct machine *m, struct cursor *c, uint64_t number, enu
         set_rule(m, c, number, how, value);
 }
 
-static void restore_rule(struct machine *m, uint64_t number)
+static void restore_rule(struct cfi_machine *m, uint64_t number)
 {
     int place = arch_reg_of_dwarf(number);
     if (place < 0)
@@ -56,7 +57,7 @@ static void restore_rule(struct machine *m, uint64_t number)
     m->row.value[place] = m->initial.value[place];
 }
 
-static void set_cfa(struct machine *m, struct cursor *c, uint64_t number, int64_t value)
+static void set_cfa(struct cfi_machine *m, struct cursor *c, uint64_t number, int64_t value)
 {
     if (number >= CFI_CFA_EXPRESSION || !fits32(value))
         cursor_fail(c);
@@ -64,7 +65,7 @@ static void set_cfa(struct machine *m, struct cursor *c, uint64_t number, int64_
     m->row.cfa_value = (int32_t)value;
 }
 
-static int64_t scaled(const struct machine *m, struct cursor *c)
+static int64_t scaled(const struct cfi_machine *m, struct cursor *c)
 {
     int64_t value;
     if (__builtin_mul_overflow(cursor_sleb(c), m->cie->data_align, &value))
@@ -73,7 +74,7 @@ static int64_t scaled(const struct machine *m, struct cursor *c)
 }
 
 /* Steps over an expression; its place is kept as an offset, the sign bit of which is a part of it. */
-static int64_t skip_expression(const struct machine *m, struct cursor *c)
+static int64_t skip_expression(const struct cfi_machine *m, struct cursor *c)
 {
     int64_t place = c->at - m->memory->start;
     uint64_t size = cursor_uleb(c);
@@ -84,7 +85,7 @@ static int64_t skip_expression(const struct machine *m, struct cursor *c)
     return (int32_t)(uint32_t)place;
 }
 
-static void remember_state(struct machine *m, struct cursor *c)
+static void remember_state(struct cfi_machine *m, struct cursor *c)
 {
     if (m->depth >= SAVED_ROWS)
         cursor_fail(c);
@@ -92,7 +93,7 @@ static void remember_state(struct machine *m, struct cursor *c)
         m->saved[m->depth++] = m->row;
 }
 
-static void restore_state(struct machine *m, struct cursor *c)
+static void restore_state(struct cfi_machine *m, struct cursor *c)
 {
     if (m->depth == 0)
         cursor_fail(c);
@@ -101,7 +102,7 @@ static void restore_state(struct machine *m, struct cursor *c)
 }
 
 /* The operations that say where the CFA is. false: it is none of them. */
-static bool run_cfa(struct machine *m, struct cursor *c, uint8_t operation)
+static bool run_cfa(struct cfi_machine *m, struct cursor *c, uint8_t operation)
 {
     uint64_t number = m->row.cfa_register;
     switch (operation) {
@@ -132,7 +133,7 @@ static bool run_cfa(struct machine *m, struct cursor *c, uint8_t operation)
 }
 
 /* The operations that say where a register is, their register first. false: it is none of them. */
-static bool run_rule(struct machine *m, struct cursor *c, uint8_t operation)
+static bool run_rule(struct cfi_machine *m, struct cursor *c, uint8_t operation)
 {
     if (operation < DW_CFA_offset_extended ||
         (operation > DW_CFA_register && operation < DW_CFA_expression) ||
@@ -164,7 +165,7 @@ static bool run_rule(struct machine *m, struct cursor *c, uint8_t operation)
     return true;
 }
 
-static void run_rest(struct machine *m, struct cursor *c, uint8_t operation)
+static void run_rest(struct cfi_machine *m, struct cursor *c, uint8_t operation)
 {
     switch (operation) {
     case DW_CFA_nop:
@@ -192,7 +193,7 @@ static void run_rest(struct machine *m, struct cursor *c, uint8_t operation)
 }
 
 /* Runs a program until it is at its end or past pc. */
-static int run_program(struct machine *m, struct cursor c)
+static int run_program(struct cfi_machine *m, struct cursor c)
 {
     while (cursor_left(&c) > 0 && m->operations++ < MOST_OPERATIONS) {
         uint8_t operation = (uint8_t)cursor_fixed(&c, 1), operand = operation & 0x3f;
@@ -212,7 +213,7 @@ static int run_program(struct machine *m, struct cursor c)
 
 static int run_both(const struct cfi_memory *memory, const struct fde *fde, uint64_t pc, struct cfi_row *row)
 {
-    struct machine m = {.memory = memory, .cie = &fde->cie, .location = fde->start, .pc = pc};
+    struct cfi_machine m = {.memory = memory, .cie = &fde->cie, .location = fde->start, .pc = pc};
     m.row.signal = fde->cie.signal;
     int error = run_program(&m, fde->cie.program);
     m.initial = m.row;

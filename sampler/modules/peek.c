@@ -23,16 +23,16 @@ enum {
 
 /* A key is made of module and address; 0: nothing is kept. If a handler jumps out of a walk while it reads
    a block, that block stays unused. */
-static struct kept {
+static struct peek_blocks {
     uint8_t wide[1 << WIDE_BITS][WIDE], narrow[1 << NARROW_BITS][NARROW];
     _Atomic uint64_t wide_key[1 << WIDE_BITS], narrow_key[1 << NARROW_BITS];
 } * _Atomic kept;
-_Static_assert(sizeof(struct kept) <= LAYOUT_PEEKS, "the segment has room for it");
+_Static_assert(sizeof(struct peek_blocks) <= LAYOUT_PEEKS, "the segment has room for it");
 
 void peek_keep(struct segment *segment)
 {
     /* Release: pairs with the acquire in read_part(). */
-    atomic_store_explicit(&kept, segment ? (struct kept *)segment->peeks : NULL, memory_order_release);
+    atomic_store_explicit(&kept, segment ? (struct peek_blocks *)segment->peeks : NULL, memory_order_release);
 }
 
 /* Where a block is kept, if it is. */
@@ -44,7 +44,7 @@ struct block {
     uint8_t *bytes;
 };
 
-static struct block block_of(struct kept *in, const struct peek *peek, uintptr_t address)
+static struct block block_of(struct peek_blocks *in, const struct peek *peek, uintptr_t address)
 {
     size_t size = peek->widely ? WIDE : NARROW;
     uintptr_t start = address & ~(uintptr_t)(size - 1);
@@ -92,7 +92,7 @@ fill(const struct block *block, const struct module *module, uintptr_t from, voi
 /* Up to size bytes, as many as there are in one block. Returns how many; 0: it cannot be read. */
 static size_t read_part(const struct peek *peek, uintptr_t from, void *to, size_t size)
 {
-    struct kept *in = atomic_load_explicit(&kept, memory_order_acquire);
+    struct peek_blocks *in = atomic_load_explicit(&kept, memory_order_acquire);
     if (!in)
         return nofault_read(to, from, size) ? size : 0;
     struct block block = block_of(in, peek, from);

@@ -27,11 +27,11 @@ static const struct unit time_units[] = {
 };
 
 /* Appends text to a bounded string. */
-struct writer {
+struct settings_writer {
     char *text;
     size_t size, used;
 };
-static void put(struct writer *w, const char *text)
+static void put(struct settings_writer *w, const char *text)
 {
     for (; *text; text++)
         if (w->used + 1 < w->size)
@@ -193,7 +193,7 @@ static void complain_about(const struct setting_row *row, const char *variable, 
                            settings_complain *complain, void *context)
 {
     char line[400], shown[80];
-    struct writer value = {shown, sizeof shown, 0}, w = {line, sizeof line, 0};
+    struct settings_writer value = {shown, sizeof shown, 0}, w = {line, sizeof line, 0};
     if (!complain)
         return;
     put(&value, text);
@@ -287,7 +287,7 @@ int settings_read(struct settings *settings, char *const *envp, settings_complai
 int settings_out(const struct settings *settings, const char *directory, char *path, size_t size)
 {
     const char *out = settings->value[SETTING_OUT].text;
-    struct writer w = {path, size, 0};
+    struct settings_writer w = {path, size, 0};
     if (!*out && *settings->value[SETTING_SERVER].text) {
         path[0] = 0;
         return 0;
@@ -336,7 +336,7 @@ static uint64_t hash_url(uint64_t hash, const char *url)
     return hash_byte(hash, 0);
 }
 
-static void put_number(struct writer *w, uint64_t number, unsigned base)
+static void put_number(struct settings_writer *w, uint64_t number, unsigned base)
 {
     char digits[24];
     unsigned n = sizeof digits - 1;
@@ -351,7 +351,7 @@ void settings_socket_name(const struct settings *settings, unsigned uid, const c
                           char name[108])
 {
     const char *socket = settings->value[SETTING_SOCKET].text;
-    struct writer w = {name, 108, 0};
+    struct settings_writer w = {name, 108, 0};
     uint64_t hash = UINT64_C(14695981039346656037);
     char out[PATH_MAX];
 
