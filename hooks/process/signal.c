@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Signals: SIGPROF's disposition and every mask go through preload/signals/sigprof.h; all other signals are
- * the program's. */
+/* Signals. SIGPROF's disposition and every mask go through preload/signals/sigprof.h. All other signals are
+   left to the program. */
 #include <errno.h>
 #include <signal.h>
 #include <sys/signalfd.h>
@@ -150,7 +150,10 @@ static void correct_mask(int how, const sigset_t *set, sigset_t *old)
     old->__val[0] = before.__val[0];
 }
 
-int sigprocmask(int how, const sigset_t *set, sigset_t *old)
+typedef int change_function(int how, const sigset_t *set, sigset_t *old);
+
+/* change: the real function. Returns 0, or what that tells of an error. */
+static int change_mask(change_function *change, int how, const sigset_t *set, sigset_t *old)
 {
     sigset_t copy, before;
     int result;
@@ -162,28 +165,20 @@ int sigprocmask(int how, const sigset_t *set, sigset_t *old)
     }
     if (!old)
         old = &before;
-    result = real.sigprocmask(how, set, old);
+    result = change(how, set, old);
     if (!result)
         correct_mask(how, set, old);
     return result;
 }
 
+int sigprocmask(int how, const sigset_t *set, sigset_t *old)
+{
+    return change_mask(real.sigprocmask, how, set, old);
+}
+
 int pthread_sigmask(int how, const sigset_t *set, sigset_t *old)
 {
-    sigset_t copy, before;
-    int error;
-
-    if (set) {
-        copy = *set;
-        sigprof_own_mask_to_kernel(how, &copy);
-        set = &copy;
-    }
-    if (!old)
-        old = &before;
-    error = real.pthread_sigmask(how, set, old);
-    if (!error)
-        correct_mask(how, set, old);
-    return error;
+    return change_mask(real.pthread_sigmask, how, set, old);
 }
 
 /* BSD's masks are an int: the lower half of a set's first word. */
@@ -251,7 +246,8 @@ static bool is_null(const void *pointer)
     return !pointer;
 }
 
-/* ---- waiting for signals: one of ours may be taken out of the queue, and is not the program's */
+/* ---- waiting for signals: one of the library's own may be taken out of the queue, and is not the program's
+   */
 
 int sigpending(sigset_t *set)
 {
@@ -339,9 +335,9 @@ int sigwait(const sigset_t *set, int *sig)
 
 int raise(int sig)
 {
-    bool bared = is_virtual(sig) && sigprof_raise_begin();
+    bool unmasked = is_virtual(sig) && sigprof_raise_begin();
     int result = real.raise(sig);
-    sigprof_unmask_end(bared);
+    sigprof_unmask_end(unmasked);
     return result;
 }
 
@@ -352,25 +348,25 @@ int gsignal(int sig)
 
 int pthread_kill(pthread_t thread, int sig)
 {
-    bool bared = is_virtual(sig) && thread == pthread_self() && sigprof_raise_begin();
+    bool unmasked = is_virtual(sig) && thread == pthread_self() && sigprof_raise_begin();
     int error = real.pthread_kill(thread, sig);
-    sigprof_unmask_end(bared);
+    sigprof_unmask_end(unmasked);
     return error;
 }
 
 int pthread_sigqueue(pthread_t thread, int sig, const union sigval value)
 {
-    bool bared = is_virtual(sig) && thread == pthread_self() && sigprof_raise_begin();
+    bool unmasked = is_virtual(sig) && thread == pthread_self() && sigprof_raise_begin();
     int error = real.pthread_sigqueue(thread, sig, value);
-    sigprof_unmask_end(bared);
+    sigprof_unmask_end(unmasked);
     return error;
 }
 
 int tgkill(pid_t process, pid_t thread, int sig)
 {
-    bool bared = is_virtual(sig) && sigprof_raise_begin();
+    bool unmasked = is_virtual(sig) && sigprof_raise_begin();
     int result = real.tgkill(process, thread, sig);
-    sigprof_unmask_end(bared);
+    sigprof_unmask_end(unmasked);
     return result;
 }
 

@@ -85,19 +85,21 @@ int prctl(int option, ...)
     return result;
 }
 
+/* A system call with as many arguments as there can be. */
+struct call {
+    long number, a, b, c, d, e, f;
+};
 typedef long syscall_function(long number, long a, long b, long c, long d, long e, long f);
 
-static long real_syscall(long number, long a, long b, long c, long d, long e, long f)
+static inline long make_call(const struct call *call)
 {
-    return ((syscall_function *)(void *)real.syscall)(number, a, b, c, d, e, f);
+    syscall_function *function = (syscall_function *)(void *)real.syscall;
+    return function(call->number, call->a, call->b, call->c, call->d, call->e, call->f);
 }
 
-static long real_futex(long word, long operation, long value, long d, long e, long f)
-{
-    return real_syscall(SYS_futex, word, operation, value, d, e, f);
-}
+/* ---- futexes: a is the address of the word, b the operation, c a value */
 
-/* What Rust, Go and everybody else wait in for locks and conditions of their own. */
+/* Rust, Go and others wait like this for locks and conditions of their own. */
 static bool is_futex_wait(long operation)
 {
     switch (operation & FUTEX_CMD_MASK) {
@@ -113,9 +115,10 @@ static bool is_futex_wait(long operation)
 }
 
 /*
- * A lock by the usual protocol ("Futexes Are Tricky", mutex2; Rust's Mutex and GLib's GMutex are such): 0 is
- * free, 1 taken, 2 waited for. Who waits for it expects 2, who releases it wakes one, and the word is one of
- * those when a waiter is back: by then a condition's counter that was 2 would be more.
+ * A lock by the usual protocol ("Futexes Are Tricky", mutex2; Rust's Mutex and GLib's GMutex): 0 is free, 1
+ * taken, 2 waited for. A thread that waits for it expects 2. A thread that releases it wakes one other. When
+ * the woken thread is back, the word is still one of the three. The counter of a condition, which may have
+ * been 2 as well, has grown by then.
  */
 enum { LOCK_WAITED_FOR = 2 };
 
@@ -130,67 +133,68 @@ static bool releases_lock(long operation, long count)
     return (operation & FUTEX_CMD_MASK) == FUTEX_WAKE && (uint32_t)count == 1;
 }
 
-__attribute__((noinline)) static long lock_waits(long word, long operation, long value, long d, long e,
-                                                 long f)
+__attribute__((noinline)) static long wait_for_lock(const struct call *call)
 {
+    const volatile uint32_t *word = (const volatile uint32_t *)call->a;
     struct contention contention;
     struct wait wait;
     long result;
 
-    contention_begin(&contention, (const void *)word);
+    contention_begin(&contention, (const void *)call->a);
     wait_enter_for(&wait, WAIT_futex, 0, contention.start);
-    result = real_futex(word, operation, value, d, e, f);
-    if (!result && *(const volatile uint32_t *)word <= LOCK_WAITED_FOR)
+    result = make_call(call);
+    if (!result && *word <= LOCK_WAITED_FOR)
         contention_prove(&contention);
     contention_end(&contention, result ? CONTENTION_FAILED : CONTENTION_OWNS);
     wait_leave_at(&wait, contention.end);
     return result;
 }
 
-__attribute__((noinline)) static long lock_wakes(long word, long operation, long value, long d, long e,
-                                                 long f)
+__attribute__((noinline)) static long release_lock(const struct call *call)
 {
     struct contention_charge charge;
     long result;
 
-    contention_charge(&charge, (const void *)word, false);
-    result = real_futex(word, operation, value, d, e, f);
+    contention_charge(&charge, (const void *)call->a, false);
+    result = make_call(call);
     contention_record(&charge, RELEASE_futex_wake);
     return result;
 }
 
-__attribute__((noinline)) static long futex_waits(long word, long operation, long value, long d, long e,
-                                                  long f)
+__attribute__((noinline)) static long wait_for_futex(const struct call *call)
 {
     struct wait wait;
     long result;
 
     wait_enter(&wait, WAIT_futex);
-    result = real_futex(word, operation, value, d, e, f);
+    result = make_call(call);
     wait_leave(&wait);
     return result;
 }
 
-static long futex(long word, long operation, long value, long d, long e, long f)
+static long futex(const struct call *call)
 {
-    const void *lock = (const void *)word;
+    const void *lock = (const void *)call->a;
 
-    if (may_be_lock(operation, value))
-        return lock_waits(word, operation, value, d, e, f);
-    if (is_futex_wait(operation))
-        return futex_waits(word, operation, value, d, e, f);
-    if (contention_is_waited_for(lock) && releases_lock(operation, value) && contention_is_proven(lock))
-        return lock_wakes(word, operation, value, d, e, f);
-    return real_futex(word, operation, value, d, e, f);
+    if (may_be_lock(call->b, call->c))
+        return wait_for_lock(call);
+    if (is_futex_wait(call->b))
+        return wait_for_futex(call);
+    if (contention_is_waited_for(lock) && releases_lock(call->b, call->c) && contention_is_proven(lock))
+        return release_lock(call);
+    return make_call(call);
 }
 
-/* A call that succeeds returns 0, or the listener's descriptor where one is asked for; a positive number is
-   otherwise the thread that could not take the filter over. */
-static long restrict_by_seccomp(long operation, long flags, long filter)
+/* ---- seccomp(), and signals */
+
+/* A call that succeeds returns 0, or the listener's descriptor if flags ask for one. Any other positive
+   number is the thread that could not take over the filter. */
+static long restrict_by_seccomp(const struct call *call)
 {
+    unsigned long flags = (unsigned long)call->b;
     struct sandbox sandbox =
-        sandbox_enter(seccomp_evaluate((const void *)filter), flags & SECCOMP_FILTER_FLAG_TSYNC);
-    long result = real_syscall(SYS_seccomp, operation, flags, filter, 0, 0, 0);
+        sandbox_enter(seccomp_evaluate((const void *)call->c), flags & SECCOMP_FILTER_FLAG_TSYNC);
+    long result = make_call(call);
     sandbox_entered(sandbox, !result || (result > 0 && flags & SECCOMP_FILTER_FLAG_NEW_LISTENER));
     return result;
 }
@@ -203,45 +207,55 @@ struct raw_action {
     uint64_t mask;
 };
 
-static long raw_action(long sig, long action, long old, long size)
+/* rt_sigaction(): a signal, its new action, its old one, and the size of a mask. */
+static long raw_action(struct call call)
 {
-    struct raw_action copy;
+    struct raw_action copy, *old = (struct raw_action *)call.c;
     sigset_t mask = {{0}};
     long result;
 
-    if (action && size == sizeof copy.mask && sig != SIGPROF &&
-        nofault_can_read((const void *)action, sizeof copy)) {
-        copy = *(const struct raw_action *)action;
+    if (call.b && call.d == sizeof copy.mask && call.a != SIGPROF &&
+        nofault_can_read((const void *)call.b, sizeof copy)) {
+        copy = *(const struct raw_action *)call.b;
         mask.__val[0] = copy.mask;
         sigprof_handler_mask_to_kernel((int)copy.flags, &mask);
         copy.mask = mask.__val[0];
-        action = (long)&copy;
+        call.b = (long)&copy;
     }
-    result = real_syscall(SYS_rt_sigaction, sig, action, old, size, 0, 0);
+    result = make_call(&call);
     if (!result && old) {
-        mask.__val[0] = ((struct raw_action *)old)->mask;
+        mask.__val[0] = old->mask;
         sigprof_mask_from_kernel(&mask);
-        ((struct raw_action *)old)->mask = mask.__val[0];
+        old->mask = mask.__val[0];
     }
     return result;
 }
 
-static long masked(long mask, long number, long a, long b, long c, long d, long e, long f)
+/* A call that waits with a mask of its own. */
+static long masked(const struct call *call, long mask)
 {
     bool opened = sigprof_wait_mask_begin((const sigset_t *)mask);
-    long result = real_syscall(number, a, b, c, d, e, f);
+    long result = make_call(call);
     sigprof_wait_mask_end(opened);
     return result;
 }
 
-/* Variadic for its callers. Here with as many arguments as a system call can have, so that they stay in
- * registers. */
+/* pselect6() takes a structure of the mask and its size. 0: that cannot be read. */
+static long mask_of_pselect(long structure)
+{
+    const long *mask = (const long *)structure;
+    return mask && nofault_can_read(mask, sizeof *mask) ? *mask : 0;
+}
+
+/* Its callers know it as variadic. Here it has as many parameters as a system call can have arguments, so all
+   stay in registers. */
 HOOK syscall_function hook_syscall __asm__("syscall");
 long hook_syscall(long number, long a, long b, long c, long d, long e, long f)
 {
+    const struct call call = {number, a, b, c, d, e, f};
     switch (number) {
     case SYS_futex:
-        return futex(a, b, c, d, e, f);
+        return futex(&call);
     case SYS_mlockall:
         return mlockall((int)a);
     case SYS_execve:
@@ -253,27 +267,23 @@ long hook_syscall(long number, long a, long b, long c, long d, long e, long f)
     case SYS_seccomp:
         if (a == SECCOMP_SET_MODE_STRICT)
             return prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0);
-        if (a == SECCOMP_SET_MODE_FILTER && c)
-            return restrict_by_seccomp(a, b, c);
-        break;
+        return a == SECCOMP_SET_MODE_FILTER && c ? restrict_by_seccomp(&call) : make_call(&call);
     case SYS_sigaltstack:
         return sigaltstack((const stack_t *)a, (stack_t *)b);
     case SYS_rt_sigaction:
-        return raw_action(a, b, c, d);
+        return raw_action(call);
     case SYS_rt_sigsuspend:
-        return masked(a, number, a, b, c, d, e, f);
+        return masked(&call, a);
     case SYS_ppoll:
-        return masked(d, number, a, b, c, d, e, f);
+        return masked(&call, d);
     case SYS_epoll_pwait:
     case SYS_epoll_pwait2:
-        return masked(e, number, a, b, c, d, e, f);
-    case SYS_pselect6: /* the mask is in a structure of it and its size */
-        return masked(f && nofault_can_read((const long *)f, sizeof f) ? *(const long *)f : 0, number, a, b,
-                      c, d, e, f);
+        return masked(&call, e);
+    case SYS_pselect6:
+        return masked(&call, mask_of_pselect(f));
     case SYS_tgkill:
         return tgkill((int)a, (int)b, (int)c);
     default:
-        break;
+        return make_call(&call);
     }
-    return real_syscall(number, a, b, c, d, e, f);
 }

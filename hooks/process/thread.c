@@ -15,7 +15,7 @@
 int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *arg)
 {
     uint32_t slot = thread_prepare(start, arg, attr);
-    bool bared = sigprof_unmask_begin();
+    bool unmasked = sigprof_unmask_begin();
     int error;
 
     event_note_creator(slot);
@@ -23,7 +23,7 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)
         error = real.pthread_create(thread, attr, thread_main, (void *)(uintptr_t)slot);
     else
         error = real.pthread_create(thread, attr, start, arg);
-    sigprof_unmask_end(bared);
+    sigprof_unmask_end(unmasked);
     if (!slot)
         return error;
     if (error)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files that others have locked, and those that go to the disk now. */
+/* Waiting for a lock of a file, or until its data is on the disk. */
 #include "waits.h"
 
 WAITING_BRIEFLY(int, flock, flock, operation &(LOCK_NB | LOCK_UN), (int fd, int operation), (fd, operation))
@@ -10,12 +10,8 @@ WAITING_BRIEFLY(int, lockf64, lockf, command != F_LOCK, (int fd, int command, of
 /* Variadic for its callers. The one optional argument fits in a register and is passed on unchanged. */
 typedef int fcntl_function(int fd, int command, long argument);
 
-static bool waits_for_lock(int command)
-{
-    return command == F_SETLKW || command == F_OFD_SETLKW;
-}
-
-__attribute__((noinline)) static int fcntl_waits(fcntl_function *function, int fd, int command, long argument)
+__attribute__((noinline)) static int wait_for_lock(fcntl_function *function, int fd, int command,
+                                                   long argument)
 {
     struct wait wait;
     int result;
@@ -26,22 +22,23 @@ __attribute__((noinline)) static int fcntl_waits(fcntl_function *function, int f
     return result;
 }
 
+static inline int control(fcntl_function *function, int fd, int command, long argument)
+{
+    if (UNLIKELY(command == F_SETLKW || command == F_OFD_SETLKW))
+        return wait_for_lock(function, fd, command, argument);
+    return function(fd, command, argument);
+}
+
 HOOK fcntl_function hook_fcntl __asm__("fcntl");
 int hook_fcntl(int fd, int command, long argument)
 {
-    fcntl_function *function = (fcntl_function *)(void *)real.fcntl;
-    if (UNLIKELY(waits_for_lock(command)))
-        return fcntl_waits(function, fd, command, argument);
-    return function(fd, command, argument);
+    return control((fcntl_function *)(void *)real.fcntl, fd, command, argument);
 }
 
 HOOK fcntl_function hook_fcntl64 __asm__("fcntl64");
 int hook_fcntl64(int fd, int command, long argument)
 {
-    fcntl_function *function = (fcntl_function *)(void *)real.fcntl64;
-    if (UNLIKELY(waits_for_lock(command)))
-        return fcntl_waits(function, fd, command, argument);
-    return function(fd, command, argument);
+    return control((fcntl_function *)(void *)real.fcntl64, fd, command, argument);
 }
 
 WAITING(int, fsync, (int fd), (fd))

@@ -23,7 +23,7 @@ enum family {
     EXEC,
     LOCK,
     CONDITION,
-    MEETING,
+    SYNCHRONIZATION,
     SLEEP,
     POLLING,
     IO,

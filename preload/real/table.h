@@ -168,22 +168,23 @@
     X(CONDITION, int, cnd_timedwait, (cnd_t * cond, mtx_t * mutex, const struct timespec *until), NULL)
 
 /* What threads meet at. */
-#define CPROF_MEETING(X)                                                                                     \
-    X(MEETING, int, semop, (int set, struct sembuf *operations, size_t count), NULL)                         \
-    X(MEETING, int, semtimedop,                                                                              \
+#define CPROF_SYNCHRONIZATION(X)                                                                             \
+    X(SYNCHRONIZATION, int, semop, (int set, struct sembuf *operations, size_t count), NULL)                 \
+    X(SYNCHRONIZATION, int, semtimedop,                                                                      \
       (int set, struct sembuf *operations, size_t count, const struct timespec *timeout), NULL)              \
-    X(MEETING, int, sem_wait, (sem_t * semaphore), NULL)                                                     \
-    X(MEETING, int, sem_timedwait, (sem_t * semaphore, const struct timespec *until), NULL)                  \
-    X(MEETING, int, sem_clockwait, (sem_t * semaphore, clockid_t clock, const struct timespec *until), NULL) \
-    X(MEETING, int, pthread_barrier_wait, (pthread_barrier_t * barrier), NULL)                               \
-    X(MEETING, int, pthread_join, (pthread_t thread, void **result), NULL)                                   \
-    X(MEETING, int, pthread_timedjoin_np, (pthread_t thread, void **result, const struct timespec *until),   \
-      NULL)                                                                                                  \
-    X(MEETING, int, pthread_clockjoin_np,                                                                    \
+    X(SYNCHRONIZATION, int, sem_wait, (sem_t * semaphore), NULL)                                             \
+    X(SYNCHRONIZATION, int, sem_timedwait, (sem_t * semaphore, const struct timespec *until), NULL)          \
+    X(SYNCHRONIZATION, int, sem_clockwait,                                                                   \
+      (sem_t * semaphore, clockid_t clock, const struct timespec *until), NULL)                              \
+    X(SYNCHRONIZATION, int, pthread_barrier_wait, (pthread_barrier_t * barrier), NULL)                       \
+    X(SYNCHRONIZATION, int, pthread_join, (pthread_t thread, void **result), NULL)                           \
+    X(SYNCHRONIZATION, int, pthread_timedjoin_np,                                                            \
+      (pthread_t thread, void **result, const struct timespec *until), NULL)                                 \
+    X(SYNCHRONIZATION, int, pthread_clockjoin_np,                                                            \
       (pthread_t thread, void **result, clockid_t clock, const struct timespec *until), NULL)                \
-    X(MEETING, int, thrd_join, (thrd_t thread, int *result), NULL)                                           \
-    X(MEETING, int, pthread_once, (pthread_once_t * once, void (*init)(void)), NULL)                         \
-    X(MEETING, void, call_once, (once_flag * once, void (*init)(void)), NULL)
+    X(SYNCHRONIZATION, int, thrd_join, (thrd_t thread, int *result), NULL)                                   \
+    X(SYNCHRONIZATION, int, pthread_once, (pthread_once_t * once, void (*init)(void)), NULL)                 \
+    X(SYNCHRONIZATION, void, call_once, (once_flag * once, void (*init)(void)), NULL)
 
 /* Sleep. */
 #define CPROF_SLEEP(X)                                                                                       \
@@ -311,7 +312,7 @@
 /* clang-format off */
 #define CPROF_INTERPOSED(X) \
     CPROF_ALLOC(X) CPROF_OPERATOR(X) CPROF_THREAD(X) CPROF_SIGNAL(X) CPROF_EXEC(X) CPROF_LOCK(X) \
-    CPROF_CONDITION(X) CPROF_MEETING(X) CPROF_SLEEP(X) CPROF_POLLING(X) CPROF_IO(X) CPROF_FILES(X) CPROF_CHILD(X) \
+    CPROF_CONDITION(X) CPROF_SYNCHRONIZATION(X) CPROF_SLEEP(X) CPROF_POLLING(X) CPROF_IO(X) CPROF_FILES(X) CPROF_CHILD(X) \
     CPROF_MEMORY(X)
 #define CPROF_LOOKED_UP(X) CPROF_INTERPOSED(X) CPROF_CALLED(X)
 /* clang-format on */

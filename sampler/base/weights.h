@@ -31,8 +31,8 @@ struct strata {
     uint64_t rest;   /* of the stretch, after it */
 };
 
-/* Goes on by span, and returns how long the stretches are, in all, whose points lay there. length: of those that
-   begin from here on. */
+/* Goes on by span, and returns how long the stretches are, in all, whose points lay there. length: of those
+   that begin from here on. */
 uint64_t strata_pass(struct strata *strata, uint64_t span, uint64_t length);
 
 #endif

@@ -54,8 +54,8 @@ static uint8_t resident_place[PLACES];
    the unmapping, is done by the loader and the kernel. */
 static _Atomic uint64_t unloads;
 
-/* In the keys of modules that may be unloaded, since processes that fork from one another share what is known by
-   keys, and load other modules at the same addresses. 0 until the first fork. */
+/* In the keys of modules that may be unloaded, since processes that fork from one another share what is known
+   by keys, and load other modules at the same addresses. 0 until the first fork. */
 static uint64_t own_salt;
 
 /* What the files of modules begin with. check ^ hash is the module's key: what is torn between two writers is

@@ -9,8 +9,8 @@
 
 #include "sampler/base/poison.h"
 
-/* The kernel is asked for the thread's CPU time once in a window, which has fewer samples when they are rarer: a
-   thread that allocates less than it did is sampled as often as before after as many bytes. */
+/* The kernel is asked for the thread's CPU time once in a window, which has fewer samples when they are
+   rarer: a thread that allocates less than it did is sampled as often as before after as many bytes. */
 enum { WINDOW = 64, MOST_DOUBLED = 4, NS_A_SAMPLE = 2000000 };
 
 uint64_t budget_rate(uint32_t slot, enum profile_type profile, uint64_t rate)

@@ -38,12 +38,13 @@ enum { ROW_FDE_SHIFT = 3 };
 static const uint64_t call_is_known = UINT64_C(1) << 62, call_is_there = UINT64_C(1) << 63;
 
 /*
- * check ^ row is the key: a row that is torn between two writers fits no address. Relaxed order is enough, since a
- * row is all in one word.
+ * check ^ row is the key: a row that is torn between two writers fits no address. Relaxed order is enough,
+ * since a row is all in one word.
  *
- * A process shares the cache with its forked children, so that each of a server's processes finds what the others
- * have read. Modules that can be unloaded have other keys in each child (modules.c). A row that a hostile child has
- * written makes wrong stacks, and no wrong access: a step reads inside the known stack, or by nofault.h.
+ * A process shares the cache with its forked children, so that each of a server's processes finds what the
+ * others have read. Modules that can be unloaded have other keys in each child (modules.c). A row that a
+ * hostile child has written makes wrong stacks, and no wrong access: a step reads inside the known stack, or
+ * by nofault.h.
  */
 struct cache_entry {
     _Atomic uint64_t check, row;
@@ -74,8 +75,8 @@ struct __attribute__((packed, may_alias)) stack_word {
 
 enum step { STEP_ON, STEP_END, STEP_LOST };
 
-/* Where the row of an address is: in the first four pages, or, if another row is there, anywhere. So the rows of most
-   programs are in few pages, and a walk has few misses of the TLB. */
+/* Where the row of an address is: in the first four pages, or, if another row is there, anywhere. So the rows
+   of most programs are in few pages, and a walk has few misses of the TLB. */
 enum cache_part { CACHE_NEAR, CACHE_FAR };
 static inline struct cache_entry *cache_place(uintptr_t address, enum cache_part part)
 {

@@ -166,9 +166,9 @@ static bool count_has_risen(struct slot_private *own, uint64_t ns, uint64_t rate
 }
 
 /*
- * Waits of the rate and longer ones are all recorded. A thread's time in shorter ones is cut into stretches of the
- * rate, or of more (budget.h), and each has one point, at random. A wait with points stands for their stretches:
- * for that much time, and for as many waits of its length as fit.
+ * Waits of the rate and longer ones are all recorded. A thread's time in shorter ones is cut into stretches
+ * of the rate, or of more (budget.h), and each has one point, at random. A wait with points stands for their
+ * stretches: for that much time, and for as many waits of its length as fit.
  */
 static void sample(const struct wait *wait, uint64_t ns)
 {
