@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "uploader/base/array.h"
 #include "uploader/process/owner.h"
 
 enum {
@@ -75,16 +76,12 @@ size_t perfmap_bytes(const struct perfmap *map)
 
 static int entry_add(struct perfmap *map, const struct perfmap_entry *entry)
 {
-    if (map->count == map->room) {
-        const size_t room = map->room ? map->room * 2 : 256;
-        struct perfmap_entry *bigger =
-            room <= ENTRIES_MOST ? realloc(map->entry, room * sizeof *bigger) : NULL;
-        if (!bigger)
-            return -ENOMEM;
-        map->entry = bigger;
-        map->room = room;
-    }
-    map->entry[map->count++] = *entry;
+    struct perfmap_entry *grown =
+        map->count < ENTRIES_MOST ? array_reserve(map->entry, &map->room, map->count, sizeof *grown) : NULL;
+    if (!grown)
+        return -ENOMEM;
+    map->entry = grown;
+    grown[map->count++] = *entry;
     return 0;
 }
 
@@ -100,7 +97,7 @@ static bool hex_read(const char **text, uint64_t *value)
     return good;
 }
 
-/* line is NUL-terminated and stands at this offset. Lines that make no sense are passed over. */
+/* line is NUL-terminated and stands at this offset. Malformed lines are skipped. */
 static int line_add(struct perfmap *map, const char *line, off_t offset)
 {
     const char *text = line;
@@ -167,14 +164,14 @@ static void map_read(struct perfmap *map, off_t size)
     free(block);
 }
 
-/* May we believe what this file says? */
+/* The file belongs to root or to the process's user, so its names may be believed. */
 static bool is_trusted(const struct stat *stat, const struct owner *owner)
 {
     const uid_t user = owner && !owner->trusted ? owner->uid : geteuid();
     return S_ISREG(stat->st_mode) && (stat->st_uid == 0 || stat->st_uid == user);
 }
 
-/* Takes fd over: it is the file that is being read, or replaces it. */
+/* Takes fd over. It is the file that is being read, or takes its place. */
 static void map_use(struct perfmap *map, int fd, const struct stat *stat)
 {
     const bool same = stat->st_dev == map->device && stat->st_ino == map->inode;

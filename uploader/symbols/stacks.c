@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "uploader/base/array.h"
 #include "uploader/base/hash.h"
 #include "uploader/base/utf8.h"
 
@@ -27,7 +28,8 @@ struct stacks {
     const struct process_files *source;
     struct module_entry *module;
     uint32_t modules;
-    bool modules_waiting; /* an entry was claimed and not ready when it was looked at */
+    size_t room;
+    bool modules_waiting; /* an entry was claimed, and not ready when it was read */
     struct hash stacks;   /* by generation and offset */
     size_t frames;        /* in all of them */
     struct stack *lost;
@@ -67,7 +69,7 @@ void stacks_free(struct stacks *stacks)
     free(stacks);
 }
 
-/* Reads one module; a malformed one stays without addresses and thereby matches nothing. */
+/* A malformed module has no addresses, so it matches nothing. */
 static void module_read(struct stacks *stacks, struct seg_module *from, struct module_entry *to)
 {
     char raw[PATH_SIZE] = "", path[PATH_SIZE];
@@ -105,10 +107,9 @@ static void modules_refresh(struct stacks *stacks)
     if (claimed <= stacks->modules && !stacks->modules_waiting)
         return;
     if (claimed > stacks->modules) {
-        grown = realloc(stacks->module, claimed * sizeof *grown);
+        grown = array_reserve(stacks->module, &stacks->room, claimed - 1, sizeof *grown);
         if (!grown)
             return;
-        memset(grown + stacks->modules, 0, (claimed - stacks->modules) * sizeof *grown);
         stacks->module = grown;
         stacks->modules = claimed;
     }
@@ -132,7 +133,7 @@ static const struct module_entry *module_find(const struct stacks *stacks, uint6
     return found;
 }
 
-/* Of a leaf that is a function waited or released in, as layout.h says; NULL: it is an address. */
+/* The name of a leaf that is a hooked function (see layout.h). NULL: the leaf is an address. */
 static const char *function_of(uint64_t leaf)
 {
     static const char *const names[WAIT_FUNCTIONS] = {
@@ -146,7 +147,7 @@ static const char *function_of(uint64_t leaf)
     return leaf < WAIT_FUNCTIONS ? names[leaf] : NULL;
 }
 
-/* Return addresses are looked up one byte before: the call may be the last instruction of its function. */
+/* A return address is looked up one byte before, since the call may be the last instruction of its function. */
 static const struct symbol_location *locate(struct stacks *stacks, uint64_t pc, bool exact, uint32_t epoch)
 {
     const struct module_entry *module;
@@ -201,7 +202,7 @@ static struct stack *stack_read(struct stacks *stacks, const struct seg_bank *ba
         stack->frame[i++] = symbols_special(stacks->symbols, "[deeper frames cut]");
     stack->generation = generation;
     stack->frames = i;
-    stack->wanted = false;
+    stack->marked = false;
     return stack;
 }
 
@@ -244,7 +245,7 @@ void stacks_mark(struct stacks *stacks, uint32_t generation, uint32_t offset)
 {
     struct stack *stack = get(stacks, generation, offset);
     if (stack && stack != stacks->lost)
-        stack->wanted = true;
+        stack->marked = true;
 }
 
 struct kept {
@@ -256,9 +257,9 @@ static bool is_kept(void *value, void *context)
 {
     const struct kept *kept = context;
     struct stack *stack = value;
-    bool keep = stack->wanted || stack->generation == kept->generation;
+    bool keep = stack->marked || stack->generation == kept->generation;
 
-    stack->wanted = false;
+    stack->marked = false;
     if (!keep) {
         kept->stacks->frames -= stack->frames;
         free(stack);

@@ -15,7 +15,7 @@
 struct stack {
     uint32_t generation;
     uint32_t frames;
-    bool wanted;                           /* by stacks_mark(), until the next stacks_sweep() */
+    bool marked;                           /* by stacks_mark(), until the next stacks_sweep() */
     const struct symbol_location *frame[]; /* leaf first */
 };
 

@@ -7,10 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "jit.h"
 #include "object.h"
-#include "perfmap.h"
 #include "uploader/base/hash.h"
 #include "uploader/base/store.h"
 
@@ -19,7 +18,6 @@ enum {
     SPECIALS_MOST = 16384, /* names that are made up, or restored, with no module */
     NAMES_MOST = 64 << 20, /* bytes of names and locations; further addresses share one location */
     ATTEMPTS_MOST = 8,     /* processes whose root is searched for a module before it is given up */
-    PERFMAPS_OPEN_MOST = 16,
     UNPACKED_KEPT_MOST = 1 << 20,
     NAME_MOST = 1024,
     UNKNOWN_MOST = 32768, /* addresses in no module and without a name that have a location of their own */
@@ -33,19 +31,6 @@ struct symbol_module {
     uint64_t used;            /* clock of the last look-up */
     unsigned attempts;
     int failed_pid, failed_root; /* where it was looked for in vain the last time */
-};
-
-/* A process that runs code outside of all modules. */
-struct jit_process {
-    struct jit_process *next, *previous;
-    struct jit_process *next_same; /* with this pid, in another root */
-    struct perfmap *map;
-    dev_t root_device;
-    ino_t root_inode;
-    int pid;
-    uint32_t key;        /* of its locations: JIT code of two processes has nothing in common */
-    unsigned generation; /* of the map that the key stands for */
-    uint64_t used;
 };
 
 /* Where an instruction is: in a module, or in generated code. */
@@ -62,6 +47,13 @@ struct known {
     bool named;
 };
 
+/* What a look-up has found. */
+struct found {
+    struct symbol_line *line;
+    unsigned count; /* 0: no name */
+    uint64_t start; /* of the function */
+};
+
 struct symbols {
     struct store store;
     const char *debug_path;
@@ -71,11 +63,10 @@ struct symbols {
     struct symbol_module *open; /* those with an object */
     struct elf_module *other_modules;
     unsigned modules, locations;
-    uint64_t beyond;             /* look-ups that were given a location or module of all others */
-    struct hash known;           /* by place */
-    struct jit_process *process; /* all of them */
-    struct hash by_pid;          /* the same */
-    uint32_t process_keys, unknown;
+    uint64_t beyond;   /* look-ups that were given a location or module of all others */
+    struct hash known; /* by place */
+    struct jit jit;
+    uint32_t unknown;    /* locations of addresses in no module and without a name */
     struct hash special; /* locations, by the address of their interned text */
     struct symbol_location no_memory;
     const struct symbol_location *no_room;
@@ -84,8 +75,8 @@ struct symbols {
 
 /* --- files that are cut short while they are mapped --- */
 
-/* A file that somebody truncates raises SIGBUS where its lost pages are read, anywhere inside libelf or
-   libdw. The look-up is then left by a jump, and what it had open stays open: its state is unknown. */
+/* If somebody truncates a file, a read of its lost pages raises SIGBUS anywhere inside libelf or libdw. A jump then
+   leaves the look-up. What it had open stays open, since its state is unknown. */
 static sigjmp_buf guard_exit;
 static volatile sig_atomic_t guard_on;
 
@@ -93,7 +84,7 @@ static void guard_fault(int signal_number)
 {
     if (guard_on)
         siglongjmp(guard_exit, 1);
-    signal(signal_number, SIG_DFL); /* not ours: it comes again at once and ends the process, as it should */
+    signal(signal_number, SIG_DFL); /* not of a look-up: it comes again at once, and ends the process */
 }
 
 static void guard_start(void)
@@ -126,8 +117,8 @@ const char *symbols_intern(struct symbols *symbols, const char *text)
 
 /* --- memory --- */
 
-/* What all modules hold, and which of them, `keep` excepted, was not needed for longest. */
-static size_t modules_weigh(const struct symbols *symbols, const struct symbol_module *keep,
+/* Bytes of all open modules, and the one, except keep, that was not used for longest. */
+static size_t modules_bytes(const struct symbols *symbols, const struct symbol_module *keep,
                             struct symbol_module **oldest)
 {
     size_t bytes = 0;
@@ -139,35 +130,6 @@ static size_t modules_weigh(const struct symbols *symbols, const struct symbol_m
             *oldest = module;
     }
     return bytes;
-}
-
-static size_t perfmaps_weigh(const struct symbols *symbols, struct jit_process **oldest, unsigned *open)
-{
-    size_t bytes = 0;
-    *oldest = NULL;
-    *open = 0;
-    for (struct jit_process *process = symbols->process; process; process = process->next) {
-        const size_t size = process->map ? perfmap_bytes(process->map) : 0;
-        if (!size)
-            continue;
-        bytes += size;
-        ++*open;
-        if (!*oldest || process->used < (*oldest)->used)
-            *oldest = process;
-    }
-    return bytes;
-}
-
-static size_t perfmaps_trim(const struct symbols *symbols)
-{
-    for (;;) {
-        struct jit_process *oldest;
-        unsigned open;
-        const size_t bytes = perfmaps_weigh(symbols, &oldest, &open);
-        if (!oldest || (bytes <= symbols->ceiling / 2 && open <= PERFMAPS_OPEN_MOST))
-            return bytes;
-        perfmap_forget(oldest->map);
-    }
 }
 
 /* Takes it out of the list of those that are open. */
@@ -192,16 +154,15 @@ static void module_close(struct symbols *symbols, struct symbol_module *module)
 static void trim_but(struct symbols *symbols, const struct symbol_module *keep)
 {
     struct symbol_module *oldest;
-    const size_t maps = perfmaps_trim(symbols);
-    while (modules_weigh(symbols, keep, &oldest) + maps > symbols->ceiling && oldest) {
+    const size_t maps = jit_trim(&symbols->jit, symbols->ceiling / 2);
+    while (modules_bytes(symbols, keep, &oldest) + maps > symbols->ceiling && oldest)
         module_close(symbols, oldest);
-    }
 }
 
 void symbols_trim(struct symbols *symbols)
 {
-    /* Unpacked debug information is the heaviest and costs some ms to have again: it never outlasts a round.
-     */
+    /* Unpacked debug information takes most memory, and to unpack it again costs milliseconds. So it lasts for one
+       round. */
     for (struct symbol_module *module = symbols->open, *next; module; module = next) {
         next = module->next_open;
         if (object_unpacked(module->object) > UNPACKED_KEPT_MOST)
@@ -233,7 +194,7 @@ static bool is_full(const struct symbols *symbols)
     return symbols->store.bytes > NAMES_MOST;
 }
 
-/* Its path leads nowhere: addresses in it have no names. */
+/* One module for all beyond the ceiling. It has no file, so addresses in it have no names. */
 static const struct elf_module *other_modules(struct symbols *symbols)
 {
     struct symbol_module *module;
@@ -286,7 +247,7 @@ static struct object *module_object(struct symbols *symbols, struct symbol_modul
     if (module->attempts >= ATTEMPTS_MOST ||
         (module->attempts && module->failed_pid == source->pid && module->failed_root == source->root_fd))
         return NULL;
-    /* Counted before: a guarded fault on the way does not come back here. */
+    /* Counted first, since a guarded fault does not come back here. */
     module->attempts++;
     module->failed_pid = source->pid;
     module->failed_root = source->root_fd;
@@ -304,119 +265,33 @@ static struct object *module_object(struct symbols *symbols, struct symbol_modul
     return module->object;
 }
 
-static unsigned module_locate(struct symbols *symbols, struct symbol_module *module,
-                              const struct process_files *source, uint64_t address,
-                              struct symbol_line line[OBJECT_LINES], uint64_t *start)
+static void module_locate(struct symbols *symbols, struct symbol_module *module,
+                          const struct process_files *source, uint64_t address, struct found *found)
 {
-    unsigned count = 0;
-    *start = address;
+    found->start = address;
     if (sigsetjmp(guard_exit, 0) == 0) {
         guard_on = 1;
         struct object *object = module_object(symbols, module, source);
-        count = object ? object_locate(object, &symbols->store, address, line) : 0;
-        if (object && !count)
-            *start = object_function_start(object, address);
+        found->count = object ? object_locate(object, &symbols->store, address, found->line) : 0;
+        if (object && !found->count)
+            found->start = object_function_start(object, address);
         guard_on = 0;
-        return count;
+        return;
     }
     guard_on = 0;
+    found->count = 0;
+    found->start = address;
     module->abandoned = module_take_object(symbols, module);
     module->attempts = ATTEMPTS_MOST;
-    return 0;
-}
-
-/* --- generated code --- */
-
-static void process_drop(struct symbols *symbols, struct jit_process *process)
-{
-    struct jit_process *same = hash_get(&symbols->by_pid, (uint32_t)process->pid), **link = &same;
-
-    while (*link && *link != process)
-        link = &(*link)->next_same;
-    if (*link)
-        *link = process->next_same;
-    if (same)
-        hash_put(&symbols->by_pid, (uint32_t)process->pid, same);
-    else
-        hash_take(&symbols->by_pid, (uint32_t)process->pid);
-    if (process->previous)
-        process->previous->next = process->next;
-    else
-        symbols->process = process->next;
-    if (process->next)
-        process->next->previous = process->previous;
-    perfmap_free(process->map);
-    free(process);
-}
-
-static struct jit_process *process_look_up(struct symbols *symbols, const struct process_files *source,
-                                           struct stat *root)
-{
-    *root = (struct stat){0};
-    if (source->root_fd >= 0)
-        fstat(source->root_fd, root);
-    for (struct jit_process *process = hash_get(&symbols->by_pid, (uint32_t)source->pid); process;
-         process = process->next_same)
-        if (process->root_device == root->st_dev && process->root_inode == root->st_ino)
-            return process;
-    return NULL;
-}
-
-static struct jit_process *process_find(struct symbols *symbols, const struct process_files *source)
-{
-    struct stat root;
-    struct jit_process *process = process_look_up(symbols, source, &root);
-
-    if (process)
-        return process;
-    process = calloc(1, sizeof *process);
-    if (!process)
-        return NULL;
-    process->next_same = hash_get(&symbols->by_pid, (uint32_t)source->pid);
-    if (hash_put(&symbols->by_pid, (uint32_t)source->pid, process)) {
-        free(process);
-        return NULL;
-    }
-    process->map = perfmap_new();
-    process->pid = source->pid;
-    process->root_device = root.st_dev;
-    process->root_inode = root.st_ino;
-    process->key = ++symbols->process_keys;
-    process->next = symbols->process;
-    if (process->next)
-        process->next->previous = process;
-    return symbols->process = process;
-}
-
-void symbols_process_ended(struct symbols *symbols, const struct process_files *source)
-{
-    struct stat root;
-    struct jit_process *process = process_look_up(symbols, source, &root);
-
-    if (process)
-        process_drop(symbols, process);
-}
-
-static unsigned process_locate(struct symbols *symbols, struct jit_process *process,
-                               const struct process_files *source, uint64_t address, struct symbol_line *line)
-{
-    char name[NAME_MOST];
-    process->used = ++symbols->clock;
-    if (!process->map || perfmap_refresh(process->map, source->owner, source->root_fd, source->pid) < 0)
-        return 0;
-    const unsigned generation = perfmap_generation(process->map);
-    if (process->generation && process->generation != generation)
-        process->key = ++symbols->process_keys; /* the number was given to another process */
-    process->generation = generation;
-    const size_t length = perfmap_find(process->map, address, name, sizeof name);
-    if (!length)
-        return 0;
-    const char *text = store_text(&symbols->store, name, length);
-    *line = (struct symbol_line){.function = text, .linkage = text, .file = ""};
-    return 1;
 }
 
 /* --- locations --- */
+
+/* text: interned. */
+static struct symbol_line line_of(const char *text)
+{
+    return (struct symbol_line){.function = text, .linkage = text, .file = ""};
+}
 
 static uint64_t place_hash(const struct place *place)
 {
@@ -459,22 +334,14 @@ static struct symbol_location *location_new(struct symbols *symbols, const struc
     return location;
 }
 
-/* All addresses of a function that has no name share one: address is its start, where that is known. */
-static void line_unnamed(struct symbols *symbols, const struct elf_module *module, uint64_t address,
-                         struct symbol_line *line)
+/* All addresses of a function without a name share one line, if the function's start is known. */
+static struct symbol_line line_unnamed(struct symbols *symbols, const struct elf_module *module,
+                                       uint64_t start)
 {
     char name[NAME_MOST];
-    snprintf(name, sizeof name, "%.900s+0x%" PRIx64, module ? module->name : "[unknown]", address);
-    const char *text = symbols_intern(symbols, name);
-    *line = (struct symbol_line){.function = text, .linkage = text, .file = ""};
+    snprintf(name, sizeof name, "%.900s+0x%" PRIx64, module ? module->name : "[unknown]", start);
+    return line_of(symbols_intern(symbols, name));
 }
-
-/* What a look-up has found. */
-struct found {
-    struct symbol_line *line;
-    unsigned count; /* 0: no name */
-    uint64_t start; /* of the function */
-};
 
 /* known: of this place, which had no name so far; or NULL. */
 static const struct symbol_location *known_fill(struct symbols *symbols, struct known *known,
@@ -488,7 +355,7 @@ static const struct symbol_location *known_fill(struct symbols *symbols, struct 
     if (!named && !place->module && symbols->unknown >= UNKNOWN_MOST)
         return symbols_special(symbols, "[unknown]");
     if (!named)
-        line_unnamed(symbols, place->module, found->start, found->line);
+        *found->line = line_unnamed(symbols, place->module, found->start);
     location = location_new(symbols, place, found->line, named ? found->count : 1);
     if (location == &symbols->no_memory || (is_new && !(known = known_add(symbols, place))))
         return &symbols->no_memory;
@@ -504,28 +371,32 @@ static const struct symbol_location *no_room(struct symbols *symbols)
     return symbols->no_room;
 }
 
-/* Addresses without a name are asked for again each time: compilers write a function's name after its first
- * run. */
+/* Addresses without a name are looked up again each time, because compilers write a function's name after its first
+   run. */
 static const struct symbol_location *locate_generated(struct symbols *symbols,
                                                       const struct process_files *source, uint64_t address)
 {
+    char name[JIT_NAME_MOST];
     struct symbol_line line;
-    struct jit_process *process = process_find(symbols, source);
+    size_t length;
+    struct jit_process *process = jit_find(&symbols->jit, source);
     struct place place = {.address = address};
     struct found found = {.line = &line, .start = address};
     struct known *known;
 
     if (!process)
         return &symbols->no_memory;
-    place.process = process->key;
+    place.process = jit_key(process);
     known = known_find(symbols, &place);
     if (known && known->named)
         return known->location;
     if (is_full(symbols))
         return no_room(symbols);
-    found.count = process_locate(symbols, process, source, address, &line);
-    if (process->key != place.process) {
-        place.process = process->key;
+    length = jit_name(&symbols->jit, process, source, address, name);
+    found.count = length > 0;
+    line = line_of(length ? store_text(&symbols->store, name, length) : "");
+    if (jit_key(process) != place.process) {
+        place.process = jit_key(process);
         known = known_find(symbols, &place);
     }
     return known_fill(symbols, known, &place, &found);
@@ -547,8 +418,7 @@ const struct symbol_location *symbols_locate(struct symbols *symbols, const stru
     if (is_full(symbols))
         return no_room(symbols);
     /* symbols_module() hands out the first member of what it keeps, const for others only. */
-    found.count = module_locate(symbols, (struct symbol_module *)(uintptr_t)module, source, address, line,
-                                &found.start);
+    module_locate(symbols, (struct symbol_module *)(uintptr_t)module, source, address, &found);
     return known_fill(symbols, NULL, &place, &found);
 }
 
@@ -579,11 +449,16 @@ const struct symbol_location *symbols_special(struct symbols *symbols, const cha
         return location;
     if (symbols->special.used >= SPECIALS_MOST)
         return no_room(symbols);
-    const struct symbol_line line = {.function = text, .linkage = text, .file = ""};
+    const struct symbol_line line = line_of(text);
     location = location_new(symbols, &(struct place){0}, &line, 1);
     if (location != &symbols->no_memory && hash_put(&symbols->special, (uintptr_t)text, location))
         return &symbols->no_memory;
     return location;
+}
+
+void symbols_process_ended(struct symbols *symbols, const struct process_files *source)
+{
+    jit_process_ended(&symbols->jit, source);
 }
 
 uint64_t symbols_beyond(const struct symbols *symbols)
@@ -597,9 +472,7 @@ void symbols_free(struct symbols *symbols)
         return;
     for (struct symbol_module *module = symbols->open; module; module = module->next_open)
         object_close(module->object);
-    while (symbols->process)
-        process_drop(symbols, symbols->process);
-    hash_free(&symbols->by_pid);
+    jit_free(&symbols->jit);
     hash_free(&symbols->special);
     hash_free(&symbols->known);
     hash_free(&symbols->by_identity);

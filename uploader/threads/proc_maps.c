@@ -10,6 +10,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "uploader/base/array.h"
 #include "uploader/base/utf8.h"
 #include "uploader/process/owner.h"
 #include "uploader/process/proc_text.h"
@@ -28,29 +29,28 @@ static bool is_executable(const struct proc_mapping *line)
     return line->flags[2] == 'x';
 }
 
-/* As the process sees its files. */
+/* The file at the path that the process sees. */
 static int open_path(const struct proc_maps *maps, const struct proc_mapping *line)
 {
-    int fd =
-        maps->source->root_fd < 0 ? -1 : owner_open(maps->source->owner, maps->source->root_fd, line->path);
-    return fd < 0 ? -1 : fd;
+    return maps->source->root_fd < 0 ? -1
+                                     : owner_open(maps->source->owner, maps->source->root_fd, line->path);
 }
 
-/* The executable is there also where its path is gone. */
+/* The executable is open even if its path is gone. */
 static int open_executable(const struct proc_maps *maps)
 {
     return maps->source->exe_fd < 0 ? -1 : fcntl(maps->source->exe_fd, F_DUPFD_CLOEXEC, 0);
 }
 
-/* Takes over fd. NULL: it is not the file that is mapped here, as far as that can be told. Some file systems
-   show another device in the list than to stat(): such a file must be what is found in memory, too. */
+/* Takes over fd. NULL: it is not the file that is mapped here, as far as that can be told. Some file systems show another
+   device in the list than to stat(). Such a file must be the same as what is in memory. */
 static struct elf_image *open_if_mapped(int fd, const struct proc_mapping *line,
                                         const struct elf_image *memory)
 {
     struct elf_image *image;
     struct stat st;
 
-    if (fd == -1)
+    if (fd < 0)
         return NULL;
     if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_ino != line->inode) {
         close(fd);
@@ -63,9 +63,8 @@ static struct elf_image *open_if_mapped(int fd, const struct proc_mapping *line,
     return NULL;
 }
 
-/* The file, or where it is gone what is still open of it, else what the process has of it: head is where its
-   beginning is mapped, 0: nowhere. Another file of that name, one that came later, is none of the process's.
- */
+/* The file. If it is gone, what is still open of it. Else the process's memory: head is where the file's beginning is
+   mapped, 0: nowhere. A file that came later to the same path is not the process's. */
 static struct elf_image *open_image(const struct proc_maps *maps, const struct proc_mapping *line,
                                     uint64_t head, bool *is_there)
 {
@@ -87,8 +86,7 @@ static struct elf_image *open_image(const struct proc_maps *maps, const struct p
     return image;
 }
 
-/* As the list has it, cleaned; that a file is gone is no part of its name, and its build id or fingerprint says
-   which one. */
+/* The path as the list has it, cleaned. " (deleted)" is cut off if a build id or fingerprint tells the file. */
 static void clean_path(char path[LINE_BYTES], const struct proc_mapping *line, const struct elf_image *image,
                        bool is_there)
 {
@@ -110,16 +108,14 @@ static bool is_ours(const char *path)
 
 static void region_add(struct proc_maps *maps, const struct proc_mapping *line)
 {
-    if (maps->regions == maps->region_room) {
-        size_t room = 2 * maps->region_room + 64;
-        struct region *grown =
-            maps->regions < MOST_REGIONS ? realloc(maps->region, room * sizeof *grown) : NULL;
-        if (!grown)
-            return;
-        maps->region = grown;
-        maps->region_room = room;
-    }
-    maps->region[maps->regions++] = (struct region){line->start, line->end, is_executable(line)};
+    struct region *grown = maps->regions < MOST_REGIONS
+                               ? array_reserve(maps->region, &maps->region_room, maps->regions, sizeof *grown)
+                               : NULL;
+
+    if (!grown)
+        return;
+    maps->region = grown;
+    grown[maps->regions++] = (struct region){line->start, line->end, is_executable(line)};
 }
 
 static const struct elf_module *module_of(const struct proc_maps *maps, const char *path,
@@ -173,11 +169,11 @@ static const struct code_mapping *find_old(const struct proc_maps *old, const st
     return same ? mapping : NULL;
 }
 
-/* Returns whether it is one that old does not have. */
+/* Returns whether the mapping is new. */
 static bool mapping_add(struct proc_maps *maps, const struct proc_maps *old, const struct proc_mapping *line,
                         uint64_t head)
 {
-    struct code_mapping *grown = realloc(maps->mapping, (maps->count + 1) * sizeof *grown);
+    struct code_mapping *grown = array_reserve(maps->mapping, &maps->room, maps->count, sizeof *grown);
     const struct code_mapping *before = find_old(old, line);
 
     if (!grown)
@@ -209,10 +205,10 @@ bool proc_maps_take_living(struct proc_maps *maps)
     return true;
 }
 
-/* empty: it is ending, and what we know of it is the last that can be known; or only its main thread has. */
+/* *empty: the process is ending, or its main thread has ended. What is known stays. */
 static bool read_list(struct proc_maps *maps, bool fresh, bool *empty)
 {
-    /* Released after the new ones are open, so that files that stay are not read again. */
+    /* Released last, so that files that stay mapped are not read again. */
     const struct proc_maps old = *maps, none = {0};
     char path[64], text[LINE_BYTES];
     struct proc_mapping line, head = {0};
@@ -225,7 +221,7 @@ static bool read_list(struct proc_maps *maps, bool fresh, bool *empty)
     if (!file)
         return false;
     maps->mapping = NULL;
-    maps->count = maps->regions = 0;
+    maps->count = maps->room = maps->regions = 0;
     while (fgets(text, sizeof text, file)) {
         if (!proc_mapping_parse(text, &line))
             continue;
@@ -241,6 +237,7 @@ static bool read_list(struct proc_maps *maps, bool fresh, bool *empty)
     if (!maps->count) {
         maps->mapping = old.mapping;
         maps->count = old.count;
+        maps->room = old.room;
         *empty = true;
         return false;
     }
@@ -262,21 +259,22 @@ void proc_maps_free(struct proc_maps *maps)
     free(maps->region);
     maps->mapping = NULL;
     maps->region = NULL;
-    maps->count = maps->regions = maps->region_room = 0;
+    maps->count = maps->room = maps->regions = maps->region_room = 0;
+}
+
+/* The kernel lists mappings in order. Items begin with their start and end. */
+static int compare_address(const void *address, const void *item)
+{
+    uint64_t at = *(const uint64_t *)address;
+    const uint64_t *range = item;
+
+    return at < range[0] ? -1 : at >= range[1];
 }
 
 const struct code_mapping *proc_maps_find_code(const struct proc_maps *maps, uint64_t address)
 {
-    size_t low = 0, high = maps->count;
-
-    while (low < high) { /* the kernel lists them in order */
-        size_t middle = (low + high) / 2;
-        if (address >= maps->mapping[middle].end)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < maps->count && address >= maps->mapping[low].start ? &maps->mapping[low] : NULL;
+    return maps->count ? bsearch(&address, maps->mapping, maps->count, sizeof *maps->mapping, compare_address)
+                       : NULL;
 }
 
 const struct code_mapping *proc_maps_find_data(const struct proc_maps *maps, uint64_t address)
@@ -292,14 +290,7 @@ const struct code_mapping *proc_maps_find_data(const struct proc_maps *maps, uin
 
 const struct region *proc_maps_find_region(const struct proc_maps *maps, uint64_t address)
 {
-    size_t low = 0, high = maps->regions;
-
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (address >= maps->region[middle].end)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < maps->regions && address >= maps->region[low].start ? &maps->region[low] : NULL;
+    return maps->regions
+               ? bsearch(&address, maps->region, maps->regions, sizeof *maps->region, compare_address)
+               : NULL;
 }

@@ -30,11 +30,11 @@ struct region {
 
 struct proc_maps {
     pid_t pid;
-    pid_t tid; /* the thread of it through which it is looked at: see task_living() */
+    pid_t tid;                          /* the thread through which it is read: see task_living() */
     const struct process_files *source; /* borrowed */
     struct symbols *symbols;            /* borrowed */
     struct code_mapping *mapping;
-    size_t count;
+    size_t count, room;
     struct region *region;
     size_t regions, region_room;
 };

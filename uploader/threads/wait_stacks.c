@@ -43,7 +43,7 @@ void wait_stacks_free(struct wait_stacks *waits)
     free(waits);
 }
 
-/* The module is part of it: after dlclose() and dlopen() the same address is another place. */
+/* The module counts, because after dlclose() and dlopen() the same address may be other code. */
 static uint64_t hash_of(const char *leaf, const struct unwound *unwound)
 {
     uint64_t hash = (uintptr_t)leaf;
@@ -141,23 +141,23 @@ const struct stack *wait_stacks_name(struct wait_stacks *waits, struct wait_stac
 
 void wait_stacks_mark(struct wait_stack *stack)
 {
-    stack->used = true;
+    stack->marked = true;
 }
 
-static bool keep_used(void *value, void *waits)
+static bool keep_marked(void *value, void *waits)
 {
     struct wait_stack *stack = value;
-    bool used = stack->used;
+    bool marked = stack->marked;
 
-    stack->used = false;
-    if (!used) {
+    stack->marked = false;
+    if (!marked) {
         ((struct wait_stacks *)waits)->frames -= stack->frames;
         stack_free(stack);
     }
-    return used;
+    return marked;
 }
 
 void wait_stacks_sweep(struct wait_stacks *waits)
 {
-    hash_sweep(&waits->stacks, keep_used, waits);
+    hash_sweep(&waits->stacks, keep_marked, waits);
 }

@@ -12,7 +12,7 @@
 struct wait_stack {
     const char *leaf; /* interned: the hooked function, or "[blocked: futex]" */
     bool truncated, checkable;
-    bool used;           /* by wait_stacks_mark(), until the next wait_stacks_sweep() */
+    bool marked;         /* by wait_stacks_mark(), until the next wait_stacks_sweep() */
     struct stack *named; /* NULL: not yet */
     uint32_t frames;
     struct unwound_frame frame[]; /* sp: above that of frame[0] */
