@@ -68,8 +68,8 @@ static void tell_what_hooks_do_not_see(void)
 {
     if (arena_served())
         process_count(COUNT_EARLY_ALLOCATIONS, arena_served());
-    if (real_foreign_allocators())
-        process_count(COUNT_FOREIGN_ALLOCATOR, real_foreign_allocators());
+    if (real_seen.foreign_allocators)
+        process_count(COUNT_FOREIGN_ALLOCATOR, real_seen.foreign_allocators);
 }
 
 /* libc's clock_gettime() may be somebody else's: libraries are preloaded to tell programs another time. */
@@ -101,7 +101,7 @@ static void start_sampling(char **environment)
     session_may_speak(false);
     /* An installation that cannot work is said once: what this program starts does not load the library. */
     if (result && session_explain(result))
-        follow_nobody(environment, real_library_path());
+        follow_nobody(environment, real_seen.library_path);
     else if (!result && session_is_first())
         config_complain(environment);
     tell_what_hooks_do_not_see();
@@ -114,13 +114,13 @@ static void start_sampling(char **environment)
 __attribute__((constructor(101))) static void start(void)
 {
     real_start();
-    if (getauxval(AT_SECURE) || real_is_second() || real_is_own_program())
+    if (getauxval(AT_SECURE) || real_seen.is_second || real_seen.is_own_program)
         return;
     if (inherited_filter_may_kill(environ)) {
         seccomp_forbid(CALL_EVERY);
         return;
     }
-    config_read(environ, real_library_path());
+    config_read(environ, real_seen.library_path);
     if (config.enabled)
         start_sampling(environ);
 }

@@ -166,9 +166,7 @@ static void *stand_in(unsigned index)
 
 /* ---- the walk over the modules, in the order of loading */
 
-static const char *own_path = "", *interpreter;
-static bool second, own_program;
-static unsigned foreign;
+struct real_seen real_seen = {.library_path = ""};
 static __thread bool resolving;
 
 /* Seen in the program itself, these are allocators that were linked into it: "malloc" overrides everybody's.
@@ -180,12 +178,12 @@ static void look_ahead(const struct elf_dynamic *module, bool is_program)
 {
     static const char api[] = "cprof_api_version", own[] = "cprof_own_program";
     if (elf_find(module, api, elf_hash(api), NULL))
-        second = true;
+        real_seen.is_second = true;
     if (is_program && elf_find(module, own, elf_hash(own), NULL))
-        own_program = true;
+        real_seen.is_own_program = true;
     for (unsigned i = 0; is_program && i < sizeof foreign_names / sizeof foreign_names[0]; i++)
         if (elf_find(module, foreign_names[i], elf_hash(foreign_names[i]), NULL))
-            foreign++;
+            real_seen.foreign_allocators++;
 }
 
 static void look_up(const struct elf_dynamic *module)
@@ -211,7 +209,7 @@ static void note_interpreter(const struct dl_phdr_info *info)
 {
     for (unsigned i = 0; i < info->dlpi_phnum; i++)
         if (info->dlpi_phdr[i].p_type == PT_INTERP)
-            interpreter = (const char *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
+            real_seen.interpreter = (const char *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
 }
 
 struct module_walk {
@@ -230,7 +228,7 @@ static int visit(struct dl_phdr_info *info, size_t size, void *context)
         note_interpreter(info);
     if (!walk->past_us && elf_covers(info, (uintptr_t)&real)) {
         walk->past_us = true;
-        own_path = info->dlpi_name;
+        real_seen.library_path = info->dlpi_name;
     } else if (elf_dynamic_open(&module, info)) {
         if (walk->past_us)
             look_up(&module);
@@ -266,7 +264,7 @@ void real_start(void)
 
     if (!libcs) /* the first time, when nobody can be unloading what the loader's list names */
         libcs = find_iterate();
-    foreign = 0;
+    real_seen.foreign_allocators = 0;
     resolving = true;
     libcs(visit, &walk);
     resolving = false;
@@ -296,29 +294,4 @@ void real_forget_operators(void)
         if (rows[i].family == OPERATOR && is_resolved(i) &&
             !(module_find((uintptr_t)*slot(i), &module) && module.stays))
             __atomic_store_n(slot(i), (void *)first[i], __ATOMIC_RELEASE);
-}
-
-const char *real_library_path(void)
-{
-    return own_path;
-}
-
-const char *real_interpreter(void)
-{
-    return interpreter;
-}
-
-bool real_is_second(void)
-{
-    return second;
-}
-
-bool real_is_own_program(void)
-{
-    return own_program;
-}
-
-unsigned real_foreign_allocators(void)
-{
-    return foreign;
 }

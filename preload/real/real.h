@@ -61,19 +61,15 @@ void real_start(void);
 /* After dlclose(): operator new may have been in what was unloaded, and is looked up anew. */
 void real_forget_operators(void);
 
-/* The path that this library was loaded from, as the loader has it. Owned by the loader. */
-const char *real_library_path(void);
-
-/* The path of the loader in the program's file; NULL: not known. */
-const char *real_interpreter(void);
-
-/* True when another libcprof.so stands before this one: that one works, this one forwards. */
-bool real_is_second(void);
-
-/* True in the uploader and other programs of ours. */
-bool real_is_own_program(void);
-
-/* Allocation functions that the program itself defines, which no hook sees. */
-unsigned real_foreign_allocators(void);
+/* What the walk over the modules has seen. Written by real_start() alone. */
+struct real_seen {
+    const char *library_path; /* that this library was loaded from; owned by the loader */
+    const char *interpreter;  /* the path of the loader in the program's file; NULL: not known */
+    bool is_second;      /* another libcprof.so stands before this one: that one works, this one forwards */
+    bool is_own_program; /* the uploader, or another program of ours */
+    unsigned
+        foreign_allocators; /* allocation functions that the program itself defines, which no hook sees */
+};
+extern struct real_seen real_seen __attribute__((visibility("hidden")));
 
 #endif

@@ -71,7 +71,7 @@ static const char *find_in(const char *list, size_t *length)
 {
     for (; *list; list += *length + (list[*length] != 0)) {
         *length = strcspn(list, ": ");
-        if (is_ours(list, *length, real_library_path()))
+        if (is_ours(list, *length, real_seen.library_path))
             return list;
     }
     return NULL;
@@ -168,7 +168,7 @@ static bool is_same_file(const char *one, const char *other)
    keeps beside another. A program without one is static, and ignores LD_PRELOAD. */
 static bool has_our_loader(const struct file *file)
 {
-    const char *ours = real_interpreter();
+    const char *ours = real_seen.interpreter;
     char path[INTERPRETER];
     ElfW(Phdr) header;
 
@@ -363,7 +363,7 @@ char **follow_strip(void *room, char *const *environment)
     char **copy = room, *text = (char *)(copy + entries + 1);
 
     memcpy(text, preload, PRELOAD);
-    shorten(text + PRELOAD, variable + PRELOAD, real_library_path());
+    shorten(text + PRELOAD, variable + PRELOAD, real_seen.library_path);
     for (; *environment; environment++)
         if (*environment != variable)
             copy[kept++] = *environment;

@@ -186,25 +186,34 @@ static bool may_join(void)
     return seccomp_allows(CALLS_SEGMENT) && seccomp_allows(CALLS_SESSION);
 }
 
-/* One thread joins at a time. Other threads go without a segment meanwhile. */
-int process_join(void)
+/* One thread joins, or looks for the uploader, at a time. Other threads go without it meanwhile. Acquire and release
+   pair with each other. */
+static bool begin_joining(void)
 {
     uint32_t idle = 0;
+    return !is_borrowed() && atomic_compare_exchange_strong_explicit(
+                                 &process.joining, &idle, 1, memory_order_acquire, memory_order_relaxed);
+}
+
+static void end_joining(void)
+{
+    atomic_store_explicit(&process.joining, 0, memory_order_release);
+}
+
+int process_join(void)
+{
     uint64_t now;
     int result;
 
     if (!process_mark || !may_join())
         return -EAGAIN;
     now = clock_ns(CLOCK_MONOTONIC_COARSE);
-    if (now < atomic_load_explicit(&process.next_try_ns, memory_order_relaxed) || is_borrowed())
-        return -EAGAIN;
-    if (!atomic_compare_exchange_strong_explicit(&process.joining, &idle, 1, memory_order_acquire,
-                                                 memory_order_relaxed))
+    if (now < atomic_load_explicit(&process.next_try_ns, memory_order_relaxed) || !begin_joining())
         return -EAGAIN;
     result = atomic_load_explicit(&process_current, memory_order_acquire) ? 0 : join();
     if (result)
         atomic_store_explicit(&process.next_try_ns, now + retry_ns, memory_order_relaxed);
-    atomic_store_explicit(&process.joining, 0, memory_order_release);
+    end_joining();
     return result;
 }
 
@@ -364,18 +373,15 @@ void process_check_uploader(struct segment *segment)
 {
     uint64_t now = clock_ns(CLOCK_MONOTONIC_COARSE);
     uint64_t heartbeat = atomic_load_explicit(&segment->control.heartbeat_ns, memory_order_relaxed);
-    uint32_t idle = 0;
 
     if (__builtin_expect(now < heartbeat + uploader_silent_ns && !is_refused(segment), 1) || !may_join())
         return;
-    if (now < atomic_load_explicit(&process.next_ask_ns, memory_order_relaxed) || is_borrowed() ||
-        !atomic_compare_exchange_strong_explicit(&process.joining, &idle, 1, memory_order_acquire,
-                                                 memory_order_relaxed))
+    if (now < atomic_load_explicit(&process.next_ask_ns, memory_order_relaxed) || !begin_joining())
         return;
     atomic_store_explicit(&process.next_ask_ns, now + ask_again_ns, memory_order_relaxed);
     if (ask_uploader(segment, now - heartbeat))
         atomic_store_explicit(&process.next_ask_ns, now + retry_ns, memory_order_relaxed);
-    atomic_store_explicit(&process.joining, 0, memory_order_release);
+    end_joining();
 }
 
 /* The last chance to hand over what has not been read. */
@@ -383,14 +389,11 @@ static void check_at_exit(struct segment *segment)
 {
     uint64_t now = clock_ns(CLOCK_MONOTONIC_COARSE);
     uint64_t heartbeat = atomic_load_explicit(&segment->control.heartbeat_ns, memory_order_relaxed);
-    uint32_t idle = 0;
 
-    if ((now < heartbeat + silent_at_exit_ns && !is_refused(segment)) || !may_join() || is_borrowed() ||
-        !atomic_compare_exchange_strong_explicit(&process.joining, &idle, 1, memory_order_acquire,
-                                                 memory_order_relaxed))
+    if ((now < heartbeat + silent_at_exit_ns && !is_refused(segment)) || !may_join() || !begin_joining())
         return;
     ask_uploader(segment, UINT64_MAX);
-    atomic_store_explicit(&process.joining, 0, memory_order_release);
+    end_joining();
 }
 
 void process_exit(int status)
