@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Line tables (.debug_line, DWARF 2 to 5), read into 12 bytes a row. dwarf_getsrclines() of libdw is not
- * used. It takes some 140 bytes a row, 30 MB for the one unit of SQLite (tests/bench/line_tables prints
- * both), and no ceiling can be set. Every byte is foreign: reads are bounded, and no number is believed. One
- * thread only.
+ * Line tables (.debug_line, DWARF 2 to 5), read into 12 bytes a row. Every byte is foreign: reads are bounded, and no
+ * number is believed. One thread only.
+ *
+ * libdw's dwarf_getsrclines() takes more than 100 bytes for each row that it reads (tests/unit/uploader/dwarf/
+ * test_line_table prints both). A unit of 200,000 rows, such as SQLite, would take most of the uploader's memory, and no
+ * ceiling can be set.
  */
 #ifndef CPROF_UPLOADER_LINE_TABLE_H
 #define CPROF_UPLOADER_LINE_TABLE_H
