@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clocks that are not what they seem: a library that tells another time, and time namespaces."""
 import glob
+import re
 import subprocess
 import time
 
@@ -24,6 +25,9 @@ def truth(env, took, begin):
     near(block.flat("delay")["pthread_join"] / 1e9, took, 0.3, "waited for a thread")
     near(wall.duration_ns / 1e9, took, 0.5, "duration")
     near(wall.time_ns / 1e9, begin, 1, "stamp")
+    # Ticks become time by the clocks of both sides.
+    cost = re.search(r"cost of taking samples: (\d+) ns", "\n".join(wall.comments))
+    assert cost and 0 < int(cost[1]) < 0.1e9 * took, wall.comments
 
 
 def lived(text):

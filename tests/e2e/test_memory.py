@@ -22,7 +22,8 @@ def check(profile, expected, rate, leak=True):
     for path in PATHS:
         size, count = expected[path]
         near(space[path], size, spread(size, rate, rate) * size, f"bytes of {path}")
-        # Small blocks are rarely sampled and then stand for many: their count scatters more.
+        # Small blocks are rarely sampled and then stand for many: their count scatters more, so 14 standard errors of
+        # the bytes are allowed.
         near(objects[path], count, 4 * spread(size, rate, rate) * count, f"objects of {path}")
     if leak:
         inuse = profile.cumulative("inuse_space")
@@ -148,6 +149,7 @@ def test_rotation_keeps_every_byte(env):
 def test_small_profile_of_20000_threads(env):
     env.run(env.program("churn.c"), "20000", memory_rate="64KiB").ok()
     profile = env.final("churn", "memory")
-    near(profile.total("alloc_space"), 2e9, 0.1 * 2e9, "bytes in all")
+    # 2e9 bytes are 30,500 samples: 0.025 is over four standard errors.
+    near(profile.total("alloc_space"), 2e9, 0.025 * 2e9, "bytes in all")
     assert len(profile.samples) < 100, f"{len(profile.samples)} samples for one stack"
     wait_for(lambda: "not profiled" not in " ".join(profile.comments), 0.1, "no lost thread")
