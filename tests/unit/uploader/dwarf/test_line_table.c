@@ -26,7 +26,8 @@ static struct line_section section_of(Elf *elf, const char *name)
 {
     Elf_Scn *section;
     GElf_Shdr header;
-    const Elf_Data *data = elf_file_section(elf, name, 0, &section, &header) ? elf_getdata(section, NULL) : NULL;
+    const Elf_Data *data =
+        elf_file_section(elf, name, 0, &section, &header) ? elf_getdata(section, NULL) : NULL;
     return data ? (struct line_section){data->d_buf, data->d_size} : (struct line_section){0};
 }
 
