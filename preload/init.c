@@ -32,13 +32,13 @@
 #include "sampler/threads/thread_slots.h"
 #include "sampler/threads/threads.h"
 #include "sampler/unwind/unwind.h"
-#include "sampler/waits/contention.h"
+#include "sampler/waits/condition.h"
 #include "sampler/waits/resched.h"
 
 static void forget_parent(void)
 {
     live_blocks_forget();
-    contention_forget();
+    condition_forget();
     missed_ticks_forget();
     thread_slots_forget();
     threads_forget();
@@ -91,7 +91,7 @@ static void start_sampling(char **environment)
     unwind_start();
     resched_start();
     /* A thread that is cancelled while it waits for a lock still has its place in the table. */
-    threads_start(real.pthread_key_create, contention_abandon);
+    threads_start(real.pthread_key_create, condition_abandon);
     if (process_start(&config.process, &ops))
         return;
     pthread_atfork(NULL, NULL, after_fork);

@@ -116,9 +116,9 @@ static bool is_futex_wait(long operation)
 
 /*
  * A lock by the usual protocol ("Futexes Are Tricky", mutex2; Rust's Mutex and GLib's GMutex): 0 is free, 1
- * taken, 2 waited for. A thread that waits for it expects 2. A thread that releases it wakes one other. When
- * the woken thread is back, the word is still one of the three. The counter of a condition, which may have
- * been 2 as well, has grown by then.
+ * taken, 2 waited for. A thread that waits for it expects 2. A thread that releases it wakes one other, and the
+ * word is one of the three then. The counter of a condition, which may have been 2 as well, has grown by
+ * then.
  */
 enum { LOCK_WAITED_FOR = 2 };
 
@@ -135,16 +135,14 @@ static bool releases_lock(long operation, long count)
 
 __attribute__((noinline)) static long wait_for_lock(const struct call *call)
 {
-    const volatile uint32_t *word = (const volatile uint32_t *)call->a;
     struct contention contention;
     struct wait wait;
     long result;
 
     contention_begin(&contention, (const void *)call->a);
+    contention.is_guess = true;
     wait_enter_for(&wait, WAIT_futex, 0, contention.start);
     result = make_call(call);
-    if (!result && *word <= LOCK_WAITED_FOR)
-        contention_prove(&contention);
     contention_end(&contention, result ? CONTENTION_FAILED : CONTENTION_OWNS);
     wait_leave_at(&wait, contention.end);
     return result;
@@ -153,9 +151,12 @@ __attribute__((noinline)) static long wait_for_lock(const struct call *call)
 __attribute__((noinline)) static long release_lock(const struct call *call)
 {
     struct contention_charge charge;
+    uint32_t now;
     long result;
 
-    contention_charge(&charge, (const void *)call->a, false);
+    contention_charge(&charge, (const void *)call->a, 0);
+    if (charge.lock && (!nofault_read(&now, (uintptr_t)call->a, sizeof now) || now > LOCK_WAITED_FOR))
+        charge.lock = NULL;
     result = make_call(call);
     contention_record(&charge, RELEASE_futex_wake);
     return result;
@@ -180,7 +181,7 @@ static long futex(const struct call *call)
         return wait_for_lock(call);
     if (is_futex_wait(call->b))
         return wait_for_futex(call);
-    if (contention_is_waited_for(lock) && releases_lock(call->b, call->c) && contention_is_proven(lock))
+    if (contention_is_waited_for(lock) && releases_lock(call->b, call->c))
         return release_lock(call);
     return make_call(call);
 }

@@ -11,11 +11,11 @@
 /* Ahead of the release inside, by what the call does until then. */
 static void lock_given_up(enum wait_kind function, const pthread_mutex_t *mutex)
 {
-    struct contention_charge charge = {0};
+    struct contention_charge charge;
 
     if (LIKELY(!mutex_may_be_waited_for(mutex)))
         return;
-    contention_charge(&charge, mutex, false);
+    contention_charge(&charge, mutex, mutex_flags(mutex));
     contention_record(&charge, function);
 }
 
@@ -60,25 +60,25 @@ SIGNALLING(pthread_cond_broadcast, true, pthread_cond_t)
 SIGNALLING(cnd_signal, false, cnd_t)
 SIGNALLING(cnd_broadcast, true, cnd_t)
 
-#define AWAITING(name, parameters, arguments, missed)                                                        \
+#define AWAITING(name, parameters, arguments, until)                                                         \
     int name parameters                                                                                      \
     {                                                                                                        \
         struct wait wait;                                                                                    \
         int error;                                                                                           \
         lock_given_up(WAIT_##name, (const pthread_mutex_t *)mutex);                                          \
-        condition_enter(cond, mutex);                                                                        \
+        condition_enter(cond, mutex, until);                                                                 \
         wait_enter(&wait, WAIT_##name);                                                                      \
         error = real.name arguments;                                                                         \
-        wait_leave_at(&wait, condition_leave(mutex, missed));                                                \
+        wait_leave_at(&wait, condition_leave(mutex));                                                        \
         return error;                                                                                        \
     }
 AWAITING(pthread_cond_wait, (pthread_cond_t * cond, pthread_mutex_t *mutex), (cond, mutex), NULL)
 AWAITING(pthread_cond_timedwait,
          (pthread_cond_t * cond, pthread_mutex_t *mutex, const struct timespec *until), (cond, mutex, until),
-         error == ETIMEDOUT ? until : NULL)
+         until)
 AWAITING(pthread_cond_clockwait,
          (pthread_cond_t * cond, pthread_mutex_t *mutex, clockid_t clock, const struct timespec *until),
-         (cond, mutex, clock, until), error == ETIMEDOUT ? until : NULL)
+         (cond, mutex, clock, until), until)
 AWAITING(cnd_wait, (cnd_t * cond, mtx_t *mutex), (cond, mutex), NULL)
 AWAITING(cnd_timedwait, (cnd_t * cond, mtx_t *mutex, const struct timespec *until), (cond, mutex, until),
-         error == thrd_timedout ? until : NULL)
+         until)

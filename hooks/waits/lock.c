@@ -2,8 +2,7 @@
 /* Mutexes of pthread and C11, and spin locks. A mtx_t is a pthread_mutex_t to glibc. */
 #include "locks.h"
 
-enum { MUTEX_UNKNOWN = UINT32_MAX };
-unsigned mutex_alone = MUTEX_UNKNOWN;
+unsigned mutex_is_odd;
 
 /* A recursive mutex that stays locked does not change hands. */
 static bool is_released(const pthread_mutex_t *mutex)
@@ -27,8 +26,8 @@ static void find_word(void)
     is_known = !*word && !real.pthread_mutex_lock(&mutex) && *word == 1;
     is_known = is_known && real.pthread_mutex_timedlock(&mutex, &past) == ETIMEDOUT && *word == 2;
     is_known = is_known && !real.pthread_mutex_unlock(&mutex) && !*word;
-    if (is_known)
-        __atomic_store_n(&mutex_alone, 1, __ATOMIC_RELAXED);
+    if (!is_known)
+        __atomic_store_n(&mutex_is_odd, 2, __ATOMIC_RELAXED);
     errno = saved;
 }
 
@@ -48,16 +47,15 @@ static void mutex_waits(const struct contention *contention, const pthread_mutex
 #define MUTEX_HAS(error)               lock_owned(error)
 #define MUTEX_WAITS(contention, mutex) mutex_waits(contention, mutex)
 
-TRYING(MUTEX, pthread_mutex_trylock, mutex, (pthread_mutex_t * mutex))
-LOCKING(MUTEX, pthread_mutex_lock, mutex, (pthread_mutex_t * mutex), (mutex), true)
+LOCKING(MUTEX, pthread_mutex_lock, mutex, (pthread_mutex_t * mutex), (mutex), mutex_is_quiet(mutex))
 LOCKING(MUTEX, pthread_mutex_timedlock, mutex, (pthread_mutex_t * mutex, const struct timespec *until),
-        (mutex, until), true)
+        (mutex, until), mutex_is_quiet(mutex))
 /* Of a clock that cannot be waited by, it complains also where it need not wait. */
 LOCKING(MUTEX, pthread_mutex_clocklock, mutex,
         (pthread_mutex_t * mutex, clockid_t clock, const struct timespec *until), (mutex, clock, until),
-        clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC)
+        mutex_is_quiet(mutex) || (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC))
 UNLOCKING(pthread_mutex_unlock, mutex, (pthread_mutex_t * mutex), mutex_may_be_waited_for(mutex),
-          is_released(mutex), false)
+          is_released(mutex), mutex_flags(mutex))
 
 /* ---- C11 */
 
@@ -66,19 +64,16 @@ UNLOCKING(pthread_mutex_unlock, mutex, (pthread_mutex_t * mutex), mutex_may_be_w
 #define MTX_HAS(error)               ((error) == thrd_success ? CONTENTION_OWNS : CONTENTION_FAILED)
 #define MTX_WAITS(contention, mutex) mutex_waits(contention, (const pthread_mutex_t *)(mutex))
 
-TRYING(MTX, mtx_trylock, mutex, (mtx_t * mutex))
-LOCKING(MTX, mtx_lock, mutex, (mtx_t * mutex), (mutex), true)
-LOCKING(MTX, mtx_timedlock, mutex, (mtx_t * mutex, const struct timespec *until), (mutex, until), true)
+LOCKING(MTX, mtx_lock, mutex, (mtx_t * mutex), (mutex), mutex_is_quiet((const pthread_mutex_t *)mutex))
+LOCKING(MTX, mtx_timedlock, mutex, (mtx_t * mutex, const struct timespec *until), (mutex, until),
+        mutex_is_quiet((const pthread_mutex_t *)mutex))
 UNLOCKING(mtx_unlock, mutex, (mtx_t * mutex), mutex_may_be_waited_for((const pthread_mutex_t *)mutex),
-          is_released((const pthread_mutex_t *)mutex), false)
+          is_released((const pthread_mutex_t *)mutex), mutex_flags((const pthread_mutex_t *)mutex))
 
 /* ---- spin locks: who waits uses the CPU, so there is no wait to mark */
 
-#define SPIN_HAS(error) lock_owned(error)
-
-TRYING(SPIN, pthread_spin_trylock, lock, (pthread_spinlock_t * lock))
 UNLOCKING(pthread_spin_unlock, lock, (pthread_spinlock_t * lock),
-          contention_is_waited_for((const void *)lock), true, false)
+          contention_is_waited_for((const void *)lock), true, 0)
 
 __attribute__((noinline)) static int spin_waiting(pthread_spinlock_t *lock)
 {
@@ -97,9 +92,5 @@ int pthread_spin_lock(pthread_spinlock_t *lock)
     if (UNLIKELY(!wait_at_locks_is_wanted()))
         return real.pthread_spin_lock(lock);
     error = real.pthread_spin_trylock(lock);
-    if (UNLIKELY(error == EBUSY))
-        return spin_waiting(lock);
-    if (contention_is_watched((const void *)lock) && !error)
-        contention_acquired((const void *)lock);
-    return error;
+    return UNLIKELY(error == EBUSY) ? spin_waiting(lock) : error;
 }

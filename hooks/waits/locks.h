@@ -2,19 +2,18 @@
 /*
  * Hooks of functions that take and release locks:
  *
- *     LOCKING(MUTEX, pthread_mutex_lock, mutex, (pthread_mutex_t * mutex), (mutex), true)
+ *     LOCKING(MUTEX, pthread_mutex_lock, mutex, (pthread_mutex_t * mutex), (mutex), goes_straight)
  *
- * defines pthread_mutex_lock(), which tries the lock first, and calls libc's between wait_enter() and
- * wait_leave() where it is taken. Whatever else there is to say of the lock (it is ours already, its owner
- * died, its ceiling is too low) the real functions say, first the one that does not wait. The last argument
- * tells whether the others are such that the function need not be called to complain of them. For each kind
- * of lock KIND_TRY() and KIND_IS_TAKEN() say how it is tried, KIND_HAS() what the caller has then, and
+ * defines pthread_mutex_lock(). The hook jumps to libc's function if goes_straight is true: because the lock
+ * looks free, or because the function is to complain of an argument. Else it tries the lock, and if that is
+ * taken it calls libc's function between wait_enter() and wait_leave(). Whatever else there is to say of the
+ * lock (it is ours already, its owner died, its ceiling is too low) the real functions say. For each kind of
+ * lock KIND_TRY() and KIND_IS_TAKEN() say how it is tried, KIND_HAS() what the caller has then, and
  * KIND_WAITS() what else is to be noted before a wait.
  *
- *     UNLOCKING(pthread_mutex_unlock, mutex, (pthread_mutex_t * mutex), (mutex), ...)
+ *     UNLOCKING(pthread_mutex_unlock, mutex, (pthread_mutex_t * mutex), may_be_waited_for, is_release, flags)
  *
- * tells of a lock whether it may be waited for, whether this is a release at all, and whether others, who are
- * not seen, may have had it, too.
+ * A release is examined if somebody may wait and the lock changes hands. flags: enum contention_flags.
  */
 #ifndef CPROF_HOOKS_LOCKS_H
 #define CPROF_HOOKS_LOCKS_H
@@ -25,7 +24,7 @@
 #include "sampler/waits/contention.h"
 #include "sampler/waits/wait.h"
 
-#define LOCKING(kind, name, lock, parameters, arguments, is_valid)                                           \
+#define LOCKING(kind, name, lock, parameters, arguments, goes_straight)                                      \
     __attribute__((noinline)) static int name##_waiting parameters                                           \
     {                                                                                                        \
         struct contention contention;                                                                        \
@@ -42,32 +41,23 @@
     int name parameters                                                                                      \
     {                                                                                                        \
         int result;                                                                                          \
-        if (UNLIKELY(!wait_at_locks_is_wanted() || !(is_valid)))                                             \
+        if ((goes_straight) || UNLIKELY(!wait_at_locks_is_wanted()))                                         \
             return real.name arguments;                                                                      \
         result = kind##_TRY(lock);                                                                           \
         if (UNLIKELY(kind##_IS_TAKEN(result)))                                                               \
             return name##_waiting arguments;                                                                 \
-        if (contention_is_watched((const void *)lock) && kind##_HAS(result) == CONTENTION_OWNS)              \
+        if (kind##_HAS(result) == CONTENTION_OWNS)                                                           \
             contention_acquired((const void *)lock);                                                         \
         return result;                                                                                       \
     }
 
-#define TRYING(kind, name, lock, parameters)                                                                 \
-    int name parameters                                                                                      \
-    {                                                                                                        \
-        int result = real.name(lock);                                                                        \
-        if (contention_is_watched((const void *)lock) && kind##_HAS(result) == CONTENTION_OWNS)              \
-            contention_acquired((const void *)lock);                                                         \
-        return result;                                                                                       \
-    }
-
-#define UNLOCKING(name, lock, parameters, is_waited_for, is_release, is_shared)                              \
+#define UNLOCKING(name, lock, parameters, may_be_waited_for, is_release, flags)                              \
     __attribute__((noinline)) static int name##_waited_for parameters                                        \
     {                                                                                                        \
         struct contention_charge charge = {0};                                                               \
         int result;                                                                                          \
         if (is_release)                                                                                      \
-            contention_charge(&charge, (const void *)lock, is_shared);                                       \
+            contention_charge(&charge, (const void *)lock, flags);                                           \
         result = real.name(lock);                                                                            \
         if (!result)                                                                                         \
             contention_record(&charge, RELEASE_##name);                                                      \
@@ -75,7 +65,7 @@
     }                                                                                                        \
     int name parameters                                                                                      \
     {                                                                                                        \
-        return UNLIKELY(is_waited_for) ? name##_waited_for(lock) : real.name(lock);                          \
+        return UNLIKELY(may_be_waited_for) ? name##_waited_for(lock) : real.name(lock);                      \
     }
 
 /* A robust mutex is got from an owner that died, too. */
@@ -85,17 +75,33 @@ static inline enum contention_outcome lock_owned(int error)
 }
 
 /*
- * Whether a mutex that is about to be released may be waited for. Who waits in libc sets the mutex's word to
- * 2 (to more than that, or a thread's number, for odd kinds), whoever else takes it sets it to 1: then nobody
- * has to be woken, and the threads that wait are on their way already. mutex_alone: 1 where libc was seen to
- * do so, else what no word is.
+ * Whether a mutex that is about to be released may be waited for. A thread that waits in libc sets the
+ * mutex's word to 2 (to more than that, or a thread's number, for odd kinds), any other that takes it sets it
+ * to 1: then nobody has to be woken, and the threads that wait are on their way already. mutex_is_odd: 0; 2
+ * where libc was seen to do otherwise.
  */
-extern unsigned mutex_alone __attribute__((visibility("hidden")));
+extern unsigned mutex_is_odd __attribute__((visibility("hidden")));
+/* Libc's function will not wait, most likely. A thread that loses a race for the mutex waits unseen, so this is
+   not asked of a mutex that others wait for: there the real function that does not wait is tried. */
+static inline bool mutex_is_quiet(const pthread_mutex_t *mutex)
+{
+    return LIKELY(!__atomic_load_n(&mutex->__data.__lock, __ATOMIC_RELAXED)) &&
+           !contention_is_waited_for(mutex);
+}
+
+static inline bool mutex_says_so(const pthread_mutex_t *mutex)
+{
+    return UNLIKELY((unsigned)__atomic_load_n(&mutex->__data.__lock, __ATOMIC_RELAXED) + mutex_is_odd > 1);
+}
+
 static inline bool mutex_may_be_waited_for(const pthread_mutex_t *mutex)
 {
-    return contention_is_waited_for(mutex) &&
-           ((unsigned)__atomic_load_n(&mutex->__data.__lock, __ATOMIC_RELAXED) != mutex_alone ||
-            contention_is_watched(mutex));
+    return (mutex_says_so(mutex) || contention_is_examined(mutex)) && contention_is_waited_for(mutex);
+}
+
+static inline unsigned mutex_flags(const pthread_mutex_t *mutex)
+{
+    return mutex_says_so(mutex) ? CONTENTION_IS_SURE : 0;
 }
 
 #endif

@@ -19,20 +19,19 @@ static bool can_be_waited_until(clockid_t clock, const struct timespec *until)
 #define WRITE_HAS(error)              ((error) ? CONTENTION_FAILED : CONTENTION_OWNS)
 #define WRITE_WAITS(contention, lock) (void)0
 
-LOCKING(READ, pthread_rwlock_rdlock, lock, (pthread_rwlock_t * lock), (lock), true)
+LOCKING(READ, pthread_rwlock_rdlock, lock, (pthread_rwlock_t * lock), (lock), false)
 LOCKING(READ, pthread_rwlock_timedrdlock, lock, (pthread_rwlock_t * lock, const struct timespec *until),
-        (lock, until), can_be_waited_until(CLOCK_REALTIME, until))
+        (lock, until), !can_be_waited_until(CLOCK_REALTIME, until))
 LOCKING(READ, pthread_rwlock_clockrdlock, lock,
         (pthread_rwlock_t * lock, clockid_t clock, const struct timespec *until), (lock, clock, until),
-        can_be_waited_until(clock, until))
+        !can_be_waited_until(clock, until))
 
-TRYING(WRITE, pthread_rwlock_trywrlock, lock, (pthread_rwlock_t * lock))
-LOCKING(WRITE, pthread_rwlock_wrlock, lock, (pthread_rwlock_t * lock), (lock), true)
+LOCKING(WRITE, pthread_rwlock_wrlock, lock, (pthread_rwlock_t * lock), (lock), false)
 LOCKING(WRITE, pthread_rwlock_timedwrlock, lock, (pthread_rwlock_t * lock, const struct timespec *until),
-        (lock, until), can_be_waited_until(CLOCK_REALTIME, until))
+        (lock, until), !can_be_waited_until(CLOCK_REALTIME, until))
 LOCKING(WRITE, pthread_rwlock_clockwrlock, lock,
         (pthread_rwlock_t * lock, clockid_t clock, const struct timespec *until), (lock, clock, until),
-        can_be_waited_until(clock, until))
+        !can_be_waited_until(clock, until))
 
 UNLOCKING(pthread_rwlock_unlock, lock, (pthread_rwlock_t * lock), contention_is_waited_for(lock), true,
-          lock->__data.__shared)
+          lock->__data.__shared ? CONTENTION_IS_SHARED : 0)

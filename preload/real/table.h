@@ -122,10 +122,6 @@
 
 /* Locks: pthread, and C11's, which glibc leads past the pthread names. */
 #define CPROF_LOCK(X)                                                                                        \
-    X(LOCK, int, pthread_mutex_trylock, (pthread_mutex_t * mutex), NULL)                                     \
-    X(LOCK, int, mtx_trylock, (mtx_t * mutex), NULL)                                                         \
-    X(LOCK, int, pthread_rwlock_trywrlock, (pthread_rwlock_t * lock), NULL)                                  \
-    X(LOCK, int, pthread_spin_trylock, (pthread_spinlock_t * lock), NULL)                                    \
     X(LOCK, int, pthread_mutex_lock, (pthread_mutex_t * mutex), NULL)                                        \
     X(LOCK, int, pthread_mutex_timedlock, (pthread_mutex_t * mutex, const struct timespec *until), NULL)     \
     X(LOCK, int, pthread_mutex_clocklock,                                                                    \
@@ -306,6 +302,10 @@
 
 /* Not interposed: what hooks ask before they wait. */
 #define CPROF_CALLED(X)                                                                                      \
+    X(CALLED, int, pthread_mutex_trylock, (pthread_mutex_t * mutex), NULL)                                   \
+    X(CALLED, int, mtx_trylock, (mtx_t * mutex), NULL)                                                       \
+    X(CALLED, int, pthread_rwlock_trywrlock, (pthread_rwlock_t * lock), NULL)                                \
+    X(CALLED, int, pthread_spin_trylock, (pthread_spinlock_t * lock), NULL)                                  \
     X(CALLED, int, pthread_rwlock_tryrdlock, (pthread_rwlock_t * lock), NULL)                                \
     X(CALLED, int, sem_getvalue, (sem_t * semaphore, int *value), NULL)
 

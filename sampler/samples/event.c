@@ -61,17 +61,20 @@ __attribute__((noinline)) uint64_t event_record(enum sample_kind kind, enum wait
     return number ? (uint64_t)number << 32 | sample.generation : 0;
 }
 
-void event_add(uint64_t event, uint64_t events, uint64_t ns)
+bool event_add(uint64_t event, uint64_t events, uint64_t ns)
 {
     struct segment *segment = process_segment();
     uint32_t slot = segment && event ? own_slot() : 0;
     struct sample sample;
+    bool is_in_use;
 
     if (!slot || !sample_begin(&sample, segment, slot, false))
-        return;
-    if (sample.generation == (uint32_t)event)
+        return false;
+    is_in_use = sample.generation == (uint32_t)event;
+    if (is_in_use)
         sample_add_to(&sample, (uint32_t)(event >> 32), events, ns);
     sample_end(&sample, false);
+    return is_in_use;
 }
 
 /* The stack in the bank of *generation, without a sample of it; 0: none. */

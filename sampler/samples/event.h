@@ -3,6 +3,7 @@
 #ifndef CPROF_SAMPLER_EVENT_H
 #define CPROF_SAMPLER_EVENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "sampler/segment/layout.h"
@@ -13,8 +14,8 @@
    recorded. Signal-safe, errno untouched. */
 uint64_t event_record(enum sample_kind kind, enum wait_kind function, uint64_t events, uint64_t ns);
 
-/* Adds to a sample that event_record() of any thread made. Nothing once its bank is no longer active. */
-void event_add(uint64_t event, uint64_t events, uint64_t ns);
+/* Adds to a sample that event_record() of any thread made. false: its bank is no longer active. */
+bool event_add(uint64_t event, uint64_t events, uint64_t ns);
 
 /* Notes the calling thread's stack as that which creates the thread of this slot (thread_prepare()), before
    it starts. Nothing while thread profiles are off. */

@@ -87,7 +87,7 @@ enum sample_kind {
     X(EARLY_ALLOCATIONS, "allocations served before the allocator was known")                                \
     X(MUTEX_SAMPLES, "lock contentions recorded")                                                            \
     X(BLOCK_SAMPLES, "blocking events recorded")                                                             \
-    X(LOST_CONTENTION, "lock contentions not seen: too many contended locks at once")                        \
+    X(LOST_CONTENTION, "lock contentions not seen: too many conditions are waited for at once")              \
     X(WAITS_BY_MARK, "processes in which a mark that the kernel clears (rseq) tells which calls blocked")    \
     X(WAITS_BY_COUNT, "processes in which counts of context switches (getrusage) tell which calls blocked")
 

@@ -12,28 +12,24 @@
 #include <stdint.h>
 
 struct thread_local_state {
-    uint64_t alloc_gap;    /* bytes until the next allocation sample; 0 at a thread's first allocation */
-    uint64_t alloc_rate;   /* mean the gap was drawn with; 0: none was drawn yet */
-    uint32_t slot;         /* 0: none yet */
-    int32_t timer;         /* 1 + the CPU timer's id; 0: has none */
-    uint64_t random;       /* event_random()'s state; 0: not seeded */
-    const void *watched;   /* the lock whose holdings by it are looked at, from first to last: contention.c */
-    uint16_t watched_from; /* ticks / 1024, modulo 2^16: when it got that */
-    uint16_t waits_at;     /* 1 + entry of the lock it waits for; WAITS_AT_CONDITION + entry; 0: neither */
-    uint8_t looks;         /* so many more holdings of that lock are looked at, unless they are long */
-    uint8_t abandons;      /* waits for locks that were left by a jump */
-    uint8_t slots_asked;   /* times that a wait asked for a slot */
-    uint8_t ended : 1;     /* 1: nothing is recorded any more: no slot again, or no clock to be read */
+    uint64_t alloc_gap;      /* bytes until the next allocation sample; 0 at a thread's first allocation */
+    uint64_t alloc_rate;     /* mean the gap was drawn with; 0: none was drawn yet */
+    uint32_t slot;           /* 0: none yet */
+    int32_t timer;           /* 1 + the CPU timer's id; 0: has none */
+    uint64_t random;         /* event_random()'s state; 0: not seeded */
+    uintptr_t examined;      /* the lock whose releases by the thread are examined: contention.h */
+    uint64_t examined_since; /* ticks: when the thread got it */
+    uint8_t brief_holds;     /* so many holdings of it in succession were brief */
+    uint16_t awaits;         /* 1 + entry of the condition that it waits for; 0: none */
+    uint8_t slots_asked;     /* times that a wait asked for a slot */
+    uint8_t ended : 1;       /* 1: nothing is recorded any more: no slot again, or no clock to be read */
     /* Of a thread that was made before the process had a segment: its stack has 2 to that power of bytes or
        more. */
     uint8_t early_stack : 6;
-    uint64_t waits_since; /* ticks */
-    uint64_t alternate;   /* the stack of sigaltstack(), as far as it is known: thread_set_alternate() */
+    uint64_t alternate; /* the stack of sigaltstack(), as far as it is known: thread_set_alternate() */
 };
 extern __thread struct thread_local_state thread_local_state
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
-
-enum { WAITS_AT_CONDITION = 0x8000 };
 
 /* The calling thread's alternate stack. size 0: it has none. Start and size are kept in words of 16 bytes. */
 enum { ALTERNATE_WORD = 16, ALTERNATE_SIZE_BITS = 21, ALTERNATE_MOST = (1 << ALTERNATE_SIZE_BITS) - 1 };

@@ -85,6 +85,8 @@ uint32_t thread_slot_take(struct segment *segment)
         slot_private[slot].first_ns = 0;
         slot_private[slot].waited = 0;
         slot_private[slot].is_fresh = true;
+        slot_private[slot].contended = 0;
+        slot_private[slot].group = NULL;
         settle_wait(&segment->thread[slot]); /* its last owner may have ended in a wait */
         return slot;
     }

@@ -24,22 +24,22 @@ static inline bool condition_is_waited_for(const void *cond)
     return __builtin_expect(((volatile uint16_t *)condition_filter)[index] != 0, 0);
 }
 
-/* The calling thread, which holds mutex, is about to wait for cond. Nothing while mutex profiles are off. */
-void condition_enter(const void *cond, const void *mutex);
-
-/* It has come back, with the mutex, and did not before this time (NULL: whenever), at which its wait was to
-   end. When that was, in ticks; 0 where condition_enter() did nothing. */
+/* The calling thread, which holds mutex, is about to wait for cond, until then at most (NULL: for ever).
+   Nothing while mutex profiles are off. */
 struct timespec;
-uint64_t condition_leave(const void *mutex, const struct timespec *missed);
+void condition_enter(const void *cond, const void *mutex, const struct timespec *until);
+
+/* It has come back, with the mutex. When that was, in ticks; 0 where condition_enter() did nothing. */
+uint64_t condition_leave(const void *mutex);
 
 /* The calling thread is about to wake one of those who wait, or all. state(mutex) tells who has the mutex. */
 enum condition_mutex { CONDITION_MUTEX_FREE, CONDITION_MUTEX_OWN, CONDITION_MUTEX_TAKEN };
 void condition_signal(const void *cond, bool all, enum condition_mutex (*state)(const void *mutex));
 
-/* The calling thread was cancelled in its wait, or left it by longjmp(). at: thread_local_state.waits_at. */
-void condition_abandon(uint32_t at);
+/* The calling thread was cancelled in its wait for a condition or a lock, or left it by longjmp(). */
+void condition_abandon(void);
 
-/* In a forked child. */
+/* In a forked child: of waits for conditions and locks. */
 void condition_forget(void);
 
 #endif

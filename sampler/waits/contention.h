@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who holds a lock that others wait for. A thread that finds a lock taken registers under the lock's address;
- * whoever releases it is charged with the time that others waited while it was held, as in Go's mutex
- * profile. The table is private, bounded and lock-free; a lock that nobody waits for is not in it.
+ * The mutex profile: who held a lock while others waited for it. A waiting thread leaves the lock's address
+ * and the time in its own slot. A release that may have waiters looks there, and is charged with what they
+ * waited.
+ *
+ * Time is sampled. It is cut into periods of the same length for all threads, and each period has one point
+ * at a random place. A thread that waited at a point waited for a whole period in the profile. So most waits
+ * and releases have nothing to record, and know that from two readings of the clock.
  *
  * Use, in hooks:
- *     trylock; if it worked and contention_is_watched(lock): contention_acquired(lock)
- *     if the lock is taken:
- *         contention_begin(&contention, lock); real lock; contention_end(&contention, whether it worked)
+ *     contention_begin(&contention, lock); real lock; contention_end(&contention, whether it worked)
  * and
  *     if (!contention_is_waited_for(lock))
  *         return real unlock
- *     contention_charge(&charge, lock, others may have it, too);   // while it is still held
- *     real unlock                              // from here on the lock's memory is not touched any more
- *     contention_record(&charge, RELEASE_function);                // walks the stack
+ *     contention_charge(&charge, lock, flags);     // while it is still held
+ *     real unlock                                  // from here on the lock's memory is not touched any more
+ *     contention_record(&charge, RELEASE_function) // walks the stack
  *
  * Only waiters of this process are seen. Signal-safe, any thread; errno untouched.
  */
@@ -24,37 +26,51 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sampler/base/clock.h"
 #include "sampler/segment/layout.h"
 #include "sampler/threads/thread_local.h"
 
 enum { CONTENTION_FILTER = 4096 };
-extern uint16_t contention_filter[CONTENTION_FILTER] __attribute__((visibility("hidden")));
+extern _Atomic uint8_t contention_filter[CONTENTION_FILTER] __attribute__((visibility("hidden")));
 
 struct contention {
-    uint64_t start, end; /* ticks; 0: mutex profiles are off; it has not ended, or was not registered */
+    uint64_t start, end; /* ticks; 0: mutex profiles are off; the wait has not ended, or was not registered */
     const void *lock;
-    uint32_t entry;      /* 1 + index of the lock's entry; 0: not registered */
-    uint32_t generation; /* of the table: a forked child starts with an empty one */
-    uint8_t abandons;    /* thread_local_state's */
-    uint16_t outer_at;   /* thread_local_state's, of the wait that a signal's handler interrupted */
+    uint32_t slot;        /* the waiting thread's; 0: the wait is not registered */
+    bool is_guess;        /* the program's own word may be a lock, or is something else */
+    uintptr_t outer_lock; /* of the wait that a signal's handler interrupted */
     uint64_t outer_since;
 };
 
 /* Locks of one structure lie near each other, and differ here. */
-static inline unsigned contention_filter_index(const void *lock)
+static inline _Atomic uint8_t *contention_filter_of(const void *lock)
 {
-    return (unsigned)((uintptr_t)lock >> 3) % CONTENTION_FILTER;
+    return &contention_filter[((uintptr_t)lock >> 3) % CONTENTION_FILTER];
 }
 
+/* false: nobody waits for the lock. true: somebody may, or did not long ago. */
 static inline bool contention_is_waited_for(const void *lock)
 {
-    return __builtin_expect(((volatile uint16_t *)contention_filter)[contention_filter_index(lock)] != 0, 0);
+    return __builtin_expect(atomic_load_explicit(contention_filter_of(lock), memory_order_relaxed), 0);
 }
 
-/* The calling thread was charged for this lock before, and is to tell when it gets it. */
-static inline bool contention_is_watched(const void *lock)
+/* The calling thread's next release of the lock is examined, even if nobody has to be woken then: it has taken
+   the lock while others waited. */
+static inline bool contention_is_examined(const void *lock)
 {
-    return __builtin_expect(thread_local_state.watched == lock, 0);
+    return __builtin_expect(thread_local_state.examined == (uintptr_t)lock, 0);
+}
+
+/* The calling thread has got the lock without a wait. Threads that wait may not run before it releases the lock
+   again. Its holdings are not examined if the last ones were brief: CONTENTION_BRIEF is added then. */
+enum { CONTENTION_BRIEF = 1 };
+static inline void contention_acquired(const void *lock)
+{
+    if (contention_is_waited_for(lock) &&
+        thread_local_state.examined != ((uintptr_t)lock | CONTENTION_BRIEF)) {
+        thread_local_state.examined = (uintptr_t)lock;
+        thread_local_state.examined_since = clock_ticks();
+    }
 }
 
 /* The calling thread waits for lock from now on. Does nothing while mutex profiles are off. */
@@ -64,41 +80,41 @@ void contention_begin(struct contention *contention, const void *lock);
 enum contention_outcome { CONTENTION_FAILED, CONTENTION_SHARES, CONTENTION_OWNS };
 void contention_end(struct contention *contention, enum contention_outcome outcome);
 
-/* Where a word of the program's own may be a lock: it was, and is to be charged for. */
-void contention_prove(const struct contention *contention);
-bool contention_is_proven(const void *lock);
-
-/* A lock that processes may share is held by this thread of any of them. */
+/* The owner of the lock that is waited for, which other processes may share, is this thread. */
 void contention_owned_by(const struct contention *contention, int tid);
 
-/* The calling thread has lock for itself (not: shares it with other readers), and did not wait for it. */
-void contention_acquired(const void *lock);
-
-/* What the calling thread, which is about to release lock, is to be charged with. is_shared: perhaps others,
-   who are not seen, had it while threads of this process waited. */
-struct contention_charge {
-    uint64_t ns;             /* of all waiters together, scaled up */
-    uint64_t events;         /* releases that this one stands for, * 2^WEIGHT_SHIFT; 0: it is not recorded */
-    uint32_t entry, release; /* contention.c's */
+/* What the calling thread, which is about to release lock, is to be charged with. */
+enum contention_flags {
+    CONTENTION_IS_SHARED =
+        1, /* others, who are not seen, may have had it while threads of this process waited */
+    CONTENTION_IS_SURE = 2 /* the lock's own word says that somebody waits */
 };
-void contention_charge(struct contention_charge *charge, const void *lock, bool is_shared);
+struct contention_charge {
+    struct contention_lock *lock; /* NULL: nothing */
+    uint64_t events;              /* releases that this one stands for, * 2^WEIGHT_SHIFT */
+    uint64_t ns;                  /* of all waiters together */
+    uint64_t unowned_ns;          /* what they waited before the calling thread had the lock */
+};
+void contention_charge(struct contention_charge *charge, const void *lock, unsigned flags);
 void contention_record(const struct contention_charge *charge, enum wait_kind function);
 
 /*
- * For condition.h: waiters in number, who began at this time, and those of them who wait no longer. Times are
- * in units of 32 ticks; number and sum of times, modulo 2^48, are one word. Returns where, or 0 (counted).
+ * For condition.h: threads that wait for a condition and will want its mutex. Those of them that want it
+ * already are not known one by one: woken is their number and the sum of the times from which on they do.
  */
-enum { CONTENTION_UNIT_SHIFT = 5, CONTENTION_SUM_BITS = 48, CONTENTION_MOST = 0xffff };
-uint32_t contention_add(const void *lock, uint32_t count, uint64_t now);
-void contention_remove(uint32_t at, const void *lock, uint32_t count, uint64_t start, uint64_t end);
-const void *contention_lock(uint32_t at);
+struct contention_group {
+    _Atomic uint64_t woken;          /* contention_pack() */
+    _Atomic uint64_t uncertain_from; /* ticks: from when on, */
+    _Atomic uint32_t uncertain;      /* so many others may want it, if somebody does */
+};
 
-/* For condition.h, too: a thread waits for something else, but will want the lock then. If that was released
-   within the last ns before now (ticks), that release is charged with so many. at: contention_expect()'s. */
-uint32_t contention_expect(const void *lock);
-void contention_expect_no_more(uint32_t at, const void *lock);
-void contention_charge_late(uint32_t at, uint64_t ns, uint64_t now);
+/* The calling thread will want lock: from `from` on (ticks), or when it is woken before. */
+void contention_begin_grouped(const void *lock, struct contention_group *group, uint64_t from);
+/* It has it again. since: from when on it wanted it; 0: not known. */
+void contention_end_grouped(const void *lock, uint64_t since, uint64_t now);
 
+/* Times are in units of 32 ticks; number and sum of times, modulo 2^48, are one word. */
+enum { CONTENTION_UNIT_SHIFT = 5, CONTENTION_SUM_BITS = 48 };
 static inline uint64_t contention_units(uint64_t ticks)
 {
     return ticks >> CONTENTION_UNIT_SHIFT;

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "contention.h"
+#include "condition.h"
 #include "sampler/base/clock.h"
 #include "sampler/samples/budget.h"
 #include "sampler/samples/event.h"
@@ -198,7 +198,7 @@ void wait_abandon(void)
 
     if (segment && slot && sequence(&segment->thread[slot]) & 1)
         raise_sequence(&segment->thread[slot]);
-    contention_abandon();
+    condition_abandon();
 }
 
 /* Not so in a child that a handler forked out of the wait: its parent's slot is none of its own. */
