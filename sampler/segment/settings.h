@@ -72,7 +72,7 @@ enum { PROFILES_READY = 0 CPROF_PROFILES(X) };
       "mean bytes allocated between two allocation samples; if not set, more in threads that allocate very " \
       "fast")                                                                                                \
     X(MUTEX_FRACTION, "CPROF_MUTEX_FRACTION", "", COUNT, "10", TARGET,                                       \
-      "one of so many lock contentions is recorded; 0: none")                                                \
+      "one of so many lock contentions of 10us is recorded, of longer ones more; 0: none")                   \
     X(BLOCK_RATE, "CPROF_BLOCK_RATE", "", TIME, "10ms", TARGET,                                              \
       "waits shorter than this are sampled, longer ones are all recorded; 0: none")                          \
     X(WALL_HZ, "CPROF_WALL_HZ", "", COUNT, "19", SESSION,                                                    \
