@@ -89,10 +89,10 @@ struct build_id elf_file_build_id(const struct elf_file *file)
     return id;
 }
 
-static bool build_id_is(const struct elf_file *file, const uint8_t *byte, size_t size)
+static bool build_id_is(const struct elf_file *file, const struct build_id *wanted)
 {
     const struct build_id id = elf_file_build_id(file);
-    return id.size == size && memcmp(id.byte, byte, size) == 0;
+    return id.size == wanted->size && memcmp(id.byte, wanted->byte, id.size) == 0;
 }
 
 bool elf_file_next_section(Elf *elf, Elf_Scn **section, GElf_Shdr *header)
@@ -127,38 +127,45 @@ uint64_t elf_file_code_base(Elf *elf)
     return base;
 }
 
-/* Of a module without a build id. */
-static bool fingerprint_is(const struct elf_file *file, const uint8_t *fingerprint)
+/* Without a build id, the bytes have the module's fingerprint, 0: unknown. */
+static struct build_id module_id(const struct elf_module *module)
+{
+    struct build_id id = {.size = module->build_id_size};
+    _Static_assert(sizeof id.byte == sizeof module->build_id, "one is copied to the other");
+    memcpy(id.byte, module->build_id, sizeof id.byte);
+    return id;
+}
+
+static bool has_fingerprint(const struct build_id *id)
+{
+    static const uint8_t unknown[sizeof(uint64_t)];
+    return memcmp(id->byte, unknown, sizeof unknown) != 0;
+}
+
+static bool fingerprint_is(const struct elf_file *file, const struct build_id *id)
 {
     struct elf_image *image = elf_image_open(fcntl(file->fd, F_DUPFD_CLOEXEC, 0));
-    const bool same = image && memcmp(&image->fingerprint, fingerprint, sizeof image->fingerprint) == 0;
+    const bool same = image && memcmp(&image->fingerprint, id->byte, sizeof image->fingerprint) == 0;
     elf_image_release(image);
     return same;
 }
 
-static bool has_fingerprint(const uint8_t *id)
-{
-    uint64_t fingerprint;
-    memcpy(&fingerprint, id, sizeof fingerprint);
-    return fingerprint != 0;
-}
-
-/* Opens path in the root; with a build id or a fingerprint, only that build will do. */
+/* Opens path in the root. With a build id or a fingerprint, only that build will do. */
 static int open_verified(struct elf_file *file, const struct owner *owner, int root_fd, const char *path,
-                         const uint8_t *id, size_t id_size)
+                         const struct build_id *id)
 {
     int error = elf_file_open(file, owner_open(owner, root_fd, path));
     if (error < 0)
         return error;
     file->path = strdup(path);
-    if (id_size ? build_id_is(file, id, id_size) : !has_fingerprint(id) || fingerprint_is(file, id))
+    if (id->size ? build_id_is(file, id) : !has_fingerprint(id) || fingerprint_is(file, id))
         return 0;
     elf_file_close(file);
     return -ESTALE;
 }
 
-/* Every process has the same vDSO, so ours will do; it has no file. */
-static int open_vdso(struct elf_file *file, const struct elf_module *module)
+/* The vDSO has no file, but every process has the same one. */
+static int open_vdso(struct elf_file *file, const struct build_id *id)
 {
     uint8_t *image = (uint8_t *)getauxval(AT_SYSINFO_EHDR);
     if (!image)
@@ -166,7 +173,7 @@ static int open_vdso(struct elf_file *file, const struct elf_module *module)
     const Elf64_Ehdr *header = (const void *)image;
     const size_t size = header->e_shoff + (size_t)header->e_shnum * header->e_shentsize;
     int error = elf_file_open_memory(file, image, size, false);
-    if (error == 0 && module->build_id_size && !build_id_is(file, module->build_id, module->build_id_size)) {
+    if (error == 0 && id->size && !build_id_is(file, id)) {
         elf_file_close(file);
         error = -ESTALE;
     }
@@ -174,16 +181,16 @@ static int open_vdso(struct elf_file *file, const struct elf_module *module)
 }
 
 static int open_executable(struct elf_file *file, const struct process_files *source,
-                           const struct elf_module *module)
+                           const struct build_id *id)
 {
     char path[40];
-    if (source->exe_fd < 0 || (!module->build_id_size && !has_fingerprint(module->build_id)))
+    if (source->exe_fd < 0 || (!id->size && !has_fingerprint(id)))
         return -ENOENT;
     snprintf(path, sizeof path, "/proc/self/fd/%d", source->exe_fd);
-    return open_verified(file, NULL, -1, path, module->build_id, module->build_id_size);
+    return open_verified(file, NULL, -1, path, id);
 }
 
-/* A file that is gone may still be open for the walks of waiting threads. */
+/* A file that is gone may still be open for stack walks. */
 static int open_known(struct elf_file *file, const struct elf_module *module)
 {
     const int fd = elf_image_open_again(module->build_id, module->build_id_size);
@@ -195,37 +202,33 @@ static int open_known(struct elf_file *file, const struct elf_module *module)
 
 int elf_file_find(struct elf_file *file, const struct process_files *source, const struct elf_module *module)
 {
+    const struct build_id id = module_id(module);
+    int error = -ENOENT;
     *file = ELF_FILE_NONE;
     if (strcmp(module->name, vdso_name) == 0)
-        return open_vdso(file, module);
-    int error = -ENOENT;
+        return open_vdso(file, &id);
     if (module->path[0] == '/') {
-        error = open_verified(file, source->owner, source->root_fd, module->path, module->build_id,
-                              module->build_id_size);
-        /* A root that is gone finds nothing; with a build id there is no danger in looking at our own. */
-        if (error < 0 && source->root_fd >= 0 && module->build_id_size &&
-            open_verified(file, source->owner, -1, module->path, module->build_id, module->build_id_size) ==
-                0)
+        error = open_verified(file, source->owner, source->root_fd, module->path, &id);
+        /* In a root that is gone nothing is found. The build id makes a file of our own root safe to use. */
+        if (error < 0 && source->root_fd >= 0 && id.size &&
+            open_verified(file, source->owner, -1, module->path, &id) == 0)
             error = 0;
     }
-    if (error < 0 && (open_executable(file, source, module) == 0 || open_known(file, module) == 0))
+    if (error < 0 && (open_executable(file, source, &id) == 0 || open_known(file, module) == 0))
         error = 0;
     return error;
 }
 
-/* Calls open_verified in the target's root, then in ours. */
+/* In the target's root, then in ours. */
 static int open_in_roots(struct elf_file *file, const struct file_search *search, const char *path,
                          const struct build_id *id)
 {
-    int error = -ENOENT;
-    if (search->root_fd >= 0)
-        error = open_verified(file, search->owner, search->root_fd, path, id->byte, id->size);
-    if (error < 0)
-        error = open_verified(file, search->owner, -1, path, id->byte, id->size);
-    return error;
+    if (search->root_fd >= 0 && open_verified(file, search->owner, search->root_fd, path, id) == 0)
+        return 0;
+    return open_verified(file, search->owner, -1, path, id);
 }
 
-/* Next directory of a colon list into directory; false at its end. An empty one is passed over. */
+/* The next directory of a colon list. false: there are no more. Empty ones are skipped. */
 static bool next_directory(const char **list, char directory[PATH_MAX])
 {
     while (**list) {
@@ -327,7 +330,7 @@ int elf_file_find_debug(struct elf_file *file, const struct file_search *search,
     const char *link = dwelf_elf_gnu_debuglink(main->elf, &crc);
     if (!link || open_by_link(file, search, main_path, link, &id) < 0)
         return -ENOENT;
-    if (id.size || crc_is(file, crc)) /* the same build id says more than a checksum does */
+    if (id.size || crc_is(file, crc)) /* compared already, and it says more than a checksum */
         return 0;
     elf_file_close(file);
     return -ENOENT;

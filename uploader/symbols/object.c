@@ -30,7 +30,7 @@ struct object {
     size_t mini_size;
 };
 
-/* --- mini debug info: Fedora and its kin keep a symbol table, packed, in .gnu_debugdata --- */
+/* --- mini debug info: Fedora packs a symbol table into .gnu_debugdata --- */
 
 /* Unpacks into a new block of *size bytes; NULL: it is broken or too large. */
 static uint8_t *mini_unpack(const Elf_Data *packed, size_t *size)
@@ -75,8 +75,7 @@ static int mini_open(struct object *object)
 
 /* --- opening --- */
 
-/* The fullest symbol table there is. A stripped file without more has what it exports; mini debug info adds
- * the rest. */
+/* Reads the fullest symbol table. A stripped file has its exports, and mini debug info adds the others. */
 static void tables_read(struct object *object)
 {
     if (symbol_table_read(&object->table[0], &object->main, SHT_SYMTAB) == 0 ||
@@ -234,14 +233,14 @@ static void frame_name(struct store *store, struct symbol_line *line, const stru
     line_name(store, line, mangled || !frame->name ? linkage : frame->name, linkage);
 }
 
-/* The outermost function has a symbol. Its name is better than the compiler's if that one is not mangled. For
-   C++ and Rust it has the scopes. Of C's aliases it is the one that people call: malloc, and not
-   __libc_malloc. */
+/* The outermost function has a symbol, too, which starts at the same address. Its name is better than the compiler's if
+   that one is not mangled: for C++ and Rust it has the scopes. Of C's aliases it is the one that people call: malloc, and
+   not __libc_malloc. start: of the function, or the address if the function is unknown. */
 static void outer_name(const struct object *object, struct store *store, struct symbol_line *line,
-                       const struct dwarf_frame *frame, uint64_t address, uint64_t start)
+                       const struct dwarf_frame *frame, uint64_t start)
 {
     struct table_symbol symbol;
-    const bool found = table_find(object, start ? start : address, &symbol);
+    const bool found = table_find(object, start, &symbol);
     const bool named = frame->name || frame->linkage;
     if (named)
         frame_name(store, line, frame);
@@ -262,7 +261,7 @@ static unsigned locate_dwarf(struct object *object, struct store *store, uint64_
     for (unsigned i = 0; i < count; i++) {
         line[i] = (struct symbol_line){.function = "", .linkage = "", .file = ""};
         if (i + 1 == count)
-            outer_name(object, store, &line[i], &frame[i], address, start);
+            outer_name(object, store, &line[i], &frame[i], start ? start : address);
         else if (frame[i].name || frame[i].linkage)
             frame_name(store, &line[i], &frame[i]);
         if (!line[i].function[0])
