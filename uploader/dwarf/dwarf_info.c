@@ -50,7 +50,7 @@ struct dwarf_info {
     unsigned steps;            /* entries read since the look-up began */
 };
 
-/* Adds the code of an entry to ranges. Code below base is what the linker removed. */
+/* Adds the code of an entry to ranges. Code below base was removed by the linker. */
 static int die_ranges(const struct dwarf_info *info, Dwarf_Die *die, uint32_t owner,
                       struct code_ranges *ranges, size_t most)
 {
@@ -84,7 +84,7 @@ static int unit_add(struct dwarf_info *info, Dwarf_Die *die)
     return error;
 }
 
-/* .debug_aranges would be quicker to read, but clang does not write it and mixed programs have it in part. */
+/* .debug_aranges would be faster to read, but clang does not write it, so mixed programs have a part of it. */
 static int units_read(struct dwarf_info *info)
 {
     Dwarf_CU *cu = NULL;
@@ -226,8 +226,7 @@ static int function_add(struct dwarf_info *info, struct dwarf_unit *unit, Dwarf_
     return error;
 }
 
-/* Collects the functions among the children, and in the scopes among them; deep: those inside functions, too.
- */
+/* Collects the functions among the children, and those in scopes among the children. deep: also those in functions. */
 static int functions_collect(struct dwarf_info *info, struct dwarf_unit *unit, Dwarf_Die *parent, bool deep,
                              unsigned nesting)
 {
@@ -255,7 +254,7 @@ static void functions_read(struct dwarf_info *info, struct dwarf_unit *unit, Dwa
     info->bytes += unit->functions.room * sizeof *unit->functions.range;
 }
 
-/* Units are read in the order of the file. */
+/* Bytes of the unit in the file. Units are listed in the order of the file. */
 static uint64_t unit_size(const struct dwarf_info *info, const struct dwarf_unit *unit)
 {
     const bool last = unit + 1 == info->unit + info->units;
@@ -347,7 +346,7 @@ static void frame_fill(struct dwarf_frame *frame, Dwarf_Die *die)
     frame->start_line = die_number(die, DW_AT_decl_line, true);
 }
 
-/* Call sites: where the function of one entry was inlined is a line of the next outer one. */
+/* The call site at which a function was inlined is a line of the next outer function. */
 static void chain_fill(struct dwarf_frame *frame, Dwarf_Die *chain, unsigned count, uint64_t unit_number)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -367,8 +366,7 @@ static bool function_find(struct dwarf_info *info, struct dwarf_unit *unit, uint
 {
     const struct code_range *function = code_ranges_find(&unit->functions, offset);
     Dwarf_Addr entry;
-    /* Lambdas are inside the functions that they are written in. To look into those takes many times as long.
-     */
+    /* Lambdas are inside the functions that they are written in. To read those, too, takes many times as long. */
     if (!function && !unit->deep && dwarf_offdie(info->file.dwarf, unit->entry, die)) {
         functions_read(info, unit, die, true);
         function = code_ranges_find(&unit->functions, offset);
@@ -406,7 +404,7 @@ unsigned dwarf_info_find(struct dwarf_info *info, uint64_t address, struct dwarf
         chain_fill(frame, chain, count, range->owner + 1u);
     }
     const struct line_row *row = line_table_find(&unit->lines, offset);
-    if (row && (row->line || count)) { /* line 0: made by the compiler, of no line, yet of a file */
+    if (row && (row->line || count)) { /* line 0: the compiler made this code, which has a file and no line */
         frame[0].line = row->line;
         frame[0].file = row->file;
         frame[0].file_unit = range->owner + 1u;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ELF files: found inside the target's root, opened without trusting what is there, and known by their build
- * id. One thread only; what is mapped may be cut short by its owner at any time (SIGBUS: see guard in
- * symbols.c).
+ * ELF files: found inside the target's root, opened without trust in what is there, and known by their build id. What is
+ * mapped may be cut short by its owner at any time, which is a SIGBUS (see guard_fault() in symbols.c). One thread
+ * only.
  */
 #ifndef CPROF_UPLOADER_ELF_FILE_H
 #define CPROF_UPLOADER_ELF_FILE_H
@@ -25,12 +25,12 @@ struct elf_file {
 };
 #define ELF_FILE_NONE ((struct elf_file){.fd = -1})
 
-/* Where to look. In this order: each directory of debug_path and /usr/lib/debug, in the target's root, then
- * in ours. */
+/* Where debug files are searched: in each directory of debug_path, then in /usr/lib/debug. Each is searched in the target's
+   root first, then in ours. */
 struct file_search {
     int root_fd; /* -1: our own root only */
     const char *debug_path;
-    const struct owner *owner; /* who must be allowed to read what is found; NULL: we */
+    const struct owner *owner; /* who must be allowed to read the file; NULL: we */
 };
 
 struct build_id {
@@ -47,11 +47,10 @@ void elf_file_close(struct elf_file *file);
 
 struct build_id elf_file_build_id(const struct elf_file *file);
 
-/* Gives back the memory of mapped pages that were read; they are read again when needed. */
+/* Gives back mapped pages, which are read again when needed. */
 void elf_file_drop_pages(const struct elf_file *file);
 
-/* The module's own file, at its path or as the process's executable: -ESTALE when all that is there is
- * another build. */
+/* The module's own file, at its path or as the process's executable. -ESTALE: only another build is there. */
 int elf_file_find(struct elf_file *file, const struct process_files *source, const struct elf_module *module);
 
 /* Its separate debug file by build id or .gnu_debuglink. -ENOENT: none. */

@@ -19,7 +19,7 @@ static const uint8_t frame_hdr_head[4] = {1, 0x1b, 0x03, 0x3b};
 
 static struct elf_image *images;
 
-/* Pages of all images, each in the one place that its address gives it. */
+/* Pages of all images. The address gives each page its place. */
 static struct cached_page {
     const struct elf_image *image;
     uint64_t offset;
@@ -92,7 +92,7 @@ bool elf_image_is_data(const struct elf_image *image, uint64_t address)
     return false;
 }
 
-static uint64_t first_of_page(uint64_t at)
+static uint64_t page_start(uint64_t at)
 {
     return at - at % PAGE;
 }
@@ -101,7 +101,7 @@ bool elf_image_code_address(const struct elf_image *image, uint64_t offset, uint
 {
     for (unsigned i = 0; i < image->loads; i++) {
         uint64_t begin = image->load[i].offset, size = image->load[i].end - image->load[i].start;
-        if (!image->load[i].executable || offset < first_of_page(begin) || offset >= begin + size)
+        if (!image->load[i].executable || offset < page_start(begin) || offset >= begin + size)
             continue;
         *address = image->load[i].start + offset - begin;
         return true;
@@ -113,8 +113,8 @@ bool elf_image_code_address(const struct elf_image *image, uint64_t offset, uint
 static bool first_address(const struct elf_image *image, uint64_t *address)
 {
     for (unsigned i = 0; i < image->loads; i++) {
-        *address = first_of_page(image->load[i].start);
-        if (!first_of_page(image->load[i].offset))
+        *address = page_start(image->load[i].start);
+        if (!page_start(image->load[i].offset))
             return true;
     }
     return false;
@@ -198,7 +198,7 @@ static void take_fingerprint(struct elf_image *image, const Elf64_Phdr *header, 
     image->fingerprint = fingerprint;
 }
 
-/* In memory, what a header of its own is in is the page of the file's beginning, or it is not looked at. */
+/* In memory, headers are read from the page of the file's beginning alone. */
 static size_t read_headers(const struct elf_image *image, uint64_t head, Elf64_Phdr header[MOST_HEADERS])
 {
     Elf64_Ehdr file;

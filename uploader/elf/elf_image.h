@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a stack walk from outside needs of an ELF file: where its parts lie in memory, its table of call frame
- * information, its build id. Files are read page by page and never mapped: one that is cut short under us
- * would be a SIGBUS. An image is shared by all processes that map the file. Where the file is gone, the image
- * is read from the memory of a process that maps it. One thread only.
+ * information, its build id. Files are read page by page and never mapped, because a mapped file that is cut short is a
+ * SIGBUS. All processes that map a file share its image. If the file is gone, the image is read from the memory of a
+ * process that maps it. One thread only.
  */
 #ifndef CPROF_UPLOADER_ELF_IMAGE_H
 #define CPROF_UPLOADER_ELF_IMAGE_H
@@ -34,9 +34,10 @@ struct elf_image {
     uint64_t fingerprint; /* layout_fingerprint() of it */
     /* private */
     uint64_t device, inode, size;
-    struct timespec changed;   /* its file, when it was opened: who writes over it makes it another one */
-    int fd;                    /* -1: read from */
-    pid_t pid;                 /* this process's memory, */
+    struct timespec
+        changed; /* of the file when it was opened; a file that is written to becomes another one */
+    int fd;      /* -1: read from */
+    pid_t pid;   /* this process's memory, */
     const struct owner *owner; /* who owns it (borrowed), where */
     uint64_t bias;             /* this is to be added to addresses */
     unsigned users;
@@ -46,11 +47,11 @@ struct elf_image {
 /* Takes over fd. NULL: not a 64-bit ELF file, or no memory. */
 struct elf_image *elf_image_open(int fd);
 
-/* From the memory of a process that maps the file's beginning at this address. NULL: no such file, it cannot
-   be read, or no memory. */
+/* From the memory of a process that maps the file's beginning at this address. NULL: this is no ELF file, cannot be read, or
+   no memory. */
 struct elf_image *elf_image_open_memory(pid_t pid, const struct owner *owner, uint64_t head);
 
-/* The one that is open and has this inode, retained, or NULL: its file may be gone meanwhile. */
+/* The open image with this inode, retained, or NULL. Its file may be gone. */
 struct elf_image *elf_image_find(dev_t device, uint64_t inode);
 
 /* A descriptor of the file with this build id, or of size 0: with this fingerprint in its first bytes, if it is
@@ -62,14 +63,14 @@ void elf_image_release(struct elf_image *image);
 /* The same file, by build id; without one, a file of the same shape. */
 bool elf_image_same(const struct elf_image *image, const struct elf_image *other);
 
-/* Reads 8 bytes that the file has and the process cannot have changed. address: a multiple of 8. */
+/* Reads 8 bytes of a part that the process cannot have changed. address: a multiple of 8. */
 bool elf_image_read(const struct elf_image *image, uint64_t address, uint64_t *word);
 
 /* In a part that the process may have changed. */
 bool elf_image_is_data(const struct elf_image *image, uint64_t address);
 
-/* The address at which a part of the file is loaded as code, or false: its offset is in no such segment. A
-   page of the file may be in two segments, at two addresses, as some linkers write it. */
+/* The address at which a part of the file is loaded as code. false: its offset is in no such segment. Some linkers put a
+   page of the file into two segments, at two addresses. */
 bool elf_image_code_address(const struct elf_image *image, uint64_t offset, uint64_t *address);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where a function without a name begins: stripped files keep the sorted table of .eh_frame_hdr for
- * exceptions, so that all addresses of a function can stand under one name, module+0xSTART. One thread only.
+ * Where a function without a name begins. Stripped files keep the sorted table of .eh_frame_hdr for exceptions. With it, all
+ * addresses of a function get one name, module+0xSTART. One thread only.
  */
 #ifndef CPROF_UPLOADER_FRAME_TABLE_H
 #define CPROF_UPLOADER_FRAME_TABLE_H

@@ -13,7 +13,7 @@ enum {
     DROP_EVERY = 1 << 17, /* symbols (3 MB of file) read between two drops of pages */
 };
 
-/* In a size while the table is made: ends where the next one starts, at the latest with its section. */
+/* A flag in a size while the table is made: the symbol ends where the next one starts, or with its section. */
 static const uint32_t unsized = UINT32_C(1) << 31;
 
 /* What the scan of one symbol section knows. */
@@ -45,7 +45,7 @@ static bool is_function(const struct scan *scan, const GElf_Sym *symbol)
     const unsigned type = GELF_ST_TYPE(symbol->st_info);
     if (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE)
         return false;
-    /* Without local symbols an unsized one would take in all unnamed functions after it. */
+    /* .dynsym has no local symbols, so a symbol without a size would cover all unnamed functions behind it. */
     if (symbol->st_size == 0 && scan->dynamic)
         return false;
     return symbol->st_shndx < scan->sections && symbol->st_name &&
@@ -53,7 +53,7 @@ static bool is_function(const struct scan *scan, const GElf_Sym *symbol)
            symbol->st_value - scan->table->base < UINT32_MAX;
 }
 
-/* Prefers, among names of one address, what people write in their sources: malloc, not __libc_malloc. */
+/* Of the names of one address, the one that people write in their sources ranks highest: malloc, not __libc_malloc. */
 static unsigned name_rank(const GElf_Sym *symbol, const char *name)
 {
     const unsigned binding = GELF_ST_BIND(symbol->st_info);
@@ -65,7 +65,7 @@ static unsigned name_rank(const GElf_Sym *symbol, const char *name)
            (binding != STB_LOCAL) << 4 | (3 - underscores) << 2 | (binding == STB_GLOBAL) << 1;
 }
 
-/* While the table is made, symbols stand for entries: name holds the symbol's index. */
+/* While the table is made, an entry's name is the symbol's index. */
 static int symbol_add(struct scan *scan, const GElf_Sym *symbol, uint32_t index)
 {
     struct symbol_table *table = scan->table;
@@ -131,7 +131,7 @@ static struct symbol_entry best_alias(const struct symbol_table *table, Elf_Data
     return best;
 }
 
-/* One entry per address; labels inside a function go. */
+/* Keeps one entry an address. Labels inside a function go. */
 static void aliases_settle(struct symbol_table *table, Elf_Data *data)
 {
     size_t kept = 0;
@@ -150,7 +150,7 @@ static void aliases_settle(struct symbol_table *table, Elf_Data *data)
     table->count = kept;
 }
 
-/* Hand-written assembly often states no sizes. */
+/* Gives a size to symbols without one, which are common in hand-written assembly. */
 static void sizes_settle(struct symbol_table *table)
 {
     for (size_t i = 0; i < table->count; i++) {
@@ -224,8 +224,7 @@ bool symbol_table_find(const struct symbol_table *table, uint64_t address, struc
     return false;
 }
 
-/* The pointer that a stub jumps through: finds `jmp *displacement(%rip)` at or after the start of its entry.
- */
+/* The address of the pointer that a stub jumps through, by its `jmp *displacement(%rip)`. 0: there is none. */
 static uint64_t stub_slot(const uint8_t *code, size_t size, uint64_t start)
 {
     for (size_t i = 0; i + 6 <= size; i++) {

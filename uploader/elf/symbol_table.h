@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Functions by symbol table: what is left in a stripped file, and the names of aliases. One thread only. */
+/* Functions by symbol table. A stripped file has no other names. One thread only. */
 #ifndef CPROF_UPLOADER_SYMBOL_TABLE_H
 #define CPROF_UPLOADER_SYMBOL_TABLE_H
 
@@ -34,7 +34,7 @@ struct table_symbol {
     uint64_t start;
 };
 
-/* The function that covers the address; never merely the nearest one. */
+/* The function that covers the address. The nearest one, if it does not cover the address, is no answer. */
 bool symbol_table_find(const struct symbol_table *table, uint64_t address, struct table_symbol *symbol);
 
 /* The imported function behind a linkage stub in .plt, .plt.sec or .plt.got at the address; NULL: it is in

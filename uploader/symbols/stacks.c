@@ -119,8 +119,7 @@ static void modules_refresh(struct stacks *stacks)
             module_read(stacks, &stacks->segment->module[i], &stacks->module[i]);
 }
 
-/* The rule of layout.h: of the modules that cover the address, the one with the highest epoch not above the
- * stack's. */
+/* By the rule of layout.h: of the modules that cover the address, the one with the highest epoch not above the stack's. */
 static const struct module_entry *module_find(const struct stacks *stacks, uint64_t pc, uint32_t epoch)
 {
     const struct module_entry *found = NULL;
@@ -167,7 +166,7 @@ static uint64_t bank_word(const struct seg_bank *bank, uint32_t at)
     return *(const volatile uint64_t *)&bank->stack_word[at];
 }
 
-/* The head of the stack at offset, or false when it cannot be one. */
+/* The head of the stack at this offset. false: there can be none. */
 static bool head_read(const struct seg_bank *bank, uint32_t offset, struct seg_stack *head)
 {
     uint64_t words[STACK_HEAD_WORDS];

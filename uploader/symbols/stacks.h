@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The stacks of one target, named once and kept by (generation, offset in that generation's bank). Everything
- * in the segment is read as hostile input: bounds are checked on copies, text is cut and cleaned.
+ * The stacks of one target. Each is named once and kept by generation and offset in that generation's bank. The segment
+ * is hostile input: bounds are checked on copies, and text is cut and cleaned. One thread only.
  */
 #ifndef CPROF_UPLOADER_STACKS_H
 #define CPROF_UPLOADER_STACKS_H
@@ -26,12 +26,12 @@ struct stacks *stacks_new(struct segment *segment, struct symbols *symbols,
                           const struct process_files *source);
 void stacks_free(struct stacks *stacks);
 
-/* The stack at this offset of the bank that has this generation; where none has it (its uploader died, and
-   the bank was emptied since), the one frame that says so. NULL: malformed, or no memory. */
+/* The stack at this offset of the bank with this generation. If no bank has it, because its uploader died and the bank was
+   emptied since, one frame that says so. NULL: malformed, or no memory. */
 const struct stack *stacks_get(struct stacks *stacks, uint32_t generation, uint32_t offset);
 
-/* Before a bank is emptied: stacks_mark() each stack that is still referred to, then stacks_sweep() drops
-   all others but those of the generation that goes on. */
+/* Before a bank is emptied, stacks_mark() marks each stack that is still referred to. Then stacks_sweep() drops all others,
+   except those of the generation to keep. */
 void stacks_mark(struct stacks *stacks, uint32_t generation, uint32_t offset);
 void stacks_sweep(struct stacks *stacks, uint32_t keep);
 

@@ -14,13 +14,13 @@
 #include "uploader/base/store.h"
 
 enum {
-    MODULES_MOST = 16384,  /* told apart; further ones are one, "[other modules]" */
-    SPECIALS_MOST = 16384, /* names that are made up, or restored, with no module */
-    NAMES_MOST = 64 << 20, /* bytes of names and locations; further addresses share one location */
-    ATTEMPTS_MOST = 8,     /* processes whose root is searched for a module before it is given up */
+    MODULES_MOST = 16384,  /* beyond, all are one: "[other modules]" */
+    SPECIALS_MOST = 16384, /* synthetic frames, and restored ones without a module */
+    NAMES_MOST = 64 << 20, /* bytes of names and locations; beyond, addresses share one location */
+    ATTEMPTS_MOST = 8,     /* processes in whose root a module is searched, at most */
     UNPACKED_KEPT_MOST = 1 << 20,
     NAME_MOST = 1024,
-    UNKNOWN_MOST = 32768, /* addresses in no module and without a name that have a location of their own */
+    UNKNOWN_MOST = 32768, /* locations of addresses in no module and without a name */
 };
 
 struct symbol_module {
@@ -30,7 +30,7 @@ struct symbol_module {
     struct object *abandoned; /* by a guarded fault: it can neither be used nor freed */
     uint64_t used;            /* clock of the last look-up */
     unsigned attempts;
-    int failed_pid, failed_root; /* where it was looked for in vain the last time */
+    int failed_pid, failed_root; /* where it was not found the last time */
 };
 
 /* Where an instruction is: in a module, or in generated code. */
@@ -417,7 +417,7 @@ const struct symbol_location *symbols_locate(struct symbols *symbols, const stru
         return known->location;
     if (is_full(symbols))
         return no_room(symbols);
-    /* symbols_module() hands out the first member of what it keeps, const for others only. */
+    /* symbols_module() returned the first member of a struct symbol_module, which is const for callers only. */
     module_locate(symbols, (struct symbol_module *)(uintptr_t)module, source, address, &found);
     return known_fill(symbols, NULL, &place, &found);
 }

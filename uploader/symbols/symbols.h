@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Names for addresses: modules by build id or path, functions, inlined frames, files and lines by elfutils,
- * demangled; perf maps for generated code.
+ * Names for addresses. elfutils gives functions, inlined frames, files and lines of modules, and perf maps give names of
+ * generated code. Names are demangled.
  *
- * One thread only. Everything returned is owned by struct symbols and lives until symbols_free(); a location
- * is interned: the same (module, address) is the same pointer, so that stacks can be compared by pointers.
- * What can be recomputed (open ELF and DWARF handles) is dropped by symbols_trim(), the names are kept.
+ * Everything returned is owned by struct symbols and lives until symbols_free(). A location is interned: the same module
+ * and address are the same pointer, so stacks are compared by pointers. symbols_trim() closes what can be opened again
+ * (ELF and DWARF handles). One thread only.
  */
 #ifndef CPROF_UPLOADER_SYMBOLS_H
 #define CPROF_UPLOADER_SYMBOLS_H
@@ -46,27 +46,25 @@ void symbols_free(struct symbols *symbols);
 const struct elf_module *symbols_module(struct symbols *symbols, const char *path, const uint8_t *build_id,
                                         size_t build_id_size);
 
-/* address: ELF virtual address of the instruction to name. The caller has already taken 1 from return
- * addresses. */
+/* address: ELF virtual address of the instruction to name. Of a return address, the caller has subtracted 1. */
 const struct symbol_location *symbols_locate(struct symbols *symbols, const struct process_files *source,
                                              const struct elf_module *module, uint64_t address);
 
-/* An address whose names are known already: those that were found before count. */
+/* An address whose names are known already. If it was located before, those names stay. */
 const struct symbol_location *symbols_restore(struct symbols *symbols, const struct elf_module *module,
                                               uint64_t address, const struct symbol_line *line,
                                               unsigned count);
 
-/* A made-up frame such as "[truncated]" or "[stacks beyond the ceiling]". */
+/* A synthetic frame such as "[truncated]" or "[stacks beyond the ceiling]". */
 const struct symbol_location *symbols_special(struct symbols *symbols, const char *name);
 
-/* The last look-up for this process is done: what is kept of its generated code can go. */
+/* Frees what is kept of a process's generated code, after the last look-up for it. */
 void symbols_process_ended(struct symbols *symbols, const struct process_files *source);
 
-/* Look-ups so far that were answered by "[addresses beyond the ceiling]" or "[other modules]": there are
-   ceilings for the bytes of names and locations, and for modules. */
+/* Look-ups so far that were answered by "[addresses beyond the ceiling]" or "[other modules]". */
 uint64_t symbols_beyond(const struct symbols *symbols);
 
-/* Closes ELF and DWARF handles until the rest fits the ceiling; call it when a round of look-ups is done. */
+/* Closes ELF and DWARF handles until the rest fits the ceiling, after a round of look-ups. */
 void symbols_trim(struct symbols *symbols);
 
 /* Copies, kept until symbols_free(); the same text is the same pointer. */

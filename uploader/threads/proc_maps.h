@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The executable mappings of a live process, from /proc/PID/maps, with the files behind them. The segment's
- * own list of modules has only those that samples were taken in. One thread only.
+ * The executable mappings of a live process, from /proc/PID/maps, with their files. The segment's list of modules has only
+ * those in which samples were taken. One thread only.
  */
 #ifndef CPROF_UPLOADER_PROC_MAPS_H
 #define CPROF_UPLOADER_PROC_MAPS_H
@@ -22,7 +22,7 @@ struct code_mapping {
     dev_t device;
 };
 
-/* A line of the list, whatever it maps. */
+/* Any line of the list. */
 struct region {
     uint64_t start, end;
     bool executable;
@@ -39,19 +39,19 @@ struct proc_maps {
     size_t regions, region_room;
 };
 
-/* Reads the list anew, and with fresh each file, else only those of new mappings. Mappings and regions that
-   were returned before are no longer valid. true: mappings changed, or are fresh. */
+/* Reads the list again, and opens the files of new mappings, or (fresh) all files. Mappings and regions that were returned
+   before become invalid. true: mappings changed, or are fresh. */
 bool proc_maps_read(struct proc_maps *maps, bool fresh);
 void proc_maps_free(struct proc_maps *maps);
 
-/* The thread is gone: takes another one. false: there is none. */
+/* Takes another thread if the present one is gone. false: there is none. */
 bool proc_maps_take_living(struct proc_maps *maps);
 
-/* The mapping whose code this address is in, or whose file covers it; NULL: none. */
+/* The mapping whose code has this address, or whose file covers it. NULL: none. */
 const struct code_mapping *proc_maps_find_code(const struct proc_maps *maps, uint64_t address);
 const struct code_mapping *proc_maps_find_data(const struct proc_maps *maps, uint64_t address);
 
-/* The line that this address is in; NULL: none. */
+/* The line of the list that covers this address. NULL: none. */
 const struct region *proc_maps_find_region(const struct proc_maps *maps, uint64_t address);
 
 #endif

@@ -18,27 +18,27 @@ struct unwinder;
 
 enum { UNWIND_COPIES = 64, UNWIND_COPY_MOST = 64 * 1024 };
 
-/* A part of a thread's stack. */
+/* A copy of a part of a thread's stack. */
 struct stack_copy {
     uint64_t sp;        /* from here on */
-    uint64_t low, high; /* nothing beyond the thread's stack is read; 0 where it is not known */
-    size_t size;        /* so much, UNWIND_COPY_MOST at most */
+    uint64_t low, high; /* the thread's stack, beyond which nothing is read; 0: unknown */
+    size_t size;        /* bytes, UNWIND_COPY_MOST at most */
     int error;          /* result: 0, or negative errno: -EPERM, -ESRCH, -EFAULT, -ENOMEM */
     size_t at, got;     /* private */
 };
 
-/* One frame. pc: the address itself for the first frame, else the return address. */
+/* pc: in the first frame the instruction, else the return address. */
 struct unwound_frame {
-    uint64_t pc, sp; /* sp: before the call returned from; the return address is below it */
+    uint64_t pc, sp; /* sp: as it was before the call; the return address is below it */
     const struct elf_module *module;
-    uint64_t address; /* ELF virtual address to name; pc where there is no module */
+    uint64_t address; /* ELF virtual address to name; without a module, pc */
     bool ours;
 };
 struct unwound {
     uint32_t frames;
-    bool truncated; /* the walk ended before the thread's first function, or had to guess and may have */
+    bool truncated; /* the walk did not end at the thread's first function, as far as is known */
     bool checkable; /* every return address lies below its frame's sp */
-    bool reread;    /* the copy was not enough: the stack was read again during the walk */
+    bool reread;    /* the copy was too short, so the stack was read again during the walk */
     struct unwound_frame frame[LAYOUT_FRAMES];
 };
 
@@ -57,13 +57,13 @@ void unwinder_refresh(struct unwinder *unwinder);
    cannot be read. The copies last until the next call; the first one is in use. */
 void unwinder_copy(struct unwinder *unwinder, struct stack_copy *copy, unsigned count);
 
-/* The copy, one without an error, that unwinder_word() and unwinder_walk() are about. */
+/* From now on unwinder_word() and unwinder_walk() read this copy, which has no error. */
 void unwinder_use(struct unwinder *unwinder, const struct stack_copy *copy);
 
-/* What is in the process's memory now. false: it cannot be read. */
+/* Reads the process's memory as it is now. false: it cannot be read. */
 bool unwinder_read(struct unwinder *unwinder, uint64_t address, void *to, size_t size);
 
-/* What is at an address of the copy in use. */
+/* Reads a word of the copy in use. */
 bool unwinder_word(const struct unwinder *unwinder, uint64_t address, uint64_t *word);
 
 /* Walks the copy in use. */

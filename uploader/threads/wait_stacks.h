@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The stacks that threads of one target wait in, as they were unwound from outside, each kept once and named
- * when it is first handed on. One thread only.
+ * The stacks in which threads of one target wait, unwound from outside. Each is kept once, and named when it is first
+ * handed on. One thread only.
  */
 #ifndef CPROF_UPLOADER_WAIT_STACKS_H
 #define CPROF_UPLOADER_WAIT_STACKS_H
@@ -24,8 +24,8 @@ struct wait_stacks;
 struct wait_stacks *wait_stacks_new(struct symbols *symbols, const struct process_files *source);
 void wait_stacks_free(struct wait_stacks *waits);
 
-/* The one stack of this leaf and these frames; unwound NULL, or too many frames in all: the leaf alone. NULL:
-   no memory, or too many. */
+/* The one stack of this leaf and these frames. unwound NULL, or too many frames in all: the leaf alone. NULL: no memory, or
+   too many stacks. */
 struct wait_stack *wait_stacks_intern(struct wait_stacks *waits, const char *leaf,
                                       const struct unwound *unwound);
 
@@ -33,10 +33,10 @@ struct wait_stack *wait_stacks_intern(struct wait_stacks *waits, const char *lea
 struct wait_stack *wait_stacks_below(struct wait_stacks *waits, const char *leaf,
                                      const struct wait_stack *stack);
 
-/* Its frames with names, those of our library left out. NULL: no memory. */
+/* Its frames with names, without those of libcprof.so. NULL: no memory. */
 const struct stack *wait_stacks_name(struct wait_stacks *waits, struct wait_stack *stack);
 
-/* Frees what was not used since the last time. */
+/* The sweep frees stacks that were not marked since the last one. */
 void wait_stacks_mark(struct wait_stack *stack);
 void wait_stacks_sweep(struct wait_stacks *waits);
 
