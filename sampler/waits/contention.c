@@ -25,15 +25,16 @@
 #include "sampler/base/poison.h"
 
 enum { LOCKS = 1024, PERIOD_NS = 10000, SHIFT_LEAST = 10, SHIFT_MOST = 40, SLOT_TICKS = 2048 };
-enum { MEAN_OF = 8, BRIEF_NS = 5000, BRIEF_MOST = 4 };
+enum { CHOSEN = 8, LONG_NS = 1000000, BRIEF_NS = 5000, BRIEF_MOST = 4 };
 
 /* What is known of a lock that was waited for, until another one with the same hash needs the place. */
 struct contention_lock {
     _Atomic uintptr_t lock;
-    _Atomic uint64_t scanned;       /* ticks: when a release looked at the waiters last */
-    _Atomic uint64_t unowned_event; /* event_record()'s, of the release that gets unowned time; 0: none */
-    _Atomic uint64_t largest_ns;    /* about the most that one of the last releases was charged with */
-    _Atomic uint64_t pending_ns;    /* to be added to the next release that is recorded */
+    _Atomic uint64_t scanned; /* ticks: when a release looked at the waiters last */
+    _Atomic uint64_t
+        chosen[CHOSEN];          /* event_record()'s, of releases that unowned time is added to; 0: none */
+    _Atomic uint64_t largest_ns; /* about the most that one of the last releases was charged with */
+    _Atomic uint64_t pending_ns; /* to be added to the next release that is recorded */
 };
 
 static struct contention_lock locks[LOCKS] __attribute__((aligned(LAYOUT_PAGE)));
@@ -49,7 +50,8 @@ static struct contention_lock *lock_of(const void *lock)
     if (atomic_load_explicit(&known->lock, memory_order_relaxed) != (uintptr_t)lock) {
         atomic_store_explicit(&was_used, true, memory_order_relaxed);
         atomic_store_explicit(&known->lock, (uintptr_t)lock, memory_order_relaxed);
-        atomic_store_explicit(&known->unowned_event, 0, memory_order_relaxed);
+        for (int i = 0; i < CHOSEN; i++)
+            atomic_store_explicit(&known->chosen[i], 0, memory_order_relaxed);
         atomic_store_explicit(&known->largest_ns, 0, memory_order_relaxed);
         atomic_store_explicit(&known->pending_ns, 0, memory_order_relaxed);
     }
@@ -124,13 +126,28 @@ void contention_begin(struct contention *contention, const void *lock)
     register_waiter(own, lock, contention->start);
 }
 
-/* Adds unowned time to the release that was chosen. false: none was, or its bank is not in use any more. */
-static bool add_unowned(struct contention_lock *known, uint64_t ns)
+/* false: there is no chosen release whose bank is still active. */
+static bool add_to_chosen(struct contention_lock *known, uint64_t first, uint64_t ns)
 {
-    if (event_add(atomic_load_explicit(&known->unowned_event, memory_order_relaxed), 0, ns))
-        return true;
-    atomic_store_explicit(&known->unowned_event, 0, memory_order_relaxed);
+    for (uint64_t i = first; i < first + CHOSEN; i++) {
+        _Atomic uint64_t *chosen = &known->chosen[i % CHOSEN];
+        uint64_t event = atomic_load_explicit(chosen, memory_order_relaxed);
+        if (event && event_add(event, 0, ns))
+            return true;
+        if (event)
+            atomic_store_explicit(chosen, 0, memory_order_relaxed);
+    }
     return false;
+}
+
+/* Adds unowned time to one of the chosen releases, or a long time to all of them. Returns what is left. */
+static uint64_t add_unowned(struct contention_lock *known, uint64_t ns)
+{
+    uint64_t first = event_random() % CHOSEN, parts = ns < LONG_NS ? 1 : CHOSEN, part = ns / parts;
+
+    for (uint64_t i = 0; i < parts && add_to_chosen(known, first + i, part); i++)
+        ns -= i < parts - 1 ? part : ns;
+    return ns;
 }
 
 /* The calling thread waits no longer, and no release was charged with what it has waited since then. If it did
@@ -146,7 +163,9 @@ static void settle(const void *lock, uint64_t since, uint64_t now, bool has_it, 
         return;
     known = lock_of(lock);
     ns = passed * clock_ns_of(UINT64_C(1) << shift);
-    if (!(has_it && add_unowned(known, ns)) && !is_guess)
+    if (has_it)
+        ns = add_unowned(known, ns);
+    if (ns && !is_guess)
         atomic_fetch_add_explicit(&known->pending_ns, ns, memory_order_relaxed);
 }
 
@@ -343,33 +362,34 @@ __attribute__((noinline)) void contention_charge(struct contention_charge *charg
     charge_points(charge, &scan, pending_ns);
 }
 
-/* From now on unowned time is added to this release: at random, in proportion to what it is charged with. That
-   is so seldom, once in MEAN_OF of the largest, that the order of the releases has no influence. */
-static bool takes_unowned(struct contention_lock *known, uint64_t ns)
+/* From now on unowned time is added to this release, too, in the place of another one: at random, in proportion
+   to what it is charged with. There are several, so that no single one gets much. */
+static void choose(struct contention_lock *known, uint64_t event, uint64_t ns)
 {
     uint64_t largest = atomic_load_explicit(&known->largest_ns, memory_order_relaxed);
+    _Atomic uint64_t *chosen = &known->chosen[event_random() % CHOSEN];
 
     largest = ns > largest ? ns : largest - largest / 64;
     atomic_store_explicit(&known->largest_ns, largest, memory_order_relaxed);
-    return (uint64_t)((unsigned __int128)event_random() * largest * MEAN_OF >> 64) < ns;
+    if (!atomic_load_explicit(chosen, memory_order_relaxed) ||
+        (uint64_t)((unsigned __int128)event_random() * largest >> 64) < ns)
+        atomic_store_explicit(chosen, event, memory_order_relaxed);
 }
 
 __attribute__((noinline)) void contention_record(const struct contention_charge *charge,
                                                  enum wait_kind function)
 {
     struct contention_lock *known = charge->lock;
-    uint64_t event, ns;
+    uint64_t ns;
 
     if (!known)
         return;
     ns = charge->ns;
-    if (charge->unowned_ns && !add_unowned(known, charge->unowned_ns))
-        ns += charge->unowned_ns;
+    if (charge->unowned_ns)
+        ns += add_unowned(known, charge->unowned_ns);
     if (!ns)
         return;
-    event = event_record(KIND_MUTEX, function, charge->events, ns);
-    if (!atomic_load_explicit(&known->unowned_event, memory_order_relaxed) || takes_unowned(known, ns))
-        atomic_store_explicit(&known->unowned_event, event, memory_order_relaxed);
+    choose(known, event_record(KIND_MUTEX, function, charge->events, ns), ns);
 }
 
 void contention_begin_grouped(const void *lock, struct contention_group *group, uint64_t from)
