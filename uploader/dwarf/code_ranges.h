@@ -19,8 +19,8 @@ struct code_ranges {
 /* 0 or -ENOMEM. */
 int code_ranges_add(struct code_ranges *ranges, const struct code_range *range);
 
-/* Before the first search. Of equal ranges, the one with the lowest owner stays: each unit that uses an
-   inline function of C++ describes it, and linkers make all of them point at the one copy that is kept. */
+/* Before the first search. Of equal ranges, the one with the lowest owner stays. Each unit that uses an inline function of
+   C++ describes it, and linkers make all of them point at the one copy that is kept. */
 void code_ranges_sort(struct code_ranges *ranges);
 
 /* The innermost range that the offset is in, or NULL. */

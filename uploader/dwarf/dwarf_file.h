@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An ELF file's debug information, opened by libdw. libdw keeps what it has read until its handle is closed,
- * so the owner counts what each call costs and opens a new handle between two look-ups. One thread only.
+ * An ELF file's debug information, opened by libdw. libdw keeps what it has read until its handle is closed. So the owner
+ * counts what each call costs, and opens a new handle between two look-ups. One thread only.
  */
 #ifndef CPROF_UPLOADER_DWARF_FILE_H
 #define CPROF_UPLOADER_DWARF_FILE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a stack walk from outside needs of an ELF file: where its parts lie in memory, its table of call frame
- * information, its build id. Files are read page by page and never mapped, because a mapped file that is cut short is a
+ * information, and its build id. Files are read page by page and never mapped, because a mapped file that is cut short is a
  * SIGBUS. All processes that map a file share its image. If the file is gone, the image is read from the memory of a
  * process that maps it. One thread only.
  */

@@ -6,9 +6,9 @@
 #include "elf_file.h"
 
 /*
- * .eh_frame_hdr (Linux Standard Base, core specification, 10.6.2): version, three encodings, the encoded
- * pointer to .eh_frame, the count, then pairs of 32-bit offsets from the section's own address: (function,
- * its description), sorted. Linkers write these encodings only.
+ * .eh_frame_hdr (Linux Standard Base, core specification, 10.6.2) has a version, three encodings, the encoded pointer to
+ * .eh_frame, and a count. Then come sorted pairs of 32-bit offsets from the section's own address: of a function, and of its
+ * description. Linkers write these encodings only.
  */
 enum {
     VERSION = 1,

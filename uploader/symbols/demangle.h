@@ -8,9 +8,8 @@
 
 enum { DEMANGLE_MOST = 1024 }; /* longer results end in "..." */
 
-/* C++ with its templates and without parameters and return type, Rust without its hash, both and C without
-   what the compiler appends to copies (.constprop.0, .isra.0, .part.0, .cold ...). Any other name is copied.
-   Returns the length. */
+/* C++ keeps its templates, and loses parameters and return type. Rust loses its hash. All, also C, lose what compilers
+   append to copies (.constprop.0, .isra.0, .part.0, .cold ...). Any other name is copied. Returns the length. */
 size_t demangle(const char *linkage, char name[DEMANGLE_MOST]);
 
 /* Is it a mangled name of C++ or Rust? */

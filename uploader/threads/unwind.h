@@ -5,8 +5,8 @@
  * nothing. After each copy the caller must check that it still waits. One thread only.
  *
  * Registers, stacks and call frame information are the target's word, so a walk reads a bounded number of
- * words. It reads nothing outside of the stack, the code and the files, because a read of memory that somebody
- * else serves (userfaultfd, a file system in user space, NFS) may take for ever.
+ * words. It reads nothing outside of the stack, the code and the files. Other memory may be served by somebody else
+ * (userfaultfd, a file system in user space, NFS), and a read of it may take for ever.
  */
 #ifndef CPROF_UPLOADER_UNWIND_H
 #define CPROF_UPLOADER_UNWIND_H
@@ -69,9 +69,9 @@ bool unwinder_word(const struct unwinder *unwinder, uint64_t address, uint64_t *
 /* Walks the copy in use. */
 void unwinder_walk(struct unwinder *unwinder, const uint64_t regs[LAYOUT_REGS], struct unwound *unwound);
 
-/* The same for a thread of which only these two registers are known. The walk may need a frame pointer that no
-   inner frame has saved. Then it tries a few words of the stack that look like one, and takes the first from
-   which it gets to the thread's first function. */
+/* The same for a thread of which only these two registers are known. The walk may need a frame pointer that no inner frame
+   has saved. Then it tries a few words of the stack that look like one. It takes the first that leads to the thread's
+   first function. */
 void unwinder_walk_from(struct unwinder *unwinder, uint64_t pc, uint64_t sp, struct unwound *unwound);
 
 #endif

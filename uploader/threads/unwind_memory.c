@@ -49,8 +49,8 @@ bool unwind_may_read(struct unwinder *unwinder, int32_t reads)
     return unwinder->walk_reads > 0 && unwinder->sample_reads > 0;
 }
 
-/* How far the stack may be read that this address is in: to the end of the thread's stack, or to the end of the mapping
-   if that was read a short while ago, or to the end of the page. */
+/* How far the stack that this address is in may be read. That is the end of the thread's stack, if it is known. Else it is
+   the end of the mapping, if that was read a short while ago. Else it is the end of the page. */
 static uint64_t limit_of(const struct unwinder *unwinder, uint64_t sp, uint64_t low, uint64_t high)
 {
     const struct region *region = NULL;

@@ -5,7 +5,7 @@
  * Some 19 times a second, a wall sample gives every thread the time since the last sample. The thread either waits in
  * a hooked call, or is blocked in something else, or runs. Its slot says the first, and the stack is unwound once a
  * wait. The kernel says the others. At each round the times of all threads of one name are balanced
- * (time_balance.h): CPU time is what the CPU profile counted in the same span. The rest is divided among the waits in
+ * (time_balance.h). CPU time is what the CPU profile counted in the same span. The rest is divided among the waits in
  * proportion to what wall samples saw. So a thread's wall time is its lifetime, and off-CPU time is the part that was
  * not CPU time. One thread only.
  */

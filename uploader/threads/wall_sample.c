@@ -134,8 +134,8 @@ static bool is_left_alone(const struct wall *wall, const struct watched_thread *
            watched->stop_seen == wall->stop_changes && (int32_t)(wall->samples - watched->ask_at) < 0;
 }
 
-/* A thread in no hooked call. If the kernel is not asked, the thread is still in what it was seen in, unless that
-   was a wait, which has ended, or it has waited since. */
+/* A thread in no hooked call. If the kernel is not asked, the thread is still in what it was seen in, with two exceptions:
+   a wait has ended, and what it was blocked in is over if it has waited since. */
 static void see_other(const struct sighting *seen)
 {
     struct wall *wall = seen->wall;
@@ -382,8 +382,8 @@ static void see_untracked(struct wall *wall, int64_t now_ns)
     }
 }
 
-/* A number that changes with whatever the process does, as far as the segment shows it; and one of the threads,
-   another one in each sample. */
+/* A number that changes with whatever the process does, as far as the segment shows it. *tid: one of its threads, another
+   one in each sample. */
 static uint64_t progress_of(const struct wall *wall, uint32_t slots, int32_t *tid)
 {
     struct segment *segment = wall->target->segment;

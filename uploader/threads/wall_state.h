@@ -140,8 +140,8 @@ void wall_credit_deferred(struct wall *wall, struct watched_thread *watched);
 /* The kernel can be asked for its threads by their ids. */
 bool wall_is_askable(const struct wall *wall);
 
-/* Adds what the kernel has counted since the last time: how long the thread waited for a CPU and, if it has no
-   timer, its CPU time. */
+/* Adds what the kernel has counted since the last time: how long the thread waited for a CPU. If the thread has no timer,
+   also its CPU time. */
 void wall_take_times(struct wall *wall, struct watched_thread *watched);
 
 /* The stack of a thread that is in this wait of watched->kind. If it cannot be read, the leaf alone. */
