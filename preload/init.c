@@ -33,7 +33,7 @@
 #include "sampler/threads/threads.h"
 #include "sampler/unwind/unwind.h"
 #include "sampler/waits/condition.h"
-#include "sampler/waits/resched.h"
+#include "sampler/waits/switch_detection.h"
 
 static void forget_parent(void)
 {
@@ -45,8 +45,8 @@ static void forget_parent(void)
     unwind_forget();
 }
 
-static const struct process_ops ops = {session_hand_over, session_uploader_alive, session_next,
-                                       resched_report, forget_parent};
+static const struct process_ops ops = {session_hand_over, session_uploader_alive, session_next, switch_report,
+                                       forget_parent};
 
 /* The join is left to the first sample, which the timer brings if nothing else does. */
 static void after_fork(void)
@@ -89,7 +89,7 @@ static void start_sampling(char **environment)
     take_clock();
     sigprof_start();
     unwind_start();
-    resched_start();
+    switch_start();
     /* A thread that is cancelled while it waits for a lock still has its place in the table. */
     threads_start(real.pthread_key_create, condition_abandon);
     if (process_start(&config.process, &ops))

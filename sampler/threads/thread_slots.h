@@ -27,7 +27,7 @@ struct slot_private {
     _Atomic int32_t tid;
     _Atomic uint32_t taken; /* in this life of the process (thread_slots_forget()); thread_slots.c only */
     struct strata strata;   /* over the time that the owner waits: block samples */
-    uint64_t waited;        /* resched_counts.waited when the owner looked at it last, which was */
+    uint64_t waited;        /* switch_counts.waited when the owner looked at it last, which was */
     bool is_fresh;          /* after the last of its calls that may have blocked */
     uint8_t doubts;         /* so many of its next such calls are looked at: wait.c */
     uint8_t budget_doubled; /* times that the distance between its samples was doubled; owner only, as are */

@@ -94,12 +94,12 @@ static void put_outer_back(const struct wait *wait)
 static void prepare_evidence(struct wait *wait)
 {
     if (wait->is_inner) {
-        if (resched_is_told())
-            resched_unwatch();
-    } else if (resched_watch_if_told()) {
+        if (switch_is_told())
+            switch_unwatch();
+    } else if (switch_watch_if_told()) {
         wait->evidence = EVIDENCE_MARK;
     } else {
-        resched_trial_begin(&wait->trial);
+        switch_trial_begin(&wait->trial);
         if (wait->trial.is_on)
             wait->evidence = EVIDENCE_TRIAL;
     }
@@ -148,12 +148,12 @@ static bool count_has_risen(struct slot_private *own, uint64_t ns, uint64_t rate
     enum { DOUBTS = 64 };
     uint64_t near = rate / 8;
     bool was_fresh = own->is_fresh, has_risen;
-    struct resched_counts now;
+    struct switch_counts now;
 
     own->is_fresh = false;
     if (!is_due && !own->doubts && ns < near && own->strata.left >= near)
         return false;
-    if (!resched_count(&now))
+    if (!switch_count(&now))
         return true;
     has_risen = now.waited != own->waited;
     own->waited = now.waited;
@@ -216,7 +216,7 @@ static void take_mark_back(const struct wait *wait)
    have been called. */
 __attribute__((noinline)) void wait_end(const struct wait *wait, uint64_t now)
 {
-    bool has_blocked = wait->evidence != EVIDENCE_TRIAL || resched_trial_end(&wait->trial);
+    bool has_blocked = wait->evidence != EVIDENCE_TRIAL || switch_trial_end(&wait->trial);
     struct segment *segment;
     uint64_t ns;
 

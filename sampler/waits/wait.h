@@ -21,11 +21,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "resched.h"
 #include "sampler/base/clock.h"
 #include "sampler/process/process.h"
 #include "sampler/segment/layout.h"
 #include "sampler/threads/thread_local.h"
+#include "switch_detection.h"
 
 /* A wait's mark in the slot. */
 struct wait_mark {
@@ -35,7 +35,7 @@ struct wait_mark {
     uint32_t kind;
 };
 
-/* How it will be known whether the call blocked: see resched.h. */
+/* How it will be known whether the call blocked: see switch_detection.h. */
 enum wait_evidence { EVIDENCE_MARK, EVIDENCE_TRIAL, EVIDENCE_COUNT };
 
 struct wait {
@@ -46,7 +46,7 @@ struct wait {
     enum wait_kind kind;
     bool is_inner;
     uint8_t evidence; /* enum wait_evidence */
-    struct resched_trial trial;
+    struct switch_trial trial;
     struct wait_mark outer; /* while is_inner */
 };
 
@@ -106,7 +106,7 @@ wait_enter_wanted(struct wait *wait, uint32_t profiles, enum wait_kind kind, uin
     wait->since = now;
     thread = segment ? &segment->thread[wait->slot] : NULL;
     if (WAIT_RARE(!segment) || WAIT_RARE(!wait->slot) || WAIT_RARE(process_is_fresh_child()) ||
-        WAIT_RARE(wait_is_marked(thread)) || WAIT_RARE(!resched_watch_if_told())) {
+        WAIT_RARE(wait_is_marked(thread)) || WAIT_RARE(!switch_watch_if_told())) {
         thread = wait_begin(wait);
         if (!thread)
             return;
@@ -149,7 +149,7 @@ __attribute__((always_inline)) static inline void wait_leave_at(struct wait *wai
     struct seg_thread *thread = wait->thread;
     uint32_t sequence;
 
-    if (WAIT_RARE(!thread) || WAIT_RARE(!resched_unwatch_if_watched())) {
+    if (WAIT_RARE(!thread) || WAIT_RARE(!switch_unwatch_if_watched())) {
         wait_end(wait, now);
         return;
     }

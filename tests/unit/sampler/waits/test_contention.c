@@ -19,7 +19,7 @@
 #include "sampler/threads/threads.h"
 #include "sampler/waits/condition.h"
 #include "sampler/waits/contention.h"
-#include "sampler/waits/resched.h"
+#include "sampler/waits/switch_detection.h"
 
 static int hand_over(int memfd, const struct segment *segment)
 {
@@ -38,7 +38,7 @@ static bool uploader_alive(int pid, uint64_t silent_ns)
 static int start(void **state)
 {
     static const struct process_ops ops = {
-        .hand_over = hand_over, .uploader_alive = uploader_alive, .describe = resched_report};
+        .hand_over = hand_over, .uploader_alive = uploader_alive, .describe = switch_report};
     static const struct process_settings settings = {.profiles = 1u << PROFILE_MUTEX, .mutex_fraction = 1};
     (void)state;
     signal(SIGPROF, SIG_IGN); /* of the thread's timer, which nobody here handles */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "resched.h"
+#include "switch_detection.h"
 
 #include <stdatomic.h>
 #include <sys/resource.h>
@@ -14,21 +14,21 @@
 
 #include "sampler/base/poison.h"
 
-ptrdiff_t resched_offset;
+ptrdiff_t switch_offset;
 
-extern const char resched_inside[] __attribute__((visibility("hidden")));
-extern const char resched_abort[] __attribute__((visibility("hidden")));
+extern const char switch_inside[] __attribute__((visibility("hidden")));
+extern const char switch_abort[] __attribute__((visibility("hidden")));
 
 /* One byte that no thread is ever in. The kernel wants the signature before the address to go on at. */
-ARCH_RSEQ_CODE(resched_inside, resched_abort);
+ARCH_RSEQ_CODE(switch_inside, switch_abort);
 
 #define NEVER_ENTERED                                                                                        \
     {                                                                                                        \
-        .start_ip = (uintptr_t)resched_inside, .post_commit_offset = 1, .abort_ip = (uintptr_t)resched_abort \
+        .start_ip = (uintptr_t)switch_inside, .post_commit_offset = 1, .abort_ip = (uintptr_t)switch_abort   \
     }
-const struct rseq_cs resched_mark = NEVER_ENTERED;
-/* Another one, so that resched_unwatch_if_watched() does not take it for the first. */
-const struct rseq_cs resched_trial_mark = NEVER_ENTERED;
+const struct rseq_cs switch_mark = NEVER_ENTERED;
+/* Another one, so that switch_unwatch_if_watched() does not take it for the first. */
+const struct rseq_cs switch_trial_mark = NEVER_ENTERED;
 
 /*
  * The trial: LOOKS calls. Each that gave up the CPU must have cleared the mark; a single one that left it
@@ -42,7 +42,7 @@ static _Atomic uint32_t way = BY_COUNT;
 static ptrdiff_t trial_offset;
 static _Atomic uint32_t looks, agreed, cleared_by_others;
 
-void resched_start(void)
+void switch_start(void)
 {
     if (!__rseq_size)
         return;
@@ -50,7 +50,7 @@ void resched_start(void)
     atomic_store_explicit(&way, ON_TRIAL, memory_order_relaxed);
 }
 
-bool resched_count(struct resched_counts *counts)
+bool switch_count(struct switch_counts *counts)
 {
     struct rusage usage = {0};
 
@@ -61,7 +61,7 @@ bool resched_count(struct resched_counts *counts)
     return true;
 }
 
-void resched_report(struct segment *segment)
+void switch_report(struct segment *segment)
 {
     switch (atomic_load_explicit(&way, memory_order_relaxed)) {
     case BY_MARK:
@@ -84,30 +84,30 @@ static void decide(enum way decided)
                                                  memory_order_relaxed))
         return;
     if (decided == BY_MARK)
-        __atomic_store_n(&resched_offset, trial_offset, __ATOMIC_RELAXED);
-    resched_report(process_attached());
+        __atomic_store_n(&switch_offset, trial_offset, __ATOMIC_RELAXED);
+    switch_report(process_attached());
 }
 
 static bool trial_stands(void)
 {
-    return *resched_section(trial_offset) == (uintptr_t)&resched_trial_mark;
+    return *switch_section(trial_offset) == (uintptr_t)&switch_trial_mark;
 }
 
-void resched_trial_begin(struct resched_trial *trial)
+void switch_trial_begin(struct switch_trial *trial)
 {
     trial->is_on = atomic_load_explicit(&way, memory_order_relaxed) == ON_TRIAL &&
-                   resched_is_registered(trial_offset) && resched_count(&trial->before);
+                   switch_is_registered(trial_offset) && switch_count(&trial->before);
     if (trial->is_on)
-        *resched_section(trial_offset) = (uintptr_t)&resched_trial_mark;
+        *switch_section(trial_offset) = (uintptr_t)&switch_trial_mark;
 }
 
-static bool judge(const struct resched_trial *trial)
+static bool judge(const struct switch_trial *trial)
 {
     bool stands = trial_stands(), waited;
-    struct resched_counts after;
+    struct switch_counts after;
 
-    *resched_section(trial_offset) = 0;
-    if (!resched_count(&after))
+    *switch_section(trial_offset) = 0;
+    if (!switch_count(&after))
         return true;
     slot_private[thread_local_state.slot].waited = after.waited;
     slot_private[thread_local_state.slot].is_fresh = true;
@@ -125,10 +125,10 @@ static bool judge(const struct resched_trial *trial)
 static void wait_ourselves(void)
 {
     static const struct timespec shortest = {0, 1};
-    struct resched_trial trial;
+    struct switch_trial trial;
 
     for (unsigned i = 0; i < AGREED && seccomp_allows(CALL(nanosleep)); i++) {
-        resched_trial_begin(&trial);
+        switch_trial_begin(&trial);
         if (!trial.is_on)
             break;
         sys_call(SYS_nanosleep, &shortest, 0);
@@ -136,7 +136,7 @@ static void wait_ourselves(void)
     }
 }
 
-bool resched_trial_end(const struct resched_trial *trial)
+bool switch_trial_end(const struct switch_trial *trial)
 {
     bool waited = judge(trial);
     uint32_t number = 1 + atomic_fetch_add_explicit(&looks, 1, memory_order_relaxed);

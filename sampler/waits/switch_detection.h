@@ -14,8 +14,8 @@
  * The area is glibc's, and a program may use it as well (tcmalloc does): what it stores there overwrites the
  * mark, which then says "perhaps".
  */
-#ifndef CPROF_SAMPLER_RESCHED_H
-#define CPROF_SAMPLER_RESCHED_H
+#ifndef CPROF_SAMPLER_SWITCH_DETECTION_H
+#define CPROF_SAMPLER_SWITCH_DETECTION_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,87 +24,87 @@
 
 #include "sampler/base/arch.h"
 
-extern const struct rseq_cs resched_mark __attribute__((visibility("hidden")));
-extern const struct rseq_cs resched_trial_mark __attribute__((visibility("hidden")));
+extern const struct rseq_cs switch_mark __attribute__((visibility("hidden")));
+extern const struct rseq_cs switch_trial_mark __attribute__((visibility("hidden")));
 /* From the thread pointer; 0: the mark is not believed, or not yet. */
-extern ptrdiff_t resched_offset __attribute__((visibility("hidden")));
+extern ptrdiff_t switch_offset __attribute__((visibility("hidden")));
 
 /* Once, early. */
-void resched_start(void);
+void switch_start(void);
 
 /* What the calling thread did so far, as the kernel counts it. */
-struct resched_counts {
+struct switch_counts {
     uint64_t waited;    /* times it gave up its CPU */
     uint64_t preempted; /* times that was taken from it */
 };
 /* false: the kernel must not be asked. A system call; signal-safe. */
-bool resched_count(struct resched_counts *counts);
+bool switch_count(struct switch_counts *counts);
 
 /* A process's first calls, until it is known whether the mark is to be believed. */
-struct resched_trial {
-    struct resched_counts before;
+struct switch_trial {
+    struct switch_counts before;
     bool is_on;
 };
-void resched_trial_begin(struct resched_trial *trial); /* right before the call */
+void switch_trial_begin(struct switch_trial *trial); /* right before the call */
 /* Right after it. true: the call blocked. Only if trial->is_on. */
-bool resched_trial_end(const struct resched_trial *trial);
+bool switch_trial_end(const struct switch_trial *trial);
 
 /* Adds to the segment's counters which way is in use, if that is known yet. */
 struct segment;
-void resched_report(struct segment *segment);
+void switch_report(struct segment *segment);
 
 /* The field of the area at offset that is a union in one C library and a number in the next. */
-typedef uint64_t __attribute__((may_alias)) resched_word;
-static inline volatile resched_word *resched_section(ptrdiff_t offset)
+typedef uint64_t __attribute__((may_alias)) switch_word;
+static inline volatile switch_word *switch_section(ptrdiff_t offset)
 {
-    return (volatile resched_word *)(arch_thread_pointer() + (uintptr_t)offset +
-                                     offsetof(struct rseq, rseq_cs));
+    return (volatile switch_word *)(arch_thread_pointer() + (uintptr_t)offset +
+                                    offsetof(struct rseq, rseq_cs));
 }
 
 /* false: registration failed. */
-static inline bool resched_is_registered(ptrdiff_t offset)
+static inline bool switch_is_registered(ptrdiff_t offset)
 {
     return (int32_t)((struct rseq *)(arch_thread_pointer() + (uintptr_t)offset))->cpu_id >= 0;
 }
 
-static inline ptrdiff_t resched_offset_now(void)
+static inline ptrdiff_t switch_offset_now(void)
 {
-    return __atomic_load_n(&resched_offset, __ATOMIC_RELAXED);
+    return __atomic_load_n(&switch_offset, __ATOMIC_RELAXED);
 }
 
-static inline bool resched_is_told_at(ptrdiff_t offset)
+static inline bool switch_is_told_at(ptrdiff_t offset)
 {
-    return __builtin_expect(offset != 0, 1) && __builtin_expect(resched_is_registered(offset), 1);
+    return __builtin_expect(offset != 0, 1) && __builtin_expect(switch_is_registered(offset), 1);
 }
 
 /* true: in the calling thread the mark is to be believed. */
-static inline bool resched_is_told(void)
+static inline bool switch_is_told(void)
 {
-    return resched_is_told_at(resched_offset_now());
+    return switch_is_told_at(switch_offset_now());
 }
 
 /* Leaves the mark where that is told. */
-static inline bool resched_watch_if_told(void)
+static inline bool switch_watch_if_told(void)
 {
-    ptrdiff_t offset = resched_offset_now();
-    if (!resched_is_told_at(offset))
+    ptrdiff_t offset = switch_offset_now();
+    if (!switch_is_told_at(offset))
         return false;
-    *resched_section(offset) = (uintptr_t)&resched_mark;
+    *switch_section(offset) = (uintptr_t)&switch_mark;
     return true;
 }
 
 /* Only where it is told. */
-static inline void resched_unwatch(void)
+static inline void switch_unwatch(void)
 {
-    *resched_section(resched_offset_now()) = 0;
+    *switch_section(switch_offset_now()) = 0;
 }
 
 /* true: since the mark was left nothing has happened; takes it back. Where it is not told, too, this reads
    what lies there and is never the mark: glibc's own at the thread pointer. */
-static inline bool resched_unwatch_if_watched(void)
+static inline bool switch_unwatch_if_watched(void)
 {
-    volatile resched_word *section = resched_section(resched_offset_now());
-    if (__builtin_expect(*section != (uintptr_t)&resched_mark, 0))
+    volatile switch_word *section = switch_section(switch_offset_now());
+    if (__builtin_expect(*section != (uintptr_t)&switch_mark, 0))
         return false;
     *section = 0;
     return true;
