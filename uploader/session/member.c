@@ -53,18 +53,32 @@ void member_tick(struct member *member, int64_t now_ns)
     target_beat(target);
     if (target_adopt(target, &untracked))
         wall_set_untracked(member->wall, &untracked);
-    if (!target_records_threads(
-            target)) { /* Nothing else takes wall samples then. This one notes that nothing is recorded. */
+    /* Nothing else takes wall samples then. This one notes that nothing is recorded. */
+    if (!target_records_threads(target)) {
         budget = wall_budget();
         member_wall_sample(member, &budget, now_ns);
     }
     target_name_ahead(target, now_ns);
 }
 
+static void account_times(struct member *member)
+{
+    wall_drain(member->wall);
+    target_set_accounted(member->target, wall_until(member->wall));
+}
+
+/* Between rounds: samples, and the times that go with them. */
+static void drain_times(struct member *member)
+{
+    keeper_touch(member->target->id);
+    target_drain_samples(member->target);
+    account_times(member);
+}
+
 /* What was recorded until now is accounted for as it was. */
 static void change_profiles(struct member *member, uint32_t profiles, int64_t now_ns)
 {
-    member_drain_times(member);
+    drain_times(member);
     wall_change_profiles(member->wall, profiles, now_ns);
 }
 
@@ -80,24 +94,11 @@ void member_wall_sample(struct member *member, struct wall_budget *budget, int64
     wall_sample(member->wall, budget, now_ns);
 }
 
-static void account_times(struct member *member)
-{
-    wall_drain(member->wall);
-    target_set_accounted(member->target, wall_until(member->wall));
-}
-
 static void drain_states(struct member *member)
 {
     target_drain_states(member->target);
     if (target_recorded(member->target) >> PROFILE_THREADS & 1)
         wall_drain_threads(member->wall);
-}
-
-void member_drain_times(struct member *member)
-{
-    keeper_touch(member->target->id);
-    target_drain_samples(member->target);
-    account_times(member);
 }
 
 static void drain_at(struct member *member, int64_t now_ns)
@@ -127,7 +128,7 @@ void member_resume(struct member *member, struct member *old)
 {
     /* No other wall sample is taken: the slots of `old` stand still since the copy was made, and the process
        goes on. */
-    member_drain_times(old);
+    drain_times(old);
     target_commit(old->target);
     target_resume(member->target, old->target);
     wall_resume(member->wall, old->wall);

@@ -43,9 +43,6 @@ void member_drain(struct member *member);
    at which it ended. */
 void member_drain_end(struct member *member, int64_t ended_ns);
 
-/* Called between rounds. Reads the samples, and balances the times that go with them. */
-void member_drain_times(struct member *member);
-
 /* The process handed over a copy of the segment of `old`, because it took this uploader for dead. What old
    has acknowledged is not counted again. */
 void member_resume(struct member *member, struct member *old);
