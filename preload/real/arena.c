@@ -9,8 +9,11 @@
 enum { PAGE = 4096, HEAD = 16 };
 
 char arena[ARENA_SIZE] __attribute__((aligned(4096)));
-static _Atomic size_t used;
-static _Atomic unsigned served;
+/* Written by any thread. */
+static struct {
+    _Atomic size_t used; /* bytes */
+    _Atomic unsigned served;
+} state;
 
 /* Makes free() take its slow path for the arena's pages, where it asks arena_owns(). So the fast path stays
    one load. The counters are stuck for good, because blocks outlive a fork and ordinary counters do not. */
@@ -31,9 +34,9 @@ void *arena_alloc(size_t alignment, size_t size)
         errno = ENOMEM;
         return NULL;
     }
-    if (!atomic_fetch_add_explicit(&served, 1, memory_order_relaxed))
+    if (!atomic_fetch_add_explicit(&state.served, 1, memory_order_relaxed))
         divert_free();
-    offset = atomic_fetch_add_explicit(&used, HEAD + alignment + size, memory_order_relaxed);
+    offset = atomic_fetch_add_explicit(&state.used, HEAD + alignment + size, memory_order_relaxed);
     block = (offset + HEAD + alignment - 1) & ~(alignment - 1);
     if (offset > ARENA_SIZE || block + size > ARENA_SIZE) {
         errno = ENOMEM;
@@ -50,5 +53,5 @@ size_t arena_size(const void *block)
 
 unsigned arena_served(void)
 {
-    return atomic_load_explicit(&served, memory_order_relaxed);
+    return atomic_load_explicit(&state.served, memory_order_relaxed);
 }

@@ -15,18 +15,20 @@
 struct config config;
 
 /* Texts that are kept. If one does not fit, the uploader lacks some of its environment. */
-static char pool[32768];
-static size_t pool_used;
+static struct {
+    char text[32768];
+    size_t used;
+} pool;
 
 static char *keep(const char *head, const char *text)
 {
     size_t first = strlen(head), size = first + strlen(text) + 1;
-    char *copy = pool + pool_used;
-    if (size > sizeof pool - pool_used)
+    char *copy = pool.text + pool.used;
+    if (size > sizeof pool.text - pool.used)
         return NULL;
     memcpy(copy, head, first);
     memcpy(copy + first, text, size - first);
-    pool_used += size;
+    pool.used += size;
     return copy;
 }
 

@@ -22,8 +22,12 @@ enum { ANOTHER_USER = EUSERS };
 
 static const struct timespec moment = {0, 1000000};
 static const uint64_t long_silence_ns = UINT64_C(5000000000);
-static bool is_first, may_speak;
-static const char *tried_path; /* the uploader that could not be started */
+/* Written by the constructor, and while the process joins, which one thread at a time does. */
+static struct {
+    bool is_first; /* this process started the session's uploader */
+    bool may_speak;
+    const char *tried_path; /* the uploader that could not be started */
+} session;
 
 static socklen_t fill_address(struct sockaddr_un *address)
 {
@@ -130,8 +134,8 @@ static int start_uploader(int memfd, int listener)
 {
     int uploader = 0, result;
 
-    result = launch_uploader(memfd, listener, may_speak, &uploader, &tried_path);
-    is_first = !result;
+    result = launch_uploader(memfd, listener, session.may_speak, &uploader, &session.tried_path);
+    session.is_first = !result;
     if (!result)
         let_it_read(uploader);
     sys_call(SYS_close, listener);
@@ -220,7 +224,7 @@ int session_hand_over(int memfd, const struct segment *segment)
             return result;
         result = hand_over_at_name(memfd, segment);
     }
-    if (*taken && !result && is_first && may_speak)
+    if (*taken && !result && session.is_first && session.may_speak)
         say_name_is_taken(taken);
     return result;
 }
@@ -247,12 +251,12 @@ bool session_uploader_alive(int uploader_pid, uint64_t silent_ns)
 
 void session_may_speak(bool may)
 {
-    may_speak = may && sys_call(SYS_fcntl, STDERR_FILENO, F_GETFD) >= 0;
+    session.may_speak = may && sys_call(SYS_fcntl, STDERR_FILENO, F_GETFD) >= 0;
 }
 
 bool session_is_first(void)
 {
-    return is_first;
+    return session.is_first;
 }
 
 /* What the user can mend is said. A want of descriptors, memory or processes is the target's own business. */
@@ -264,8 +268,8 @@ bool session_explain(int error)
             "no uploader runs, and this program cannot start one: its next child is the first of another "
             "pid namespace. It runs unprofiled until one of its children or another program starts one"};
         config_log(words, 1);
-    } else if (tried_path && *tried_path) {
-        const char *const words[] = {"cannot start the uploader ", tried_path, ": ",
+    } else if (session.tried_path && *session.tried_path) {
+        const char *const words[] = {"cannot start the uploader ", session.tried_path, ": ",
                                      reason ? reason : "unknown error",
                                      "; set CPROF_UPLOADER to its path. This program runs unprofiled"};
         config_say(words, 5);
