@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Steps from code without call frame information: generated code, and assembly that was not annotated. The uploader
- * does the same from outside (uploader/threads/unwind.c), by the same decoder of calls. The rules in unwind.c hold
+ * does the same from outside (uploader/unwind/unwind.c), by the same decoder of calls. The rules in unwind.c hold
  * here, too.
  */
 #include "sampler/segment/layout.h"

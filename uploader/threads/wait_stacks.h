@@ -6,8 +6,8 @@
 #ifndef CPROF_UPLOADER_WAIT_STACKS_H
 #define CPROF_UPLOADER_WAIT_STACKS_H
 
-#include "unwind.h"
 #include "uploader/symbols/stacks.h"
+#include "uploader/unwind/unwind.h"
 
 struct wait_stack {
     const char *leaf; /* interned: the hooked function, or "[blocked: futex]" */

@@ -7,7 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 
-#include "uploader/threads/unwind.h"
+#include "uploader/unwind/unwind.h"
 
 static void test_a_wait_is_unwound_and_counted(void **state)
 {
