@@ -213,8 +213,8 @@ static double unfairness_of_gaps(const char *lock, int first)
            (double)held[1] / (double)(held[0] + held[1]);
 }
 
-/* A third of the time are gaps: charged to the last release they would make it -0.083. One of eight long releases
-   is remembered, on average for 12 gaps: 270 times, so that the standard error is 0.009. */
+/* A third of the time are gaps. Charged to the last release, they would make the result -0.083. Each of the eight
+   chosen releases changes 270 times, so the standard error is 0.009 at most. */
 static void test_gaps(void **state)
 {
     enum { RUNS = 32, TRIES = 400 };
