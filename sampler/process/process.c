@@ -405,6 +405,7 @@ void process_exit(int status)
     if (!segment || atomic_load_explicit(&process_mark->state, memory_order_acquire) == FORKED)
         return;
     check_at_exit(segment);
+    atomic_store_explicit(&segment->header.ended_ticks, clock_ticks(), memory_order_relaxed);
     atomic_store_explicit(&segment->header.ended, 1 + (uint32_t)(status & 0xff), memory_order_release);
     if (!(segment->header.flags & SEGMENT_PID1) || !seccomp_allows(CALLS_SESSION))
         return;

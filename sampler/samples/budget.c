@@ -11,7 +11,7 @@
 
 /* The kernel is asked for the thread's CPU time once in a window, which has fewer samples when they are
    rarer: a thread that allocates less than it did is sampled as often as before after as many bytes. */
-enum { WINDOW = 64, MOST_DOUBLED = 4, NS_A_SAMPLE = 2000000 };
+enum { FIRST_SAMPLES = 2048, WINDOW = 64, MOST_DOUBLED = 3, NS_A_SAMPLE = 2000000 };
 
 uint64_t budget_rate(uint32_t slot, enum profile_type profile, uint64_t rate)
 {
@@ -23,6 +23,11 @@ void budget_count(uint32_t slot)
     struct slot_private *own = &slot_private[slot];
     uint64_t now, spent, window = WINDOW >> own->budget_doubled;
 
+    if (own->budget_first < FIRST_SAMPLES) {
+        if (++own->budget_first == FIRST_SAMPLES)
+            own->budget_since_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+        return;
+    }
     if (++own->budget_samples < window)
         return;
     now = clock_ns(CLOCK_THREAD_CPUTIME_ID);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What samples of allocations and waits may cost. A thread that takes more than one in 2 ms of its CPU time
- * doubles the distance between them, as often as needed, up to 16 times. A thread that takes less than a
- * quarter of that halves it again. So they cost at most 0.4 % of its CPU time where one takes 7 us, as in
- * processes that take turns on a CPU and find the caches cold.
+ * doubles the distance between them, as often as needed, up to 8 times. A thread that takes less than a
+ * quarter of that halves it again. The first 2,048 samples of a thread are not limited: what lives for a
+ * moment has all of its samples, and what lives for long does not notice them.
  *
  * Sums stay unbiased: how far off the next sample is depends on the past alone, and each sample is weighted
  * by the distance that it was drawn with. A rate that the user has set is kept.

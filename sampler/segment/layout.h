@@ -107,7 +107,8 @@ struct seg_header {
     uint64_t start_realtime_ns;  /* [T0] CLOCK_REALTIME when the segment was made */
     uint32_t flags;              /* [T0] enum segment_flag */
     _Atomic uint32_t ended; /* [T] 1 + exit status once exit handlers ran; a hint, death is seen by pidfd */
-    char program[256];      /* [T0] last part of the executable's path, NUL-terminated */
+    _Atomic uint64_t ended_ticks; /* [T] time stamp counter then; stored before `ended`, which is a release */
+    char program[256];            /* [T0] last part of the executable's path, NUL-terminated */
     char name[SETTING_NAME_MOST + 1];     /* [T0] CPROF_NAME and its other names; empty: use program */
     char labels[SETTING_LABELS_MOST + 1]; /* [T0] CPROF_LABELS as written */
     _Atomic uint64_t free_slots;          /* [T] thread slots given back: tag << 32 | index of the first */

@@ -80,6 +80,7 @@ uint32_t thread_slot_take(struct segment *segment)
         /* The values may be of the parent process, whose slots these were before a fork. */
         slot_private[slot].timer = SLOT_TIMER_NOT_YET;
         slot_private[slot].budget_doubled = slot_private[slot].budget_samples = 0;
+        slot_private[slot].budget_first = 0;
         slot_private[slot].budget_since_ns = 0;
         slot_private[slot].tid = 0;
         slot_private[slot].first_ns = 0;

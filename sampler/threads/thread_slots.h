@@ -32,6 +32,7 @@ struct slot_private {
     uint8_t doubts;         /* so many of its next such calls are looked at: wait.c */
     uint8_t budget_doubled; /* times that the distance between its samples was doubled; owner only, as are */
     uint8_t budget_samples; /* the samples taken since */
+    uint16_t budget_first;  /* its first samples, which no budget limits */
     uint64_t budget_since_ns;               /* this time of its CPU clock */
     _Atomic bool contended_is_foreign;      /* a thread of another process had the lock; owner only writes */
     _Atomic uintptr_t contended;            /* the lock that the owner waits for, or will want; 0: none */

@@ -173,6 +173,9 @@ def test_200_short_processes_a_second(env):
     assert min(rounds) < 2, f"400 processes in {min(rounds):.1f} s"
     comments = env.final("true", "wall").comments
     assert any(line.startswith("true: 1200 processes") for line in comments), comments
+    # One after another: no process lives on in the profile when it has ended before its segment is looked at.
+    lived = env.final("true", "wall").total("wall") / 1e9
+    assert lived < 1.1 * sum(rounds), f"{lived:.1f} s of processes in {sum(rounds):.1f} s"
 
 
 def test_wrong_setting_is_one_line_once(env):

@@ -12,7 +12,7 @@
 #include "sampler/samples/budget.h"
 #include "sampler/threads/thread_slots.h"
 
-enum { SLOT = 3, RATE = 1000 };
+enum { SLOT = 3, RATE = 1000, FIRST_SAMPLES = 2048 };
 
 struct slot_private slot_private[LAYOUT_THREADS];
 static uint64_t cpu_ns;
@@ -54,19 +54,20 @@ static void few_samples_keep_the_rate(void **state)
     assert_int_equal(rate_after(10000, 2000001), RATE);
 }
 
-static void many_samples_double_it_up_to_16_times(void **state)
+static void many_samples_double_it_up_to_8_times(void **state)
 {
     (void)state;
-    assert_int_equal(rate_after(64, 1000), 2 * RATE);
+    assert_int_equal(rate_after(FIRST_SAMPLES + 63, 1000), RATE);
+    assert_int_equal(rate_after(1, 1000), 2 * RATE);
     assert_int_equal(rate_after(32, 1000), 4 * RATE);
-    assert_int_equal(rate_after(1000, 1000), 16 * RATE);
+    assert_int_equal(rate_after(1000, 1000), 8 * RATE);
 }
 
 static void few_samples_halve_it_again(void **state)
 {
     (void)state;
-    rate_after(1000, 1000);
-    assert_int_equal(rate_after(100, 4000000), 16 * RATE);
+    rate_after(FIRST_SAMPLES + 1000, 1000);
+    assert_int_equal(rate_after(100, 4000000), 8 * RATE);
     assert_int_equal(rate_after(1000, 9000000), RATE);
 }
 
@@ -74,15 +75,15 @@ static void a_rate_that_is_given_is_kept(void **state)
 {
     (void)state;
     is_given = true;
-    assert_int_equal(rate_after(1000, 1000), RATE);
-    assert_int_equal(budget_rate(SLOT, PROFILE_BLOCK, RATE), 16 * RATE);
+    assert_int_equal(rate_after(FIRST_SAMPLES + 1000, 1000), RATE);
+    assert_int_equal(budget_rate(SLOT, PROFILE_BLOCK, RATE), 8 * RATE);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(few_samples_keep_the_rate, begin),
-        cmocka_unit_test_setup(many_samples_double_it_up_to_16_times, begin),
+        cmocka_unit_test_setup(many_samples_double_it_up_to_8_times, begin),
         cmocka_unit_test_setup(few_samples_halve_it_again, begin),
         cmocka_unit_test_setup(a_rate_that_is_given_is_kept, begin),
     };
