@@ -22,12 +22,11 @@ static struct {
 
 static char *keep(const char *head, const char *text)
 {
-    size_t first = strlen(head), size = first + strlen(text) + 1;
+    size_t size = strlen(head) + strlen(text) + 1;
     char *copy = pool.text + pool.used;
     if (size > sizeof pool.text - pool.used)
         return NULL;
-    memcpy(copy, head, first);
-    memcpy(copy + first, text, size - first);
+    strcpy(stpcpy(copy, head), text);
     pool.used += size;
     return copy;
 }

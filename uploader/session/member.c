@@ -82,12 +82,20 @@ static void change_profiles(struct member *member, uint32_t profiles, int64_t no
     wall_change_profiles(member->wall, profiles, now_ns);
 }
 
+/* The session may notice an end late. A process that has run its exit handlers has ended for wall samples, unless
+   it lives on for a second: its libraries' destructors run then. */
+static bool is_exiting(const struct member *member, int64_t now_ns)
+{
+    int64_t exit_ns = target_exit_time(member->target);
+    return !member->has_ended && exit_ns < now_ns && now_ns - exit_ns < SECOND_NS;
+}
+
 void member_wall_sample(struct member *member, struct wall_budget *budget, int64_t now_ns)
 {
     uint32_t profiles = target_recorded(member->target);
 
     keeper_touch(member->target->id);
-    if (now_ns <= wall_until(member->wall))
+    if (now_ns <= wall_until(member->wall) || is_exiting(member, now_ns))
         return;
     if (profiles != member->target->profiles)
         change_profiles(member, profiles, now_ns);
@@ -120,6 +128,11 @@ void member_drain(struct member *member)
 
 void member_drain_end(struct member *member, int64_t ended_ns)
 {
+    int64_t exit_ns = target_exit_time(member->target);
+
+    if (exit_ns < ended_ns && exit_ns >= wall_until(member->wall))
+        ended_ns = exit_ns;
+    member->has_ended = true;
     wall_set_dead(member->wall);
     drain_at(member, ended_ns);
 }

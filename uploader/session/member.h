@@ -20,6 +20,7 @@ struct member {
     struct wall *wall;
     size_t index;         /* where the session keeps it */
     bool is_held;         /* the keeper has it */
+    bool has_ended;       /* its last round is due */
     int64_t committed_ns; /* interval_done_ns of its program when it was */
 };
 

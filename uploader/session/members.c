@@ -10,7 +10,6 @@
 #include "uploader/base/clock.h"
 #include "uploader/options/log.h"
 #include "uploader/sinks/files/restore.h"
-#include "uploader/target/segment.h"
 
 struct member *session_find(const struct session *session, pid_t pid)
 {
@@ -172,7 +171,7 @@ void session_take(struct session *session, const struct handover *given)
        there is. */
     is_over = target->pidfd == -1 || handover.has_ended;
     if (is_over || session_watch(session, target->pidfd, member))
-        session_end(session, session->members - 1, is_over ? target_end_time(target, monotonic_ns()) : 0);
+        session_end(session, session->members - 1, is_over ? monotonic_ns() : 0);
 }
 
 /* A process that an earlier uploader had. If the process took that one for dead, a copy of its segment may be

@@ -19,7 +19,6 @@
 #include "uploader/process/proc_text.h"
 #include "uploader/programs/upload.h"
 #include "uploader/sinks/files/restore.h"
-#include "uploader/target/segment.h"
 
 #define MORE_MOST_NS (5 * SECOND_NS)
 #define FAST_TICK_NS (100 * MS_NS) /* while a target waits for us, or may, or fills its tables */
@@ -292,8 +291,7 @@ void session_finish(struct session *session, unsigned wait_ms)
     session->is_finishing = true;
     while (session->members) {
         struct member *member = session->member[session->members - 1];
-        session_end(session, session->members - 1,
-                    member_is_dead(member) ? target_end_time(member->target, monotonic_ns()) : 0);
+        session_end(session, session->members - 1, member_is_dead(member) ? monotonic_ns() : 0);
     }
     programs_upload_all(&session->programs);
     programs_explain_nothing(&session->programs, session->options->out);

@@ -54,14 +54,14 @@ int64_t target_time_of_ticks(const struct target *target, uint64_t ticks, int64_
     return ticks < now ? now_ns - (int64_t)target_ticks_to_ns(target, now - ticks) : now_ns;
 }
 
-int64_t target_end_time(const struct target *target, int64_t now_ns)
+int64_t target_exit_time(const struct target *target)
 {
     const struct seg_header *header = &target->segment->header;
 
     if (!atomic_load_explicit(&header->ended, memory_order_acquire)) /* pairs with process_exit()'s release */
-        return now_ns;
+        return INT64_MAX;
     return target_time_of_ticks(target, atomic_load_explicit(&header->ended_ticks, memory_order_relaxed),
-                                now_ns);
+                                monotonic_ns());
 }
 
 const char *target_thread_name(struct target *target, uint32_t index)
