@@ -128,6 +128,8 @@ static void child_exec(int which)
         break;
     case 4:
         fexecve(fd, argv, envp);
+        if (errno == ENOENT) /* Linux 5.10 in an initial file system, bare as well */
+            execve("/bin/sh", argv, envp);
         break;
     default:
         execveat(AT_FDCWD, "/bin/sh", argv, envp, 0);
@@ -142,7 +144,10 @@ static void exec_and_wait3(void)
         pid_t pid = fork();
         if (!pid)
             child_exec(which);
-        EXPECT(wait3(&status, 0, NULL) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 7);
+        EXPECT(wait3(&status, 0, NULL) == pid);
+        if (status != 7 << 8)
+            fprintf(stderr, "exec number %d: status %#x\n", which, status);
+        EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 7);
     }
 }
 
