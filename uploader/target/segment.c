@@ -58,7 +58,8 @@ int64_t target_exit_time(const struct target *target)
 {
     const struct seg_header *header = &target->segment->header;
 
-    if (!atomic_load_explicit(&header->ended, memory_order_acquire)) /* pairs with process_exit()'s release */
+    /* The acquire pairs with process_exit()'s release. A first process of a container waits there for the uploader. */
+    if (!atomic_load_explicit(&header->ended, memory_order_acquire) || header->flags & SEGMENT_PID1)
         return INT64_MAX;
     return target_time_of_ticks(target, atomic_load_explicit(&header->ended_ticks, memory_order_relaxed),
                                 monotonic_ns());

@@ -22,7 +22,8 @@ int64_t target_time(const struct target *target, uint64_t its_ns);
 /* The same for its time stamp counter. now_ns: the uploader's CLOCK_MONOTONIC now. */
 int64_t target_time_of_ticks(const struct target *target, uint64_t ticks, int64_t now_ns);
 
-/* When the process had run its exit handlers; INT64_MAX if it has not, as one that is killed. CLOCK_MONOTONIC. */
+/* When the process had run its exit handlers; INT64_MAX if that is not known, as of one that
+   is killed. CLOCK_MONOTONIC. */
 int64_t target_exit_time(const struct target *target);
 uint64_t target_ticks_to_ns(const struct target *target, uint64_t amount);
 
