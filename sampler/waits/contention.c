@@ -369,7 +369,7 @@ static void choose(struct contention_lock *known, uint64_t event, uint64_t ns)
     uint64_t largest = atomic_load_explicit(&known->largest_ns, memory_order_relaxed);
     _Atomic uint64_t *chosen = &known->chosen[event_random() % CHOSEN];
 
-    largest = ns > largest ? ns : largest - largest / 64;
+    largest = ns > largest ? ns : largest - largest / 32;
     atomic_store_explicit(&known->largest_ns, largest, memory_order_relaxed);
     if (!atomic_load_explicit(chosen, memory_order_relaxed) ||
         (uint64_t)((unsigned __int128)event_random() * largest >> 64) < ns)

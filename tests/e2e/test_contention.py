@@ -168,7 +168,8 @@ def test_long_holdings_of_a_hot_lock(env):
     stalled = env.run(env.program("stalls.c")).ok().figures()["stalled"]
     mutex = env.final("stalls", "mutex")
     assert 10 <= mutex.under("contentions", "stall") <= 12, mutex.cumulative("contentions")
-    assert 0.75 * stalled < mutex.under("delay", "stall") < 1.3 * stalled, (stalled, mutex.cumulative("delay"))
+    # Time in which nobody had the lock is shared among earlier releases, of which stalls are the largest.
+    assert 0.75 * stalled < mutex.under("delay", "stall") < 1.5 * stalled, (stalled, mutex.cumulative("delay"))
     assert not mutex.under("contentions", "alone"), mutex.stacks()
 
 
