@@ -1,30 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
 # cprof: `make help` says what there is. V=1 shows commands, CC=clang works, B= is where everything is built.
-ifeq ($(origin CC),default)
-CC := gcc
-endif
-CXX := $(if $(findstring clang,$(CC)),clang++,g++)
-VERSION := 0.1.0
+# ARCH=aarch64 builds for that machine, in build-aarch64: scripts/debian/cross.mk says with what.
+include scripts/debian/cross.mk
+VERSION := $(shell sed -n 's/^.define CPROF_VERSION "\(.*\)"/\1/p' uploader/options/options.h)
 PREFIX ?= /usr/local
-B ?= build
+# The library, and the programs that it starts. The library looks for them in ../libexec/cprof and beside itself.
+LIBDIR ?= $(PREFIX)/lib
+LIBEXECDIR ?= $(PREFIX)/libexec/cprof
 
 # SAN, e.g. SAN=-fsanitize=address,undefined, is for a build directory of its own (scripts/check sets both).
 CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-missing-field-initializers
 BASE = -std=gnu11 -D_GNU_SOURCE -I. -I$(B) -MMD -MP -MF $@.d $(SAN)
+# What is installed does not hold the path that it was built at.
+SHIPPED := $(WARN) '-ffile-prefix-map=$(CURDIR)=.'
 # -fexceptions: C++ exceptions and cancellation pass through hooks. Initial-exec: one load per thread-local access.
-LIB_FLAGS = $(BASE) $(WARN) -fPIC -fvisibility=hidden -fexceptions -fno-plt -ftls-model=initial-exec \
+LIB_FLAGS = $(BASE) $(SHIPPED) -fPIC -fvisibility=hidden -fexceptions -fno-plt -ftls-model=initial-exec \
 	-fno-stack-protector -fno-builtin-malloc -fno-builtin-free -fno-builtin-calloc -fno-builtin-realloc
 LIB_LINK := -shared -Wl,-soname,libcprof.so -Wl,-z,now,-z,relro,-z,nodelete -Wl,--no-undefined -Wl,--as-needed
 comma := ,
 # The uploader's own allocator comes first, so that no library of its brings another one; not under a sanitizer.
-UPLOADER_LIBS := $(if $(SAN),-Wl$(comma)--as-needed,-ljemalloc) -Wl,--as-needed -lcurl -lprotobuf-c -ldw -lelf \
-	-lunwind-ptrace -lunwind-generic -lunwind -liberty -lz -llzma -ldl -pthread
+UPLOADER_LIBS := $(if $(SAN),-Wl$(comma)--as-needed,-ljemalloc) -Wl,--as-needed -lcurl -lmicrohttpd -lprotobuf-c -ldw -lelf \
+	-lunwind-ptrace -lunwind-generic -lunwind -liberty -lz -llzma -lzstd -ldl -lm -pthread
 
 LIB_SRC := $(wildcard sampler/*/*.c preload/*.c preload/*/*.c hooks/*/*.c)
-# Folders of folders are two deep at most. The keeper is a program of its own.
-UP_SRC := $(filter-out uploader/keeper/%,$(wildcard uploader/*/*.c uploader/*/*/*.c)) sampler/segment/settings.c
-PROTO := $(wildcard uploader/*/*.proto)
+# Folders of folders are two deep at most. The keeper is a program of its own, and the bundle has a start of its own.
+UP_SRC := $(filter-out uploader/keeper/% uploader/bundle/%,$(wildcard uploader/*/*.c uploader/*/*/*.c)) \
+	$(wildcard sampler/segment/*.c analysis/*/*.c)
+PROTO := $(wildcard uploader/*/*.proto uploader/*/*/*.proto)
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/lib/%.o)
 PB_C := $(PROTO:%.proto=$(B)/%.pb-c.c)
 PB_H := $(PB_C:.c=.h)
@@ -47,18 +50,18 @@ endif
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help all demo test test-kernels test-fresh check format coverage bench fuzz install uninstall clean units targets benches fuzzers setup setup-demo
+.PHONY: help all demo test test-kernels test-arm64 test-roots test-fresh check format coverage bench fuzz bundle install uninstall clean units targets benches fuzzers setup setup-demo
 
 all: $(B)/libcprof.so $(B)/cprof-uploader $(B)/cprof-keeper ## build the library and the uploader (the default)
 
 help: ## what there is
-	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  make \1	\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  make \1	\2/p' Makefile packaging/packages.mk | expand -t 20
 
 demo: setup-demo ## profile redis-server under load and show what was found
 	$(Q)$(MAKE) all
 	$(Q)scripts/demo
 test: setup ## unit tests, target programs, whole sessions, real programs; T=name picks some
-	$(Q)$(MAKE) all units targets
+	$(Q)$(MAKE) all units targets bundle
 	$(Q)tests/run --build=$(B) $(T)
 check: setup ## format, lint, layers, exported symbols, documents, sanitizers, short fuzzing
 	$(Q)$(MAKE) all units
@@ -71,6 +74,14 @@ test-kernels: ## the same programs under Linux 5.10, 6.1, 6.12 and the newest, i
 	$(Q)scripts/setup kernels
 	$(Q)$(MAKE) all targets
 	$(Q)tests/kernels/run --build=$(B) $(K)
+test-arm64: ## ARCH=aarch64 in qemu, under Debian's kernel: unit tests, target programs, sessions; T=name picks some
+	$(Q)scripts/setup arm64
+	$(Q)$(MAKE) ARCH=aarch64 all units targets
+	$(Q)tests/kernels/run --build=build-aarch64 --arch=arm64 6.12 $(if $(T),-- $(T))
+test-roots: ## as root: the bundle under glibc 2.31, 2.36, 2.41, 2.43 and musl; R="2.31 musl -- target/" picks some
+	$(Q)scripts/setup roots
+	$(Q)$(MAKE) bundle
+	$(Q)tests/roots/run --build=$(B) $(R)
 test-fresh: ## as root: make demo and make test in a new Debian 12 with make and git alone
 	$(Q)scripts/setup fresh
 	$(Q)tests/fresh
@@ -79,15 +90,13 @@ bench: setup ## bare, floor, cprof and its peers in one table; BENCH_QUICK=1: fe
 	$(Q)scripts/bench
 fuzz: setup ## fuzz everything that reads foreign bytes, FUZZ_TIME=60 seconds each
 	$(Q)scripts/fuzz
-install: all ## into $(DESTDIR)$(PREFIX), /usr/local by default
-	$(Q)install -D -m 755 $(B)/libcprof.so $(DESTDIR)$(PREFIX)/lib/libcprof.so
-	$(Q)install -D -m 755 $(B)/cprof-uploader $(DESTDIR)$(PREFIX)/libexec/cprof/cprof-uploader
-	$(Q)install -D -m 755 $(B)/cprof-keeper $(DESTDIR)$(PREFIX)/libexec/cprof/cprof-keeper
-	$(Q)install -D -m 755 scripts/cprof $(DESTDIR)$(PREFIX)/bin/cprof
-	$(Q)install -D -m 644 scripts/cprof.1 $(DESTDIR)$(PREFIX)/share/man/man1/cprof.1
-	$(Q)install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/cprof $(wildcard include/cprof/*.h)
+bundle: all $(B)/bundle/cprof-uploader ## build/bundle/cprof: one directory that runs in any image, with its own C library
+	$(call say,BUNDLE,$(B)/bundle/cprof)
+	$(Q)CC="$(CC)" VERSION=$(VERSION) scripts/bundle $(B)
+install: all ## into $(DESTDIR)$(PREFIX), /usr/local by default; LIBDIR and LIBEXECDIR move parts of it
+	$(Q)packaging/install install "$(DESTDIR)" "$(PREFIX)" "$(LIBDIR)" "$(LIBEXECDIR)" "$(B)"
 uninstall: ## the reverse
-	$(Q)cd $(DESTDIR)$(PREFIX) && rm -rf lib/libcprof.so libexec/cprof bin/cprof share/man/man1/cprof.1 include/cprof
+	$(Q)packaging/install uninstall "$(DESTDIR)" "$(PREFIX)" "$(LIBDIR)" "$(LIBEXECDIR)"
 clean: ## remove what was built
 	$(Q)rm -rf $(B)
 setup:
@@ -102,40 +111,57 @@ fuzzers: $(FUZZ)
 
 $(B)/libcprof.so: $(LIB_OBJ) $(B)/exports.map
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(SAN) $(LIB_LINK) -Wl,--version-script=$(B)/exports.map $(LIB_OBJ) -o $@
+	$(Q)$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) $(LIB_LINK) -Wl,--version-script=$(B)/exports.map $(LIB_OBJ) -o $@
 
-$(B)/exports.map: scripts/exports preload/real/table.h $(wildcard include/cprof/*.h)
+$(B)/exports.map: scripts/exports preload/real/table.h $(wildcard include/cprof/*.h) | $(SYSROOT_READY)
 	$(call say,GEN,$@)
 	@mkdir -p $(@D)
 	$(Q)CC="$(CC)" scripts/exports > $@
 
 $(B)/cprof-uploader: $(UP_OBJ)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(SAN) $(UP_OBJ) $(UPLOADER_LIBS) -Wl,--export-dynamic-symbol=cprof_own_program -o $@
+	$(Q)$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) $(UP_OBJ) $(UPLOADER_LIBS) -Wl,--export-dynamic-symbol=cprof_own_program -o $@
+
+# The uploader of a bundle finds its loader and libraries in lib/ beside itself, before anybody's LD_LIBRARY_PATH.
+$(B)/bundle/cprof-uploader: $(UP_OBJ) $(B)/bundle/start.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) $^ $(UPLOADER_LIBS) -Wl,--export-dynamic-symbol=cprof_own_program -o $@ \
+		-Wl,-e,start_bundle -Wl,--no-dynamic-linker -Wl,--disable-new-dtags,-rpath,'$$ORIGIN/lib'
+# Free-standing: it runs before the loader, and may call no function of libc.
+$(B)/bundle/start.o: uploader/bundle/start.c | $(SYSROOT_READY)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(BASE) $(SHIPPED) -fPIE -ffreestanding -fno-stack-protector -fno-tree-loop-distribute-patterns -c $< -o $@
 
 # Static: what it needs is resident once, and no library can be missing or changed. A sanitizer needs a dynamic one.
-$(B)/cprof-keeper: uploader/keeper/main.c
+$(B)/cprof-keeper: uploader/keeper/main.c | $(SYSROOT_READY)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(BASE) $(WARN) $(if $(SAN),,-static) $< -o $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(BASE) $(SHIPPED) $(LDFLAGS) $(if $(SAN),,-static) $< -o $@
 
-$(B)/lib/%.o: %.c
+$(B)/lib/%.o: %.c | $(SYSROOT_READY)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LIB_FLAGS) -c $< -o $@
 
-$(B)/up/%.o: %.c | $(PB_H)
+$(B)/up/%.o: %.c | $(PB_H) $(SYSROOT_READY)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(BASE) $(WARN) -c $< -o $@
-$(B)/up/uploader/sinks/files/report.o: uploader/sinks/files/report.html
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(BASE) $(SHIPPED) -c $< -o $@
+$(B)/up/uploader/page/page.o: $(B)/report/report.html
+$(B)/up/uploader/page/page.o: CPPFLAGS += -Wa,-I$(B)
+
+# The page of reports, out of report/ and of what is in report/libraries.lock.
+$(B)/report/report.html: scripts/report-page $(wildcard report/* report/*/*)
+	$(call say,PAGE,$@)
+	$(Q)scripts/report-page $@
 
 $(B)/%.pb-c.c $(B)/%.pb-c.h &: %.proto
 	$(call say,GEN,$(B)/$*.pb-c.c)
-	@mkdir -p $(B)
-	$(Q)protoc-c --c_out=$(B) $<
-$(B)/%.pb-c.o: $(B)/%.pb-c.c
-	$(Q)$(CC) $(CFLAGS) $(BASE) -c $< -o $@
+	@mkdir -p $(@D)
+	$(Q)if [ -e generated/$*.pb-c.c ]; then cp generated/$*.pb-c.[ch] $(@D); else protoc-c --c_out=$(B) $<; fi
+$(B)/%.pb-c.o: $(B)/%.pb-c.c | $(SYSROOT_READY)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(BASE) '-ffile-prefix-map=$(CURDIR)=.' -c $< -o $@
 
 $(B)/libuploader.a: $(filter-out $(B)/up/uploader/commands/main.o,$(UP_OBJ))
 $(B)/libsampler.a: $(filter $(B)/lib/sampler/%,$(LIB_OBJ))
@@ -156,14 +182,15 @@ $(B)/tests/unit/uploader/handover/test_keeper: $(B)/cprof-keeper
 $(FUZZ): $(B)/%: %.c $(ARCHIVES) | $(PB_H)
 	$(compile_test)
 	$(Q)$(CC) $(CFLAGS) $(BASE) $< -o $@ -fsanitize=fuzzer $(own_flags) $(ARCHIVES) $(ARCHIVES) $(UPLOADER_LIBS)
-$(B)/tests/%.so: tests/%.c
+$(B)/tests/%.so: tests/%.c | $(SYSROOT_READY)
 	$(compile_test)
 	$(Q)$(CC) -O2 -g $(BASE) -fPIC -shared $< -o $@ $(own_flags) -ldl -pthread
-$(B)/tests/%: tests/%.c
+$(B)/tests/%: tests/%.c | $(SYSROOT_READY)
 	$(compile_test)
 	$(Q)$(CC) -O1 -g $(BASE) -Wall $< -o $@ $(own_flags) -pthread -ldl -lm
-$(B)/tests/%: tests/%.cc
+$(B)/tests/%: tests/%.cc | $(SYSROOT_READY)
 	$(compile_test)
 	$(Q)$(CXX) -std=gnu++17 -O1 -g -I. -MMD -MP -MF $@.d -Wall $< -o $@ $(own_flags) -pthread -ldl
 
--include $(addsuffix .d,$(B)/cprof-keeper $(LIB_OBJ) $(UP_OBJ) $(UNIT) $(TARGETS) $(UNWIND) $(BENCH) $(FUZZ))
+include packaging/packages.mk
+-include $(addsuffix .d,$(B)/cprof-keeper $(B)/bundle/start.o $(LIB_OBJ) $(UP_OBJ) $(UNIT) $(TARGETS) $(UNWIND) $(BENCH) $(FUZZ))

@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "preload/real/arena.h"
-#include "preload/real/elf.h"
 #include "preload/real/real.h"
 #include "preload/session/config.h"
 #include "preload/session/follow.h"
@@ -25,7 +24,10 @@
 #include "preload/signals/sigprof.h"
 #include "sampler/base/clock.h"
 #include "sampler/base/seccomp.h"
+#include "sampler/libc/elf.h"
+#include "sampler/libc/libc.h"
 #include "sampler/memory/live_blocks.h"
+#include "sampler/memory/mappings.h"
 #include "sampler/process/process.h"
 #include "sampler/threads/cpu_timer.h"
 #include "sampler/threads/missed_ticks.h"
@@ -38,6 +40,7 @@
 static void forget_parent(void)
 {
     live_blocks_forget();
+    mappings_forget();
     condition_forget();
     missed_ticks_forget();
     thread_slots_forget();
@@ -45,7 +48,14 @@ static void forget_parent(void)
     unwind_forget();
 }
 
-static const struct process_ops ops = {session_hand_over, session_uploader_alive, session_next, switch_report,
+static void describe(struct segment *segment)
+{
+    switch_report(segment);
+    if (!libc._dl_find_object)
+        segment_count(segment, COUNT_MODULES_BY_LIST, 1);
+}
+
+static const struct process_ops ops = {session_hand_over, session_uploader_alive, session_next, describe,
                                        forget_parent};
 
 /* The join is left to the first sample, which the timer brings if nothing else does. */
@@ -94,8 +104,8 @@ static void start_sampling(char **environment)
     threads_start(real.pthread_key_create, condition_abandon);
     if (process_start(&config.process, &ops))
         return;
-    pthread_atfork(NULL, NULL, after_fork);
-    on_exit(at_exit, NULL);
+    libc_at_fork(after_fork);
+    libc_at_exit(at_exit);
     session_may_speak(true);
     result = process_join();
     session_may_speak(false);
@@ -109,17 +119,18 @@ static void start_sampling(char **environment)
     thread_adopt_self((uintptr_t)getauxval(AT_EXECFN));
 }
 
-/* Programs that run with more rights than their caller are left alone, wherever the preload came from, and so
+/* Under a C library that is not known, hooks forward and nothing else is done. Programs that run with more rights than their caller are left alone, wherever the preload came from, and so
    are ours. */
 __attribute__((constructor(101))) static void start(void)
 {
     real_start();
-    if (getauxval(AT_SECURE) || real_seen.is_second || real_seen.is_own_program)
+    if (!libc_is_known() || getauxval(AT_SECURE) || real_seen.is_second || real_seen.is_own_program)
         return;
     if (inherited_filter_may_kill(environ)) {
         seccomp_forbid(CALL_EVERY);
         return;
     }
+    real_hide_missing();
     config_read(environ, real_seen.library_path);
     if (config.enabled)
         start_sampling(environ);

@@ -4,9 +4,7 @@
  * ends in a tail jump. For these, glibc, jemalloc, tcmalloc and mimalloc call themselves by internal names, so
  * nothing is counted twice. For the others that is measured (nested.h).
  *
- * Deliberately missing: the allocators' own interfaces (jemalloc's mallocx and sdallocx, mi_malloc and the
- * like). What they allocate is not sampled. A sampled block that is freed through them stays in the live
- * profile until another block at its address is freed.
+ * The allocators' own interfaces (jemalloc's mallocx(), mi_malloc() and the like) are in direct.c.
  */
 #include <errno.h>
 #include <malloc.h>

@@ -85,12 +85,13 @@ static unsigned count_arguments(const char *first, va_list list)
     return count;
 }
 
-/* argv needs room for count + 1. What follows the closing NULL is left in list. */
-static void gather_arguments(char **argv, const char *first, unsigned count, va_list list)
+/* argv needs room for count + 1. What follows the closing NULL is left in list. A pointer, as on aarch64 a va_list is passed
+   by value. */
+static void gather_arguments(char **argv, const char *first, unsigned count, va_list *list)
 {
     argv[0] = (char *)first;
     for (unsigned i = 1; i <= count; i++)
-        argv[i] = va_arg(list, char *);
+        argv[i] = va_arg(*list, char *);
 }
 
 int execl(const char *path, const char *arg, ...)
@@ -103,7 +104,7 @@ int execl(const char *path, const char *arg, ...)
 
     char *argv[count + 1];
     va_start(list, arg);
-    gather_arguments(argv, arg, count, list);
+    gather_arguments(argv, arg, count, &list);
     va_end(list);
     return execv(path, argv);
 }
@@ -118,7 +119,7 @@ int execlp(const char *file, const char *arg, ...)
 
     char *argv[count + 1];
     va_start(list, arg);
-    gather_arguments(argv, arg, count, list);
+    gather_arguments(argv, arg, count, &list);
     va_end(list);
     return execvp(file, argv);
 }
@@ -134,7 +135,7 @@ int execle(const char *path, const char *arg, ...)
 
     char *argv[count + 1];
     va_start(list, arg);
-    gather_arguments(argv, arg, count, list);
+    gather_arguments(argv, arg, count, &list);
     envp = va_arg(list, char *const *);
     va_end(list);
     return execve(path, argv, envp);

@@ -7,6 +7,7 @@
 #include "hooks/hooks.h"
 #include "preload/real/machine.h"
 #include "preload/signals/sigprof.h"
+#include "sampler/libc/libc.h"
 #include "sampler/modules/modules.h"
 #include "sampler/samples/event.h"
 #include "sampler/threads/threads.h"
@@ -76,7 +77,8 @@ int pthread_setname_np(pthread_t thread, const char *name)
 static void leave_handler(const struct __jmp_buf_tag *where)
 {
     wait_abandon();
-    sigprof_leave_handler(where->__mask_was_saved);
+    /* musl restores the mask where the jump arrives, and keeps no note of it. */
+    sigprof_leave_handler(libc.kind == LIBC_GNU && where->__mask_was_saved);
 }
 
 void longjmp(struct __jmp_buf_tag where[1], int value)

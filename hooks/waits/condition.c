@@ -5,6 +5,7 @@
  * condition.
  */
 #include "sampler/waits/condition.h"
+#include "sampler/libc/libc.h"
 
 #include "locks.h"
 
@@ -13,7 +14,7 @@ static void lock_given_up(enum wait_kind function, const pthread_mutex_t *mutex)
 {
     struct contention_charge charge;
 
-    if (LIKELY(!mutex_may_be_waited_for(mutex)))
+    if (LIKELY(!mutex_may_be_waited_for(mutex)) || musl_denies(mutex))
         return;
     contention_charge(&charge, mutex, mutex_flags(mutex));
     contention_record(&charge, function);
@@ -25,11 +26,11 @@ static enum condition_mutex mutex_state(const void *lock)
     const pthread_mutex_t *mutex = lock;
     clockid_t clock = 0;
 
-    if (!__atomic_load_n(&mutex->__data.__lock, __ATOMIC_RELAXED))
+    if (!mutex_is_locked(mutex))
         return CONDITION_MUTEX_FREE;
     /* A thread's CPU clock has its number, which libc knows. */
-    if (!pthread_getcpuclockid(pthread_self(), &clock) &&
-        __atomic_load_n(&mutex->__data.__owner, __ATOMIC_RELAXED) == (int)(~(unsigned)clock >> 3))
+    if (libc.pthread_getcpuclockid && !libc.pthread_getcpuclockid(pthread_self(), &clock) &&
+        mutex_owner(mutex) == (int)(~(unsigned)clock >> 3))
         return CONDITION_MUTEX_OWN;
     return CONDITION_MUTEX_TAKEN;
 }

@@ -8,8 +8,8 @@
  * looks free, or because the function is to complain of an argument. Else it tries the lock, and if that is
  * taken it calls libc's function between wait_enter() and wait_leave(). Whatever else there is to say of the
  * lock (it is ours already, its owner died, its ceiling is too low) the real functions say. For each kind of
- * lock KIND_TRY() and KIND_IS_TAKEN() say how it is tried, KIND_HAS() what the caller has then, and
- * KIND_WAITS() what else is to be noted before a wait.
+ * lock KIND_TRY() and KIND_IS_TAKEN() say how it is tried, KIND_HAS() what the caller has then, KIND_WAITS() what
+ * else is to be noted before a wait, and KIND_STRAIGHT() what the hook jumps to.
  *
  *     UNLOCKING(pthread_mutex_unlock, mutex, (pthread_mutex_t * mutex), may_be_waited_for, is_release, flags)
  *
@@ -21,6 +21,7 @@
 #include <errno.h>
 
 #include "hooks/hooks.h"
+#include "layouts.h"
 #include "sampler/waits/contention.h"
 #include "sampler/waits/wait.h"
 
@@ -38,18 +39,42 @@
         wait_leave_at(&wait, contention.end);                                                                \
         return result;                                                                                       \
     }                                                                                                        \
-    int name parameters                                                                                      \
+    __attribute__((always_inline)) static inline int name##_tried parameters                                 \
     {                                                                                                        \
-        int result;                                                                                          \
-        if ((goes_straight) || UNLIKELY(!wait_at_locks_is_wanted()))                                         \
-            return real.name arguments;                                                                      \
-        result = kind##_TRY(lock);                                                                           \
+        int result = kind##_TRY(lock);                                                                       \
         if (UNLIKELY(kind##_IS_TAKEN(result)))                                                               \
             return name##_waiting arguments;                                                                 \
         if (kind##_HAS(result) == CONTENTION_OWNS)                                                           \
             contention_acquired((const void *)lock);                                                         \
         return result;                                                                                       \
+    }                                                                                                        \
+    kind##_BESIDE(name, lock, parameters, arguments);                                                        \
+    int name parameters                                                                                      \
+    {                                                                                                        \
+        if ((goes_straight) || UNLIKELY(!wait_at_locks_is_wanted()))                                         \
+            return kind##_STRAIGHT(name) arguments;                                                          \
+        return name##_tried arguments;                                                                       \
     }
+
+/*
+ * A mutex looks free by glibc's word of it, which is none of musl's. So what the hook jumps to is a pointer, at no cost:
+ * to libc's function, or for musl to one that looks at musl's word first. The first call sets it.
+ */
+#define MUSL_BESIDE(name, lock, parameters, arguments)                                                       \
+    static int name##_first parameters;                                                                      \
+    static int(*name##_straight) parameters = name##_first;                                                  \
+    static int name##_of_musl parameters                                                                     \
+    {                                                                                                        \
+        bool is_free = !mutex_is_locked((const pthread_mutex_t *)lock);                                      \
+        return LIKELY(is_free) || !wait_at_locks_is_wanted() ? real.name arguments : name##_tried arguments; \
+    }                                                                                                        \
+    static int name##_first parameters                                                                       \
+    {                                                                                                        \
+        int result = real.name arguments; /* which also looks it up */                                       \
+        __atomic_store_n(&name##_straight, libc_is_musl() ? name##_of_musl : real.name, __ATOMIC_RELAXED);   \
+        return result;                                                                                       \
+    }                                                                                                        \
+    _Static_assert(1, "")
 
 #define UNLOCKING(name, lock, parameters, may_be_waited_for, is_release, flags)                              \
     __attribute__((noinline)) static int name##_waited_for parameters                                        \
@@ -101,7 +126,19 @@ static inline bool mutex_may_be_waited_for(const pthread_mutex_t *mutex)
 
 static inline unsigned mutex_flags(const pthread_mutex_t *mutex)
 {
-    return mutex_says_so(mutex) ? CONTENTION_IS_SURE : 0;
+    bool is_sure = libc_is_musl() ? musl_mutex_is_waited_for(mutex) : mutex_says_so(mutex);
+    return is_sure ? CONTENTION_IS_SURE : 0;
+}
+
+/* Off the fast path: what mutex_says_so() does not know of musl's mutexes. */
+static inline bool musl_denies(const pthread_mutex_t *mutex)
+{
+    return libc_is_musl() && !musl_mutex_is_waited_for(mutex) && !contention_is_examined(mutex);
+}
+
+static inline bool mutex_is_to_be_charged(const pthread_mutex_t *mutex)
+{
+    return mutex_is_released(mutex) && !musl_denies(mutex);
 }
 
 #endif

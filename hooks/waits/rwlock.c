@@ -14,10 +14,14 @@ static bool can_be_waited_until(clockid_t clock, const struct timespec *until)
 #define READ_IS_TAKEN(error)          ((error) == EBUSY)
 #define READ_HAS(error)               ((error) ? CONTENTION_FAILED : CONTENTION_SHARES)
 #define READ_WAITS(contention, lock)  (void)0
+#define READ_STRAIGHT(name)           real.name
+#define READ_BESIDE(...)              _Static_assert(1, "")
 #define WRITE_TRY(lock)               real.pthread_rwlock_trywrlock(lock)
 #define WRITE_IS_TAKEN(error)         ((error) == EBUSY)
 #define WRITE_HAS(error)              ((error) ? CONTENTION_FAILED : CONTENTION_OWNS)
 #define WRITE_WAITS(contention, lock) (void)0
+#define WRITE_STRAIGHT(name)          real.name
+#define WRITE_BESIDE(...)             _Static_assert(1, "")
 
 LOCKING(READ, pthread_rwlock_rdlock, lock, (pthread_rwlock_t * lock), (lock), false)
 LOCKING(READ, pthread_rwlock_timedrdlock, lock, (pthread_rwlock_t * lock, const struct timespec *until),
@@ -34,4 +38,4 @@ LOCKING(WRITE, pthread_rwlock_clockwrlock, lock,
         !can_be_waited_until(clock, until))
 
 UNLOCKING(pthread_rwlock_unlock, lock, (pthread_rwlock_t * lock), contention_is_waited_for(lock), true,
-          lock->__data.__shared ? CONTENTION_IS_SHARED : 0)
+          rwlock_is_process_shared(lock) ? CONTENTION_IS_SHARED : 0)

@@ -4,9 +4,9 @@
 #include <sys/syscall.h>
 
 /*
- * Body of a naked function. It calls `callee` with its own arguments. Then it jumps to the address that
- * `callee` returned, again with the same arguments, in registers and on the stack. So it can stand before a
- * function whose parameters are not known (variadic ones, or any of a table).
+ * Body of a function that calls `callee` with its own arguments. Then it jumps to the address that `callee`
+ * returned, again with the same arguments, in registers and on the stack. So it can stand before a function
+ * whose parameters are not known (variadic ones, or any of a table).
  */
 #define MACHINE_CALL_THEN_JUMP(callee)                                                                       \
     "pushq %rbp\n\t"                                                                                         \
@@ -51,16 +51,10 @@
     ".cfi_restore %rbp\n\t"                                                                                  \
     "jmp *%r11\n\t"
 
-/* Body of a naked function that calls `callee(number)` and jumps to the address that this returned. */
-#define MACHINE_NUMBER_THEN_JUMP(number, common)                                                             \
-    __asm__("movl %0, %%r11d\n\t"                                                                            \
-            "jmp " #common                                                                                   \
-            :                                                                                                \
-            : "i"(number))
-#define MACHINE_NUMBERED(callee) MACHINE_CALL_THEN_JUMP("movl %r11d, %edi\n\tcall " callee "\n\t")
-
-/* Where the addresses of a process end. */
-#define MACHINE_USER_END ((UINT64_C(1) << 47) - 4096)
+/* Bodies of a stub that goes on in `common` with its number, and of `common`, which calls `callee(number)` and
+   jumps to the address that this returned. */
+#define MACHINE_NUMBER_THEN_JUMP(number, common) "movl $" number ", %r11d\n\tjmp " common "\n\t"
+#define MACHINE_NUMBERED(callee)                 MACHINE_CALL_THEN_JUMP("movl %r11d, %edi\n\tcall " callee "\n\t")
 
 /*
  * clone() of a child that runs main(argument) on a stack of its own and exits with its result. Raw: no errno,

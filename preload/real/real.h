@@ -58,6 +58,10 @@ extern bool real_allocates[REALS] __attribute__((visibility("hidden")));
 /* Looks all functions up. Called by the constructor; the stubs call it before that. Thread-safe. */
 void real_start(void);
 
+/* A program that asks dlsym() for what its libc lacks is to get NULL, as it does without this library, so hooks
+   of such functions are taken out of the library's symbols. Once, after real_start(). */
+void real_hide_missing(void);
+
 /* After dlclose(): operator new may have been in what was unloaded, and is looked up anew. */
 void real_forget_operators(void);
 

@@ -298,7 +298,16 @@
     X(CHILD, int, waitid, (idtype_t type, id_t id, siginfo_t * info, int options), NULL)
 
 /* Memory as a whole. */
-#define CPROF_MEMORY(X) X(MEMORY, int, mlockall, (int flags), NULL)
+#define CPROF_MEMORY(X)                                                                                      \
+    X(MEMORY, int, mlockall, (int flags), NULL)                                                              \
+    X(MEMORY, void *, mmap, (void *address, size_t size, int protection, int flags, int fd, off_t offset),   \
+      NULL)                                                                                                  \
+    X(MEMORY, void *, mmap64, (void *address, size_t size, int protection, int flags, int fd, off_t offset), \
+      NULL)                                                                                                  \
+    X(MEMORY, int, munmap, (void *address, size_t size), NULL)                                               \
+    X(MEMORY, void *, mremap, (void *old, size_t old_size, size_t size, int flags, ...), NULL)               \
+    X(MEMORY, int, brk, (void *address), NULL)                                                               \
+    X(MEMORY, void *, sbrk, (intptr_t increment), NULL)
 
 /* Not interposed: what hooks ask before they wait. */
 #define CPROF_CALLED(X)                                                                                      \

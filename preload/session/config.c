@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/uio.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "follow.h"
@@ -48,7 +49,7 @@ void config_say(const char *const *words, unsigned count)
 
 void config_log(const char *const *words, unsigned count)
 {
-    long fd = config.log ? sys_call(SYS_open, config.log,
+    long fd = config.log ? sys_call(SYS_openat, AT_FDCWD, config.log,
                                     O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0644)
                          : -1;
     if (fd < 0)
@@ -75,10 +76,13 @@ void config_complain(char *const *environment)
  * numbers are written, and MALLOC_CONF is meant for the target.
  */
 static const char *const passed[] = {
-    "CPROF_",      "PYROSCOPE_",  "OTEL_",        "PATH=",        "HOME=",
-    "USER=",       "TZ=",         "TMPDIR=",      "SSL_",         "CURL_CA_",
-    "DEBUGINFOD_", "http_proxy=", "https_proxy=", "HTTPS_PROXY=", "XDG_CACHE_HOME=",
-    "all_proxy=",  "ALL_PROXY=",  "no_proxy=",    "NO_PROXY=",
+    "CPROF_",       "PYROSCOPE_",      "OTEL_",
+    "PATH=",        "HOME=",           "USER=",
+    "TZ=",          "TMPDIR=",         "SSL_",
+    "CURL_CA_",     "DEBUGINFOD_",     "http_proxy=",
+    "https_proxy=", "HTTPS_PROXY=",    "XDG_CACHE_HOME=",
+    "HTTP_PROXY=",  "REQUEST_METHOD=", "all_proxy=",
+    "ALL_PROXY=",   "no_proxy=",       "NO_PROXY=",
 };
 
 static bool is_passed(const char *text)
@@ -114,21 +118,76 @@ static void copy_text(char *to, size_t size, const char *from)
     to[length] = 0;
 }
 
-/* The name that was executed, not the file behind it: Debian's redis-server is a link to redis-check-rdb.
-   Unless that is /proc/self/exe, by which chromium and others start themselves again. */
+static long read_link(const char *path, char file[PATH_MAX])
+{
+    long size = sys_call(SYS_readlinkat, AT_FDCWD, path, file, PATH_MAX - 1);
+    file[size > 0 ? size : 0] = 0;
+    return size;
+}
+
+/* A file without a name in any directory (memfd_create(), fexecve()) is called by the name that it was created with. */
+static void cut_marks(char *file)
+{
+    static const char made[] = "/memfd:", gone[] = " (deleted)";
+    size_t length = strlen(file);
+
+    if (strncmp(file, made, strlen(made)) != 0)
+        return;
+    if (length > strlen(gone) && !strcmp(file + length - strlen(gone), gone))
+        file[length - strlen(gone)] = 0;
+    file[strlen(made) - 1] = '/';
+}
+
+/* The name that was executed, not the file behind it: Debian's redis-server is a link to redis-check-rdb. Unless that is a
+   descriptor, which may be closed already, or /proc/self/exe, by which chromium and others start themselves again. */
 static void read_program(char *program, size_t room)
 {
     const char *path = (const char *)getauxval(AT_EXECFN), *name;
     char file[PATH_MAX];
-    long size;
 
-    if (path && !strncmp(path, "/proc/", 6) &&
-        (size = sys_call(SYS_readlink, path, file, sizeof file - 1)) > 0) {
-        file[size] = 0;
+    if (path && (!strncmp(path, "/proc/", 6) || !strncmp(path, "/dev/fd/", 8)) &&
+        (read_link(path, file) > 0 || read_link("/proc/self/exe", file) > 0)) {
+        cut_marks(file);
         path = file;
     }
     name = path ? strrchr(path, '/') : NULL;
     copy_text(program, room, name ? name + 1 : path ? path : "unknown");
+}
+
+/* What the user has set is kept, unless the budget was set, too. */
+static uint32_t read_rates_given(const struct setting_value *value)
+{
+    static const struct {
+        enum setting setting;
+        enum profile_type profile;
+    } rates[] = {{SETTING_CPU_HZ, PROFILE_CPU},
+                 {SETTING_MEMORY_RATE, PROFILE_MEMORY},
+                 {SETTING_MUTEX_FRACTION, PROFILE_MUTEX},
+                 {SETTING_BLOCK_RATE, PROFILE_BLOCK},
+                 {SETTING_WALL_HZ, PROFILE_WALL}};
+    uint32_t given = 0;
+
+    for (unsigned i = 0; i < sizeof rates / sizeof rates[0]; i++)
+        if (value[rates[i].setting].variable && !value[SETTING_MAX_OVERHEAD].variable)
+            given |= 1u << rates[i].profile;
+    return given;
+}
+
+static bool file_is_there(const char *path)
+{
+    return *path && !sys_call(SYS_faccessat, AT_FDCWD, path, F_OK);
+}
+
+static bool is_chosen(const struct settings *settings)
+{
+    char program[sizeof config.process.program];
+    struct utsname host = {.nodename = ""};
+
+    if (settings->value[SETTING_FRACTION].number == FRACTION_ONE)
+        return true;
+    read_program(program, sizeof program);
+    sys_call(SYS_uname, &host);
+    return settings_are_chosen(settings, host.nodename, program);
 }
 
 static void read_process_settings(const struct settings *settings)
@@ -141,8 +200,11 @@ static void read_process_settings(const struct settings *settings)
     to->memory_rate = value[SETTING_MEMORY_RATE].number;
     to->mutex_fraction = value[SETTING_MUTEX_FRACTION].number;
     to->block_rate_ns = value[SETTING_BLOCK_RATE].number;
-    to->rates_given = (value[SETTING_MEMORY_RATE].variable ? 1u << PROFILE_MEMORY : 0) |
-                      (value[SETTING_BLOCK_RATE].variable ? 1u << PROFILE_BLOCK : 0);
+    to->budget_ppm = (uint32_t)value[SETTING_MAX_OVERHEAD].number;
+    to->rates_given = read_rates_given(value);
+    to->start_delay_ns = value[SETTING_START_DELAY].number;
+    to->duration_ns = value[SETTING_DURATION].number;
+    to->starts_paused = *value[SETTING_SCHEDULE].text || file_is_there(value[SETTING_KILL_SWITCH].text);
     copy_text(to->name, sizeof to->name, value[SETTING_NAME].text);
     copy_text(to->labels, sizeof to->labels, value[SETTING_LABELS].text);
     read_program(to->program, sizeof to->program);
@@ -173,7 +235,7 @@ void config_read(char *const *environment, const char *library_path)
     char directory[PATH_MAX] = "", out[PATH_MAX];
 
     settings_read(&settings, environment, NULL, NULL);
-    config.enabled = settings.value[SETTING_ENABLED].number;
+    config.enabled = settings.value[SETTING_ENABLED].number && is_chosen(&settings);
     if (!config.enabled)
         return;
     if (sys_call(SYS_getcwd, directory, sizeof directory) < 0 || *directory != '/')

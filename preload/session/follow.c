@@ -164,6 +164,17 @@ static bool is_same_file(const char *one, const char *other)
            !sys_call(SYS_newfstatat, AT_FDCWD, other, &b, 0) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+/* The library works with each version of glibc and of musl that a distribution has where both say. */
+static bool is_known_loader(const char *path)
+{
+#if defined(__x86_64__)
+    static const char glibc[] = "/lib64/ld-linux-x86-64.so.2", musl[] = "/lib/ld-musl-x86_64.so.1";
+#else
+    static const char glibc[] = "/lib/ld-linux-aarch64.so.1", musl[] = "/lib/ld-musl-aarch64.so.1";
+#endif
+    return !strcmp(path, glibc) || !strcmp(path, musl);
+}
+
 /* The loader tells the C library: each has one at a path of its own, and so has each version that somebody
    keeps beside another. A program without one is static, and ignores LD_PRELOAD. */
 static bool has_our_loader(const struct file *file)
@@ -178,7 +189,7 @@ static bool has_our_loader(const struct file *file)
         !read_at(file, header.p_offset, path, header.p_filesz))
         return false;
     path[header.p_filesz - 1] = 0;
-    return ours ? !strcmp(path, ours) || is_same_file(path, ours) : strstr(path, "/ld-linux") != NULL;
+    return is_known_loader(path) || (ours && (!strcmp(path, ours) || is_same_file(path, ours)));
 }
 
 static bool file_offset(const struct file *file, uint64_t address, uint64_t *offset)

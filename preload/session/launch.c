@@ -133,12 +133,12 @@ static int arrange_descriptors(const struct launch *launch)
     for (int fd = 0; fd < SEGMENT_FD; fd++)
         if (fd != 2 || !launch->may_speak)
             sys_call(SYS_close, fd);
-    null = sys_call(SYS_open, "/dev/null", O_RDWR);
+    null = sys_call(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR);
     if (null < 0) /* an empty chroot */
         null = sys_call(SYS_memfd_create, "null", 0);
     for (int fd = 1; fd < SEGMENT_FD && null == 0; fd++)
         if (fd != 2 || !launch->may_speak)
-            sys_call(SYS_dup2, 0, fd);
+            sys_call(SYS_dup3, 0, fd, 0);
     return 0;
 }
 
@@ -215,20 +215,37 @@ static void append_number(char *text, unsigned number)
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 extern const char _end[] __attribute__((visibility("hidden")));
 
+static uintptr_t page_floor(uintptr_t address)
+{
+    return address / ARCH_PAGE_MOST * ARCH_PAGE_MOST;
+}
+
+static uintptr_t page_ceiling(uintptr_t address)
+{
+    return page_floor(address + ARCH_PAGE_MOST - 1);
+}
+
+/* [child] The kernel refuses a range that reaches beyond its last address, which depends on its page tables. */
+static void unmap_rest(uintptr_t start)
+{
+    enum { LEAST_BITS = 36 };
+    uint64_t end = ARCH_USER_END;
+    while (end >> LEAST_BITS && sys_call(SYS_munmap, start, end - ARCH_PAGE_MOST - start) < 0)
+        end /= 2;
+}
+
 /* [child] All but the library and what it stands on. */
 static void unmap_others(const struct launch *launch)
 {
-    uintptr_t library = (uintptr_t)__ehdr_start / LAYOUT_PAGE * LAYOUT_PAGE;
-    uintptr_t library_end = ((uintptr_t)_end + LAYOUT_PAGE - 1) / LAYOUT_PAGE * LAYOUT_PAGE;
-    uintptr_t own = (uintptr_t)launch;
-    uintptr_t own_end = (own + sizeof *launch + LAYOUT_PAGE - 1) / LAYOUT_PAGE * LAYOUT_PAGE;
+    uintptr_t library = page_floor((uintptr_t)__ehdr_start), library_end = page_ceiling((uintptr_t)_end);
+    uintptr_t own = page_floor((uintptr_t)launch), own_end = page_ceiling((uintptr_t)launch + sizeof *launch);
     bool own_first = own < library;
     uintptr_t first = own_first ? own : library, first_end = own_first ? own_end : library_end;
     uintptr_t second = own_first ? library : own, second_end = own_first ? library_end : own_end;
 
     sys_call(SYS_munmap, 0, first);
     sys_call(SYS_munmap, first_end, second - first_end);
-    sys_call(SYS_munmap, second_end, MACHINE_USER_END - second_end);
+    unmap_rest(second_end);
 }
 
 static int run_parent(void *context)
@@ -305,8 +322,9 @@ static bool adopts_orphans(void)
 static bool children_live_elsewhere(void)
 {
     char own[64], childrens[64];
-    long length = sys_call(SYS_readlink, "/proc/thread-self/ns/pid", own, sizeof own);
-    long other = sys_call(SYS_readlink, "/proc/thread-self/ns/pid_for_children", childrens, sizeof childrens);
+    long length = sys_call(SYS_readlinkat, AT_FDCWD, "/proc/thread-self/ns/pid", own, sizeof own);
+    long other = sys_call(SYS_readlinkat, AT_FDCWD, "/proc/thread-self/ns/pid_for_children", childrens,
+                          sizeof childrens);
     return length > 0 && (other != length || memcmp(own, childrens, (size_t)length) != 0);
 }
 

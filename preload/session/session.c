@@ -259,10 +259,40 @@ bool session_is_first(void)
     return session.is_first;
 }
 
+/* Why a program could not be started. Not by strerrordesc_np(), which is new, nor strerror(), which may allocate. */
+static const char *reason_of(int error)
+{
+    switch (error) {
+    case ENOENT:
+        return "No such file or directory";
+    case EACCES:
+        return "Permission denied";
+    case EPERM:
+        return "Operation not permitted";
+    case ENOEXEC:
+        return "Exec format error";
+    case ENOTDIR:
+        return "Not a directory";
+    case ELOOP:
+        return "Too many levels of symbolic links";
+    case ENAMETOOLONG:
+        return "File name too long";
+    case ETXTBSY:
+        return "Text file busy";
+    case ENOMEM:
+        return "Cannot allocate memory";
+    case EAGAIN:
+        return "Resource temporarily unavailable";
+    case ECHILD:
+        return "it ended at once";
+    default:
+        return "unknown error";
+    }
+}
+
 /* What the user can mend is said. A want of descriptors, memory or processes is the target's own business. */
 bool session_explain(int error)
 {
-    const char *reason = strerrordesc_np(-error);
     if (error == -EXDEV) {
         const char *const words[] = {
             "no uploader runs, and this program cannot start one: its next child is the first of another "
@@ -270,7 +300,7 @@ bool session_explain(int error)
         config_log(words, 1);
     } else if (session.tried_path && *session.tried_path) {
         const char *const words[] = {"cannot start the uploader ", session.tried_path, ": ",
-                                     reason ? reason : "unknown error",
+                                     reason_of(-error),
                                      "; set CPROF_UPLOADER to its path. This program runs unprofiled"};
         config_say(words, 5);
         return true;

@@ -1,23 +1,53 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* x86-64 (System V ABI). Included by arch.h only. */
 
+#include <elf.h>
 #include <linux/audit.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/ucontext.h>
 
+/* What the loader stores the address of a function by: in a slot for calls, one for data, or any word. */
+enum {
+    ARCH_RELOCATION_JUMP = R_X86_64_JUMP_SLOT,
+    ARCH_RELOCATION_DATA = R_X86_64_GLOB_DAT,
+    ARCH_RELOCATION_WORD = R_X86_64_64,
+};
+
 /* The registers that a stack walk needs: pc, sp and what a callee must preserve. Same order in
  * seg_thread.wait_regs. */
 enum arch_reg { ARCH_PC, ARCH_SP, ARCH_FP, ARCH_RBX, ARCH_R12, ARCH_R13, ARCH_R14, ARCH_R15, ARCH_REGS };
+#define ARCH_RETURN             ARCH_PC /* where call frame information has the caller's pc */
+#define ARCH_RETURN_IN_REGISTER false
+enum { ARCH_CALL_PUSHES = true /* the return address is the word below the CFA */ };
 struct arch_regs {
     uint64_t r[ARCH_REGS];
     const ucontext_t *context; /* of an interrupted frame, where these and all others are known; else NULL */
 };
 
-enum { ARCH_DWARF_FP = 6, ARCH_DWARF_SP = 7, ARCH_DWARF_PC = 16 };
+enum { ARCH_DWARF_FP = 6, ARCH_DWARF_SP = 7, ARCH_DWARF_PC = 16, ARCH_DWARF_RETURN = ARCH_DWARF_PC };
 
 /* DWARF numbers of the above, in the same order (psABI figure 3.36; 16 is the return address column). */
 static const uint8_t arch_dwarf[ARCH_REGS] = {ARCH_DWARF_PC, ARCH_DWARF_SP, ARCH_DWARF_FP, 3, 12, 13, 14, 15};
+
+/* Operations of call frame information that change nothing here. */
+static inline bool arch_cfi_is_void(uint8_t operation)
+{
+    (void)operation;
+    return false;
+}
+
+/* Where the addresses of programs end. */
+#define ARCH_USER_END (UINT64_C(1) << 47)
+
+/* The largest page of any kernel. The smallest is LAYOUT_PAGE everywhere. */
+enum { ARCH_PAGE_MOST = 4096 };
+
+/* A return address as it is in a register or on the stack. */
+static inline uint64_t arch_code_address(uint64_t value)
+{
+    return value;
+}
 
 /* The registers of the function that this is inlined in, in the order of enum arch_reg. */
 __attribute__((always_inline)) static inline void arch_capture_words(uint64_t words[ARCH_REGS])
@@ -57,15 +87,34 @@ static inline void arch_call_on(void *top, void (*function)(void *), void *argum
                        "xmm15", "cc", "memory");
 }
 
+static const uint8_t arch_greg[ARCH_REGS] = {REG_RIP, REG_RSP, REG_RBP, REG_RBX,
+                                             REG_R12, REG_R13, REG_R14, REG_R15};
+
 /* The interrupted registers, from a handler's third argument. */
 static inline void arch_from_signal(struct arch_regs *regs, const void *context)
 {
-    static const uint8_t from[ARCH_REGS] = {REG_RIP, REG_RSP, REG_RBP, REG_RBX,
-                                            REG_R12, REG_R13, REG_R14, REG_R15};
     const ucontext_t *uc = context;
     for (int i = 0; i < ARCH_REGS; i++)
-        regs->r[i] = (uint64_t)uc->uc_mcontext.gregs[from[i]];
+        regs->r[i] = (uint64_t)uc->uc_mcontext.gregs[arch_greg[i]];
     regs->context = uc;
+}
+
+/* Where a register is in a ucontext. */
+static inline size_t arch_context_place(enum arch_reg reg)
+{
+    return offsetof(ucontext_t, uc_mcontext.gregs) + sizeof(greg_t) * arch_greg[reg];
+}
+
+/* The kernel's frame of a handler is a ucontext and a siginfo; a return address lies below them. */
+enum { ARCH_FRAME_UCONTEXT = 0 };
+
+/* glibc's signal trampoline has call frame information. musl's is these two instructions, mov
+   $__NR_rt_sigreturn, %rax; syscall, without any. */
+enum { ARCH_TRAMPOLINE_SIZE = 9 };
+static inline bool arch_is_trampoline(const uint8_t code[ARCH_TRAMPOLINE_SIZE])
+{
+    static const uint8_t expected[] = {0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05};
+    return !__builtin_memcmp(code, expected, sizeof expected);
 }
 
 /* The kernel may deliver two signals at once. Then the second one's context is the first one's handler,
@@ -108,19 +157,16 @@ static inline bool arch_read_dwarf(const struct arch_regs *regs, uint64_t number
     return true;
 }
 
+/* Before a function that may be called with a stack that is not aligned. */
+#define ARCH_REALIGNS_STACK __attribute__((force_align_arg_pointer))
+
 /* What a seccomp filter is told. */
 #define ARCH_AUDIT AUDIT_ARCH_X86_64
 
-/* Time stamp counter; its rate is found by the uploader from two readings with their CLOCK_MONOTONIC. */
 /* For a loop that waits for another processor. */
 static inline void arch_pause(void)
 {
     __builtin_ia32_pause();
-}
-
-static inline uint64_t arch_ticks(void)
-{
-    return __builtin_ia32_rdtsc();
 }
 
 static inline uintptr_t arch_thread_pointer(void)
@@ -128,6 +174,13 @@ static inline uintptr_t arch_thread_pointer(void)
     uintptr_t pointer;
     __asm__("movq %%fs:0, %0" : "=r"(pointer));
     return pointer;
+}
+
+/* Where the C library has the address of the calling thread's table of blocks of thread-local storage (DTV). */
+static inline uintptr_t arch_tls_blocks(bool is_musl)
+{
+    (void)is_musl;
+    return arch_thread_pointer() + 8;
 }
 
 /* Defines one byte of code at `inside`, and `abort` behind the signature that glibc registers with rseq. */

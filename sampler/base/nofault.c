@@ -15,6 +15,7 @@ static struct {
     _Atomic int own_pid;         /* 0: not asked yet */
     _Atomic bool main_has_ended; /* the kernel shows no memory by the process's number any more */
     _Atomic bool is_missing;     /* the kernel was built without the call, or somebody forbids it */
+    _Atomic uint32_t page_size;  /* the kernel's; 0: not known yet */
 } nofault;
 
 bool nofault_is_available(void)
@@ -65,12 +66,21 @@ bool nofault_can_read(const void *from, size_t size)
            (can_read_word(first) && (first / LAYOUT_PAGE == last / LAYOUT_PAGE || can_read_word(last)));
 }
 
+/* The kernel refuses an address that is no multiple of its page size, which so is found. */
 bool nofault_is_resident(uintptr_t address)
 {
+    uint32_t size = atomic_load_explicit(&nofault.page_size, memory_order_relaxed);
     unsigned char state = 0;
-    uintptr_t page = address & ~(uintptr_t)(LAYOUT_PAGE - 1);
-    return seccomp_allows(CALL(mincore)) && sys_call(SYS_mincore, page, LAYOUT_PAGE, &state) == 0 &&
-           state & 1;
+    long result = -EINVAL;
+
+    if (!seccomp_allows(CALL(mincore)))
+        return false;
+    for (size = size ? size : LAYOUT_PAGE; size <= ARCH_PAGE_MOST && result == -EINVAL; size *= 2) {
+        result = sys_call(SYS_mincore, address & ~(uintptr_t)(size - 1), LAYOUT_PAGE, &state);
+        if (result != -EINVAL && address & size / 2)
+            atomic_store_explicit(&nofault.page_size, size, memory_order_relaxed);
+    }
+    return result == 0 && state & 1;
 }
 
 void nofault_forget(void)

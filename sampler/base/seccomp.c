@@ -63,6 +63,7 @@ static const struct call_row rows[] = {
     {CALL_prctl_name, SYS_prctl, K0, {PR_GET_NAME}},
     {CALL_prctl_ptracer, SYS_prctl, K0, {PR_SET_PTRACER}},
     {CALL_process_vm_readv, SYS_process_vm_readv, K5, {0}},
+    {CALL_mprotect, SYS_mprotect, K1, {0, LAYOUT_PAGE}},
     {CALL_mincore, SYS_mincore, K1, {0, LAYOUT_PAGE}},
     {CALL_prlimit64, SYS_prlimit64, K0 | K2, {0, 0, 0}},
     {CALL_memfd_create, SYS_memfd_create, K1, {0, MFD_CLOEXEC | MFD_ALLOW_SEALING}},

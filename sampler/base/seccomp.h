@@ -47,6 +47,7 @@
     X(prctl_name)                                                                                            \
     X(prctl_ptracer)                                                                                         \
     X(process_vm_readv)                                                                                      \
+    X(mprotect)                                                                                              \
     X(mincore)                                                                                               \
     X(prlimit64)                                                                                             \
     X(memfd_create)                                                                                          \

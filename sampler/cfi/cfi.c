@@ -188,7 +188,8 @@ static void run_rest(struct cfi_machine *m, struct cursor *c, uint8_t operation)
         cursor_uleb(c);
         break;
     default:
-        cursor_fail(c);
+        if (!arch_cfi_is_void(operation))
+            cursor_fail(c);
     }
 }
 

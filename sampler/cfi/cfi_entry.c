@@ -130,7 +130,7 @@ static int read_cie(const struct cfi_memory *memory, uint64_t address, struct ci
     else if (letters[0] != '\0')
         return -EINVAL;
     cie->program = c;
-    return c.failed || return_register != ARCH_DWARF_PC ? -EINVAL : 0;
+    return c.failed || return_register != ARCH_DWARF_RETURN ? -EINVAL : 0;
 }
 
 /* The FDE whose body is in fde->program covers pc: the program is what follows. */

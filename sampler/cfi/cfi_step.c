@@ -305,15 +305,16 @@ int cfi_step(const struct cfi_memory *memory, const struct cfi_row *row, struct 
     struct evaluation e = {memory, row, regs, load, context};
     struct arch_regs caller;
     uint64_t cfa = 0;
-    if (row->how[ARCH_PC] == CFI_UNDEFINED)
+    if (row->how[ARCH_RETURN] == CFI_UNDEFINED)
         return -ENOENT;
-    if (row->how[ARCH_PC] == CFI_SAME)
+    if (!ARCH_RETURN_IN_REGISTER && row->how[ARCH_PC] == CFI_SAME)
         return -EINVAL;
     int error = find_cfa(&e, &cfa);
     for (unsigned i = 0; i < ARCH_REGS && !error; i++)
         error = apply_rule(&e, i, cfa, &caller.r[i]);
     if (error)
         return error;
+    caller.r[ARCH_PC] = arch_code_address(caller.r[ARCH_RETURN]);
     caller.context = NULL;
     *regs = caller;
     return 0;

@@ -34,7 +34,7 @@ static void record_at(uint32_t slot, uint32_t periods, const struct arch_regs *r
     struct sample sample;
     uint32_t stack;
 
-    if (!segment || !sample_begin(&sample, segment, slot, true))
+    if (!segment || !sample_begin(&sample, segment, slot, KIND_CPU))
         return;
     stack = sample_walk(&sample, WAIT_NONE, regs, ranges);
     if (stack)
@@ -42,7 +42,7 @@ static void record_at(uint32_t slot, uint32_t periods, const struct arch_regs *r
     segment_count(segment, COUNT_CPU_SAMPLES, 1);
     if (periods > 1)
         segment_count(segment, COUNT_CPU_OVERRUNS, periods - 1);
-    sample_end(&sample, true);
+    sample_end(&sample);
 }
 
 static void record_cpu(uint32_t slot, uint32_t periods, const ucontext_t *uc)
@@ -61,8 +61,8 @@ static void record_cpu(uint32_t slot, uint32_t periods, const ucontext_t *uc)
 
 bool cpu_carries(void)
 {
-    return slot_private[thread_local_state.slot].carried && process_attached() &&
-           cpu_is_wanted(process_attached());
+    const struct slot_private *own = &slot_private[thread_local_state.slot];
+    return own->carried && !own->is_idle && process_attached() && cpu_is_wanted(process_attached());
 }
 
 void cpu_record_carried(void *regs)
@@ -126,10 +126,12 @@ bool cpu_signal(const siginfo_t *info, void *context)
     slot_private[slot].carried = 0;
     is_first = slot_private[slot].first_ns && !slot_private[slot].counted;
     slot_private[slot].counted += periods;
-    if (is_first)
-        periods = missed_ticks_take(creation_site(segment, slot), periods, cpu_time_of_young(slot));
-    if (cpu_is_wanted(segment))
+    if (cpu_is_wanted(segment) && !slot_private[slot].is_idle) {
+        if (is_first)
+            periods = missed_ticks_take(creation_site(segment, slot), periods, cpu_time_of_young(slot),
+                                        slot_private[slot].period_ns);
         record_cpu(slot, periods, context);
+    }
     cpu_timer_follow_period(segment, slot);
     threads_serve_uploader(segment);
     process_check_uploader(segment);

@@ -2,6 +2,7 @@
 #include "alloc.h"
 
 #include "live_blocks.h"
+#include "mappings.h"
 #include "sampler/base/weights.h"
 #include "sampler/process/process.h"
 #include "sampler/samples/budget.h"
@@ -12,8 +13,16 @@
 #include "sampler/base/poison.h"
 
 /* With memory profiles off, each thread checks after so many bytes whether they were turned on. */
-static const uint64_t off_gap = UINT64_C(64) << 20;
+static const uint64_t off_gap = UINT64_C(64) << 10;
 static const uint64_t unattached_gap = UINT64_C(1) << 20;
+
+/*
+ * A gap is in force until it is used up, so what is sampled is weighed with the mean that was in force. A longer gap
+ * than this is drawn in parts, because it would keep a thread from another rate for too long: exponential gaps have
+ * no memory. Such a part is marked in alloc_rate, and ends without a sample.
+ */
+static const uint64_t longest_gap = UINT64_C(32) << 20;
+static const uint64_t is_part = UINT64_C(1) << 63;
 
 /* segment NULL: this is a child that has not joined yet. It joins with its first sample. */
 static uint64_t wanted_rate(const struct segment *segment)
@@ -22,16 +31,27 @@ static uint64_t wanted_rate(const struct segment *segment)
         return process_memory_rate();
     if (!(atomic_load_explicit(&segment->control.profiles, memory_order_relaxed) & 1u << PROFILE_MEMORY))
         return 0;
-    return atomic_load_explicit(&segment->control.memory_rate, memory_order_relaxed);
+    return atomic_load_explicit(&segment->control.memory_rate, memory_order_relaxed) & ~is_part;
 }
 
 static void draw_gap(uint64_t rate)
 {
-    thread_local_state.alloc_rate = rate;
-    thread_local_state.alloc_gap = rate ? random_gap(rate) : off_gap;
+    uint64_t gap = rate ? random_gap(rate) : off_gap;
+
+    thread_local_state.alloc_rate = gap > longest_gap ? rate | is_part : rate;
+    thread_local_state.alloc_gap = gap > longest_gap ? longest_gap : gap;
 }
 
-static void record_alloc(struct segment *segment, uintptr_t block, size_t size, uint64_t rate)
+/* A part of a gap ends within this block. What is left of the block is drawn with the same mean, so that no block has
+   two. false: no sample is in it, and the next gap may have any mean. */
+static bool part_continues(size_t size, uint64_t rate)
+{
+    return size >= thread_local_state.alloc_gap && size - thread_local_state.alloc_gap >= random_gap(rate);
+}
+
+/* leaf: the function that mapped it; WAIT_NONE: it is a block. */
+static bool record_alloc(struct segment *segment, enum wait_kind leaf, uintptr_t block, size_t size,
+                         uint64_t rate)
 {
     uint32_t slot = thread_local_state.slot;
     struct stack_range ranges[STACK_RANGES] = {{slot_private[slot].stack_low, slot_private[slot].stack_high},
@@ -41,28 +61,33 @@ static void record_alloc(struct segment *segment, uintptr_t block, size_t size, 
     struct sample sample;
 
     arch_capture(&regs);
-    if (!sample_begin(&sample, segment, slot, false))
-        return;
-    live.stack = sample_walk(&sample, WAIT_NONE, &regs, ranges);
+    if (thread_local_state.is_small || !sample_begin(&sample, segment, slot, KIND_ALLOC))
+        return false;
+    live.stack = sample_walk(&sample, leaf, &regs, ranges);
     if (live.stack) {
         sample_add(&sample, live.stack, KIND_ALLOC, live.objects,
                    (uint64_t)((double)live.objects / (1 << WEIGHT_SHIFT) * (double)size + 0.5));
         live.generation = sample.generation;
-        live.name = atomic_load_explicit(&sample.thread->name, memory_order_relaxed);
-        live_blocks_insert(segment, block, &live);
+        live.name = (uint16_t)atomic_load_explicit(&sample.thread->name, memory_order_relaxed);
+        live.labels = (uint16_t)sample.context.labels;
+        if (leaf == WAIT_NONE)
+            live_blocks_insert(segment, block, &live);
+        else
+            mappings_insert(segment, block, &live);
     }
     segment_count(segment, COUNT_ALLOC_SAMPLES, 1);
-    sample_end(&sample, false);
+    sample_end(&sample);
+    return live.stack;
 }
 
-/* noinline: the walk starts here, and leaves out the frames of this library. */
-__attribute__((noinline)) void alloc_sampled(void *block, size_t size)
+static bool sample_if_due(enum wait_kind leaf, void *block, size_t size)
 {
     struct segment *segment;
-    uint64_t drawn_with;
+    uint64_t drawn_with, wanted;
+    bool is_recorded, is_sampled;
 
     if (!block)
-        return; /* nothing was allocated: the gap stays as it is */
+        return false; /* nothing was allocated: the gap stays as it is */
     segment = process_attached();
     if (!thread_local_state.alloc_rate) {
         /* The thread's first allocation, or the first after "off": no gap was used up. */
@@ -70,7 +95,7 @@ __attribute__((noinline)) void alloc_sampled(void *block, size_t size)
         if (alloc_due(size) == false || !thread_local_state.alloc_rate) {
             if (!segment && !thread_local_state.alloc_rate)
                 thread_local_state.alloc_gap = unattached_gap;
-            return;
+            return false;
         }
     }
     if (!segment)
@@ -78,16 +103,32 @@ __attribute__((noinline)) void alloc_sampled(void *block, size_t size)
     if (!segment) {
         draw_gap(0);
         thread_local_state.alloc_gap = unattached_gap;
-        return;
+        return false;
     }
-    drawn_with = thread_local_state.alloc_rate;
-    draw_gap(budget_rate(thread_local_state.slot, PROFILE_MEMORY, wanted_rate(segment)));
+    drawn_with = thread_local_state.alloc_rate & ~is_part;
+    is_sampled = !(thread_local_state.alloc_rate & is_part) || part_continues(size, drawn_with);
+    wanted = wanted_rate(segment); /* 0: memory profiles were turned off since the gap was drawn */
+    draw_gap(wanted ? budget_rate(thread_local_state.slot, PROFILE_MEMORY, wanted) : 0);
+    if (!is_sampled || !wanted)
+        return false;
     if (!thread_local_state.slot)
         thread_adopt_self(0);
     if (!thread_local_state.slot)
-        return;
-    record_alloc(segment, (uintptr_t)block, size, drawn_with);
+        return false;
+    is_recorded = record_alloc(segment, leaf, (uintptr_t)block, size, drawn_with);
     process_check_uploader(segment);
+    return is_recorded;
+}
+
+/* noinline, here and below: the walk starts here, and leaves out the frames of this library. */
+__attribute__((noinline)) void alloc_sampled(void *block, size_t size)
+{
+    sample_if_due(WAIT_NONE, block, size);
+}
+
+__attribute__((noinline)) bool alloc_mapping_sampled(enum wait_kind leaf, void *start, size_t size)
+{
+    return sample_if_due(leaf, start, size);
 }
 
 bool alloc_untrack(const void *block, struct alloc_saved *saved)

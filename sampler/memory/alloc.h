@@ -29,6 +29,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sampler/segment/layout_waits.h"
 #include "sampler/threads/thread_local.h"
 
 /* A counter at STUCK has overflowed. It never changes again, also not after a fork. */
@@ -63,12 +64,16 @@ static inline bool alloc_may_be_tracked(const void *block)
 /* What the table had of a block that was taken out. */
 struct alloc_saved {
     uint64_t size, objects;
-    uint32_t stack, generation, name;
+    uint32_t stack, generation;
+    uint16_t name, labels;
 };
 
 /* After the real call, when alloc_due() said so: draws the next gap and, if the gap was really used up,
    records. The stack is walked from the caller: hooks call it directly. */
 void alloc_sampled(void *block, size_t size);
+
+/* The same for memory that the program has mapped by the function `leaf`. true: it was recorded. */
+bool alloc_mapping_sampled(enum wait_kind leaf, void *start, size_t size);
 
 /* Takes the block out of the live table. true: it was in it, and *saved (may be NULL) tells what was known.
  */

@@ -45,10 +45,14 @@ void live_blocks_insert(struct segment *segment, uintptr_t block, const struct a
         if (!atomic_compare_exchange_strong_explicit(&live->address, &address, BEING_WRITTEN,
                                                      memory_order_acquire, memory_order_relaxed))
             continue;
-        atomic_fetch_add_explicit(&live->sequence, 1, memory_order_release);
+        atomic_fetch_add_explicit(&live->sequence, 1, memory_order_relaxed);
+        /* Pairs with the fence in the uploader's live_read(): if that has read any of what follows, it sees
+           another sequence. */
+        atomic_thread_fence(memory_order_release);
         live->stack = what->stack;
         live->generation = what->generation;
         live->name = what->name;
+        live->labels = what->labels;
         live->size = what->size;
         live->objects = what->objects;
         filter_change(block, 1);
@@ -66,8 +70,8 @@ bool live_blocks_remove(struct segment *segment, uintptr_t block, struct alloc_s
         if (address != block)
             continue;
         if (saved)
-            *saved =
-                (struct alloc_saved){live->size, live->objects, live->stack, live->generation, live->name};
+            *saved = (struct alloc_saved){live->size,       live->objects, live->stack,
+                                          live->generation, live->name,    live->labels};
         if (!atomic_compare_exchange_strong_explicit(&live->address, &address, FREE, memory_order_relaxed,
                                                      memory_order_relaxed))
             return false; /* freed twice at once: the program's own error */

@@ -13,7 +13,9 @@
 #include "sampler/base/nofault.h"
 #include "sampler/base/sys.h"
 #include "sampler/base/weights.h"
+#include "sampler/libc/libc.h"
 #include "sampler/segment/layout.h"
+#include "snapshot.h"
 
 enum {
     BEGINNINGS = 64,
@@ -24,7 +26,7 @@ enum {
 
 /* Written by modules_start(). */
 static struct {
-    int (*find_object)(void *, struct dl_find_object *); /* libc's; NULL: has none */
+    int (*find_object)(void *, struct dl_find_object *); /* libc's, or snapshot_find(); NULL: not started */
     struct module vdso;
     struct module program;          /* as the kernel mapped it; end 0: not known */
     const void *program_map;        /* the loader's struct link_map of it */
@@ -167,6 +169,7 @@ bool module_is_same_file(const struct module *module, char *room)
     uint64_t hash = atomic_load_explicit(&beginning[place].hash, memory_order_relaxed);
     uint64_t check = atomic_load_explicit(&beginning[place].check, memory_order_relaxed);
     if ((check ^ hash) == module->key && hash != now) {
+        snapshot_expire();
         atomic_fetch_add(&unloads, UNLOADS_UNDER_WAY + 1);
         return false;
     }
@@ -197,6 +200,7 @@ static void check_residents(void)
 void modules_unload_end(void)
 {
     uint64_t old = atomic_load(&unloads), under_way;
+    snapshot_expire();
     check_residents();
     do {
         under_way = old & UNLOADS_UNDER_WAY;
@@ -208,6 +212,7 @@ void modules_forget(void)
 {
     atomic_fetch_and(&unloads, ~(uint64_t)UNLOADS_UNDER_WAY);
     own_salt = random_bits();
+    snapshot_forget();
 }
 
 /* The parts of a mapped file that may be read. */
@@ -288,8 +293,8 @@ static void find_program_range(void)
    mapped no interpreter) it is argv[0]. The name is copied because programs write over it. */
 static void find_program(void)
 {
-    long size =
-        sys_call(SYS_readlink, "/proc/self/exe", at_start.program_path, sizeof(at_start.program_path) - 1);
+    long size = sys_call(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", at_start.program_path,
+                         sizeof(at_start.program_path) - 1);
     const char *name = size < 0 ? (const char *)getauxval(AT_EXECFN) : NULL;
     at_start.program_path[size > 0 ? size : 0] = '\0';
     if (getauxval(AT_BASE) == 0 && strchr(program_invocation_name, '/'))
@@ -302,14 +307,19 @@ void modules_start(void)
 {
     struct dl_find_object found;
     unsigned residents = 0;
-    at_start.find_object = (int (*)(void *, struct dl_find_object *))dlsym(RTLD_DEFAULT, "_dl_find_object");
+    libc_start();
+    at_start.find_object = libc._dl_find_object;
+    if (!at_start.find_object) {
+        snapshot_start();
+        at_start.find_object = snapshot_find;
+    }
     find_vdso(getauxval(AT_SYSINFO_EHDR));
     find_program();
     find_program_range();
     at_start.program.path = at_start.program_path;
     if (at_start.find_object && at_start.find_object((void *)getauxval(AT_ENTRY), &found) == 0)
         at_start.program_map = found.dlfo_link_map;
-    dl_iterate_phdr(note_resident, &residents);
+    libc_iterate(note_resident, &residents);
     if (sys_call(SYS_getcwd, at_start.start_directory, sizeof(at_start.start_directory)) < 0 ||
         at_start.start_directory[0] != '/')
         at_start.start_directory[0] = '\0';

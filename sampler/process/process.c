@@ -12,6 +12,7 @@
 #include "sampler/base/seccomp.h"
 #include "sampler/base/sys.h"
 #include "sampler/base/weights.h"
+#include "sampler/libc/libc.h"
 #include "sampler/modules/peek.h"
 
 #include "sampler/base/poison.h"
@@ -33,9 +34,11 @@ static struct {
     struct process_settings settings;
     const struct process_ops *ops;
     /* Written by process_start() and by become_child(), when there is one thread. */
-    int own_pid;             /* the process that all this belongs to */
-    uint64_t forked_ticks;   /* 0: it was started by exec */
-    struct segment *parents; /* where a forked child has put memory in place of its parent's segment */
+    int own_pid;               /* the process that all this belongs to */
+    uint64_t forked_ticks;     /* 0: it was started by exec */
+    uint64_t program_start_ns; /* CLOCK_MONOTONIC when it was executed */
+    uint32_t profiles_at_join; /* of the next segment */
+    struct segment *parents;   /* where a forked child has put memory in place of its parent's segment */
     /* Any thread, at any time. */
     _Atomic uint32_t profiles_unattached; /* what process_profiles points to while there is no segment */
     _Atomic uint32_t keeps_unlocked;      /* mlockall(MCL_FUTURE) was called */
@@ -61,6 +64,8 @@ int process_start(const struct process_settings *given, const struct process_ops
     process.settings = *given;
     process.own_pid = (int)sys_call(SYS_getpid);
     process.ops = given_ops;
+    process.program_start_ns = clock_ns(CLOCK_MONOTONIC);
+    process.profiles_at_join = given->starts_paused || given->start_delay_ns ? 0 : given->profiles;
     weights_seed(clock_ticks() ^ (uint64_t)sys_call(SYS_getpid) << 32);
     process_mark = (struct fork_mark *)page;
     atomic_store_explicit(&process.profiles_unattached, process.settings.profiles, memory_order_relaxed);
@@ -117,6 +122,35 @@ static long map_segment(int fd)
     return at;
 }
 
+static void fill_settings(struct segment *segment)
+{
+    const struct process_settings *settings = &process.settings;
+    struct seg_given *given = &segment->header.given;
+    struct seg_control *control = &segment->control;
+
+    *given = (struct seg_given){.profiles = settings->profiles,
+                                .cpu_period_ns = settings->cpu_hz ? NS_PER_S / settings->cpu_hz : 0,
+                                .memory_rate = settings->memory_rate,
+                                .mutex_fraction = settings->mutex_fraction,
+                                .block_rate_ns = settings->block_rate_ns,
+                                .rates_given = settings->rates_given,
+                                .start_delay_ns = settings->start_delay_ns,
+                                .duration_ns = settings->duration_ns,
+                                .program_start_ns = process.program_start_ns};
+    control->profiles = process.profiles_at_join;
+    control->cpu_period_ns = given->cpu_period_ns;
+    control->memory_rate = given->memory_rate;
+    control->mutex_fraction = given->mutex_fraction;
+    control->block_rate_ns = given->block_rate_ns;
+    control->asked = (struct seg_rates){.profiles = control->profiles,
+                                        .cpu_period_ns = control->cpu_period_ns,
+                                        .memory_rate = control->memory_rate,
+                                        .mutex_fraction = control->mutex_fraction,
+                                        .block_rate_ns = control->block_rate_ns,
+                                        .given = given->rates_given,
+                                        .budget_ppm = settings->budget_ppm};
+}
+
 static void fill_header(struct segment *segment)
 {
     struct seg_header *header = &segment->header;
@@ -131,17 +165,14 @@ static void fill_header(struct segment *segment)
     header->start_monotonic_ns = clock_ns(CLOCK_MONOTONIC);
     header->start_realtime_ns = clock_ns(CLOCK_REALTIME);
     header->flags = (process.forked_ticks ? SEGMENT_FORKED : 0) | (pid == 1 ? SEGMENT_PID1 : 0) |
-                    (clock_ticks_are_ns() ? SEGMENT_NS_TICKS : 0);
+                    (clock_ticks_are_ns() ? SEGMENT_NS_TICKS : 0) |
+                    (libc.kind == LIBC_MUSL ? SEGMENT_MUSL : 0);
     memcpy(header->program, process.settings.program, sizeof header->program);
     memcpy(header->name, process.settings.name, sizeof header->name);
     memcpy(header->labels, process.settings.labels, sizeof header->labels);
     header->strings = 1;    /* offset 0 stands for no string */
     header->used_slots = 1; /* slot 0 is never given out */
-    control->profiles = process.settings.profiles;
-    control->cpu_period_ns = process.settings.cpu_hz ? NS_PER_S / process.settings.cpu_hz : 0;
-    control->memory_rate = process.settings.memory_rate;
-    control->mutex_fraction = process.settings.mutex_fraction;
-    control->block_rate_ns = process.settings.block_rate_ns;
+    fill_settings(segment);
     control->heartbeat_ns = header->start_monotonic_ns;
     segment->bank[0].generation = 1;
     process.ops->describe(segment);
@@ -170,7 +201,8 @@ static int join(void)
     }
     peek_keep(segment);
     atomic_store_explicit(&process_current, segment, memory_order_release);
-    atomic_store_explicit(&process_profiles, &segment->control.profiles, memory_order_relaxed);
+    /* Release: who reads the profiles by this pointer reads those that the segment was filled with. */
+    atomic_store_explicit(&process_profiles, &segment->control.profiles, memory_order_release);
     return 0;
 }
 
@@ -222,6 +254,9 @@ static void become_child(void)
 {
     struct segment *segment = atomic_load_explicit(&process_current, memory_order_relaxed);
 
+    /* Its uploader may have told the parent to record nothing. What the child's own is told comes later. */
+    if (segment)
+        process.profiles_at_join = atomic_load_explicit(&segment->control.profiles, memory_order_relaxed);
     process.parents = segment ? segment : process.parents;
     atomic_store_explicit(&process_current, NULL, memory_order_relaxed);
     peek_keep(NULL);
@@ -266,7 +301,15 @@ struct segment *process_segment(void)
 
 bool process_rate_is_given(enum profile_type profile)
 {
-    return process.settings.rates_given & 1u << profile;
+    struct segment *segment = process_attached();
+    uint32_t given = segment ? atomic_load_explicit(&segment->control.asked.given, memory_order_relaxed)
+                             : process.settings.rates_given;
+    return given & 1u << profile;
+}
+
+uint32_t process_budget_ppm(void)
+{
+    return process.settings.budget_ppm;
 }
 
 uint64_t process_memory_rate(void)
@@ -418,18 +461,6 @@ void process_exit(int status)
             return;
         sys_call(SYS_nanosleep, &pause, 0);
     }
-}
-
-void segment_count(struct segment *segment, enum counter counter, uint64_t n)
-{
-    if (segment)
-        atomic_fetch_add_explicit(&segment->counter[counter], n, memory_order_relaxed);
-}
-
-void process_count(enum counter counter, uint64_t n)
-{
-    if (process_mark && atomic_load_explicit(&process_mark->state, memory_order_acquire) == STARTED)
-        segment_count(atomic_load_explicit(&process_current, memory_order_acquire), counter, n);
 }
 
 void process_keep_unlocked(void)

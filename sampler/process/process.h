@@ -44,7 +44,10 @@ struct process_settings {
     uint64_t memory_rate;
     uint64_t mutex_fraction;
     uint64_t block_rate_ns;
-    uint32_t rates_given; /* by the user, not by default: bits of enum profile_type */
+    uint32_t rates_given; /* by the user, and not to be lowered: bits of enum profile_type */
+    uint32_t budget_ppm;  /* seg_rates.budget_ppm */
+    uint64_t start_delay_ns, duration_ns;
+    bool starts_paused; /* nothing is recorded until the uploader says so */
     char program[sizeof(((struct seg_header *)0)->program)];
     char name[sizeof(((struct seg_header *)0)->name)];
     char labels[sizeof(((struct seg_header *)0)->labels)];
@@ -97,8 +100,11 @@ static inline uint32_t process_wanted(void)
    segment to another one. Signal-safe. */
 void process_check_uploader(struct segment *segment);
 
-/* The user has set this profile's rate. */
+/* The user has set this profile's rate, and the budget leaves it as it is. */
 bool process_rate_is_given(enum profile_type profile);
+
+/* What profiling may take, in millionths of the CPU time; 0: no limit. */
+uint32_t process_budget_ppm(void);
 
 /* What the settings say for a process that has no segment; 0: allocations are not sampled, or not yet. */
 uint64_t process_memory_rate(void);
@@ -119,6 +125,10 @@ void process_exit(int status);
 /* Adds n to a counter of the segment (NULL: of none), or of this process's. */
 void segment_count(struct segment *segment, enum counter counter, uint64_t n);
 void process_count(enum counter counter, uint64_t n);
+
+/* Adds the ticks from `since` until now to a counter of what we take, and returns them. More than 250 us count as so
+   much: the thread was switched away meanwhile, and to wait for a CPU is no cost. */
+uint64_t segment_count_ticks(struct segment *segment, enum counter counter, uint64_t since);
 
 /* The program locks everything that it maps from now on. Segments are not to be locked. */
 void process_keep_unlocked(void);

@@ -3,6 +3,7 @@
 
 #include "sample_table.h"
 #include "sampler/base/weights.h"
+#include "sampler/labels/thread_labels.h"
 #include "sampler/process/process.h"
 #include "sampler/threads/thread_slots.h"
 #include "sampler/threads/threads.h"
@@ -50,13 +51,13 @@ __attribute__((noinline)) uint64_t event_record(enum sample_kind kind, enum wait
     uint32_t slot = segment ? own_slot() : 0, stack, number = 0;
     struct sample sample;
 
-    if (!slot || !sample_begin(&sample, segment, slot, false))
+    if (!slot || !sample_begin(&sample, segment, slot, kind))
         return 0;
     stack = enter_stack(&sample, slot, function);
     if (stack)
         number = sample_add(&sample, stack, kind, events, ns);
     segment_count(segment, kind == KIND_MUTEX ? COUNT_MUTEX_SAMPLES : COUNT_BLOCK_SAMPLES, events != 0);
-    sample_end(&sample, false);
+    sample_end(&sample);
     process_check_uploader(segment);
     return number ? (uint64_t)number << 32 | sample.generation : 0;
 }
@@ -68,12 +69,12 @@ bool event_add(uint64_t event, uint64_t events, uint64_t ns)
     struct sample sample;
     bool is_in_use;
 
-    if (!slot || !sample_begin(&sample, segment, slot, false))
+    if (!slot || !sample_begin(&sample, segment, slot, KIND_MUTEX))
         return false;
     is_in_use = sample.generation == (uint32_t)event;
     if (is_in_use)
         sample_add_to(&sample, (uint32_t)(event >> 32), events, ns);
-    sample_end(&sample, false);
+    sample_end(&sample);
     return is_in_use;
 }
 
@@ -83,11 +84,11 @@ static uint32_t stack_of_caller(struct segment *segment, uint32_t *generation)
     uint32_t slot = thread_local_state.slot, stack;
     struct sample sample;
 
-    if (!slot || !sample_begin(&sample, segment, slot, false))
+    if (!slot || !sample_begin(&sample, segment, slot, KIND_NONE))
         return 0;
     stack = enter_stack(&sample, slot, WAIT_NONE);
     *generation = sample.generation;
-    sample_end(&sample, false);
+    sample_end(&sample);
     return stack;
 }
 
@@ -103,4 +104,6 @@ __attribute__((noinline)) void event_note_creator(uint32_t slot)
     stack = stack_of_caller(segment, &generation);
     segment->thread[slot].created_stack = stack;
     segment->thread[slot].created_generation = stack ? generation : 0;
+    label_set_enter(segment, thread_labels.set);
+    segment->thread[slot].created_labels = thread_labels.set;
 }

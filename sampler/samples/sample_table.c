@@ -45,8 +45,9 @@ static unsigned take_buffer(uint64_t now)
     return BUFFERS;
 }
 
-bool sample_begin(struct sample *sample, struct segment *segment, uint32_t slot, bool in_handler)
+bool sample_begin(struct sample *sample, struct segment *segment, uint32_t slot, enum sample_kind kind)
 {
+    const bool in_handler = kind == KIND_CPU;
     struct seg_thread *thread = &segment->thread[slot];
     uint32_t active, again;
 
@@ -61,6 +62,7 @@ bool sample_begin(struct sample *sample, struct segment *segment, uint32_t slot,
         return false;
     }
     sample->segment = segment;
+    sample->kind = kind;
     sample->frames = buffer_of(sample)->frames;
     sample->thread = thread;
     sample->outer = in_handler ? atomic_load_explicit(&thread->bank_in_use, memory_order_relaxed) : 0;
@@ -80,20 +82,26 @@ bool sample_begin(struct sample *sample, struct segment *segment, uint32_t slot,
         active = again;
     }
     segment_count(segment, COUNT_LOST_ROTATION, 1);
-    sample_end(sample, in_handler);
+    sample_end(sample);
     return false;
 }
 
-void sample_end(struct sample *sample, bool in_handler)
+/* KIND_NONE: of a thread's creator, once a thread. */
+static const enum counter ticks_counter[KIND_COUNT] = {
+    [KIND_NONE] = COUNT_BLOCK_TICKS,  [KIND_CPU] = COUNT_CPU_TICKS,     [KIND_ALLOC] = COUNT_ALLOC_TICKS,
+    [KIND_MUTEX] = COUNT_MUTEX_TICKS, [KIND_BLOCK] = COUNT_BLOCK_TICKS,
+};
+
+void sample_end(struct sample *sample)
 {
-    uint64_t now = clock_ticks();
+    const bool in_handler = sample->kind == KIND_CPU;
+    uint64_t ticks;
 
     atomic_store_explicit(&sample->thread->bank_in_use, in_handler ? sample->outer : 0, memory_order_release);
     atomic_store_explicit(&buffer_taken[sample->buffer], 0, memory_order_release);
-    if (now > sample->start_ticks)
-        segment_count(sample->segment, COUNT_OWN_TICKS, now - sample->start_ticks);
+    ticks = segment_count_ticks(sample->segment, ticks_counter[sample->kind], sample->start_ticks);
     if (!in_handler)
-        budget_count((uint32_t)(sample->thread - sample->segment->thread));
+        budget_count((uint32_t)(sample->thread - sample->segment->thread), ticks);
 }
 
 static uint64_t hash_word(uint64_t hash, uint64_t word)
@@ -104,7 +112,7 @@ static uint64_t hash_word(uint64_t hash, uint64_t word)
 
 static uint64_t hash_stack(const struct unwound *walk, uint32_t epoch, const uint64_t *pc)
 {
-    uint64_t hash = hash_word((uint64_t)walk->frames << 32 | epoch, walk->flags);
+    uint64_t hash = hash_word((uint64_t)walk->frames << 32 | epoch, (uint64_t)walk->gap << 32 | walk->flags);
     for (uint32_t i = 0; i < walk->frames; i++)
         hash = hash_word(hash, pc[i]);
     return hash;
@@ -149,6 +157,7 @@ static uint32_t write_stack(struct seg_bank *bank, const struct unwound *walk, u
     stack->frames = walk->frames;
     stack->flags = walk->flags;
     stack->epoch = epoch;
+    stack->gap = walk->gap;
     stack->exact = walk->exact;
     memcpy(stack->pc, pc, walk->frames * sizeof *pc);
     return used + RESERVED;
@@ -199,13 +208,19 @@ static void prefetch_rows(const struct sample *sample, uint32_t slot)
         unwind_prefetch(stack->pc, frames < MOST ? frames : MOST);
 }
 
+static struct seg_root *root_of(const struct sample *sample)
+{
+    size_t slot = (size_t)(sample->thread - sample->segment->thread);
+    return &sample->segment->root[slot % LAYOUT_ROOTS];
+}
+
 static struct unwound walk_below(const struct sample *sample, enum wait_kind leaf,
                                  const struct arch_regs *regs, const struct stack_range *ranges)
 {
     unsigned first = leaf != WAIT_NONE;
     struct unwound walk =
-        unwind_stack(sample->segment, &(struct unwind_from){regs, ranges}, &buffer_of(sample)->room,
-                     sample->frames + first, LAYOUT_FRAMES - first);
+        unwind_stack(sample->segment, &(struct unwind_from){regs, ranges, root_of(sample)},
+                     &buffer_of(sample)->room, sample->frames + first, LAYOUT_FRAMES - first);
 
     if (!walk.frames) {
         sample->frames[first] = regs->r[ARCH_PC];
@@ -215,6 +230,7 @@ static struct unwound walk_below(const struct sample *sample, enum wait_kind lea
         return walk;
     sample->frames[0] = leaf;
     walk.frames++;
+    walk.gap += walk.gap != 0;
     walk.exact = walk.exact << 1 | 1;
     return walk;
 }
@@ -276,8 +292,12 @@ void sample_add_to(struct sample *sample, uint32_t number, uint64_t a, uint64_t 
 uint32_t sample_add(struct sample *sample, uint32_t stack, enum sample_kind kind, uint64_t a, uint64_t b)
 {
     uint32_t name = atomic_load_explicit(&sample->thread->name, memory_order_relaxed), number;
-    struct seg_sample *entry = find_sample(sample->bank, sample_key(stack, name, kind));
+    struct seg_sample *entry;
 
+    context_read(&sample->context, sample->segment, sample->thread, (char *)sample->frames);
+    entry = find_sample(
+        sample->bank,
+        sample_key(stack, context_number(&sample->context, sample->segment, sample->bank), name, kind));
     if (!entry) {
         segment_count(sample->segment, COUNT_LOST_SAMPLE_TABLE, 1);
         return 0;

@@ -107,6 +107,13 @@
     X(pthread_rwlock_unlock)                                                                                 \
     X(futex_wake)
 
+/* X(function): it gave the program memory. */
+#define LAYOUT_MAPPED(X)                                                                                     \
+    X(mmap)                                                                                                  \
+    X(mremap)                                                                                                \
+    X(brk)                                                                                                   \
+    X(sbrk)
+
 enum wait_kind {
     WAIT_NONE,
 #define X(function, state, who) WAIT_##function,
@@ -117,7 +124,10 @@ enum wait_kind {
 #define X(function) RELEASE_##function,
     LAYOUT_RELEASES(X)
 #undef X
-        WAIT_FUNCTIONS
+#define X(function) MAPPED_##function,
+        LAYOUT_MAPPED(X)
+#undef X
+            WAIT_FUNCTIONS
 };
 
 /* Of a pthread_mutex_t, a pthread_rwlock_t the address; a pthread_t. */

@@ -11,7 +11,11 @@
 #include <stdint.h>
 
 enum {
-    CALL_MOST = 7,       /* bytes of a call */
+#if defined(__aarch64__)
+    CALL_MOST = 4, /* bytes of a call */
+#else
+    CALL_MOST = 7, /* bytes of a call */
+#endif
     SEARCHED_WORDS = 32, /* of the frame of code without call frame information, for its return address */
 };
 
@@ -42,6 +46,15 @@ static inline bool is_code_after_call(const uint8_t *code)
         if (is_indirect_call(code - size, size))
             return true;
     return false;
+}
+#elif defined(__aarch64__)
+/* Reads CALL_MOST bytes before code: bl, or blr with or without authentication of its address. Instructions
+   are words of four bytes. */
+static inline bool is_code_after_call(const uint8_t *code)
+{
+    uint32_t call;
+    __builtin_memcpy(&call, code - CALL_MOST, sizeof call);
+    return call >> 26 == 0x25 || (call & 0xfffffc1f) == 0xd63f0000 || (call & 0xfefff800) == 0xd63f0800;
 }
 #endif
 

@@ -6,25 +6,15 @@
 #include <string.h>
 
 #include "layout.h"
+#include "quantity.h"
+#include "schedule.h"
 
 #define X(id, variable, others, type, fallback, side, help)                                                  \
     [SETTING_##id] = {#id, variable, others, TYPE_##type, fallback, SIDE_##side, help},
 const struct setting_row setting_rows[SETTINGS] = {CPROF_SETTINGS(X)};
 #undef X
 
-struct unit {
-    const char *name;
-    uint64_t factor;
-};
-static const struct unit size_units[] = {
-    {"", 1},         {"B", 1},           {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30},
-    {"K", 1 << 10},  {"M", 1 << 20},     {"G", 1 << 30},   {"kB", 1000},     {"KB", 1000},
-    {"MB", 1000000}, {"GB", 1000000000}, {NULL, 0},
-};
-static const struct unit time_units[] = {
-    {"ns", 1},           {"us", 1000},          {"ms", 1000000},        {"s", 1000000000},
-    {"m", 60000000000u}, {"h", 3600000000000u}, {"d", 86400000000000u}, {NULL, 0},
-};
+static const struct quantity_unit percent_units[] = {{"%", 10000}, {NULL, 0}};
 
 /* Appends text to a bounded string. */
 struct settings_writer {
@@ -38,40 +28,6 @@ static void put(struct settings_writer *w, const char *text)
             w->text[w->used++] = *text;
     if (w->size)
         w->text[w->used] = 0;
-}
-
-/* digits [. digits] unit, into whole units of the smallest; a fraction needs a unit larger than 1. */
-static int parse_quantity(const char *text, const struct unit *units, const char *bare, uint64_t *number)
-{
-    uint64_t whole = 0, fraction = 0, scale = 1;
-    const char *p = text;
-    for (; *p >= '0' && *p <= '9'; p++)
-        if (__builtin_mul_overflow(whole, 10, &whole) ||
-            __builtin_add_overflow(whole, (uint64_t)(*p - '0'), &whole))
-            return -EINVAL;
-    if (p == text)
-        return -EINVAL;
-    if (*p == '.') {
-        for (p++; *p >= '0' && *p <= '9'; p++) {
-            if (scale >= 1000000)
-                continue;
-            fraction = fraction * 10 + (uint64_t)(*p - '0');
-            scale *= 10;
-        }
-    }
-    if (!*p)
-        p = bare;
-    for (; units->name; units++) {
-        uint64_t value, part;
-        if (strcmp(p, units->name) != 0)
-            continue;
-        if (__builtin_mul_overflow(whole, units->factor, &value) ||
-            __builtin_mul_overflow(fraction, units->factor, &part) || value > INT64_MAX)
-            return -EINVAL;
-        *number = value + part / scale;
-        return 0;
-    }
-    return -EINVAL;
 }
 
 static int parse_flag(const char *text, uint64_t *number)
@@ -114,6 +70,18 @@ static int parse_profiles(const char *text, uint64_t *number)
     return 0;
 }
 
+/* As billionths. Digits beyond the ninth are dropped. */
+static int parse_fraction(const char *text, uint64_t *number)
+{
+    static const struct quantity_unit units[] = {{"", FRACTION_ONE}, {"%", FRACTION_ONE / 100}, {NULL, 0}};
+    uint64_t fraction;
+
+    if (quantity_parse(text, units, "", &fraction) || fraction > FRACTION_ONE)
+        return -EINVAL;
+    *number = fraction;
+    return 0;
+}
+
 /* One of the two, which its unit tells apart. 0: both. */
 static int parse_keep_part(const char *part, struct setting_keep *keep)
 {
@@ -121,11 +89,11 @@ static int parse_keep_part(const char *part, struct setting_keep *keep)
         keep->ns = keep->bytes = 0;
         return 0;
     }
-    if (keep->ns == UINT64_MAX && !parse_quantity(part, time_units, "", &keep->ns))
+    if (keep->ns == UINT64_MAX && !quantity_parse(part, quantity_times, "", &keep->ns))
         return 0;
     if (part[strspn(part, "0123456789.")] == 0)
         return -EINVAL; /* a bare number would be taken for bytes */
-    return keep->bytes == UINT64_MAX ? parse_quantity(part, size_units, "", &keep->bytes) : -EINVAL;
+    return keep->bytes == UINT64_MAX ? quantity_parse(part, quantity_sizes, "", &keep->bytes) : -EINVAL;
 }
 
 int setting_parse_keep(const char *text, struct setting_keep *keep)
@@ -151,7 +119,7 @@ int setting_parse_keep(const char *text, struct setting_keep *keep)
 
 int setting_parse(const struct setting_row *row, const char *text, uint64_t *number)
 {
-    static const struct unit none[] = {{"", 1}, {NULL, 0}};
+    static const struct quantity_unit none[] = {{"", 1}, {NULL, 0}};
     struct setting_keep keep;
 
     switch (row->type) {
@@ -161,11 +129,14 @@ int setting_parse(const struct setting_row *row, const char *text, uint64_t *num
     case TYPE_FLAG:
         return parse_flag(text, number);
     case TYPE_COUNT:
-        return parse_quantity(text, none, "", number);
+        return quantity_parse(text, none, "", number);
     case TYPE_SIZE:
-        return parse_quantity(text, size_units, "", number);
+        return quantity_parse(text, quantity_sizes, "", number);
     case TYPE_TIME:
-        return parse_quantity(text, time_units, row == &setting_rows[SETTING_BLOCK_RATE] ? "ns" : "s",
+        return quantity_parse(text, quantity_times,
+                              row == &setting_rows[SETTING_BLOCK_RATE]     ? "ns"
+                              : row == &setting_rows[SETTING_OTLP_TIMEOUT] ? "ms"
+                                                                           : "s",
                               number);
     case TYPE_PROFILES:
         return parse_profiles(text, number);
@@ -174,6 +145,10 @@ int setting_parse(const struct setting_row *row, const char *text, uint64_t *num
             return -EINVAL;
         *number = keep.bytes;
         return 0;
+    case TYPE_PERCENT:
+        return quantity_parse(text, percent_units, "%", number);
+    case TYPE_FRACTION:
+        return parse_fraction(text, number);
     }
     return -EINVAL;
 }
@@ -187,6 +162,8 @@ static const char *const wanted[] = {
     [TYPE_PROFILES] =
         "a comma list of profile types (cpu, memory, mutex, block, wall, off_cpu, threads, threadcreate)",
     [TYPE_KEEP] = "a time, a size or both, such as 24h,256MiB",
+    [TYPE_PERCENT] = "a share from 0% to 100%, such as 2%",
+    [TYPE_FRACTION] = "a fraction such as 0.1 or 10%",
 };
 
 static void complain_about(const struct setting_row *row, const char *variable, const char *text,
@@ -201,9 +178,10 @@ static void complain_about(const struct setting_row *row, const char *variable, 
     put(&w, "=");
     put(&w, shown);
     put(&w, " is not ");
-    put(&w, row == &setting_rows[SETTING_NAME]     ? "a text of at most 255 bytes"
-            : row == &setting_rows[SETTING_LABELS] ? "a text of at most 1023 bytes"
-                                                   : wanted[row->type]);
+    put(&w, row == &setting_rows[SETTING_NAME]       ? "a text of at most 255 bytes"
+            : row == &setting_rows[SETTING_LABELS]   ? "a text of at most 1023 bytes"
+            : row == &setting_rows[SETTING_SCHEDULE] ? "a schedule such as 1m/10m or 09:00-17:00"
+                                                     : wanted[row->type]);
     put(&w, *row->fallback ? "; " : "");
     put(&w, row->fallback);
     put(&w, *row->fallback ? " is used" : "; it is not used");
@@ -221,8 +199,12 @@ static bool in_range(enum setting setting, const char *text, uint64_t number)
     case SETTING_CPU_HZ:
     case SETTING_WALL_HZ:
         return number <= 10000;
+    case SETTING_MAX_OVERHEAD:
+        return number <= 1000000;
     case SETTING_INTERVAL:
         return number >= 100000000;
+    case SETTING_SCHEDULE:
+        return !schedule_parse(text, NULL);
     default:
         return true;
     }
@@ -288,7 +270,7 @@ int settings_out(const struct settings *settings, const char *directory, char *p
 {
     const char *out = settings->value[SETTING_OUT].text;
     struct settings_writer w = {path, size, 0};
-    if (!*out && *settings->value[SETTING_SERVER].text) {
+    if (!*out && (*settings->value[SETTING_SERVER].text || *settings->value[SETTING_OTLP_PROFILES].text)) {
         path[0] = 0;
         return 0;
     }
@@ -316,6 +298,11 @@ static uint64_t hash_text(uint64_t hash, const char *text)
         hash = hash_byte(hash, *text);
     while (*text++);
     return hash;
+}
+
+bool setting_is_url(enum setting setting)
+{
+    return setting == SETTING_SERVER || setting == SETTING_OTLP_ENDPOINT || setting == SETTING_OTLP_PROFILES;
 }
 
 /* Of a URL what may be known: scheme, host, port and path. */
@@ -363,8 +350,8 @@ void settings_socket_name(const struct settings *settings, unsigned uid, const c
     hash = hash_text(hash, out);
     for (int i = 0; i < SETTINGS; i++)
         if (setting_rows[i].side == SIDE_SESSION && i != SETTING_OUT)
-            hash = i == SETTING_SERVER ? hash_url(hash, settings->value[i].text)
-                                       : hash_text(hash, settings->value[i].text);
+            hash = setting_is_url((enum setting)i) ? hash_url(hash, settings->value[i].text)
+                                                   : hash_text(hash, settings->value[i].text);
     put(&w, "@cprof-");
     put_number(&w, uid, 10);
     put(&w, "-");
@@ -373,17 +360,56 @@ void settings_socket_name(const struct settings *settings, unsigned uid, const c
     put_number(&w, hash, 16);
 }
 
+/* The value of a key in "key=value,key=value", and its length; NULL: it has none. */
+static const char *find_attribute(const char *list, const char *key, size_t *length)
+{
+    size_t key_length = strlen(key);
+
+    for (; *list; list += *list == ',') {
+        size_t part = strcspn(list, ",");
+        if (part > key_length && list[key_length] == '=' && !memcmp(list, key, key_length)) {
+            *length = part - key_length - 1;
+            return list + key_length + 1;
+        }
+        list += part;
+    }
+    return NULL;
+}
+
+/* FNV's upper bits differ little for texts that differ at their ends, so its last steps are those of a finalizer. */
+bool settings_are_chosen(const struct settings *settings, const char *host, const char *program)
+{
+    const char *service = settings->value[SETTING_NAME].text;
+    uint64_t hash = hash_text(UINT64_C(14695981039346656037), host);
+    size_t length = strlen(service);
+
+    if (!length)
+        service = find_attribute(settings->value[SETTING_RESOURCE].text, "service.name", &length);
+    if (!service || !length) {
+        service = program;
+        length = strlen(program);
+    }
+    for (size_t i = 0; i < length; i++)
+        hash = hash_byte(hash, service[i]);
+    hash = (hash ^ hash >> 33) * UINT64_C(0xff51afd7ed558ccd);
+    hash = (hash ^ hash >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
+    hash ^= hash >> 33;
+    return (uint64_t)((unsigned __int128)hash * FRACTION_ONE >> 64) <
+           settings->value[SETTING_FRACTION].number;
+}
+
 uint64_t settings_secrets(const struct settings *settings)
 {
-    const char *server = settings->value[SETTING_SERVER].text;
-    uint64_t hash = hash_text(UINT64_C(14695981039346656037), server);
-    bool any = strchr(server, '@') || strchr(server, '?');
+    uint64_t hash = UINT64_C(14695981039346656037);
+    bool any = false;
 
     for (int i = 0; i < SETTINGS; i++) {
-        if (setting_rows[i].side != SIDE_SECRET)
+        const char *text = settings->value[i].text;
+        bool is_url = setting_is_url((enum setting)i);
+        if (setting_rows[i].side != SIDE_SECRET && !is_url)
             continue;
-        hash = hash_text(hash, settings->value[i].text);
-        any |= *settings->value[i].text != 0;
+        hash = hash_text(hash, text);
+        any |= is_url ? strchr(text, '@') || strchr(text, '?') : *text != 0;
     }
     return !any ? 0 : hash ? hash : 1;
 }

@@ -20,7 +20,10 @@ enum { NS_PER_S = 1000000000 };
 
 /* With CPU profiles off, a thread's timer still ticks once in this time, so that they can be turned on
    again. */
-static const uint32_t idle_period_ns = NS_PER_S;
+static const uint32_t idle_period_ns = NS_PER_S / 10;
+
+/* The kernel says 1 ns of a timer whose signal is on its way. */
+static const uint64_t about_to_fire_ns = 1;
 
 /* CPU time that a thread uses before its slot has the time of its start. */
 static const uint64_t unnoticed_ns = 1000000;
@@ -83,6 +86,7 @@ void cpu_timer_prepare(const struct segment *segment, uint32_t slot)
 {
     struct slot_private *own = &slot_private[slot];
     own->period_ns = wanted_period(segment);
+    own->is_idle = !cpu_is_wanted(segment);
     own->first_ns = random_first(own->period_ns);
     own->counted = 0;
     own->carried = 0;
@@ -97,8 +101,10 @@ int cpu_timer_start(struct segment *segment, uint32_t slot, int tid)
     if (!seccomp_allows(CALLS_TIMER) ||
         atomic_load_explicit(&own->timer, memory_order_relaxed) != SLOT_TIMER_NOT_YET)
         return 0;
-    if (!own->first_ns)
+    if (!own->first_ns) {
         own->period_ns = wanted_period(segment);
+        own->is_idle = !cpu_is_wanted(segment);
+    }
     timer = make_timer(tid, slot, own->period_ns, own->first_ns);
     if (timer < 0 && timer != -EINVAL)
         segment_count(segment, COUNT_LOST_TIMER, 1);
@@ -118,7 +124,10 @@ int cpu_timer_start(struct segment *segment, uint32_t slot, int tid)
 
 void cpu_timer_stop(uint32_t slot)
 {
-    int timer = atomic_exchange_explicit(&slot_private[slot].timer, SLOT_TIMER_NONE, memory_order_relaxed);
+    int timer = atomic_load_explicit(&slot_private[slot].timer, memory_order_relaxed);
+    if (timer == SLOT_TIMER_NEVER)
+        return;
+    timer = atomic_exchange_explicit(&slot_private[slot].timer, SLOT_TIMER_NONE, memory_order_relaxed);
     if (timer > 0 && seccomp_allows(CALL(timer_delete)))
         sys_call(SYS_timer_delete, timer - 1);
 }
@@ -148,7 +157,7 @@ static void resume(struct segment *segment, uint32_t slot)
 {
     if (atomic_load_explicit(&slot_private[slot].timer, memory_order_relaxed) != SLOT_TIMER_NONE)
         return;
-    slot_private[slot].first_ns = 0;
+    slot_private[slot].first_ns = slot_private[slot].counted = 0;
     atomic_store_explicit(&slot_private[slot].timer, SLOT_TIMER_NOT_YET, memory_order_relaxed);
     cpu_timer_start(segment, slot, atomic_load_explicit(&slot_private[slot].tid, memory_order_relaxed));
 }
@@ -187,25 +196,58 @@ void cpu_timer_settle(const struct segment *segment, uint32_t slot)
     uint64_t next_ns = own->first_ns + own->counted * own->period_ns, cpu_ns;
     uint64_t lived_ns = clock_ns(CLOCK_MONOTONIC) - segment->thread[slot].start_monotonic_ns;
 
-    if (!own->first_ns || !cpu_is_wanted(segment) || lived_ns + unnoticed_ns < next_ns ||
+    if (!own->first_ns || own->is_idle || !cpu_is_wanted(segment) || lived_ns + unnoticed_ns < next_ns ||
         !seccomp_allows(CALL(clock_gettime)))
         return;
     cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     if (cpu_ns >= next_ns)
         missed_ticks_add(creation_site(segment, slot), (cpu_ns - next_ns) / own->period_ns + 1,
-                         1 + (uint32_t)(kernel_tick_ns() / own->period_ns));
+                         1 + (uint32_t)(kernel_tick_ns() / own->period_ns), own->period_ns);
+}
+
+/*
+ * The thread's CPU time since its last point counts for the next one, so that points cut all of its time into periods:
+ * however often the period changes, the sum is within one of them. Points that should have come already are due with
+ * the next signal. A thread that has had no point yet, or none while profiles were off, begins with a random part of a
+ * period. Returns how long it is until the next point.
+ *
+ * Rejected: a random time between the old period and the new one. It is right on average at each moment, but what it
+ * adds by chance at each change adds up.
+ */
+static uint64_t begin_period(struct slot_private *own, uint32_t period_ns, uint64_t since_ns,
+                             bool begins_anew)
+{
+    uint64_t left_ns = begins_anew ? random_first(period_ns) : period_ns - since_ns % period_ns;
+    uint64_t due = begins_anew ? 0 : since_ns / period_ns;
+
+    own->period_ns = period_ns;
+    own->carried = (uint32_t)due;
+    own->counted = !begins_anew;
+    own->first_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) + left_ns - (due + own->counted) * period_ns;
+    return left_ns;
 }
 
 void cpu_timer_follow_period(struct segment *segment, uint32_t slot)
 {
     struct slot_private *own = &slot_private[slot];
-    uint32_t wanted = wanted_period(segment);
+    uint32_t wanted = wanted_period(segment), was = own->period_ns;
     int timer = atomic_load_explicit(&own->timer, memory_order_relaxed);
-    if (__builtin_expect(own->period_ns == wanted || timer <= 0, 1) || !seccomp_allows(CALL(timer_settime)))
+    bool was_idle = own->is_idle, is_idle = !cpu_is_wanted(segment);
+    struct itimerspec left = {{0, 0}, {0, 0}};
+    uint64_t left_ns;
+
+    if (__builtin_expect((was == wanted && was_idle == is_idle) || timer <= 0, 1) ||
+        !seccomp_allows(CALL(timer_settime) | CALL(timer_gettime) | CALL(clock_gettime)) ||
+        sys_call(SYS_timer_gettime, timer - 1, &left))
         return;
-    own->period_ns = wanted;
-    own->first_ns = 0;
-    set_period(timer - 1, wanted, wanted, 0);
+    left_ns = (uint64_t)left.it_value.tv_sec * NS_PER_S + (uint64_t)left.it_value.tv_nsec;
+    /* A point is due at once, and its signal comes back here. Or it has come, and changed the period. */
+    if (left_ns <= about_to_fire_ns || left_ns > was || own->period_ns != was)
+        return;
+    own->is_idle = is_idle;
+    left_ns = begin_period(own, wanted, was - left_ns + (uint64_t)own->carried * was,
+                           was_idle || is_idle || !own->counted);
+    set_period(timer - 1, wanted, left_ns, 0);
 }
 
 /* A signal that is due by then counts as carried, and the timer continues with the next period. If the

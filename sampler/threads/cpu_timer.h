@@ -37,7 +37,8 @@ void cpu_timer_stop(uint32_t slot);
    missed_ticks.h. */
 void cpu_timer_settle(const struct segment *segment, uint32_t slot);
 
-/* With a signal of the calling thread's timer: takes over a period that the uploader has changed. */
+/* With a signal of the calling thread's timer, and when it has waited: takes over a period that the uploader has
+   changed. */
 void cpu_timer_follow_period(struct segment *segment, uint32_t slot);
 
 /* The calling thread gets no new signal of ours within its next 200 us of CPU time. One that is pending

@@ -10,11 +10,11 @@
 #include "sampler/base/poison.h"
 
 enum { SITES = 256, HEAVIEST = 16 };
-static _Atomic int32_t missed[SITES];
+static _Atomic int64_t missed_ns[SITES]; /* periods may be of different lengths */
 
-static _Atomic int32_t *missed_at(uint64_t site)
+static _Atomic int64_t *missed_at(uint64_t site)
 {
-    return &missed[(site * UINT64_C(0x9e3779b97f4a7c15) >> 40) % SITES];
+    return &missed_ns[(site * UINT64_C(0x9e3779b97f4a7c15) >> 40) % SITES];
 }
 
 /* The stack of the creator distinguishes C++ and Rust threads, which all begin in the same function. */
@@ -24,10 +24,10 @@ uint64_t creation_site(const struct segment *segment, uint32_t slot)
                                                                << 32;
 }
 
-void missed_ticks_add(uint64_t site, uint64_t periods, uint32_t most)
+void missed_ticks_add(uint64_t site, uint64_t periods, uint32_t most, uint32_t period_ns)
 {
-    atomic_fetch_add_explicit(missed_at(site), (int32_t)(periods < most ? periods : most),
-                              memory_order_relaxed);
+    periods = periods < most ? periods : most;
+    atomic_fetch_add_explicit(missed_at(site), (int64_t)(periods * period_ns), memory_order_relaxed);
 }
 
 /* The coarse clock is set by the kernel's tick, so its resolution is one tick. */
@@ -56,19 +56,19 @@ static int32_t weight_at(uint64_t cpu_ns)
     return (int32_t)((tick + random_bits() % cpu_ns) / cpu_ns);
 }
 
-uint32_t missed_ticks_take(uint64_t site, uint32_t periods, uint64_t cpu_ns)
+uint32_t missed_ticks_take(uint64_t site, uint32_t periods, uint64_t cpu_ns, uint32_t period_ns)
 {
-    int32_t more = (weight_at(cpu_ns) - 1) * (int32_t)periods;
-    int64_t due =
-        (int64_t)periods + more + atomic_exchange_explicit(missed_at(site), 0, memory_order_relaxed);
+    int64_t more = (int64_t)(weight_at(cpu_ns) - 1) * periods;
+    int64_t known_ns = atomic_exchange_explicit(missed_at(site), 0, memory_order_relaxed);
+    int64_t due = periods + more + known_ns / period_ns, taken = due < 1 ? 1 : due;
 
-    atomic_fetch_sub_explicit(missed_at(site), due < 1 ? more + 1 - (int32_t)due : more,
+    atomic_fetch_add_explicit(missed_at(site), known_ns - (taken - periods) * period_ns,
                               memory_order_relaxed);
-    return due < 1 ? 1 : (uint32_t)due;
+    return (uint32_t)taken;
 }
 
 void missed_ticks_forget(void)
 {
     for (int i = 0; i < SITES; i++)
-        atomic_store_explicit(&missed[i], 0, memory_order_relaxed);
+        atomic_store_explicit(&missed_ns[i], 0, memory_order_relaxed);
 }

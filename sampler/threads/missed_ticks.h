@@ -23,11 +23,11 @@
 /* A number for the place that created the thread of this slot, and the function that it runs. */
 uint64_t creation_site(const struct segment *segment, uint32_t slot);
 
-/* At a thread's end: periods of its CPU timer that became due. Not more than most are believed. */
-void missed_ticks_add(uint64_t site, uint64_t periods, uint32_t most);
+/* At a thread's end: periods of its CPU timer, of this length, that became due. Not more than most are believed. */
+void missed_ticks_add(uint64_t site, uint64_t periods, uint32_t most, uint32_t period_ns);
 
-/* With a thread's first sample, of so many periods at this CPU time: what it is to stand for. */
-uint32_t missed_ticks_take(uint64_t site, uint32_t periods, uint64_t cpu_ns);
+/* With a thread's first sample, of so many periods of this length at this CPU time: how many it is to stand for. */
+uint32_t missed_ticks_take(uint64_t site, uint32_t periods, uint64_t cpu_ns, uint32_t period_ns);
 
 /* Between two ticks of the kernel, ns. */
 uint64_t kernel_tick_ns(void);

@@ -13,7 +13,7 @@
 
 struct thread_local_state {
     uint64_t alloc_gap;      /* bytes until the next allocation sample; 0 at a thread's first allocation */
-    uint64_t alloc_rate;     /* mean the gap was drawn with; 0: none was drawn yet */
+    uint64_t alloc_rate;     /* mean the gap was drawn with, and alloc.c's flag; 0: none was drawn yet */
     uint32_t slot;           /* 0: none yet */
     int32_t timer;           /* 1 + the CPU timer's id; 0: has none */
     uint64_t random;         /* event_random()'s state; 0: not seeded */
@@ -26,13 +26,15 @@ struct thread_local_state {
     /* Of a thread that was made before the process had a segment: its stack has 2 to that power of bytes or
        more. */
     uint8_t early_stack : 6;
-    uint64_t alternate; /* the stack of sigaltstack(), as far as it is known: thread_set_alternate() */
+    uint8_t is_small : 1; /* its stack has no room for a walk */
+    uint64_t alternate;   /* the stack of sigaltstack(), as far as it is known: thread_set_alternate() */
 };
 extern __thread struct thread_local_state thread_local_state
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
-/* The calling thread's alternate stack. size 0: it has none. Start and size are kept in words of 16 bytes. */
-enum { ALTERNATE_WORD = 16, ALTERNATE_SIZE_BITS = 21, ALTERNATE_MOST = (1 << ALTERNATE_SIZE_BITS) - 1 };
+/* The calling thread's alternate stack. size 0: it has none. Start (of 48 bits) and size are kept in words of 16
+   bytes. */
+enum { ALTERNATE_WORD = 16, ALTERNATE_SIZE_BITS = 20, ALTERNATE_MOST = (1 << ALTERNATE_SIZE_BITS) - 1 };
 static inline void thread_set_alternate(const void *start, size_t size)
 {
     uint64_t words = (size + ALTERNATE_WORD - 1) / ALTERNATE_WORD;

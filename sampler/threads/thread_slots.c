@@ -46,12 +46,33 @@ static uint32_t take_new(struct segment *segment)
     return slot;
 }
 
+static void forget_trace(struct seg_thread *thread)
+{
+    uint32_t sequence = atomic_load_explicit(&thread->trace_sequence, memory_order_relaxed) | 1;
+
+    if (!atomic_load_explicit(&thread->span, memory_order_relaxed) &&
+        sequence != atomic_load_explicit(&thread->trace_sequence, memory_order_relaxed))
+        return;
+    atomic_store_explicit(&thread->trace_sequence, sequence, memory_order_relaxed);
+    atomic_thread_fence(memory_order_release);
+    atomic_store_explicit(&thread->trace[0], 0, memory_order_relaxed);
+    atomic_store_explicit(&thread->trace[1], 0, memory_order_relaxed);
+    atomic_store_explicit(&thread->span, 0, memory_order_relaxed);
+    atomic_store_explicit(&thread->trace_sequence, sequence + 1, memory_order_release);
+}
+
 static void settle_wait(struct seg_thread *thread)
 {
     uint32_t sequence = atomic_load_explicit(&thread->wait_sequence, memory_order_relaxed);
-    thread->created_stack = thread->created_generation = 0;
+    thread->created_stack = thread->created_generation = thread->created_labels = 0;
+    thread->thread_pointer = 0;
+    atomic_store_explicit(&thread->labels, LABELS_NONE, memory_order_relaxed);
+    forget_trace(thread);
     if (sequence & 1)
         atomic_store_explicit(&thread->wait_sequence, sequence + 1, memory_order_release);
+    /* What the next owner writes is not seen before the number is. Pairs with the uploader's second look at
+       it. */
+    atomic_thread_fence(memory_order_release);
 }
 
 /*
@@ -80,8 +101,8 @@ uint32_t thread_slot_take(struct segment *segment)
         /* The values may be of the parent process, whose slots these were before a fork. */
         slot_private[slot].timer = SLOT_TIMER_NOT_YET;
         slot_private[slot].budget_doubled = slot_private[slot].budget_samples = 0;
-        slot_private[slot].budget_first = 0;
-        slot_private[slot].budget_since_ns = 0;
+        slot_private[slot].budget_since = slot_private[slot].budget_ticks = 0;
+        slot_private[slot].budget_cpu_ns = 0;
         slot_private[slot].tid = 0;
         slot_private[slot].first_ns = 0;
         slot_private[slot].waited = 0;

@@ -28,20 +28,22 @@ struct slot_private {
     _Atomic uint32_t taken; /* in this life of the process (thread_slots_forget()); thread_slots.c only */
     struct strata strata;   /* over the time that the owner waits: block samples */
     uint64_t waited;        /* switch_counts.waited when the owner looked at it last, which was */
+    bool is_idle;           /* its CPU timer ticks for no samples: profiles were off when it was set */
     bool is_fresh;          /* after the last of its calls that may have blocked */
     uint8_t doubts;         /* so many of its next such calls are looked at: wait.c */
     uint8_t budget_doubled; /* times that the distance between its samples was doubled; owner only, as are */
     uint8_t budget_samples; /* the samples taken since */
-    uint16_t budget_first;  /* its first samples, which no budget limits */
-    uint64_t budget_since_ns;               /* this time of its CPU clock */
+    uint64_t budget_since;  /* these ticks, and */
+    uint64_t budget_cpu_ns; /* this time of its CPU clock, and */
+    uint64_t budget_ticks;  /* the ticks that they took */
     _Atomic bool contended_is_foreign;      /* a thread of another process had the lock; owner only writes */
     _Atomic uintptr_t contended;            /* the lock that the owner waits for, or will want; 0: none */
     _Atomic uint64_t contended_since;       /* ticks: what it has waited since then is charged to nobody */
     struct contention_group *_Atomic group; /* of the condition that the owner waits for; NULL: none */
 };
 
-/* NONE: it cannot be had, or the thread ends. */
-enum slot_timer { SLOT_TIMER_NOT_YET = 0, SLOT_TIMER_NONE = -1 };
+/* NONE: it cannot be had, or the thread ends. NEVER: its stack has no room for a signal. */
+enum slot_timer { SLOT_TIMER_NOT_YET = 0, SLOT_TIMER_NONE = -1, SLOT_TIMER_NEVER = -2 };
 
 extern struct slot_private slot_private[LAYOUT_THREADS] __attribute__((visibility("hidden")));
 

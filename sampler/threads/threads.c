@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -10,6 +11,8 @@
 #include "sampler/base/clock.h"
 #include "sampler/base/seccomp.h"
 #include "sampler/base/sys.h"
+#include "sampler/labels/thread_labels.h"
+#include "sampler/libc/libc.h"
 #include "sampler/process/process.h"
 #include "sampler/unwind/unwind.h"
 #include "thread_slots.h"
@@ -19,6 +22,7 @@
 static struct {
     /* Written by threads_start(), before there is a second thread. */
     pthread_key_t end_key; /* its destructor is thread_end() */
+    thread_key_function *create_key;
     void (*at_end)(void);
     size_t main_stack;         /* bytes that the kernel kept free for the main thread's stack at the start */
     uintptr_t main_stack_high; /* by the main thread, when it is adopted */
@@ -37,16 +41,17 @@ static size_t stack_limit(void)
 
 /*
  * Runs at a thread's end. Destructors of the program's own keys may still allocate after it, so it
- * postpones itself to the last of glibc's rounds (PTHREAD_DESTRUCTOR_ITERATIONS).
+ * postpones itself to the last of libc's rounds (PTHREAD_DESTRUCTOR_ITERATIONS). musl cancels a thread at any instruction,
+ * if the thread allows that, and then calls this with a stack that is not aligned.
  */
-static void thread_end(void *rounds_left)
+ARCH_REALIGNS_STACK static void thread_end(void *rounds_left)
 {
     uintptr_t left = (uintptr_t)rounds_left;
     uint32_t slot = thread_local_state.slot;
     struct segment *segment;
 
     if (left > 1 && atomic_load_explicit(&threads.has_end_key, memory_order_acquire)) {
-        pthread_setspecific(threads.end_key, (void *)(left - 1));
+        libc.pthread_setspecific(threads.end_key, (void *)(left - 1));
         return;
     }
     threads.at_end();
@@ -65,18 +70,38 @@ static void thread_end(void *rounds_left)
         thread_slot_give_back(segment, slot);
 }
 
+static void make_end_key(void)
+{
+    if (libc.pthread_setspecific && libc.pthread_key_delete &&
+        !threads.create_key(&threads.end_key, thread_end))
+        atomic_store_explicit(&threads.has_end_key, 1, memory_order_release);
+}
+
 void threads_start(thread_key_function *create_key, void (*at_end)(void))
 {
+    libc_start();
+    threads.create_key = create_key;
     threads.at_end = at_end;
     threads.main_stack = stack_limit();
-    if (!create_key(&threads.end_key, thread_end))
-        atomic_store_explicit(&threads.has_end_key, 1, memory_order_release);
+    make_end_key();
+}
+
+/* Before glibc 2.34 threads are in a library of their own, which may be loaded after the start. The first thread
+   that is created has loaded it. */
+static void notice_thread_library(void)
+{
+    static _Atomic uint32_t noticed;
+    if (__builtin_expect(libc.pthread_setspecific != NULL, 1) ||
+        atomic_exchange_explicit(&noticed, 1, memory_order_relaxed))
+        return;
+    libc_look_again();
+    make_end_key();
 }
 
 bool thread_give_key_up(void)
 {
     return atomic_exchange_explicit(&threads.has_end_key, 0, memory_order_acq_rel) &&
-           !pthread_key_delete(threads.end_key);
+           !libc.pthread_key_delete(threads.end_key);
 }
 
 /* Fills the slot of a thread and starts its timer. handle 0: not known. Returns what cpu_timer_start() does.
@@ -93,6 +118,7 @@ static int occupy(struct segment *segment, uint32_t slot, int tid, pthread_t han
     atomic_store_explicit(&thread->name, thread_name_index(segment, name), memory_order_relaxed);
     atomic_store_explicit(&slot_private[slot].tid, tid, memory_order_relaxed);
     atomic_store_explicit(&thread->tid, tid, memory_order_release);
+    segment_count(segment, COUNT_THREADS, 1);
     return cpu_timer_start(segment, slot, tid);
 }
 
@@ -104,24 +130,37 @@ static void read_name(char name[16])
         sys_call(SYS_prctl, PR_GET_NAME, name);
 }
 
+/* Of the calling thread, whose slot this becomes: what it has set before. */
+static void publish_labels(struct segment *segment, uint32_t slot)
+{
+    segment->thread[slot].thread_pointer = arch_thread_pointer();
+    thread_labels_publish_set(segment, slot);
+    if (thread_labels.has_trace || atomic_load_explicit(&segment->thread[slot].span, memory_order_relaxed))
+        thread_labels_publish_trace(segment, slot);
+}
+
 static void occupy_self(struct segment *segment, uint32_t slot, int tid)
 {
     char name[16];
     read_name(name);
     thread_local_state.slot = slot;
+    publish_labels(segment, slot);
     occupy(segment, slot, tid, pthread_self(), name);
 }
 
-/* Bytes of stack that a thread with these attributes (NULL: the program's defaults) gets. */
+/* Bytes of stack that a thread with these attributes (NULL: the program's defaults) gets. Attributes without a size
+   are asked for the default one. */
 static size_t stack_size(const pthread_attr_t *attr)
 {
     pthread_attr_t defaults;
     size_t size = 0;
 
+    if (!libc.pthread_attr_getstacksize)
+        return 0;
     if (attr) {
-        pthread_attr_getstacksize(attr, &size);
-    } else if (!pthread_getattr_default_np(&defaults)) {
-        pthread_attr_getstacksize(&defaults, &size);
+        libc.pthread_attr_getstacksize(attr, &size);
+    } else if (!pthread_attr_init(&defaults)) {
+        libc.pthread_attr_getstacksize(&defaults, &size);
         pthread_attr_destroy(&defaults);
     }
     return size;
@@ -166,6 +205,7 @@ uint32_t thread_prepare(void *(*start)(void *), void *arg, const pthread_attr_t 
 {
     struct segment *segment = process_attached();
     struct slot_private *own;
+    notice_thread_library();
     uint32_t slot = !segment && process_forked_ticks() ? prepare_early(start, arg, attr) : 0;
 
     if (slot)
@@ -215,7 +255,7 @@ void thread_cancel_prepare(uint32_t slot)
  */
 static struct stack_range find_bounds(size_t size)
 {
-    size_t margin = LAYOUT_PAGE + (size / 4 < 65536 ? size / 4 : 65536);
+    size_t margin = ARCH_PAGE_MOST + (size / 4 < 65536 ? size / 4 : 65536);
     uintptr_t high = (uintptr_t)pthread_self();
     return (struct stack_range){size > margin && size < high ? high - size + margin : high, high};
 }
@@ -223,7 +263,7 @@ static struct stack_range find_bounds(size_t size)
 static void notice_end(void)
 {
     if (atomic_load_explicit(&threads.has_end_key, memory_order_acquire))
-        pthread_setspecific(threads.end_key, (void *)(uintptr_t)PTHREAD_DESTRUCTOR_ITERATIONS);
+        libc.pthread_setspecific(threads.end_key, (void *)(uintptr_t)PTHREAD_DESTRUCTOR_ITERATIONS);
 }
 
 /* The thread id of a thread that libc made and nobody has joined, without a system call; 0: it has ended.
@@ -231,7 +271,16 @@ static void notice_end(void)
 static int id_of(pthread_t handle)
 {
     clockid_t clock = 0;
-    return pthread_getcpuclockid(handle, &clock) ? 0 : (int)(~(unsigned)clock >> 3);
+    if (!libc.pthread_getcpuclockid)
+        return handle == pthread_self() ? (int)sys_call(SYS_gettid) : 0;
+    return libc.pthread_getcpuclockid(handle, &clock) ? 0 : (int)(~(unsigned)clock >> 3);
+}
+
+/* musl lets stacks be smaller than a signal's frame. What runs there is not sampled. */
+static bool is_too_small(size_t stack)
+{
+    enum { OWN = 8192 }; /* what a handler of ours and the program's own function may use */
+    return stack && stack < getauxval(AT_MINSIGSTKSZ) + OWN;
 }
 
 static void begin(uint32_t slot)
@@ -242,6 +291,10 @@ static void begin(uint32_t slot)
 
     if (!segment)
         return;
+    if (is_too_small(own->stack_low)) {
+        atomic_store_explicit(&own->timer, SLOT_TIMER_NEVER, memory_order_relaxed);
+        thread_local_state.ended = thread_local_state.is_small = 1;
+    }
     stack = find_bounds(own->stack_low);
     own->stack_low = stack.low;
     own->stack_high = stack.high;
@@ -255,7 +308,9 @@ static void begin_early(uint32_t number)
 
     thread_local_state.early_stack = size ? (uint8_t)(63 - __builtin_clzll(size)) & 63 : 0;
     free_early(number);
-    if (process_attached()) {
+    if (is_too_small(size)) {
+        thread_local_state.ended = thread_local_state.is_small = 1;
+    } else if (process_attached()) {
         thread_adopt_self(0); /* somebody has joined meanwhile */
     } else {
         cpu_timer_start_unattached();
@@ -304,6 +359,7 @@ static bool take_over(struct segment *segment)
     atomic_store_explicit(&thread->name, thread_name_index(segment, name), memory_order_relaxed);
     atomic_fetch_and_explicit(&thread->flags, ~(uint32_t)THREAD_ADOPTED, memory_order_relaxed);
     thread_local_state.slot = slot;
+    publish_labels(segment, slot);
     notice_end();
     return true;
 }

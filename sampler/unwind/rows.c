@@ -3,12 +3,12 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "packed.h"
 #include "sampler/base/seccomp.h"
 #include "sampler/base/sys.h"
 #include "sampler/modules/module_record.h"
-#include "walk.h"
 
-struct cache_entry unwind_cache[1 << CACHE_BITS] __attribute__((aligned(LAYOUT_PAGE)));
+struct cache_entry unwind_cache[1 << CACHE_BITS] __attribute__((aligned(ARCH_PAGE_MOST)));
 
 /* In place of the library's own zeroed pages. If it fails, each process has a cache of its own. */
 void rows_share(void)
@@ -36,24 +36,13 @@ static void cache_store(uintptr_t address, uint64_t key, uint64_t row)
 
 static uint64_t row_pack(const struct cfi_row *row)
 {
-    int base = arch_reg_of_dwarf(row->cfa_register);
-    if (row->how[ARCH_PC] == CFI_UNDEFINED)
+    if (row->how[ARCH_RETURN] == CFI_UNDEFINED)
         return ROW_LAST;
-    if (row->signal || base < 0 || row->how[ARCH_SP] != CFI_SAME || row->how[ARCH_PC] != CFI_OFFSET ||
-        row->value[ARCH_PC] != -8 || row->cfa_value < 0 || row->cfa_value % 8 != 0 ||
-        row->cfa_value >= 8 << PACK_OFFSET_BITS)
+    if (row->signal || arch_reg_of_dwarf(row->cfa_register) < 0 || row->how[ARCH_SP] != CFI_SAME ||
+        row->cfa_value < 0 || row->cfa_value % 8 != 0 || row->cfa_value >= 8 << PACK_OFFSET_BITS)
         return ROW_FDE;
-    uint64_t packed =
-        ROW_PACKED | (uint64_t)base << PACK_REGISTER | (uint64_t)(row->cfa_value / 8) << PACK_OFFSET;
-    for (int i = ARCH_FP; i < ARCH_REGS; i++) {
-        if (row->how[i] == CFI_SAME || row->how[i] == CFI_UNDEFINED)
-            continue;
-        int words = -row->value[i] / 8 - 1;
-        if (row->how[i] != CFI_OFFSET || row->value[i] % 8 != 0 || words < 1 || words > PACK_SAVED_MOST)
-            return ROW_FDE;
-        packed |= (uint64_t)words << (PACK_SAVED + 4 * (i - ARCH_FP));
-    }
-    return packed;
+    uint64_t saved = row_pack_saved(row);
+    return saved == ROW_FDE ? ROW_FDE : pack_cfa(row) | saved;
 }
 
 void row_unpack(uint64_t packed, struct cfi_row *row)
@@ -61,13 +50,7 @@ void row_unpack(uint64_t packed, struct cfi_row *row)
     memset(row, 0, sizeof(*row));
     row->cfa_register = arch_dwarf[packed >> PACK_REGISTER & 7];
     row->cfa_value = (int32_t)row_cfa_offset(packed);
-    row->how[ARCH_PC] = CFI_OFFSET;
-    row->value[ARCH_PC] = -8;
-    for (int i = ARCH_FP; i < ARCH_REGS; i++) {
-        int words = (int)(packed >> (PACK_SAVED + 4 * (i - ARCH_FP)) & PACK_SAVED_MOST);
-        row->how[i] = words ? CFI_OFFSET : CFI_SAME;
-        row->value[i] = -8 * (words + 1);
-    }
+    row_unpack_saved(packed, row);
 }
 
 /* Evaluates the call frame information for an address in the walk's module. */
@@ -107,6 +90,32 @@ bool walk_enter_module(struct walk *w, uintptr_t address)
     return true;
 }
 
+/* Of the frame that the walk is at: the row leads to a return address. */
+static bool is_confirmed(struct walk *w, uint64_t row)
+{
+    uint64_t next, cfa = w->regs.r[row >> PACK_REGISTER & 7] + row_cfa_offset(row);
+    w->confirming = true; /* what is asked of the caller is not to ask for its caller */
+    bool is_good =
+        cfa > w->regs.r[ARCH_SP] && walk_load_word(w, cfa - 8, &next) && walk_is_after_call(w, next);
+    w->confirming = false;
+    return is_good;
+}
+
+/* Of code that has no tables. What is made of the code is compared with the stack once. */
+static uint64_t row_of_code(struct walk *w, uintptr_t address)
+{
+    /* Only the first frame is at an instruction that is still to come. Others are at what calls return to. */
+    bool is_return = !w->exact || address != w->regs.r[ARCH_PC];
+    bool is_here = address == w->regs.r[ARCH_PC] - !w->exact && !w->confirming;
+    uint64_t row = code_row_read(w, address + is_return, is_return);
+
+    if (row == ROW_NO_CFI)
+        return w->room->peek.failed ? ROW_MISSING : row;
+    if ((row & ROW_KIND) == ROW_PACKED && is_here && !is_confirmed(w, row))
+        row = ROW_NO_CFI;
+    return is_here && !walk_enter_module(w, address) ? (uint64_t)ROW_NOWHERE : row;
+}
+
 /* An address that is not known yet: this is where a module that has replaced another one is noticed. */
 uint64_t walk_find_row(struct walk *w, uintptr_t address)
 {
@@ -118,7 +127,10 @@ uint64_t walk_find_row(struct walk *w, uintptr_t address)
     }
     peek->failed = false;
     uint64_t row = row_read(peek, address);
-    row_keep(w, address, row);
+    if (row == ROW_NO_CFI)
+        row = row_of_code(w, address);
+    if (row != ROW_NOWHERE)
+        row_keep(w, address, row);
     return row;
 }
 

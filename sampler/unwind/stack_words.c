@@ -28,7 +28,7 @@ void walk_allow_loads(struct walk *w)
 {
     bool is_small = w->high - w->low < 2 * RED_ZONE;
     w->direct = is_small ? 0 : w->high;
-    w->fast_low = is_small ? UINTPTR_MAX : w->low + 8 * (PACK_SAVED_MOST + 1);
+    w->fast_low = is_small ? UINTPTR_MAX : w->low + 8 * PACK_REACH;
     w->fast_size = is_small ? 0 : w->high - w->fast_low;
 }
 

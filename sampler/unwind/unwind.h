@@ -21,8 +21,7 @@
 
 #include "sampler/base/arch.h"
 #include "sampler/modules/peek.h"
-
-struct segment;
+#include "sampler/segment/layout.h"
 
 /* [low, high): the thread's stack and its alternate one. The one that the walk starts in is mapped from the
    stack pointer on, since the thread runs on it. low 0 and high 0: unused. */
@@ -35,6 +34,7 @@ enum { STACK_RANGES = 2 };
 struct unwind_from {
     const struct arch_regs *regs;
     const struct stack_range *ranges; /* STACK_RANGES of them */
+    struct seg_root *root;            /* the thread's; NULL: none is kept */
 };
 
 /* Room for a walk, since the stacks of signal handlers are small. Nothing is expected in it. */
@@ -44,16 +44,19 @@ struct unwind_room {
         uint64_t stack[2 * MODULE_ROOM / 8];
         char path[MODULE_ROOM];
     };
+    uint64_t at[LAYOUT_OUTER]; /* of the outermost frames: where the return address lies */
 };
 
 struct unwound {
     uint32_t frames; /* written to pc[] */
     uint32_t flags;  /* enum stack_flag of layout.h */
+    uint32_t gap;    /* of STACK_DEEP: frames were cut before pc[gap] */
     uint64_t exact;  /* bit i: pc[i] is an exact address, not a return address (i < 64) */
 };
 
 /*
- * Walks outwards, leaf first, at most max frames. Frames of this library itself (hooks, samplers,
+ * Walks outwards, leaf first. Of a stack of more than max frames it gives the innermost and, as the last
+ * quarter, the outermost ones (roots.c). Frames of this library itself (hooks, samplers,
  * the start of threads) are left out, so that a stack is the one that the program would have without it. If
  * nothing else is on the stack, frames is 0. Modules that are met for the first time are recorded in
  * segment (may be NULL: not recorded).

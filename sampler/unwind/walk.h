@@ -28,12 +28,20 @@ enum row_kind {
  * A packed row:
  *  - bits 0-2: the kind,
  *  - 3-5: the register (enum arch_reg) that the CFA is counted from, and 6-29: by how many words,
- *  - from 32 on, four bits for each register from ARCH_FP to the last. 0: not saved; n: saved n + 1 words
- *    below the CFA,
+ *  - from 32 on, some bits for each register from ARCH_FP to the last: whether it is saved, and where
+ *    (packed.h),
  *  - 62 and 63, in each kind: whether a call instruction ends right before the address.
- * The return address is the word below the CFA. Compilers make other rows for few functions only.
+ * Compilers make other rows for few functions only.
  */
-enum { PACK_REGISTER = 3, PACK_OFFSET = 6, PACK_OFFSET_BITS = 24, PACK_SAVED = 32, PACK_SAVED_MOST = 15 };
+enum { PACK_REGISTER = 3, PACK_OFFSET = 6, PACK_OFFSET_BITS = 24, PACK_SAVED = 32 };
+#if defined(__x86_64__)
+enum { PACK_SAVED_BITS = 4, PACK_REACH = 16 };
+#else
+enum { PACK_SAVED_BITS = 15, PACK_REACH = 0 };
+#endif
+/* The most that a register can have; PACK_REACH: a step reads so many words below the CFA unasked. */
+enum { PACK_SAVED_MOST = (1 << PACK_SAVED_BITS) - 1 };
+_Static_assert(PACK_SAVED + PACK_SAVED_BITS * (ARCH_REGS - ARCH_FP) <= 62, "above is what is known of calls");
 enum { ROW_FDE_SHIFT = 3 };
 static const uint64_t call_is_known = UINT64_C(1) << 62, call_is_there = UINT64_C(1) << 63;
 
@@ -60,10 +68,12 @@ struct walk {
     struct unwind_room *room;
     const struct stack_range *ranges;
     unsigned crossings;
-    bool exact;       /* pc is no return address */
-    bool guessed;     /* some step was no table's */
-    uintptr_t direct; /* what is below it may be loaded, from low on; 0: nothing */
-    uintptr_t copy;   /* of so many bytes at this address is room->stack */
+    uintptr_t return_at; /* unless ARCH_CALL_PUSHES: where the last step found the return address */
+    bool exact;          /* pc is no return address */
+    bool guessed;        /* some step was no table's */
+    bool confirming;     /* a row of code is being compared with the stack */
+    uintptr_t direct;    /* what is below it may be loaded, from low on; 0: nothing */
+    uintptr_t copy;      /* of so many bytes at this address is room->stack */
     size_t copied;
     uintptr_t page; /* of a stack that is not known, the page that is resident */
 };
@@ -127,6 +137,10 @@ static inline uint64_t row_of(struct walk *w, uintptr_t address)
 /* A return address looks like that: a call ends there. */
 bool walk_is_after_call(struct walk *w, uintptr_t address);
 
+/* A row by the code of a libc without tables. */
+void code_rows_start(void);
+uint64_t code_row_read(struct walk *w, uintptr_t pc, bool is_return);
+
 /* Once: from here on, forked children share the cache. */
 void rows_share(void);
 
@@ -145,6 +159,34 @@ void walk_begin_to_guess(struct walk *w);
 
 /* A cfi_load. */
 bool walk_load_word(void *context, uintptr_t address, uint64_t *value);
+
+/* Where the return address lies that led to this frame, if the last step was a table's. */
+static inline uintptr_t walk_return_at(const struct walk *w)
+{
+    return ARCH_CALL_PUSHES ? w->regs.r[ARCH_SP] - 8 : w->return_at;
+}
+
+/* The frames of a deep stack that were met last. */
+struct ring {
+    uint64_t *pc, *at; /* at: where the return address lies */
+    unsigned size, met;
+};
+
+static inline void ring_add(struct ring *ring, const struct walk *w)
+{
+    unsigned place = ring->met++ % ring->size;
+    ring->pc[place] = w->regs.r[ARCH_PC];
+    ring->at[place] = walk_return_at(w);
+}
+
+/* Puts the oldest first. */
+void ring_turn(struct ring *ring);
+
+/* The outermost frames that a thread keeps (roots.c). valid: how many hold for the stack that w is on. */
+unsigned root_valid(const struct seg_root *root, struct walk *w, unsigned size);
+void root_recall(const struct seg_root *root, uint64_t *pc, unsigned size, unsigned valid);
+void root_keep(struct seg_root *root, const struct walk *w, const struct ring *ring, uint64_t from,
+               uint32_t flags);
 
 /* A step from code without call frame information, in a module or generated. */
 enum step step_without_cfi(struct walk *w, uintptr_t address, bool in_module);

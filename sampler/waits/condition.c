@@ -91,7 +91,9 @@ void condition_enter(const void *cond, const void *mutex, const struct timespec 
         return;
     }
     atomic_store_explicit(&entry->mutex, (uintptr_t)mutex, memory_order_relaxed);
-    atomic_fetch_add_explicit(&entry->waiters, 1, memory_order_relaxed);
+    /* Release: pairs with the acquire in condition_signal(), which so never reads the mutex of an earlier
+       condition. */
+    atomic_fetch_add_explicit(&entry->waiters, 1, memory_order_release);
     atomic_fetch_add_explicit(filter((uintptr_t)cond), 1, memory_order_relaxed);
     contention_begin_grouped(mutex, &entry->group, until ? ticks_at(until) : UINT64_MAX);
     thread_local_state.awaits = (uint16_t)(1 + (entry - entries));
@@ -182,8 +184,8 @@ void condition_signal(const void *cond, bool all, enum condition_mutex (*state)(
 
     if (!entry || !(process_wanted() & 1u << PROFILE_MUTEX))
         return;
+    waiters = atomic_load_explicit(&entry->waiters, memory_order_acquire);
     mutex = (const void *)atomic_load_explicit(&entry->mutex, memory_order_relaxed);
-    waiters = atomic_load_explicit(&entry->waiters, memory_order_relaxed);
     woken = (uint32_t)contention_count(atomic_load_explicit(&entry->group.woken, memory_order_relaxed)) +
             atomic_load_explicit(&entry->freely, memory_order_relaxed);
     if (!mutex || woken >= waiters)

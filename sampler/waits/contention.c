@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "points.h"
 #include "sampler/base/clock.h"
 #include "sampler/base/seccomp.h"
 #include "sampler/base/sys.h"
@@ -24,7 +25,7 @@
 
 #include "sampler/base/poison.h"
 
-enum { LOCKS = 1024, PERIOD_NS = 10000, SHIFT_LEAST = 10, SHIFT_MOST = 40, SLOT_TICKS = 2048 };
+enum { LOCKS = 1024 };
 enum { CHOSEN = 8, LONG_NS = 1000000, BRIEF_NS = 5000, BRIEF_MOST = 4 };
 
 /* What is known of a lock that was waited for, until another one with the same hash needs the place. */
@@ -40,7 +41,6 @@ struct contention_lock {
 static struct contention_lock locks[LOCKS] __attribute__((aligned(LAYOUT_PAGE)));
 _Static_assert(sizeof locks % LAYOUT_PAGE == 0, "emptied by pages");
 static _Atomic bool was_used;
-static _Atomic uint8_t period_shift; /* a period has 2 to that power of ticks; 0: not chosen yet */
 _Atomic uint8_t contention_filter[CONTENTION_FILTER] __attribute__((aligned(LAYOUT_PAGE)));
 
 static struct contention_lock *lock_of(const void *lock)
@@ -56,45 +56,6 @@ static struct contention_lock *lock_of(const void *lock)
         atomic_store_explicit(&known->pending_ns, 0, memory_order_relaxed);
     }
     return known;
-}
-
-/* Where the point of a period is, counted from the start of the period. */
-static uint64_t point(uint64_t period, unsigned shift)
-{
-    uint64_t hash = (period + 1) * UINT64_C(0x9e3779b97f4a7c15);
-    return (hash ^ hash >> 32) * UINT64_C(0xbf58476d1ce4e5b9) >> (64 - shift);
-}
-
-static uint64_t points_until(uint64_t ticks, unsigned shift)
-{
-    uint64_t period = ticks >> shift;
-    return period + (ticks - (period << shift) >= point(period, shift));
-}
-
-static uint64_t points(uint64_t from, uint64_t to, unsigned shift)
-{
-    return to > from ? points_until(to, shift) - points_until(from, shift) : 0;
-}
-
-/* With a fraction of 1 a period is 10 us, or up to twice as much. It grows with the number of threads, because
-   the time of a scan does: scans stay below some percent of the time. */
-static unsigned choose_period(const struct segment *segment)
-{
-    uint64_t fraction = atomic_load_explicit(&segment->control.mutex_fraction, memory_order_relaxed);
-    uint64_t slots = atomic_load_explicit(&segment->header.used_slots, memory_order_relaxed);
-    unsigned shift = SHIFT_LEAST;
-
-    while (shift < SHIFT_MOST && (UINT64_C(1) << shift < slots * SLOT_TICKS ||
-                                  clock_ns_of(UINT64_C(1) << shift) / PERIOD_NS < fraction))
-        shift++;
-    atomic_store_explicit(&period_shift, (uint8_t)shift, memory_order_relaxed);
-    return shift;
-}
-
-static unsigned period(const struct segment *segment)
-{
-    unsigned shift = atomic_load_explicit(&period_shift, memory_order_relaxed);
-    return __builtin_expect(shift != 0, 1) ? shift : choose_period(segment);
 }
 
 /* Release: who sees the lock sees the time; pairs with the acquire in add_waiters(). */
@@ -155,14 +116,17 @@ static uint64_t add_unowned(struct contention_lock *known, uint64_t ns)
 static void settle(const void *lock, uint64_t since, uint64_t now, bool has_it, bool is_guess)
 {
     struct segment *segment = process_attached();
-    unsigned shift = segment ? period(segment) : SHIFT_MOST;
-    uint64_t passed = points(since, now, shift), ns;
+    uint64_t passed, ns;
     struct contention_lock *known;
 
+    if (!segment)
+        return;
+    points_follow_fraction(segment);
+    passed = points_between(since, now);
     if (__builtin_expect(!passed, 1))
         return;
     known = lock_of(lock);
-    ns = passed * clock_ns_of(UINT64_C(1) << shift);
+    ns = clock_ns_of(passed);
     if (has_it)
         ns = add_unowned(known, ns);
     if (ns && !is_guess)
@@ -221,10 +185,11 @@ void contention_abandon(void)
 struct scan {
     const void *lock;
     uint64_t now, held_since; /* ticks; 0: not known */
-    unsigned shift, flags;
+    unsigned flags;
+    /* Ticks, of whole periods: */
     uint64_t points;                  /* of all waiters, while the calling thread had the lock */
     uint64_t unowned;                 /* before that */
-    uint64_t longest, longest_points; /* ticks of the longest wait for the calling thread, and its points */
+    uint64_t longest, longest_points; /* the longest wait for the calling thread, exactly and by its points */
     bool has_waiters;
     bool keeps_filter; /* a thread waits, or will when it is signalled, or waits at a lock with this hash */
     struct contention_group *uncertain;
@@ -234,7 +199,7 @@ struct scan {
 static void add(struct scan *scan, uint64_t since, uint64_t count, bool is_foreign)
 {
     uint64_t from = since > scan->held_since ? since : scan->held_since;
-    uint64_t all = points(since, scan->now, scan->shift), own = points(from, scan->now, scan->shift);
+    uint64_t all = points_between(since, scan->now), own = points_between(from, scan->now);
 
     scan->points += own * count;
     scan->unowned += is_foreign ? 0 : (all - own) * count;
@@ -252,7 +217,7 @@ static void add_group(struct scan *scan, struct contention_group *group)
     if (count) {
         scan->has_waiters = true;
         since = (now - contention_elapsed(woken, now) / count) << CONTENTION_UNIT_SHIFT;
-        if (points(since, scan->now, scan->shift) &&
+        if (points_between(since, scan->now) &&
             atomic_compare_exchange_strong_explicit(&group->woken, &woken,
                                                     contention_pack(count, count * now), memory_order_relaxed,
                                                     memory_order_relaxed))
@@ -270,10 +235,10 @@ static void add_waiter(struct scan *scan, struct slot_private *waiter)
 
     if (group)
         add_group(scan, group);
-    if (since > scan->now)
+    if (!since || since > scan->now) /* it has just ended its wait, or has begun another one */
         return;
     scan->has_waiters = true;
-    if (points(since, scan->now, scan->shift) &&
+    if (points_between(since, scan->now) &&
         atomic_compare_exchange_strong_explicit(&waiter->contended_since, &since, scan->now,
                                                 memory_order_relaxed, memory_order_relaxed))
         add(scan, since, 1, atomic_load_explicit(&waiter->contended_is_foreign, memory_order_relaxed));
@@ -302,7 +267,8 @@ static void add_waiters(struct scan *scan, uint32_t slots)
    registered. It may just see the old value, and is missed then until the next one sets it. */
 static void scan_waiters(struct scan *scan, uint32_t slots)
 {
-    atomic_store_explicit(contention_filter_of(scan->lock), 0, memory_order_seq_cst);
+    atomic_store_explicit(contention_filter_of(scan->lock), 0, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst); /* the slots are looked at after that */
     add_waiters(scan, slots);
     if (scan->keeps_filter)
         atomic_store_explicit(contention_filter_of(scan->lock), 1, memory_order_relaxed);
@@ -324,11 +290,9 @@ static uint64_t examine_next(const void *lock, uint64_t now)
 
 static void charge_points(struct contention_charge *charge, const struct scan *scan, uint64_t pending_ns)
 {
-    uint64_t period_ns = clock_ns_of(UINT64_C(1) << scan->shift);
-
-    charge->ns = scan->points * period_ns + pending_ns;
-    charge->unowned_ns = scan->flags & CONTENTION_IS_SHARED ? 0 : scan->unowned * period_ns;
-    charge->events = (uint64_t)(((unsigned __int128)scan->longest_points << (scan->shift + WEIGHT_SHIFT)) /
+    charge->ns = clock_ns_of(scan->points) + pending_ns;
+    charge->unowned_ns = scan->flags & CONTENTION_IS_SHARED ? 0 : clock_ns_of(scan->unowned);
+    charge->events = (uint64_t)(((unsigned __int128)scan->longest_points << WEIGHT_SHIFT) /
                                 (scan->longest + !scan->longest));
     if (pending_ns && !charge->events)
         charge->events = UINT64_C(1) << WEIGHT_SHIFT;
@@ -347,12 +311,15 @@ __attribute__((noinline)) void contention_charge(struct contention_charge *charg
         return;
     scan.held_since = examine_next(lock, scan.now);
     known = lock_of(lock);
-    if (!points(atomic_load_explicit(&known->scanned, memory_order_relaxed), scan.now, period(segment)) ||
-        !atomic_load_explicit(&segment->control.mutex_fraction, memory_order_relaxed))
+    points_follow_fraction(segment);
+    if (!points_between(atomic_load_explicit(&known->scanned, memory_order_relaxed), scan.now)) {
+        if (points_are_off())
+            atomic_store_explicit(contention_filter_of(lock), 0, memory_order_relaxed);
         return;
-    scan.shift = choose_period(segment);
+    }
     atomic_store_explicit(&known->scanned, scan.now, memory_order_relaxed);
     scan_waiters(&scan, atomic_load_explicit(&segment->header.used_slots, memory_order_relaxed));
+    segment_count_ticks(segment, COUNT_MUTEX_TICKS, scan.now);
     pending_ns = atomic_load_explicit(&known->pending_ns, memory_order_relaxed);
     if (pending_ns)
         pending_ns = atomic_exchange_explicit(&known->pending_ns, 0, memory_order_relaxed);
@@ -409,14 +376,23 @@ void contention_end_grouped(const void *lock, uint64_t since, uint64_t now)
     thread_local_state.examined_since = now;
 }
 
+/* The kernel empties whole pages only. What shares a page with other data is written. */
 void contention_clear(void *table, size_t size)
 {
-    if (!seccomp_allows(CALL(madvise)) || sys_call(SYS_madvise, table, size, MADV_DONTNEED))
-        memset(table, 0, size);
+    uintptr_t start = (uintptr_t)table, end = start + size;
+    uintptr_t first = (start + ARCH_PAGE_MOST - 1) / ARCH_PAGE_MOST * ARCH_PAGE_MOST;
+    uintptr_t last = end / ARCH_PAGE_MOST * ARCH_PAGE_MOST;
+
+    if (first >= last || !seccomp_allows(CALL(madvise)) ||
+        sys_call(SYS_madvise, first, last - first, MADV_DONTNEED))
+        first = last = end;
+    memset(table, 0, first - start);
+    memset((char *)table + (last - start), 0, end - last);
 }
 
 void contention_forget(void)
 {
+    points_forget();
     if (!atomic_exchange_explicit(&was_used, false, memory_order_relaxed))
         return;
     contention_clear(locks, sizeof locks);

@@ -7,6 +7,7 @@
 
 #include "sampler/base/seccomp.h"
 #include "sampler/base/sys.h"
+#include "sampler/libc/libc.h"
 #include "sampler/process/process.h"
 #include "sampler/segment/layout.h"
 #include "sampler/threads/thread_local.h"
@@ -44,9 +45,10 @@ static _Atomic uint32_t looks, agreed, cleared_by_others;
 
 void switch_start(void)
 {
-    if (!__rseq_size)
+    libc_start();
+    if (!libc.rseq_size || !libc.rseq_offset || !*libc.rseq_size)
         return;
-    trial_offset = __rseq_offset;
+    trial_offset = *libc.rseq_offset;
     atomic_store_explicit(&way, ON_TRIAL, memory_order_relaxed);
 }
 

@@ -7,6 +7,7 @@
 #include "sampler/base/clock.h"
 #include "sampler/samples/budget.h"
 #include "sampler/samples/event.h"
+#include "sampler/threads/cpu_timer.h"
 #include "sampler/threads/thread_slots.h"
 #include "sampler/threads/threads.h"
 
@@ -166,24 +167,29 @@ static bool count_has_risen(struct slot_private *own, uint64_t ns, uint64_t rate
 }
 
 /*
- * Waits of the rate and longer ones are all recorded. A thread's time in shorter ones is cut into stretches
- * of the rate, or of more (budget.h), and each has one point, at random. A wait with points stands for their
+ * Waits of the rate, which budget.h may raise, and longer ones are all recorded. A thread's time in shorter ones is
+ * cut into stretches of the rate, and each has one point, at random. A wait with points stands for their
  * stretches: for that much time, and for as many waits of its length as fit.
  */
-static void sample(const struct wait *wait, uint64_t ns)
+static void sample(const struct wait *wait, uint64_t ns, uint64_t now)
 {
     uint32_t slot = thread_local_state.slot;
     struct slot_private *own = &slot_private[slot];
     struct segment *segment = process_attached();
-    uint64_t rate, stands_for = ns;
+    uint64_t rate, since, stands_for;
 
     if (!(process_wanted() & 1u << PROFILE_BLOCK) || !segment || !slot)
         return;
-    rate = atomic_load_explicit(&segment->control.block_rate_ns, memory_order_relaxed);
+    rate = budget_rate(slot, PROFILE_BLOCK,
+                       atomic_load_explicit(&segment->control.block_rate_ns, memory_order_relaxed));
+    since = atomic_load_explicit(&segment->control.block_since_ticks, memory_order_relaxed);
+    if (WAIT_RARE(wait->since < since))
+        ns = now > since ? clock_ns_of(now - since) : 0;
     if (!rate || !ns)
         return;
+    stands_for = ns;
     if (ns < rate)
-        stands_for = strata_pass(&own->strata, ns, budget_rate(slot, PROFILE_BLOCK, rate));
+        stands_for = strata_pass(&own->strata, ns, rate);
     if (wait->evidence == EVIDENCE_COUNT && !count_has_risen(own, ns, rate, stands_for))
         return;
     if (stands_for)
@@ -233,6 +239,8 @@ __attribute__((noinline)) void wait_end(const struct wait *wait, uint64_t now)
     segment = process_attached();
     if (segment)
         threads_serve_uploader(segment);
+    if (segment && thread_local_state.slot)
+        cpu_timer_follow_period(segment, thread_local_state.slot);
     if (has_blocked && (wait->evidence != EVIDENCE_COUNT || ns >= shortest_ns))
-        sample(wait, ns);
+        sample(wait, ns, now);
 }

@@ -10,11 +10,18 @@
 enum { STACK = 256 * 1024 };
 
 void enter(void *top, void (*function)(void));
+#if defined(__x86_64__)
 __asm__(".text\nenter:\n\tpush %rbp\n\tpush %rbx\n\tmov %rsp, %rbx\n\tmov %rdi, %rsp\n\tlea 1f(%rip), "
         "%rax\n\tpush %rax\n\tmov %rdi, %rbp\n\t"
         "jmp *%rsi\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n1:\tmov %rbx, %rsp\n\tpop %rbx\n\tpop "
         "%rbp\n\tret\n"
         ".size enter, . - enter\n.type enter, @function");
+#elif defined(__aarch64__)
+__asm__(".text\nenter:\n\tstp x29, x30, [sp, #-32]!\n\tstr x19, [sp, #16]\n\tmov x19, sp\n\tmov sp, x0\n\t"
+        "adr x30, 1f\n\tmov x29, x0\n\tbr x1\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n"
+        "1:\tmov sp, x19\n\tldr x19, [sp, #16]\n\tldp x29, x30, [sp], #32\n\tret\n"
+        ".size enter, . - enter\n.type enter, @function");
+#endif
 
 static ucontext_t before, fiber;
 

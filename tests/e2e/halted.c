@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "raw_call.h"
 #include "waits.h"
 
 static int64_t until_ns;
@@ -22,12 +23,9 @@ static __attribute__((noinline)) void sleep_hooked(void)
 static __attribute__((noinline)) void sleep_bare(void)
 {
     static const struct timespec time = {20, 0};
-    long result;
 
-    while (now_ns(CLOCK_MONOTONIC) < until_ns) {
-        result = SYS_nanosleep;
-        __asm__ volatile("syscall" : "+a"(result) : "D"(&time), "S"(0) : "rcx", "r11", "memory");
-    }
+    while (now_ns(CLOCK_MONOTONIC) < until_ns)
+        raw_call(SYS_nanosleep, (long)&time, 0, 0, 0);
 }
 
 static __attribute__((noinline)) void read_clocks(void)

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "raw_call.h"
 #include "waits.h"
 
 static int64_t end_ns;
@@ -39,12 +40,7 @@ static void raw(void)
 {
     while (now_ns(CLOCK_MONOTONIC) < end_ns) {
         struct timespec time = {0, 50000000};
-        register long timeout __asm__("r10") = (long)&time;
-        long result = SYS_futex;
-        __asm__ volatile("syscall"
-                         : "+a"(result)
-                         : "D"(&word), "S"(FUTEX_WAIT), "d"(0), "r"(timeout)
-                         : "rcx", "r11", "memory");
+        raw_call(SYS_futex, (long)&word, FUTEX_WAIT, 0, (long)&time);
     }
 }
 

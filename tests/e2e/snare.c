@@ -34,11 +34,21 @@ static char *unserved_memory(void)
 
 static void sleep_there(const char *stack, const struct timespec *time)
 {
+#if defined(__x86_64__)
     long result = SYS_nanosleep;
     __asm__ volatile("mov %%rsp, %%rbx\n\tmov %[stack], %%rsp\n\tsyscall\n\tmov %%rbx, %%rsp"
                      : "+a"(result)
                      : "D"(time), "S"(0), [stack] "r"(stack)
                      : "rbx", "rcx", "r11", "memory");
+#elif defined(__aarch64__)
+    register long number __asm__("x8") = SYS_nanosleep;
+    register long x0 __asm__("x0") = (long)time;
+    register long x1 __asm__("x1") = 0;
+    __asm__ volatile("mov x19, sp\n\tmov sp, %[stack]\n\tsvc #0\n\tmov sp, x19"
+                     : "+r"(x0)
+                     : "r"(number), "r"(x1), [stack] "r"(stack)
+                     : "x19", "memory");
+#endif
 }
 
 int main(int argc, char **argv)

@@ -11,8 +11,14 @@
 enum { DEPTH = 50 };
 
 void call_it(void (*function)(void));
+#if defined(__x86_64__)
 __asm__(".text\ncall_it:\n\tpush %rax\n\tcall *%rdi\n\tpop %rax\n\tret\n\t.size call_it, . - "
         "call_it\n\t.type call_it, @function");
+#elif defined(__aarch64__)
+__asm__(".text\ncall_it:\n\tstp x29, x30, [sp, #-16]!\n\tmov x29, sp\n\tblr x0\n\tldp x29, x30, [sp], "
+        "#16\n\tret\n\t"
+        ".size call_it, . - call_it\n\t.type call_it, @function");
+#endif
 
 __attribute__((noinline)) static void compute(void)
 {

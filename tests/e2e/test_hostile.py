@@ -39,7 +39,7 @@ def names(env, path, kind):
     os.chmod(env.dir, 0o755)
     os.makedirs(env.out, exist_ok=True)
     try:
-        status = env.run(env.program("generated.c"), path, kind).status
+        status = env.run(env.program("generated.c"), path, kind, interval="1s").status
     finally:
         for link in glob.glob("/tmp/perf-*.map"):
             with contextlib.suppress(OSError):

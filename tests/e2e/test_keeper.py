@@ -23,12 +23,12 @@ def ours(env, name):
     return found
 
 
-def hog(env, seconds, name="bytes", **settings):
+def hog(env, seconds, into="bytes", **settings):
     program = os.path.join(env.dir, "keeper_hog")
     if not os.path.exists(program):
         env.program("keeper_hog.c")
-    with open(os.path.join(env.dir, name), "w") as out:
-        return env.start(program, str(seconds), interval="2s", memory_rate="64KiB", stdout=out, **settings)
+    with open(os.path.join(env.dir, into), "w") as out:
+        return env.start(program, str(seconds), stdout=out, **{"interval": "2s", "memory_rate": "64KiB", **settings})
 
 
 def said(env, *names):

@@ -70,12 +70,65 @@ def test_not_executable(env):
     refused(env, path, status=126, words=[path])
 
 
+def runs_bare(env, *args, stdout, words):
+    """The program runs as without cprof, and at its end one line says why it was not profiled."""
+    done = env.cprof(*args)
+    lines = [line for line in done.stderr.splitlines() if line]
+    assert done.status == 0 and done.stdout == stdout, (done.status, done.stdout, done.stderr)
+    assert len(lines) == 1 and lines[0].startswith("cprof: not profiled: "), done.stderr
+    for word in words:
+        assert word in lines[0], done.stderr
+    quiet = env.cprof("--quiet", *args)
+    assert quiet.status == 0 and quiet.stdout == stdout and not quiet.stderr, (quiet.stdout, quiet.stderr)
+    check = env.cprof("--check", *args)
+    assert check.status == 1 and check.stdout.startswith("not profiled: ") and not check.stderr, check.stdout
+    assert words[0] in check.stdout, check.stdout
+
+
 def test_static_program(env):
-    refused(env, env.program("churn.c", "-O1", "-static"), status=126, words=["static"])
+    runs_bare(env, env.program("computes.c", "-O1", "-static"), stdout="done\n", words=["static"])
+
+
+def test_children_of_a_static_program_are_profiled(env):
+    done = env.cprof(env.program("starts.c", "-O1", "-static"), env.program("computes.c", "-O1")).ok()
+    assert "computes" in done.stderr and "not profiled" not in done.stderr, done.stderr
 
 
 def test_program_with_address_sanitizer(env):
-    refused(env, env.program("churn.c", "-O1", "-fsanitize=address"), status=126, words=["AddressSanitizer", "LD_PRELOAD"])
+    runs_bare(env, env.program("computes.c", "-O1", "-fsanitize=address"), stdout="done\n",
+              words=["AddressSanitizer", "LD_PRELOAD"])
+
+
+def test_program_of_another_word_size(env):
+    """It prints whether it has LD_PRELOAD: the loader of its size would complain of the library."""
+    program = os.path.join(env.dir, "other_size")
+    subprocess.run(["gcc", "-m32", "-nostdlib", "-static", "-fno-pie", "-no-pie", "-O1", "-fno-stack-protector", "-w",
+                    os.path.join(TREE, "tests", "e2e", "other_size.c"), "-o", program], check=True)
+    runs_bare(env, program, stdout="not preloaded\n", words=["another architecture"])
+    parent = env.program("starts.c", "-O1")
+    done = env.run(parent, program, profiled=True).ok()
+    assert done.stdout == "not preloaded\n" and not done.stderr, (done.stdout, done.stderr)
+
+
+def test_check(env):
+    done = env.cprof("--check", "/bin/sh").ok()
+    assert "/sh can be profiled\n  C library: glibc 2." in done.stdout and not done.stderr, (done.stdout, done.stderr)
+    missing = env.cprof("--check", "no-such-program")
+    assert missing.status == 127 and missing.stderr.startswith("cprof: no-such-program"), missing.stderr
+
+
+def test_unknown_libc(env):
+    """With the library's mark of glibc's own modules changed, no module is taken for a C library that it knows."""
+    library = os.path.join(env.dir, "libcprof.so")
+    with open(env.library, "rb") as file:
+        content = file.read()
+    assert content.count(b"GLIBC_PRIVATE\0") == 1
+    with open(library, "wb") as file:
+        file.write(content.replace(b"GLIBC_PRIVATE\0", b"GLIBC_UNKNOWN\0"))
+    variables = {**env.environ(profiled=False), "LD_PRELOAD": library, "CPROF_OUT": env.out}
+    done = env.run("/bin/sh", "-c", "echo works; exit 3", env=variables)
+    assert (done.status, done.stdout, done.stderr) == (3, "works\n", ""), (done.status, done.stdout, done.stderr)
+    assert not os.path.exists(env.out), "it was profiled"
 
 
 def test_set_user_id_program(env):
@@ -83,7 +136,9 @@ def test_set_user_id_program(env):
     path = os.path.join(env.dir, "suid")
     shutil.copy("/bin/true", path)
     os.chmod(path, 0o4755)
-    refused(env, path, status=126, words=["set-user-id"])
+    check = env.cprof("--check", path)
+    assert check.status == 1 and "set-user-id" in check.stdout, check.stdout
+    assert env.cprof(path).status == 0  # profiled or not: root gains nothing by the bit
 
 
 def test_library_at_a_path_with_separators(env):

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Allocation and live-heap profiles against programs that count their own bytes, over several allocators."""
 import math
+import os
 import re
+import shutil
 
 from tests.lib.harness import Skip, limit, near, need, real_processor, wait_for
 
@@ -153,3 +155,79 @@ def test_small_profile_of_20000_threads(env):
     near(profile.total("alloc_space"), 2e9, 0.025 * 2e9, "bytes in all")
     assert len(profile.samples) < 100, f"{len(profile.samples)} samples for one stack"
     wait_for(lambda: "not profiled" not in " ".join(profile.comments), 0.1, "no lost thread")
+
+
+def check_mappings(env, rate, **settings):
+    done = env.run(env.program("mappings.c"), memory_rate=str(rate), **settings).ok()
+    profile = env.final("mappings", "memory")
+    parent = max({s.labels.get("pid") for s in profile.samples if any(f.function == "path_moved" for f in s.frames)})
+
+    def sums(of):
+        return profile.cumulative(of, lambda s: s.labels.get("pid") == parent)
+
+    space, inuse = sums("alloc_space"), sums("inuse_space")
+    for name, allocated, used in re.findall(r"^(path_\w+) (\d+) (\d+)", done.stdout, re.M):
+        # Four standard errors; those of large mappings are smaller.
+        for what, expected, found in (("mapped", int(allocated), space[name]), ("in use", int(used), inuse[name])):
+            near(found, expected, 4 * math.sqrt(rate * expected), f"bytes {what} by {name}, of {expected}")
+    return profile
+
+
+def test_mappings_are_memory(env):
+    profile = check_mappings(env, 8192)
+    leaves = {s.frames[0].function for s in profile.samples}
+    assert {"mmap", "mremap", "sbrk"} <= leaves, leaves
+    assert all(f.function != "path_nothing" for s in profile.samples for f in s.frames)
+    assert "not tracked" not in " ".join(profile.comments), profile.comments
+
+
+def test_all_mappings_are_sampled(env):
+    check_mappings(env, 1)
+
+
+def test_what_an_allocator_maps_is_not_counted_twice(env):
+    for library in ("libjemalloc.so.2", "libtcmalloc_minimal.so.4", "libmimalloc.so.2.0"):
+        environ = env.environ(preload=[f"/usr/lib/x86_64-linux-gnu/{library}"], memory_rate="16KiB")
+        env.run(env.program("allocs.c"), "64", env=environ).ok()
+        profile = env.final("allocs", "memory")
+        leaves = {s.frames[0].function for s in profile.samples}
+        assert not leaves & {"mmap", "mremap", "brk", "sbrk"}, (library, leaves)
+
+
+def test_in_use_beside_resident_memory(env):
+    """Where resident memory is: in blocks, in mappings, or free in the allocator."""
+    done = env.cprof(env.program("resident.c"), memory_rate="16KiB").ok()
+    line = next(c for c in env.final("resident", "memory").comments if c.startswith("resident "))
+    assert line in done.stderr, f"the summary has no line {line}: {done.stderr}"
+    number = {name: float(mib) for name, mib in re.findall(r"(\w+) ([\d.]+)", line.replace("blocks in use", "blocks"))}
+    rss = int(re.search(r"VmRSS:\s*(\d+)", done.stdout)[1]) / 1024
+    near(number["resident"], rss, 0.05 * rss, "resident MiB")
+    for part, mib in (("blocks", 64), ("mapped", 32)):  # four standard errors at 16 KiB
+        near(number[part], mib, 4 * math.sqrt(mib / 64), f"MiB of {part}")
+    near(number["other"], 24, 6, "MiB free in the allocator")
+    near(sum(number[part] for part in ("blocks", "mapped", "files", "cprof", "other")), number["resident"], 0.3, "the parts")
+
+
+def direct(env, library, package, define):
+    path = f"/usr/lib/x86_64-linux-gnu/{library}"
+    if not os.path.exists(path):
+        raise Skip(f"{library} is not there: apt-get install {package}")
+    for flags in (), ("-no-pie", "-fno-pie", "-Wl,-z,lazy"), ("-fno-plt", "-Wl,-z,now,-z,relro"):
+        program = env.program("direct.c", "-O1", "-g", f"-D{define}", *flags, "-Wl,--no-as-needed", path)
+        bare = env.run(program, "4", profiled=False).ok()
+        assert env.run(program, "4", memory_rate="16KiB").ok().stdout == bare.stdout
+        done = env.run(program, "64", memory_rate="16KiB", out=env.dir + "/out64").ok()
+        check(env.final("direct", "memory", out=env.dir + "/out64"), truth(done.stdout), 16384)
+        shutil.rmtree(env.dir + "/out64")
+
+
+def test_own_functions_of_jemalloc(env):
+    direct(env, "libjemalloc.so.2", "libjemalloc2", "JEMALLOC")
+
+
+def test_own_functions_of_mimalloc(env):
+    direct(env, "libmimalloc.so.2.0", "libmimalloc2.0", "MIMALLOC")
+
+
+def test_own_functions_of_tcmalloc(env):
+    direct(env, "libtcmalloc_minimal.so.4", "libtcmalloc-minimal4", "TCMALLOC")

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 from tests.lib import pprof
-from tests.lib.harness import alone, near, need, need_pid_namespace, real_processor, threads_and_files, wait_for
+from tests.lib.harness import alone, near, need, need_namespace, real_processor, threads_and_files, wait_for
 
 
 def run_until_printed(env, *args, **settings):
@@ -211,7 +211,7 @@ def test_exports_and_needs_of_the_library(env):
 
 def test_pid_1_waits_for_its_last_push(env):
     """The end of pid 1 takes its container along, and with it an uploader that runs inside."""
-    unshare = need_pid_namespace()
+    unshare = need_namespace("--pid", "--fork", "--mount-proc")
     done = env.run(unshare, "--pid", "--fork", "--mount-proc", *env.preloaded(env.program("shares.c"), "1"), env=env.environ_before()).ok()
     assert done.seconds < 12, f"{done.seconds:.1f} s"
     assert env.profile("shares", "cpu", 1).total("cpu") > 0.9e9

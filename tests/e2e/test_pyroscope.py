@@ -103,6 +103,14 @@ def test_profiles_are_found_by_queries(env):
             near(total[name] / total["total"], ns / sum(spent.values()), 0.03, f"share of {name}")
         near(total["total"], sum(spent.values()), 0.03 * sum(spent.values()), "CPU nanoseconds in all")
 
+        # cprof diff asks for the same, and a span is not different from itself.
+        side = f'{url}/?query={CPU}{{service_name="shop-cpu"}}&from=now-10m&until=now'
+        done = env.run(env.uploader, "diff", "--json", "--normalize=none", side, side, env=env.environ(profiled=False)).ok()
+        answer = json.loads(done.stdout)
+        assert answer["compared"]["total"]["a"] == total["total"] and not answer["compared"]["total"]["significant"], answer["compared"]
+        rows = {f["name"]: f["cumulative"]["a"] for f in answer["functions"]}
+        assert all(rows[name] == total[name] for name in spent), (rows, total)
+
         total, _ = stacktraces(url, ALLOC, '{service_name="shop-memory"}')
         inuse, _ = stacktraces(url, INUSE, '{service_name="shop-memory"}')
         for name, size in re.findall(r"(path_\w+) (\d+)", allocs.stdout):

@@ -85,10 +85,11 @@ def test_stranger_cannot_speak_for_a_target(env):
     name, server = service(env)
     target = env.start("/bin/sleep", "20", socket=name, out="None", log="None", linger="None")
     wait_for(lambda: "joined" in env.log(), 5, "the join")
+    version = layout_version()  # here, as nobody else may enter /root
 
     def inject():
         memfd, pidfd = os.memfd_create("x", os.MFD_ALLOW_SEALING), os.pidfd_open(target.pid)
-        hello = struct.pack("<IIIiQQ", HELLO_MAGIC, layout_version(), FORWARDED, target.pid, 1 << 20, 0)
+        hello = struct.pack("<IIIiQQ", HELLO_MAGIC, version, FORWARDED, target.pid, 1 << 20, 0)
         peer = connect(name)
         with contextlib.suppress(OSError):  # refused before it has been said
             peer.sendmsg([hello], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [memfd, pidfd]))])
@@ -119,6 +120,26 @@ def test_strangers_leave_nothing_and_hold_nobody_up(env):
         assert time.monotonic() - start < 3
         wait_for(lambda: descriptors(server.pid) <= before + 2, 5, "as many descriptors as before")
     server.terminate()
+
+
+def test_mode_of_a_path_says_who_joins(env):
+    """A shared uploader of root's: its socket is closed to other users, until an administrator opens it."""
+    need_root()
+    env.for_other_users()
+    path, program = os.path.join(env.dir, "socket"), env.program("shares.c")
+    server = env.start(env.uploader, "serve", "--socket=" + path,
+                       env=env.environ(profiled=False, out=env.out, log=os.path.join(env.dir, "log")))
+    wait_for(lambda: os.path.exists(path), 5, "the socket")
+    command = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "env", "LD_PRELOAD=" + env.library, program, "1"]
+    environment = env.environ_before(socket=path, out="None", log="None", linger="None")
+    assert env.run(*command, env=environment).status == 0
+    assert "shares[" not in env.log(), env.log()
+    os.chmod(path, 0o666)
+    assert env.run(*command, env=environment).status == 0
+    wait_for(lambda: re.search(r"shares\[\d+\] ended", env.log()), 5, "the end of the program")
+    server.terminate()
+    assert server.wait(10) == 0
+    assert env.profile("shares", "cpu").cumulative("cpu")["work_70"] > 0.5e9
 
 
 def test_own_silent_peers_hold_nobody_up(env):

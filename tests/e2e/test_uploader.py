@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 
-from tests.lib import pprof
+from tests.lib import pprof, report
 from tests.lib.harness import alone, free_port, limit, near, need, need_root, wait_for
 
 
@@ -107,8 +107,10 @@ def test_no_server(env):
 
 
 def test_slow_server(env):
-    with server(lambda n: 200, delay=30) as (url, _):
-        pushed(env, url)
+    """The uploader waits for it, the program does not."""
+    with server(lambda n: 200, delay=5) as (url, requests):
+        pushed(env, url, profiles="cpu,memory")
+        assert len(requests) > 1 and not re.search("warning|could not be sent|lost", env.log()), env.log()
 
 
 def test_secret_is_not_in_the_log(env):
@@ -155,9 +157,9 @@ def test_out_that_is_no_directory_is_one_line(env):
 
 def test_out_that_others_own_is_said(env):
     need_root()
+    env.for_other_users()
     program = env.program("shares.c")
     out = os.path.join(env.dir, "theirs")
-    os.chmod(env.dir, 0o755)
     os.makedirs(out, 0o755)
     without = {k: v for k, v in env.environ().items() if k != "LD_PRELOAD"}
     done = env.run(need("setpriv:util-linux"), "--reuid", "65534", "--clear-groups", "/usr/bin/env", f"LD_PRELOAD={env.library}",
@@ -235,7 +237,9 @@ def test_report_stands_alone(env):
     env.uploaders_gone()
     with open(os.path.join(env.out, "report.html"), encoding="utf-8") as file:
         text = file.read()
-    assert "work_70" in text
+    assert "work_70" in report.functions(text, "cpu")
+    parts = {file["part"] for file, _ in report.profiles(text)}
+    assert parts == {"whole", "interval"}, parts
     assert not re.search(r"""(src|href)=["']?(https?:)?//""", text), "the report loads something"
 
 

@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void locate(struct object *object, struct store *store, uint64_t address)
 {
     struct symbol_line line[OBJECT_LINES];
-    const unsigned count = object_locate(object, store, address, line);
+    const unsigned count = object_locate(object, NULL, store, address, line);
     for (unsigned i = 0; i < count; i++)
         if (!line[i].function || !line[i].linkage || !line[i].file)
             abort();
@@ -28,6 +28,15 @@ static void locate_sections(struct object *object, struct store *store, Elf *elf
         for (unsigned i = 0; i < 8; i++)
             locate(object, store, header.sh_addr + i * (step & 0xff));
     }
+}
+
+/* By a note in the file, and with all of the file as the note's text. */
+static void check_package(const struct object *object, const uint8_t *data, size_t size)
+{
+    char name[PACKAGE_NAME_MOST];
+    if (object_package(object, name) && strnlen(name, sizeof name) == sizeof name)
+        abort();
+    package_of_text((const char *)data, size, name);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -51,6 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         locate(object, &store, address);
         locate(object, &store, address >> 32);
+        check_package(object, data, size);
         object_close(object);
     }
     store_free(&store);

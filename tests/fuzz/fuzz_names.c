@@ -10,11 +10,12 @@
 
 #include "tests/unit/uploader/gunzip.h"
 #include "uploader/base/utf8.h"
-#include "uploader/profile/profile.pb-c.h"
+#include "uploader/page/page.h"
+#include "uploader/pprof/encode.h"
+#include "uploader/pprof/profile.pb-c.h"
 #include "uploader/programs/names.h"
-#include "uploader/sinks/files/report.h"
 #include "uploader/sinks/files/threads_text.h"
-#include "uploader/sinks/pyroscope/pairs.h"
+#include "uploader/sinks/http/pairs.h"
 #include "uploader/sinks/pyroscope/series.h"
 #include "uploader/symbols/demangle.h"
 
@@ -69,20 +70,23 @@ static void check_pprof(const struct profile *profile, const struct profile_meta
 
 static void check_report(const struct upload *upload)
 {
-    struct report *report = report_new();
-    char *page, *json;
+    const struct page_head head = {.side = {upload->program, upload->service}};
+    const struct page_file file = {.program = upload->program, .service = upload->service, .kind = "cpu"};
+    struct page page;
+    char *text, *json;
     size_t length;
-    FILE *out = open_memstream(&page, &length);
+    FILE *out = open_memstream(&text, &length);
 
-    check(report && out && !report_update(report, upload, upload->program));
-    check(!report_write(report, out));
+    check(out != NULL);
+    page_begin(&page, &head, out);
+    page_add(&page, &file);
+    check(!page_end(&page, NULL));
     fclose(out);
-    json = strstr(page, "{\"version\"");
+    json = strstr(text, "{\"version\"");
     check(json != NULL);
     *strstr(json, "</script>") = 0;
     check(utf8_is_valid(json) && !strpbrk(json, "<>"));
-    report_free(report);
-    free(page);
+    free(text);
 }
 
 static void add_label(void *context, const char *name, const char *value)
@@ -119,6 +123,7 @@ static void check_profiles(const struct program_id *id)
     struct symbol_location location = {&module, 1, 1, 1, &line};
     const struct symbol_location *const frame[] = {&location};
     const struct profile_meta meta = {.program = id->program, .with_labels = true};
+    const struct profile_meta pushed = {.program = id->program, .no_addresses = true};
     struct profile *profile = profile_new(&profile_kinds[KIND_ID_THREADS], 10);
     struct profile_sample sample = {
         .pid = 1,
@@ -140,9 +145,11 @@ static void check_profiles(const struct program_id *id)
 
     check(profile && out && !profile_add_thread(profile, &sample, NULL));
     check_pprof(profile, &meta);
+    check_pprof(profile, &pushed);
     check_report(&upload);
-    threads_text_write(out, profile, THREADS_GROUPED);
-    threads_text_write(out, profile, THREADS_EACH);
+    threads_text_write(out, profile, THREADS_GROUPED, "threads");
+    threads_text_write(out, profile, THREADS_EACH, "threads");
+    threads_text_write(out, profile, THREADS_AS_GO, "goroutine");
     fclose(out);
     free(text);
     profile_free(profile);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "uploader/process/container_id.h"
 #include "uploader/process/proc_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -21,6 +22,16 @@ static void parse_lines(char *text)
             (strlen(mapping.flags) != 4 || strlen(mapping.path) > strlen(line)))
             abort();
     }
+}
+
+static void check_container(const char *text)
+{
+    char id[CONTAINER_ID_BYTES];
+
+    if (container_id_of_cgroup(text, id) && strlen(id) != CONTAINER_ID_BYTES - 1)
+        abort();
+    if (container_id_of_mounts(text, id) && strlen(id) != CONTAINER_ID_BYTES - 1)
+        abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -43,6 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     proc_number_parse(text, "Pid", &number);
     proc_number_parse(text, "NSpid", &number);
+    check_container(text);
     parse_lines(text);
     free(text);
     return 0;

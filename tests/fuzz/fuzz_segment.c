@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "uploader/base/clock.h"
+#include "uploader/metrics/metrics.h"
 #include "uploader/programs/upload.h"
 #include "uploader/session/member.h"
 
@@ -88,6 +89,8 @@ static void put_waiter(uint32_t slot, uint32_t kind)
 
 static void segment_fill(void)
 {
+    static const char labels[] = "key\0value\0\00101\0x";
+
     segment->header.magic = LAYOUT_MAGIC;
     segment->header.version = LAYOUT_VERSION;
     segment->header.size = sizeof *segment;
@@ -102,9 +105,15 @@ static void segment_fill(void)
     segment->bank[0].stack_words = 40;
     put_stack(&segment->bank[0], 8, 4);
     for (uint32_t i = 0; i < 2; i++) {
-        segment->bank[0].sample[i].key = sample_key(8, 1, i ? KIND_ALLOC : KIND_CPU);
+        segment->bank[0].sample[i].key =
+            sample_key(8, i ? 2 : LAYOUT_LABEL_SETS, 1, i ? KIND_ALLOC : KIND_CPU);
         segment->bank[0].sample[i].value[1] = segment->bank[0].sample[i].value[2] = 100;
     }
+    segment->bank[0].context[0] = (struct seg_context){1, 1, 2, {{1, 2}, 3, 4}};
+    memcpy((void *)segment->label_text, labels, sizeof labels);
+    segment->label_set[2].size = sizeof labels;
+    segment->label_set[2].ready = 1;
+    segment->thread[1].labels = 2;
     put_waiter(1, WAIT_pthread_mutex_lock);
     put_waiter(2, WAIT_read);
     segment->live[0].stack = 8;
@@ -162,6 +171,21 @@ static struct symbols *get_symbols(void)
     return symbols;
 }
 
+/* What /metrics says of it in between. */
+static void render(const struct programs *programs, struct member *member)
+{
+    static const struct durations round;
+    static const struct web_counts web;
+    const struct metrics_session session = {.processes = 1, .joined = 1, .round = &round, .web = &web};
+    struct metrics *metrics = metrics_new(programs);
+    size_t text;
+
+    member_count(member);
+    metrics_add_target(metrics, member->target);
+    free(metrics_render(metrics, &session, &text));
+    metrics_free(metrics);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct symbols *symbols = get_symbols();
@@ -189,6 +213,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             member_wall_sample(member, &budget, now_ns += ROUND_NS);
             data = patch(data, end);
         }
+        render(&programs, member);
         member_drain(member);
         programs_upload_all(&programs);
         member_free(member);

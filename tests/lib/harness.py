@@ -81,13 +81,13 @@ def need_root():
         raise Skip("needs root")
 
 
-def need_pid_namespace():
+def need_namespace(*options):
     """unshare's path. In a chroot whose root is no mount point, and in most containers, mounts cannot be made private."""
     need_root()
     unshare = need("unshare:util-linux")
-    done = subprocess.run([unshare, "--pid", "--fork", "--mount-proc", "true"], capture_output=True, text=True, check=False)
+    done = subprocess.run([unshare, *options, "true"], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise Skip("no process namespace with a /proc of its own can be made here: " + done.stderr.strip())
+        raise Skip(f"no namespace by {' '.join(options)} can be made here: {done.stderr.strip()}")
     return unshare
 
 
@@ -121,16 +121,25 @@ class Env:
         self.library = os.path.join(self.build, "libcprof.so")
         self.uploader = os.path.join(self.build, "cprof-uploader")
         self.out = os.path.join(directory, "out")
+        self.compile_c = ["gcc"]  # command and options for C programs
         self._children = []
+
+    def for_other_users(self):
+        """What another user starts is in the test's directory, since nobody else may enter /root."""
+        os.chmod(self.dir, 0o755)
+        for name in ("libcprof.so", "cprof-uploader", "cprof-keeper"):
+            shutil.copy(os.path.join(self.build, name), self.dir)
+        self.library = os.path.join(self.dir, "libcprof.so")
+        self.uploader = os.path.join(self.dir, "cprof-uploader")
 
     # Programs
 
     def program(self, source, *flags, name=None, compiler=None):
         """Compiles tests/e2e/SOURCE into the test's directory and returns the path."""
-        compiler = compiler or ("g++" if source.endswith(".cc") else "gcc")
+        compiler, *options = [compiler] if compiler else ["g++"] if source.endswith(".cc") else self.compile_c
         path = os.path.join(self.dir, name or os.path.splitext(os.path.basename(source))[0])
         source = os.path.join(TREE, "tests", "e2e", source)
-        subprocess.run([need(compiler), "-D_GNU_SOURCE", *(flags or ("-O1", "-g")), source, "-o", path, "-pthread", "-ldl", "-lm"], check=True)
+        subprocess.run([need(compiler), *options, "-D_GNU_SOURCE", *(flags or ("-O1", "-g")), source, "-o", path, "-pthread", "-ldl", "-lm"], check=True)
         return path
 
     # Environment and command lines
@@ -145,6 +154,8 @@ class Env:
             env["CPROF_OUT"] = self.out
             env["CPROF_LOG"] = os.path.join(self.dir, "log")
             env["CPROF_LINGER"] = "500ms"
+        if EMULATED:  # where a sample takes ten times as long, the budget would lower every rate
+            env["CPROF_MAX_OVERHEAD"] = "0"
         for key, value in settings.items():
             env["CPROF_" + key.upper()] = str(value)
         return {k: v for k, v in env.items() if v != "None"}

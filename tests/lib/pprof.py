@@ -2,6 +2,7 @@
 """Reads pprof files (gzip around protobuf) without anybody's library: what the tests check profiles with."""
 import collections
 import gzip
+import os
 
 Frame = collections.namedtuple("Frame", "function file line mapping address")
 Sample = collections.namedtuple("Sample", "frames values labels")  # frames leaf first, inlined ones included
@@ -110,7 +111,9 @@ class Profile:
             line = message(raw)
             name, file = self.functions[line[1][0]]
             frames.append(Frame(name, file, signed(line[2][0]) if line[2] else 0, mapping, address))
-        self.locations[m[1][0]] = frames or [Frame(hex(address), "", 0, mapping, address)]
+        # What is left without a name is called by its place.
+        place = f"{os.path.basename(mapping.file)}+{address:#x}" if mapping else hex(address)
+        self.locations[m[1][0]] = frames or [Frame(place, "", 0, mapping, address)]
 
     def _sample(self, m):
         ids = [i for value in m[1] for i in repeated(value)]

@@ -22,8 +22,8 @@ def is_alone(path):
     return any(line.startswith("// alone") for line in source_lines(path))
 
 
-def check(env, name):
-    path = os.path.join(env.build, "tests", "targets", name)
+def check(env, name, path=None):
+    path = path or os.path.join(env.build, "tests", "targets", name)
     if harness.EMULATED and any(line.startswith("// real processor") for line in source_lines(path)):
         raise harness.Skip("needs a real processor")
     runs = []

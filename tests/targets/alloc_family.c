@@ -44,7 +44,7 @@ int main(void)
     errno = 0;
     EXPECT(!malloc(huge) && errno == ENOMEM);
     errno = 0;
-    EXPECT(!calloc(huge, huge) && errno == ENOMEM);
+    EXPECT(!(block = calloc(huge, huge)) && errno == ENOMEM);
     block = &block;
     EXPECT(posix_memalign(&block, 3, 8) == EINVAL && block == &block);
     errno = 1234;

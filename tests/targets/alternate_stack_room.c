@@ -12,7 +12,13 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+/* What the handler needs. Before 2.34, its calls of libpthread look others up at their first call, which saves all vector
+   registers on the stack. */
+#if defined __GLIBC__ && !__GLIBC_PREREQ(2, 34)
+enum { PAGE = 4096, ITSELF = 6144 };
+#else
 enum { PAGE = 4096, ITSELF = 1024 };
+#endif
 enum way { RETURNS, JUMPS, JUMPS_WITHOUT_MASK, CHANGES_MASK, MAKES_THREAD, WAYS };
 static __thread size_t used;
 static __thread enum way way;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // build: -lrt
+// build: -lrt
 // The rarer functions that may wait do what their better known relatives do: each is called once.
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +24,8 @@
 #include <unistd.h>
 
 #include "expect.h"
+
+#include "older_libc.h"
 
 int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t size);
 int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask,

@@ -4,12 +4,14 @@
 #include "expect.h"
 #include <pthread.h>
 
+#if defined(__x86_64__) // the other architectures came later and have no older version
 __asm__(".symver pthread_cond_wait, pthread_cond_wait@GLIBC_2.2.5");
 __asm__(".symver pthread_cond_timedwait, pthread_cond_timedwait@GLIBC_2.2.5");
 __asm__(".symver pthread_cond_signal, pthread_cond_signal@GLIBC_2.2.5");
 __asm__(".symver pthread_cond_broadcast, pthread_cond_broadcast@GLIBC_2.2.5");
 __asm__(".symver pthread_cond_init, pthread_cond_init@GLIBC_2.2.5");
 __asm__(".symver pthread_cond_destroy, pthread_cond_destroy@GLIBC_2.2.5");
+#endif
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t turn = PTHREAD_COND_INITIALIZER, made;

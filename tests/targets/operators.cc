@@ -10,6 +10,8 @@
 #include <malloc.h>
 #include <new>
 
+#include "older_libc.h"
+
 static const size_t size = 64 << 10, rounds = 64, alignment = 256;
 static const std::align_val_t aligned = std::align_val_t(alignment);
 

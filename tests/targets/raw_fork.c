@@ -15,12 +15,21 @@ static void child_handler(int sig)
     in_child += sig == SIGPROF;
 }
 
+static pid_t fork_by_number(void)
+{
+#ifdef SYS_fork
+    return (pid_t)syscall(SYS_fork);
+#else
+    return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+#endif
+}
+
 int main(void)
 {
     signal(SIGPROF, parent_handler);
     burn(30);
     for (int i = 0; i < 5; i++) {
-        pid_t child = (pid_t)syscall(SYS_fork);
+        pid_t child = fork_by_number();
         if (!child) {
             EXPECT(signal(SIGPROF, child_handler) == parent_handler);
             burn(50);

@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <string.h>
 
-static const int chown_alone[] = {SYS_chown, -1};
+static const int chown_alone[] = {SYS_fchownat, -1};
 static const int timer_calls[] = {SYS_timer_create, SYS_timer_settime, SYS_timer_delete, -1};
 
 static void *count(void *timers)

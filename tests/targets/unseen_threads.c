@@ -33,6 +33,8 @@ int main(void)
     void *libc = dlopen("libc.so.6", RTLD_NOW);
     create_function *create = libc ? (create_function *)dlsym(libc, "pthread_create") : NULL;
 
+    if (!create && (libc = dlopen("libpthread.so.0", RTLD_NOW))) /* before glibc 2.34 */
+        create = (create_function *)dlsym(libc, "pthread_create");
     EXPECT(create);
     for (int round = 0; round < ROUNDS; round++) {
         allocate = over = false;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// build: sampler/unwind/*.c sampler/cfi/*.c sampler/modules/*.c
-// build: sampler/base/nofault.c sampler/base/seccomp.c sampler/base/bpf.c sampler/base/weights.c
+// build: sampler/unwind/*.c sampler/cfi/*.c sampler/modules/*.c sampler/libc/*.c sampler/segment/code_frame.c sampler/segment/instruction.c
+// build: sampler/base/clock.c sampler/base/nofault.c sampler/base/seccomp.c sampler/base/bpf.c sampler/base/weights.c
 // build: -ftls-model=initial-exec -fno-stack-protector
 /*
  * A preload of its own, never shipped: interrupts any program at a fast pace, walks each stack by our code
@@ -33,6 +33,12 @@
 #include "sampler/modules/modules.h"
 #include "sampler/segment/layout.h"
 #include "sampler/unwind/unwind.h"
+
+#if defined(__aarch64__)
+#define THEIRS "_ULaarch64_"
+#else
+#define THEIRS "_ULx86_64_"
+#endif
 
 enum { MOST = LAYOUT_FRAMES, TEXT = 256 * 1024, CAUSES = 256 };
 
@@ -83,7 +89,7 @@ static struct stack_range find_mapping(uintptr_t address)
     struct stack_range range = {0}, found = {0};
     uintptr_t number = 0;
     enum { LOW, HIGH, REST } state = LOW;
-    long size, fd = sys_call(SYS_open, "/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    long size, fd = sys_call(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC);
     while ((size = sys_call(SYS_read, fd, buffer, sizeof(buffer))) > 0) {
         for (long i = 0; i < size; i++) {
             char c = buffer[i];
@@ -125,7 +131,7 @@ static unsigned walk_theirs(ucontext_t *context)
     unw_cursor_t cursor;
     unw_word_t pc;
     unsigned n = 0;
-    if (their.init_local2(&cursor, context, UNW_INIT_SIGNAL_FRAME) != 0)
+    if (their.init_local2(&cursor, (unw_context_t *)context, UNW_INIT_SIGNAL_FRAME) != 0)
         return 0;
     do {
         if (their.get_reg(&cursor, UNW_REG_IP, &pc) != 0 || pc == 0)
@@ -184,6 +190,10 @@ static void note_difference(const char *what, unsigned n, unsigned m, unsigned c
 static void judge(const struct unwound *unwound, unsigned m)
 {
     unsigned n = unwound->frames, common = 0;
+    if (unwound->flags & STACK_DEEP) { /* libunwind has no frames beyond the gap */
+        n = unwound->gap < n ? unwound->gap : n;
+        m = m > n ? n : m;
+    }
     while (common < n && common < m && ours[common] == theirs[common])
         common++;
     enum outcome what = common == n && n == m ? equal
@@ -220,7 +230,8 @@ static void on_signal(int number, siginfo_t *info, void *context)
     arch_from_signal(&regs, context);
     find_ranges(regs.r[ARCH_SP]);
     uint64_t our_start = arch_ticks();
-    struct unwound unwound = unwind_stack(NULL, &(struct unwind_from){&regs, ranges}, &room, ours, MOST);
+    struct unwound unwound =
+        unwind_stack(NULL, &(struct unwind_from){&regs, ranges, NULL}, &room, ours, MOST);
     uint64_t their_start = arch_ticks();
     unsigned n = walk_theirs(context);
     uint64_t end_ticks = arch_ticks();
@@ -270,7 +281,7 @@ static bool find_libunwind(void)
     void *library = dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
     for (unsigned i = 0; i < sizeof(symbol) / sizeof(symbol[0]); i++) {
         char name[64];
-        snprintf(name, sizeof(name), "_ULx86_64_%s", symbol[i].name);
+        snprintf(name, sizeof(name), THEIRS "%s", symbol[i].name);
         void *found = library ? dlsym(library, name) : NULL;
         if (!found)
             return false;

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// build: sampler/unwind/*.c sampler/cfi/*.c sampler/modules/*.c
-// build: sampler/base/nofault.c sampler/base/seccomp.c sampler/base/bpf.c sampler/base/weights.c
+// build: sampler/unwind/*.c sampler/cfi/*.c sampler/modules/*.c sampler/libc/*.c sampler/segment/code_frame.c sampler/segment/instruction.c
+// build: sampler/base/clock.c sampler/base/nofault.c sampler/base/seccomp.c sampler/base/bpf.c sampler/base/weights.c
 // build: -O2
 /* Prints what one frame of a stack walk costs, the walk of a deep stack less the walk of a shallow one, and
    what one read by the kernel costs (nofault.h). */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <ucontext.h>
 
 #include "sampler/base/nofault.h"
 #include "sampler/modules/modules.h"
@@ -32,7 +34,7 @@ __attribute__((noinline)) static double measure(unsigned *frames)
     for (unsigned i = 0; i < WALKS; i++) {
         struct arch_regs regs;
         arch_capture(&regs);
-        *frames = unwind_stack(NULL, &(struct unwind_from){&regs, ranges}, &room, pc, MOST).frames;
+        *frames = unwind_stack(NULL, &(struct unwind_from){&regs, ranges, NULL}, &room, pc, MOST).frames;
     }
     return (double)(now_ns() - start) / WALKS;
 }
@@ -87,6 +89,58 @@ __attribute__((noinline)) static double descend(unsigned depth, unsigned *frames
     return result;
 }
 
+/* ---- stacks that are deeper than what is kept */
+
+enum { LONG = 100000, LONG_WALKS = 200, LONG_STACK = 64 << 20 };
+static struct seg_root root;
+static double walked_us, known_us;
+static ucontext_t outside, inside;
+
+__attribute__((noinline)) static double walk_long(bool is_known)
+{
+    static uint64_t pc[MOST];
+    uint64_t start = now_ns();
+    for (unsigned i = 0; i < LONG_WALKS; i++) {
+        struct arch_regs regs;
+        arch_capture(&regs);
+        root.not_before = 0;
+        root.size = is_known ? root.size : 0;
+        unwind_stack(NULL, &(struct unwind_from){&regs, ranges, &root}, &room, pc, MOST);
+    }
+    return (double)(now_ns() - start) / LONG_WALKS / 1000;
+}
+
+__attribute__((noinline)) static void recurse(unsigned depth)
+{
+    if (depth > 0)
+        recurse(depth - 1);
+    else {
+        walked_us = walk_long(false);
+        known_us = walk_long(true);
+    }
+    sink++;
+}
+
+static void start_long(void)
+{
+    recurse(LONG);
+}
+
+static void measure_long(bool is_bounded)
+{
+    char *stack = mmap(NULL, LONG_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ranges[0].low = is_bounded ? (uintptr_t)stack : 0;
+    ranges[0].high = is_bounded ? (uintptr_t)stack + LONG_STACK : 0;
+    getcontext(&inside);
+    inside.uc_stack = (stack_t){.ss_sp = stack, .ss_size = LONG_STACK};
+    inside.uc_link = &outside;
+    makecontext(&inside, start_long, 0);
+    swapcontext(&outside, &inside);
+    printf("unwind: %d frames, stack %s: %.0f us to the root, %.1f us if the root is known\n", LONG,
+           is_bounded ? "of known bounds" : "of unknown bounds", walked_us, known_us);
+    munmap(stack, LONG_STACK);
+}
+
 static int compare(const void *a, const void *b)
 {
     double difference = *(const double *)a - *(const double *)b;
@@ -111,5 +165,7 @@ int main(void)
     printf("unwind: %.1f ns a frame (%u frames less %u), %.0f ns for a stack of %u; %.0f ns for a read by "
            "the kernel\n",
            frame[ROUNDS / 2], deep, shallow, first[ROUNDS / 2], shallow, nofault_ns());
+    measure_long(true);
+    measure_long(false);
     return deep > shallow + DEEP / 2 ? 0 : 1;
 }

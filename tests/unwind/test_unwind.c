@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "code.h"
 #include "sampler/base/seccomp.h"
 #include "sampler/cfi/cfi.h"
 #include "sampler/modules/module_record.h"
@@ -60,7 +61,7 @@ __attribute__((noinline)) static void walk_here(unsigned most)
 {
     struct arch_regs regs;
     arch_capture(&regs);
-    walk = unwind_stack(segment, &(struct unwind_from){&regs, ranges}, &walk_room, pc, most);
+    walk = unwind_stack(segment, &(struct unwind_from){&regs, ranges, NULL}, &walk_room, pc, most);
 }
 
 static void walk_signal(int number, siginfo_t *info, void *context)
@@ -68,7 +69,7 @@ static void walk_signal(int number, siginfo_t *info, void *context)
     struct arch_regs regs;
     (void)number, (void)info;
     arch_from_signal(&regs, context);
-    walk = unwind_stack(segment, &(struct unwind_from){&regs, ranges}, &walk_room, pc, MOST);
+    walk = unwind_stack(segment, &(struct unwind_from){&regs, ranges, NULL}, &walk_room, pc, MOST);
 }
 
 static void on_signal(int number, void (*action)(int, siginfo_t *, void *), int flags)
@@ -105,6 +106,38 @@ static void test_whole_stack(void **state)
     assert_true(pc[0] - (uintptr_t)walk_here < 200);
     assert_true(pc[2] - (uintptr_t)recurse < 200);
     assert_int_equal(pc[3], pc[10]);
+    assert_true(seen(__builtin_return_address(0)));
+}
+
+WITHOUT_FRAME_POINTER static void recurse_without(unsigned depth);
+WITH_SIGNED_RETURNS static void recurse_signed(unsigned depth)
+{
+    if (depth > 0)
+        recurse_without(depth - 1);
+    else
+        walk_here(MOST);
+    sink++;
+}
+
+WITHOUT_FRAME_POINTER static void recurse_without(unsigned depth)
+{
+    volatile char room[200];
+    room[depth] = 1;
+    recurse_signed(depth);
+    sink += (unsigned)room[depth];
+}
+
+/* Every other return address is signed, every other function has no frame pointer. */
+static void test_compiler_options(void **state)
+{
+    (void)state;
+    know_own_stack();
+    recurse_without(20);
+    assert_int_equal(walk.flags, 0);
+    assert_true(pc[2] - (uintptr_t)recurse_without < 1000);
+    assert_true(pc[3] - (uintptr_t)recurse_signed < 1000);
+    for (unsigned i = 4; i <= 42; i++)
+        assert_int_equal(pc[i], pc[i - 2]);
     assert_true(seen(__builtin_return_address(0)));
 }
 
@@ -215,22 +248,10 @@ static void test_coroutine(void **state)
     walk_coroutine(room, sizeof(room));
 }
 
-/* Assembly without call frame information: pushes, counts its frame from rbp, or does nothing at all. */
-void bare_leaf(void);
-void bare_pushes(void);
-void bare_frame(void);
-__asm__(
-    ".text\n"
-    "bare_leaf:\n\tud2\n\tret\n"
-    "bare_pushes:\n\tpush %rbx\n\tpush %r12\n\tsub $24, %rsp\n\tmovq $0, (%rsp)\n\tud2\n\tadd $24, %rsp\n\t"
-    "pop %r12\n\tpop %rbx\n\tret\n"
-    "bare_frame:\n\tpush %rbp\n\tmov %rsp, %rbp\n\tsub $1024, %rsp\n\tmov %rsp, %rdi\n\tmov $128, %ecx\n\t"
-    "xor %eax, %eax\n\trep stosq\n\tud2\n\tleave\n\tret\n");
-
 static void walk_and_step_over(int number, siginfo_t *info, void *context)
 {
     walk_signal(number, info, context);
-    ((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP] += 2;
+    skip_instruction(context);
 }
 
 __attribute__((noinline)) static void call_bare(void (*function)(void))
@@ -257,18 +278,17 @@ static void test_code_without_cfi(void **state)
 /* Generated code with a frame pointer, which no module knows of. */
 static void test_generated_code(void **state)
 {
-    static const uint8_t code[] = {0x55, 0x48, 0x89, 0xe5,
-                                   0xff, 0xd7, 0x5d, 0xc3}; /* push, mov, call *%rdi, pop, ret */
     uint8_t *room = empty_pages(1);
     void (*run)(void (*)(void));
     (void)state;
-    memcpy(room, code, sizeof(code));
+    memcpy(room, generated_code, sizeof(generated_code));
+    __builtin___clear_cache((char *)room, (char *)room + sizeof(generated_code));
     assert_int_equal(mprotect(room, PAGE, PROT_READ | PROT_EXEC), 0);
     memcpy(&run, &room, sizeof(run));
     know_own_stack();
     run(coroutine);
     assert_int_equal(walk.flags, 0);
-    assert_true(seen(room + 6));
+    assert_true(seen(room + GENERATED_RETURN));
     assert_true(seen(__builtin_return_address(0)));
     munmap(room, PAGE);
 }
@@ -288,7 +308,7 @@ static void test_wild_registers(void **state)
         if (i % 4 == 1)
             regs.r[ARCH_FP] = regs.r[ARCH_SP] + (unsigned)rand() % 256;
         regs.r[ARCH_PC] = (uintptr_t)(i % 3 ? (void *)&recurse : (void *)&raise) + (unsigned)rand() % 64;
-        walk = unwind_stack(NULL, &(struct unwind_from){&regs, ranges}, &walk_room, pc, MOST);
+        walk = unwind_stack(NULL, &(struct unwind_from){&regs, ranges, NULL}, &walk_room, pc, MOST);
         assert_in_range(walk.frames, 1, MOST);
     }
 }
@@ -334,7 +354,8 @@ static void test_vdso(void **state)
         skip();
     assert_true(module_find(start + PAGE / 2, &module));
     assert_int_equal(module.start, start);
-    assert_in_range(module.frame_hdr, start, module.end);
+    if (module.frame_hdr) /* arm64's has no call frame information */
+        assert_in_range(module.frame_hdr, start, module.end);
     assert_true(module.stays);
     peek_begin(&walk_room.peek, &module);
     assert_true(module_record(segment, &walk_room.peek, walk_room.path));
@@ -392,14 +413,11 @@ static void test_module_table_is_full(void **state)
 
 static void test_calls_are_recognized(void **state)
 {
-    static const uint8_t call[][8] = {
-        {[2] = 0xe8}, {[5] = 0xff, 0xd0}, {[1] = 0xff, 0x15}, {[4] = 0xff, 0x50, 8}};
-    static const uint8_t other[][8] = {{[2] = 0xe9}, {[5] = 0xff, 0xe0}, {[5] = 0xff, 0x30}};
     (void)state;
     for (unsigned i = 0; i < 4; i++)
-        assert_true(is_code_after_call(call[i] + 7));
+        assert_true(is_code_after_call(after_call[i] + 7));
     for (unsigned i = 0; i < 3; i++)
-        assert_false(is_code_after_call(other[i] + 7));
+        assert_false(is_code_after_call(not_after_call[i] + 7));
 }
 
 /* From here on this program is the library, and all of its frames are left out. */
@@ -420,6 +438,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whole_stack),
         cmocka_unit_test(test_depth_limit),
+        cmocka_unit_test(test_compiler_options),
         cmocka_unit_test(test_thread),
         cmocka_unit_test(test_unknown_bounds),
         cmocka_unit_test(test_short_range),

@@ -43,6 +43,14 @@ bool utf8_is_valid(const char *text)
     return true;
 }
 
+/* Those of ASCII, and U+0080 to U+009F, which terminals obey, too. */
+static bool is_control(const char *text)
+{
+    const uint8_t *byte = (const uint8_t *)text;
+
+    return byte[0] < 0x20 || byte[0] == 0x7f || (byte[0] == 0xc2 && byte[1] < 0xa0);
+}
+
 char *utf8_clean(char *out, size_t size, const char *text, bool plain)
 {
     size_t used = 0;
@@ -50,7 +58,7 @@ char *utf8_clean(char *out, size_t size, const char *text, bool plain)
     while (*text) {
         size_t length = utf8_length(text);
         size_t taken = length ? length : 1;
-        bool bad = !length || (plain && ((uint8_t)*text < 0x20 || *text == 0x7f));
+        bool bad = !length || (plain && is_control(text));
         if (used + (bad ? 1 : taken) >= size)
             break;
         memcpy(out + used, bad ? "?" : text, bad ? 1 : taken);

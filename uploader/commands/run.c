@@ -13,9 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,7 +27,8 @@
 #include "uploader/session/session.h"
 #include "uploader/sinks/summary.h"
 
-enum { USAGE = 2, NOT_RUNNABLE = 126, FINAL_PUSH_MS = 10000 };
+enum { USAGE = 2, NOT_RUNNABLE = 126 };
+static const struct session_patience patience = {10000, 60000, 900000};
 
 static const int forwarded[] = {SIGINT,  SIGQUIT, SIGHUP,   SIGTERM, SIGUSR1,  SIGUSR2,
                                 SIGALRM, SIGCONT, SIGWINCH, SIGPWR,  SIGVTALRM};
@@ -60,7 +63,7 @@ static void on_signal(struct session *session, const struct signalfd_siginfo *in
     if (info->ssi_signo == SIGCHLD)
         reap(run);
     else if (run->ended)
-        run->interrupted = true;
+        run->interrupted = session->is_interrupted = true;
     else if (info->ssi_code != SI_KERNEL)
         kill(run->child, (int)info->ssi_signo);
 }
@@ -92,6 +95,7 @@ static bool is_over(struct session *session, int64_t now_ns)
 static void print_help(void)
 {
     puts("usage: cprof [options] [--] program args...\n"
+         "       cprof ctl|report|diff|top|doctor|explain|convert ...\n"
          "\n"
          "Profiles a program that was not built for it: CPU, memory, locks and waits, by preloading a "
          "library.\n"
@@ -101,7 +105,17 @@ static void print_help(void)
          "Options (each is also an environment variable, for programs that are started otherwise):");
     options_print_help(stdout, hidden);
     puts("  --quiet                  print no summary at the end\n"
-         "  --help, --version");
+         "  --check                  say whether the program can be profiled, and do not run it\n"
+         "  --help, --version\n"
+         "\n"
+         "Commands, each with --help of its own (cprof -- diff runs a program called diff):\n"
+         "  report [DIR|FILE...]     a page to look at, of a session or of any profiles\n"
+         "  diff A B                 what changed, and whether that is more than chance\n"
+         "  top                      what a running session finds, in the terminal\n"
+         "  doctor [PROGRAM|PID|DIR] whether something can be profiled, and what will be missing\n"
+         "  explain FILE             a profile or a thread dump in ten lines of prose\n"
+         "  convert FILE             to and from folded stacks, speedscope and the Firefox Profiler\n"
+         "  ctl COMMAND              asks a running session, and changes what it records");
 }
 
 /* A name of its own, so that two launchers never share a session. */
@@ -115,12 +129,15 @@ static void make_socket_name(void)
     setenv("CPROF_SOCKET", name, 1);
 }
 
+/* library: NULL for a program that is to run without it. */
 static int preload(const char *library, const char *preloaded)
 {
     const char *others = preloaded ? preloaded : getenv("LD_PRELOAD");
     char *value;
     int rc;
 
+    if (!library)
+        return others && setenv("LD_PRELOAD", others, 1) ? -errno : 0;
     if (asprintf(&value, "%s%s%s", library, others && *others ? ":" : "", others ? others : "") == -1)
         return -ENOMEM;
     rc = setenv("LD_PRELOAD", value, 1) ? -errno : 0;
@@ -205,9 +222,24 @@ static int end_like(int status)
     return WEXITSTATUS(status);
 }
 
+/* The library has asked the same. */
+static bool is_left_out(const struct settings *settings, const char *program)
+{
+    const char *slash = strrchr(program, '/');
+    struct utsname host = {.nodename = ""};
+
+    uname(&host);
+    return !settings_are_chosen(settings, host.nodename, slash ? slash + 1 : program);
+}
+
 static void explain_nothing(const struct session *session, const char *program)
 {
-    if (session->refused)
+    const struct setting_value *fraction = &session->options->settings.value[SETTING_FRACTION];
+
+    if (is_left_out(&session->options->settings, program))
+        fprintf(stderr, "cprof: not profiled: this host and service are not among CPROF_FRACTION=%s\n",
+                fraction->text);
+    else if (session->refused)
         fprintf(stderr, "cprof: nothing was recorded: the processes that asked were refused, see above\n");
     else
         fprintf(
@@ -223,7 +255,8 @@ static bool color_wanted(void)
     return isatty(STDERR_FILENO) && terminal && strcmp(terminal, "dumb") != 0 && !getenv("NO_COLOR");
 }
 
-static int run_session(struct options *options, char **argv, const char *path)
+/* unseen: why the program is not profiled; NULL: it is. */
+static int run_session(struct options *options, char **argv, const char *path, const char *unseen)
 {
     struct session_ops ops = {.signal = on_signal, .is_over = is_over};
     struct inherited inherited;
@@ -245,8 +278,10 @@ static int run_session(struct options *options, char **argv, const char *path)
     }
     session_run(&session);
     session_stop_accepting(&session);
-    session_finish(&session, FINAL_PUSH_MS);
-    if (!session.joined)
+    session_finish(&session, &patience);
+    if (!session.joined && unseen)
+        options->quiet ? (void)0 : (void)fprintf(stderr, "cprof: not profiled: %s\n", unseen);
+    else if (!session.joined)
         explain_nothing(&session, argv[0]);
     else if (!options->quiet)
         summary_print(stderr, &session.programs, color_wanted());
@@ -254,12 +289,28 @@ static int run_session(struct options *options, char **argv, const char *path)
     return end_like(run.status);
 }
 
+/* Without --library: the one beside our own file, as in a bundle. */
+static const char *beside_us(void)
+{
+    static const char name[] = "libcprof.so";
+    static char path[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - sizeof name);
+    char *end;
+
+    if (length <= 0)
+        length = snprintf(path, sizeof path - sizeof name, "%s", (const char *)getauxval(AT_EXECFN));
+    path[length] = 0;
+    end = strrchr(path, '/');
+    memcpy(end ? end + 1 : path, name, sizeof name);
+    return path;
+}
+
 /* A line on stderr says why it is not. */
 static bool is_preloadable(const char *library)
 {
-    if (!library || access(library, R_OK)) {
+    if (access(library, R_OK)) {
         fprintf(stderr, "cprof: --library names the library to preload, libcprof.so; %s is not there\n",
-                library ? library : "it");
+                library);
         return false;
     }
     if (!strpbrk(library, " :$"))
@@ -289,16 +340,20 @@ int run_main(int argc, char **argv)
         fputs("cprof: which program? (cprof [options] [--] program args..., --help)\n", stderr);
         return USAGE;
     }
+    if (options.check)
+        return runnable_explain(argv[first]);
     status = runnable_check(argv[first], path, reason);
-    if (status) {
+    if (status > 0) {
         fprintf(stderr, "cprof: %s\n", reason);
         return status;
     }
+    if (!options.library)
+        options.library = beside_us();
     if (!is_preloadable(options.library))
         return USAGE;
     options_export(&options);
     log_open(&options);
-    if (preload(options.library, options.preloaded))
+    if (preload(status == RUNNABLE_BARE ? NULL : options.library, options.preloaded))
         return USAGE;
-    return run_session(&options, argv + first, path);
+    return run_session(&options, argv + first, path, status ? reason : NULL);
 }

@@ -19,7 +19,10 @@
 #include "uploader/options/log.h"
 #include "uploader/session/session.h"
 
-enum { FINAL_PUSH_MS = 10000, STOPPED_PUSH_MS = 5000, FORWARD_TRIES = 25 };
+enum { FORWARD_TRIES = 25 };
+/* Nobody waits for an uploader whose programs have ended. One that was told to end is killed if it takes long. */
+static const struct session_patience ended_patience = {10000, 60000, 900000},
+                                     stopped_patience = {5000, 5000, 5000};
 #define STOP_PATIENCE_NS (2 * SECOND_NS)
 
 struct serve {
@@ -33,6 +36,7 @@ struct serve {
 static void on_signal(struct session *session, const struct signalfd_siginfo *info)
 {
     struct serve *serve = session->context;
+    session->is_interrupted |= session->is_finishing && !serve->stop_ns;
     if (!serve->stop_ns)
         serve->stop_ns = monotonic_ns() + STOP_PATIENCE_NS;
     log_info("signal %u: ending", info->ssi_signo);
@@ -84,7 +88,7 @@ static void stay(struct session *session, struct serve *serve)
     session_stop_accepting(session);
     if (session->members && !serve->stop_ns)
         session_run(session);
-    session_finish(session, serve->stop_ns ? STOPPED_PUSH_MS : FINAL_PUSH_MS);
+    session_finish(session, serve->stop_ns ? &stopped_patience : &ended_patience);
 }
 
 /* An uploader that a target started has the target's stderr until it has started. Errors of ld.so and of the
@@ -132,6 +136,8 @@ static void take_signals(sigset_t *signals)
     sigprocmask(SIG_BLOCK, signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
+    signal(SIGXFSZ,
+           SIG_IGN); /* a program's limit of file sizes is ours, too: writing fails then, and is said */
 }
 
 int serve_main(int argc, char **argv)

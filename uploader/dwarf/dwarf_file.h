@@ -9,11 +9,13 @@
 #include "uploader/elf/elf_file.h"
 
 struct dwarf_file {
-    const struct elf_file *file; /* borrowed */
-    struct elf_file alt_file;    /* common parts of several files, written by dwz */
+    const struct elf_file *file; /* whose sections are read: what was opened (borrowed), or unpacked_file */
+    const char *path;            /* of what was opened (borrowed); NULL: unknown */
+    struct elf_file unpacked_file;
+    struct elf_file alt_file; /* common parts of several files, written by dwz */
     Dwarf *dwarf, *alt;
     size_t handle_bytes; /* what the handle keeps, estimated by its user */
-    size_t unpacked;     /* bytes of compressed sections, which libelf unpacks */
+    size_t unpacked;     /* bytes of sections that were compressed */
 };
 
 /* -ENOENT: there is no .debug_info; -EFBIG: more of it is compressed than may be unpacked. search is borrowed

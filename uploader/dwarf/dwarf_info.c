@@ -9,6 +9,8 @@
 
 #include "code_ranges.h"
 #include "dwarf_file.h"
+#include "dwarf_split.h"
+#include "dwarf_unpack.h"
 #include "line_table.h"
 #include "uploader/base/array.h"
 
@@ -33,6 +35,7 @@ struct dwarf_unit {
     uint64_t entry;       /* offset of its DIE in .debug_info */
     uint64_t line_offset; /* UINT64_MAX: no lines */
     bool read, deep;      /* deep: functions inside functions were read, too */
+    bool split;           /* its functions are in another file, which was found */
     struct code_ranges functions;
     struct line_table lines;
 };
@@ -44,10 +47,12 @@ struct dwarf_info {
     struct line_sections sections;
     struct dwarf_unit *unit;
     size_t units, units_room;
-    struct code_ranges ranges; /* of all units; the owner is the unit's index */
-    size_t bytes;              /* of functions and lines */
-    size_t mapped;             /* bytes of the file that are mapped now, estimated */
-    unsigned steps;            /* entries read since the look-up began */
+    struct code_ranges ranges;        /* of all units; the owner is the unit's index */
+    size_t bytes;                     /* of functions and lines */
+    size_t mapped;                    /* bytes of the file that are mapped now, estimated */
+    unsigned steps;                   /* entries read since the look-up began */
+    const struct file_search *search; /* of this look-up */
+    struct dwarf_splits splits;
 };
 
 /* Adds the code of an entry to ranges. Code below base was removed by the linker. */
@@ -93,7 +98,7 @@ static int units_read(struct dwarf_info *info)
     int error = 0;
     for (size_t i = 1; error == 0 && dwarf_get_units(info->file.dwarf, cu, &cu, NULL, &type, &die, NULL) == 0;
          i++) {
-        if (type == DW_UT_compile || type == DW_UT_skeleton)
+        if (type == DW_UT_compile || type == DW_UT_skeleton || type == DW_UT_split_compile)
             error = unit_add(info, &die);
         info->file.handle_bytes += UNIT_BYTES;
         if (i % DROP_EVERY == 0)
@@ -103,29 +108,19 @@ static int units_read(struct dwarf_info *info)
     return info->units ? 0 : error < 0 ? error : -ENOENT;
 }
 
-static struct line_section section_data(Elf *elf, const char *name)
-{
-    Elf_Scn *section;
-    GElf_Shdr header;
-    if (!elf_file_section(elf, name, 0, &section, &header) || header.sh_type == SHT_NOBITS)
-        return (struct line_section){0};
-    const Elf_Data *data = elf_rawdata(section, NULL);
-    if (!data || !data->d_buf)
-        return (struct line_section){0};
-    return (struct line_section){data->d_buf, data->d_size};
-}
-
 int dwarf_info_open(struct dwarf_info **result, const struct elf_file *file, const struct file_search *search)
 {
     struct dwarf_info *info = calloc(1, sizeof *info);
     if (!info)
         return -ENOMEM;
     info->base = elf_file_code_base(file->elf);
+    info->splits.package = ELF_FILE_NONE;
     int error = dwarf_file_open(&info->file, file, search);
     if (error == 0) {
-        info->sections = (struct line_sections){section_data(file->elf, ".debug_line"),
-                                                section_data(file->elf, ".debug_line_str"),
-                                                section_data(file->elf, ".debug_str")};
+        Elf *elf = info->file.file->elf;
+        info->sections =
+            (struct line_sections){dwarf_section(elf, ".debug_line"), dwarf_section(elf, ".debug_line_str"),
+                                   dwarf_section(elf, ".debug_str")};
         error = units_read(info);
     }
     dwarf_file_drop_pages(&info->file);
@@ -138,11 +133,12 @@ int dwarf_info_open(struct dwarf_info **result, const struct elf_file *file, con
 
 static void tables_forget(struct dwarf_info *info)
 {
+    dwarf_splits_close(&info->splits);
     for (size_t i = 0; i < info->units; i++) {
         struct dwarf_unit *unit = &info->unit[i];
         code_ranges_free(&unit->functions);
         line_table_free(&unit->lines);
-        unit->read = unit->deep = false;
+        unit->read = unit->deep = unit->split = false;
     }
     info->bytes = 0;
 }
@@ -152,6 +148,7 @@ void dwarf_info_free(struct dwarf_info *info)
     if (!info)
         return;
     tables_forget(info);
+    elf_file_close(&info->splits.package);
     dwarf_file_close(&info->file);
     code_ranges_free(&info->ranges);
     free(info->unit);
@@ -162,7 +159,7 @@ size_t dwarf_info_bytes(const struct dwarf_info *info)
 {
     return sizeof *info + info->units_room * sizeof *info->unit +
            info->ranges.room * sizeof *info->ranges.range + info->bytes + info->file.unpacked +
-           info->file.handle_bytes;
+           info->file.handle_bytes + info->splits.bytes;
 }
 
 size_t dwarf_info_unpacked(const struct dwarf_info *info)
@@ -176,6 +173,31 @@ void dwarf_info_drop_pages(const struct dwarf_info *info)
 }
 
 /* --- one unit --- */
+
+static const struct dwarf_split *split_open(struct dwarf_info *info, const struct dwarf_unit *unit,
+                                            Dwarf_Die *skeleton)
+{
+    bool opened;
+    const struct dwarf_split *split = dwarf_splits_get(&info->splits, (size_t)(unit - info->unit), skeleton,
+                                                       &info->file, info->search, &opened);
+    if (opened)
+        info->file.handle_bytes += UNIT_READ_BYTES;
+    return split;
+}
+
+/* The unit's entry, in the file that has its functions. */
+static bool unit_entry(struct dwarf_info *info, struct dwarf_unit *unit, Dwarf_Die *die)
+{
+    const struct dwarf_split *split;
+    if (!dwarf_offdie(info->file.dwarf, unit->entry, die))
+        return false;
+    if (!unit->split)
+        return true;
+    split = split_open(info, unit, die);
+    if (split)
+        *die = split->unit;
+    return split != NULL;
+}
 
 static bool holds_functions(int tag, bool deep)
 {
@@ -212,13 +234,14 @@ static bool unit_owns(uint64_t address, void *context)
     return range && &owner->info->unit[range->owner] == owner->unit;
 }
 
-static int function_add(struct dwarf_info *info, struct dwarf_unit *unit, Dwarf_Die *die)
+/* entry: the offset of the unit's own, in the same file. */
+static int function_add(struct dwarf_info *info, struct dwarf_unit *unit, Dwarf_Die *die, uint64_t entry)
 {
     struct code_ranges *functions = &unit->functions;
     struct unit_owner owner = {info, unit};
     size_t kept = functions->count;
     const int error =
-        die_ranges(info, die, (uint32_t)(dwarf_dieoffset(die) - unit->entry), functions, FUNCTIONS_MOST);
+        die_ranges(info, die, (uint32_t)(dwarf_dieoffset(die) - entry), functions, FUNCTIONS_MOST);
     for (size_t i = kept; i < functions->count; i++)
         if (unit_owns(info->base + functions->range[i].start, &owner))
             functions->range[kept++] = functions->range[i];
@@ -230,14 +253,17 @@ static int function_add(struct dwarf_info *info, struct dwarf_unit *unit, Dwarf_
 static int functions_collect(struct dwarf_info *info, struct dwarf_unit *unit, Dwarf_Die *parent, bool deep,
                              unsigned nesting)
 {
-    Dwarf_Die child;
+    Dwarf_Die child, entry;
     int error = 0;
     if (nesting > NESTING_MOST || dwarf_child(parent, &child) != 0)
         return 0;
     do {
         const int tag = dwarf_tag(&child);
         if (tag == DW_TAG_subprogram)
-            error = function_add(info, unit, &child);
+            error = function_add(info, unit, &child,
+                                 dwarf_cu_die(child.cu, &entry, NULL, NULL, NULL, NULL, NULL, NULL)
+                                     ? dwarf_dieoffset(&entry)
+                                     : 0);
         if (error == 0 && holds_functions(tag, deep))
             error = functions_collect(info, unit, &child, deep, nesting + 1);
     } while (error == 0 && next_entry(info, &child));
@@ -263,7 +289,8 @@ static uint64_t unit_size(const struct dwarf_info *info, const struct dwarf_unit
 
 static void unit_read(struct dwarf_info *info, struct dwarf_unit *unit)
 {
-    Dwarf_Die die;
+    const struct dwarf_split *split;
+    Dwarf_Die die, functions;
     Dwarf_Attribute attribute;
     Dwarf_Word offset;
     struct unit_owner owner = {info, unit};
@@ -272,7 +299,10 @@ static void unit_read(struct dwarf_info *info, struct dwarf_unit *unit)
     info->mapped += unit_size(info, unit);
     if (!dwarf_offdie(info->file.dwarf, unit->entry, &die))
         return;
-    functions_read(info, unit, &die, false);
+    split = dwarf_split_is(&die) ? split_open(info, unit, &die) : NULL;
+    unit->split = split != NULL;
+    functions = split ? split->unit : die;
+    functions_read(info, unit, &functions, false);
     if (dwarf_formudata(dwarf_attr(&die, DW_AT_stmt_list, &attribute), &offset) == 0 &&
         line_table_read(&unit->lines, &(struct line_source){&info->sections, offset, NULL},
                         &(struct line_filter){info->base, unit_owns, &owner}) == 0)
@@ -357,6 +387,7 @@ static void chain_fill(struct dwarf_frame *frame, Dwarf_Die *chain, unsigned cou
         frame[i + 1].line = die_number(die, DW_AT_call_line, false);
         frame[i + 1].file = (uint64_t)die_number(die, DW_AT_call_file, false);
         frame[i + 1].file_unit = frame[i + 1].line ? unit_number : 0;
+        frame[i + 1].in_split = true;
     }
 }
 
@@ -366,19 +397,32 @@ static bool function_find(struct dwarf_info *info, struct dwarf_unit *unit, uint
 {
     const struct code_range *function = code_ranges_find(&unit->functions, offset);
     Dwarf_Addr entry;
+    if (!unit_entry(info, unit, die))
+        return false;
     /* Lambdas are inside the functions that they are written in. To read those, too, takes many times as long. */
-    if (!function && !unit->deep && dwarf_offdie(info->file.dwarf, unit->entry, die)) {
-        functions_read(info, unit, die, true);
+    if (!function && !unit->deep) {
+        Dwarf_Die parent = *die;
+        functions_read(info, unit, &parent, true);
         function = code_ranges_find(&unit->functions, offset);
     }
-    if (!function || !dwarf_offdie(info->file.dwarf, unit->entry + function->owner, die))
+    if (!function || !dwarf_offdie(dwarf_cu_getdwarf(die->cu), dwarf_dieoffset(die) + function->owner, die))
         return false;
     *start = dwarf_entrypc(die, &entry) == 0 ? entry : info->base + function->start;
     return true;
 }
 
-unsigned dwarf_info_find(struct dwarf_info *info, uint64_t address, struct dwarf_frame frame[DWARF_FRAMES],
-                         uint64_t *start)
+/* What libdw keeps of split units goes with the handle. */
+static int handle_renew(struct dwarf_info *info)
+{
+    const Dwarf *before = info->file.dwarf;
+    const int error = dwarf_file_renew(&info->file);
+    if (info->file.dwarf != before)
+        dwarf_splits_close(&info->splits);
+    return error;
+}
+
+unsigned dwarf_info_find(struct dwarf_info *info, const struct file_search *search, uint64_t address,
+                         struct dwarf_frame frame[DWARF_FRAMES], uint64_t *start)
 {
     Dwarf_Die chain[DWARF_FRAMES], function;
     unsigned count = 0;
@@ -386,7 +430,8 @@ unsigned dwarf_info_find(struct dwarf_info *info, uint64_t address, struct dwarf
     const struct code_range *range = address >= info->base ? code_ranges_find(&info->ranges, offset) : NULL;
     *start = 0;
     info->steps = 0;
-    if (!range || dwarf_file_renew(&info->file) < 0)
+    info->search = search;
+    if (!range || handle_renew(info) < 0)
         return 0;
     struct dwarf_unit *unit = &info->unit[range->owner];
     if (info->bytes > TABLES_MOST)
@@ -424,6 +469,13 @@ size_t dwarf_info_file(struct dwarf_info *info, const struct dwarf_frame *frame,
     if (unit->line_offset == UINT64_MAX || !dwarf_offdie(info->file.dwarf, unit->entry, &die))
         return 0;
     const char *directory = dwarf_formstring(dwarf_attr(&die, DW_AT_comp_dir, &attribute));
+    /* gcc writes a table of its own beside the descriptions, clang uses the program's. */
+    const size_t length =
+        frame->in_split && unit->split
+            ? dwarf_splits_file(&info->splits, frame->file_unit - 1, frame->file, directory, path, DWARF_PATH)
+            : 0;
+    if (length)
+        return length;
     return line_file_name(&(struct line_source){&info->sections, unit->line_offset, directory}, frame->file,
                           path, DWARF_PATH);
 }

@@ -6,6 +6,7 @@
 #ifndef CPROF_UPLOADER_DWARF_INFO_H
 #define CPROF_UPLOADER_DWARF_INFO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,12 +29,14 @@ struct dwarf_frame {
     const char *name, *linkage;
     uint64_t file_unit, file; /* for dwarf_info_file(); file_unit 0: none */
     int64_t line, start_line;
+    bool in_split; /* private: of which table the file's number is */
 };
 
 /* The frames of an address, innermost inlined function first. Returns how many, 0: nothing is known. If only the line is
-   known, there is one frame without a name. *start: where the outermost function starts, 0: unknown. */
-unsigned dwarf_info_find(struct dwarf_info *info, uint64_t address, struct dwarf_frame frame[DWARF_FRAMES],
-                         uint64_t *start);
+   known, there is one frame without a name. *start: where the outermost function starts, 0: unknown. search: for files of
+   split units, borrowed for the call; NULL: none are searched. */
+unsigned dwarf_info_find(struct dwarf_info *info, const struct file_search *search, uint64_t address,
+                         struct dwarf_frame frame[DWARF_FRAMES], uint64_t *start);
 
 /* The path of the frame's file, absolute if possible. Returns its length, 0: unknown. */
 size_t dwarf_info_file(struct dwarf_info *info, const struct dwarf_frame *frame, char path[DWARF_PATH]);

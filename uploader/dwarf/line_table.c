@@ -73,7 +73,7 @@ static const char *read_string(struct reader *r)
     return text;
 }
 
-static const char *section_string(const struct line_section *section, uint64_t offset)
+static const char *section_string(const struct elf_bytes *section, uint64_t offset)
 {
     if (offset >= section->size || !memchr(section->data + offset, 0, section->size - offset))
         return "";
@@ -91,7 +91,7 @@ struct line_program {
 
 static int program_open(struct line_program *program, const struct line_source *source)
 {
-    const struct line_section *line = &source->sections->line;
+    const struct elf_bytes *line = &source->sections->line;
     *program = (struct line_program){.sections = source->sections, .offset_size = 4};
     if (source->offset >= line->size)
         return -EINVAL;

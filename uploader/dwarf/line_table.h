@@ -14,12 +14,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct line_section {
-    const uint8_t *data;
-    size_t size;
-};
+#include "dwarf_unpack.h"
+
 struct line_sections {
-    struct line_section line, line_str, str;
+    struct elf_bytes line, line_str, str;
 };
 
 /* Where the lines of a unit are. */

@@ -16,6 +16,7 @@
 #include <elfutils/libdwelf.h>
 #include <zlib.h>
 
+#include "elf_dynamic.h"
 #include "elf_image.h"
 #include "uploader/process/owner.h"
 
@@ -31,9 +32,32 @@ static int elf_check(struct elf_file *file)
     return -ENOEXEC;
 }
 
+/* A file without section headers is replaced by one that is made of its segments. */
+static int sections_make(struct elf_file *file)
+{
+    size_t size, made_size;
+    uint8_t *made;
+    const char *image = elf_rawfile(file->elf, &size);
+    Elf *elf;
+
+    if (!image || elf_dynamic_make_of_file(image, size, &made, &made_size) < 0)
+        return 0;
+    elf = elf_memory((char *)made, made_size);
+    if (!elf) {
+        free(made);
+        return 0;
+    }
+    elf_end(file->elf);
+    free(file->memory); // NOLINT(clang-analyzer-unix.Malloc): as in elf_file_close()
+    file->elf = elf;
+    file->memory = made;
+    return elf_check(file);
+}
+
 int elf_file_open(struct elf_file *file, int fd)
 {
     struct stat stat;
+    int error;
     *file = ELF_FILE_NONE;
     elf_version(EV_CURRENT);
     if (fd < 0)
@@ -44,7 +68,8 @@ int elf_file_open(struct elf_file *file, int fd)
     }
     file->fd = fd;
     file->elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
-    return elf_check(file);
+    error = elf_check(file);
+    return error < 0 ? error : sections_make(file);
 }
 
 int elf_file_open_memory(struct elf_file *file, void *image, size_t size, bool owned)
@@ -53,7 +78,8 @@ int elf_file_open_memory(struct elf_file *file, void *image, size_t size, bool o
     elf_version(EV_CURRENT);
     file->memory = owned ? image : NULL;
     file->elf = elf_memory(image, size);
-    return elf_check(file);
+    const int error = elf_check(file);
+    return error < 0 ? error : sections_make(file);
 }
 
 void elf_file_close(struct elf_file *file)
@@ -70,7 +96,7 @@ void elf_file_close(struct elf_file *file)
 void elf_file_drop_pages(const struct elf_file *file)
 {
     size_t size;
-    if (!file->elf || file->fd < 0)
+    if (!file->elf || file->fd < 0 || file->memory)
         return;
     char *image = elf_rawfile(file->elf, &size);
     if (image && ((uintptr_t)image & 4095) == 0)
@@ -319,13 +345,33 @@ static int open_by_link(struct elf_file *file, const struct file_search *search,
     return open_in_debug_path(file, search, path, id);
 }
 
+static int open_fetched(struct elf_file *file, const struct file_search *search, const struct build_id *id)
+{
+    int error = search->fetched ? elf_file_open(file, fcntl(*search->fetched, F_DUPFD_CLOEXEC, 0)) : -ENOENT;
+    if (error == 0 && !build_id_is(file, id)) {
+        elf_file_close(file);
+        error = -ESTALE;
+    }
+    return error;
+}
+
+int elf_file_find_debug_alone(struct elf_file *file, const struct file_search *search,
+                              const struct elf_module *module)
+{
+    const struct build_id id = module_id(module);
+    *file = ELF_FILE_NONE;
+    if (!id.size)
+        return -ENOENT;
+    return open_fetched(file, search, &id) == 0 ? 0 : open_by_build_id(file, search, &id);
+}
+
 int elf_file_find_debug(struct elf_file *file, const struct file_search *search, const struct elf_file *main,
                         const char *main_path)
 {
     GElf_Word crc;
     const struct build_id id = elf_file_build_id(main);
     *file = ELF_FILE_NONE;
-    if (open_by_build_id(file, search, &id) == 0)
+    if (open_fetched(file, search, &id) == 0 || open_by_build_id(file, search, &id) == 0)
         return 0;
     const char *link = dwelf_elf_gnu_debuglink(main->elf, &crc);
     if (!link || open_by_link(file, search, main_path, link, &id) < 0)
@@ -355,4 +401,18 @@ int elf_file_find_alt(struct elf_file *file, const struct file_search *search, c
     if ((size_t)snprintf(path, sizeof path, "%s%s", directory, name) >= sizeof path)
         return -ENOENT;
     return open_in_roots(file, search, path, &id);
+}
+
+int elf_file_find_named(struct elf_file *file, const struct file_search *search, const char *directory,
+                        const char *name)
+{
+    const struct build_id any = {0};
+    char path[PATH_MAX];
+    *file = ELF_FILE_NONE;
+    if (name[0] != '/' && (!directory || directory[0] != '/'))
+        return -ENOENT;
+    const char *before = name[0] == '/' ? "" : directory;
+    if ((size_t)snprintf(path, sizeof path, "%s%s%s", before, *before ? "/" : "", name) >= sizeof path)
+        return -ENAMETOOLONG;
+    return open_in_roots(file, search, path, &any);
 }

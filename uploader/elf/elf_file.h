@@ -20,7 +20,7 @@
 struct elf_file {
     Elf *elf;     /* NULL: not open */
     int fd;       /* -1: an image in memory */
-    void *memory; /* freed with it; NULL: borrowed or none */
+    void *memory; /* what elf reads, freed with it; NULL: borrowed, or the file itself */
     char *path;   /* as it was found, inside the root; NULL: unknown */
 };
 #define ELF_FILE_NONE ((struct elf_file){.fd = -1})
@@ -31,6 +31,7 @@ struct file_search {
     int root_fd; /* -1: our own root only */
     const char *debug_path;
     const struct owner *owner; /* who must be allowed to read the file; NULL: we */
+    const int *fetched; /* descriptor of the separate debug file, which a server has sent; NULL: none */
 };
 
 struct build_id {
@@ -57,9 +58,18 @@ int elf_file_find(struct elf_file *file, const struct process_files *source, con
 int elf_file_find_debug(struct elf_file *file, const struct file_search *search, const struct elf_file *main,
                         const char *main_path);
 
+/* The debug file alone, of a module whose own file is not found. */
+int elf_file_find_debug_alone(struct elf_file *file, const struct file_search *search,
+                              const struct elf_module *module);
+
 /* The file that dwz moved common parts of dwarf's to. -ENOENT: it names none, or it is not there. */
 int elf_file_find_alt(struct elf_file *file, const struct file_search *search, const struct elf_file *debug,
                       Dwarf *dwarf);
+
+/* The file with this name, in the directory unless it is absolute: in the target's root, then in ours. Which build it is is
+   not compared. */
+int elf_file_find_named(struct elf_file *file, const struct file_search *search, const char *directory,
+                        const char *name);
 
 /* The section after *section, NULL: the first one, with its header. false: there are no more. */
 bool elf_file_next_section(Elf *elf, Elf_Scn **section, GElf_Shdr *header);

@@ -3,6 +3,8 @@
 
 #include <elf.h>
 #include <fcntl.h>
+#include <gelf.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -116,6 +118,23 @@ static bool first_address(const struct elf_image *image, uint64_t *address)
         *address = page_start(image->load[i].start);
         if (!page_start(image->load[i].offset))
             return true;
+    }
+    return false;
+}
+
+bool elf_image_code_offset(const struct elf_image *image, uint64_t head, uint64_t at, uint64_t *offset)
+{
+    uint64_t first, address;
+
+    if (!first_address(image, &first))
+        return false;
+    address = at - (head - first);
+    for (unsigned i = 0; i < image->loads; i++) {
+        if (!image->load[i].executable || address < page_start(image->load[i].start) ||
+            address >= image->load[i].end)
+            continue;
+        *offset = address - image->load[i].start + image->load[i].offset;
+        return true;
     }
     return false;
 }
@@ -350,5 +369,53 @@ void elf_image_release(struct elf_image *image)
     cache_forget(image);
     if (image->fd != -1)
         close(image->fd);
+    free(image->final);
     free(image);
+}
+
+/* By .dynsym, which stripped files keep, too. */
+static void read_finals(struct elf_image *image, Elf *elf, Elf_Scn *section, const GElf_Shdr *header)
+{
+    Elf_Data *data = elf_getdata(section, NULL);
+    size_t count = data && header->sh_entsize ? data->d_size / header->sh_entsize : 0;
+    GElf_Sym symbol;
+
+    image->final = calloc(CODE_FINALS, sizeof *image->final);
+    for (size_t i = 1; image->final && i < count && i < INT_MAX && image->finals < CODE_FINALS; i++) {
+        const char *name;
+        if (!gelf_getsym(data, (int)i, &symbol) || GELF_ST_TYPE(symbol.st_info) != STT_FUNC ||
+            !symbol.st_shndx)
+            continue;
+        name = elf_strptr(elf, header->sh_link, symbol.st_name);
+        if (name && code_is_final_name(name))
+            image->final[image->finals++] = (struct code_range){symbol.st_value, symbol.st_size};
+    }
+}
+
+/* libelf reads whole sections into memory. A C library's symbols take some tens of KiB. */
+static bool is_moderate(Elf *elf, const GElf_Shdr *symbols)
+{
+    enum { MOST = 4 << 20 };
+    GElf_Shdr strings;
+    return symbols->sh_size < MOST && gelf_getshdr(elf_getscn(elf, symbols->sh_link), &strings) &&
+           strings.sh_size < MOST;
+}
+
+const struct code_range *elf_image_final(struct elf_image *image, unsigned *count)
+{
+    Elf_Scn *section = NULL;
+    GElf_Shdr header;
+    Elf *elf;
+
+    if (!image->finals_known && image->fd != -1) {
+        elf_version(EV_CURRENT);
+        elf = elf_begin(image->fd, ELF_C_READ, NULL); /* reads, and maps nothing */
+        while (elf && (section = elf_nextscn(elf, section)) != NULL)
+            if (gelf_getshdr(section, &header) && header.sh_type == SHT_DYNSYM && is_moderate(elf, &header))
+                read_finals(image, elf, section, &header);
+        elf_end(elf);
+    }
+    image->finals_known = true;
+    *count = image->finals;
+    return image->final;
 }

@@ -14,6 +14,8 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "sampler/segment/code_frame.h"
+
 struct owner;
 
 enum { ELF_IMAGE_LOADS = 16, ELF_IMAGE_BUILD_ID = 32 };
@@ -42,6 +44,9 @@ struct elf_image {
     uint64_t bias;             /* this is to be added to addresses */
     unsigned users;
     struct elf_image *next;
+    struct code_range *final; /* elf_image_final() */
+    unsigned finals;
+    bool finals_known;
 };
 
 /* Takes over fd. NULL: not a 64-bit ELF file, or no memory. */
@@ -66,11 +71,18 @@ bool elf_image_same(const struct elf_image *image, const struct elf_image *other
 /* Reads 8 bytes of a part that the process cannot have changed. address: a multiple of 8. */
 bool elf_image_read(const struct elf_image *image, uint64_t address, uint64_t *word);
 
+/* The functions of a C library that do not return, such as exit(), by name. *count: how many. */
+const struct code_range *elf_image_final(struct elf_image *image, unsigned *count);
+
 /* In a part that the process may have changed. */
 bool elf_image_is_data(const struct elf_image *image, uint64_t address);
 
 /* The address at which a part of the file is loaded as code. false: its offset is in no such segment. Some linkers put a
    page of the file into two segments, at two addresses. */
 bool elf_image_code_address(const struct elf_image *image, uint64_t offset, uint64_t *address);
+
+/* The offset in the file of code that is loaded at an address of a process, where the file's beginning is at head. false: the
+   file has no code there. */
+bool elf_image_code_offset(const struct elf_image *image, uint64_t head, uint64_t at, uint64_t *offset);
 
 #endif

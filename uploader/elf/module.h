@@ -11,6 +11,9 @@ struct elf_module {
     const char *path, *name;
     uint8_t build_id[32];
     uint8_t build_id_size;
+    const char *package; /* that has its symbols, where some are missing; NULL: not known */
+    uint8_t htlhash[16]; /* of its file (file_hash.h), if that could be read */
+    bool has_htlhash;
     bool has_functions, has_lines, has_inlines; /* what was found, for pprof's Mapping */
     unsigned id;                                /* 1, 2, 3 ... */
 };

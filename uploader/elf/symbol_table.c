@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sampler/segment/code_frame.h"
 #include "uploader/base/array.h"
 
 enum {
@@ -45,8 +46,9 @@ static bool is_function(const struct scan *scan, const GElf_Sym *symbol)
     const unsigned type = GELF_ST_TYPE(symbol->st_info);
     if (type != STT_FUNC && type != STT_GNU_IFUNC && type != STT_NOTYPE)
         return false;
-    /* .dynsym has no local symbols, so a symbol without a size would cover all unnamed functions behind it. */
-    if (symbol->st_size == 0 && scan->dynamic)
+    /* .dynsym has no local symbols, so a symbol without a size could cover all unnamed functions behind it. Where a
+       function ends its code says: musl's memcpy() is one. */
+    if (symbol->st_size == 0 && scan->dynamic && type != STT_FUNC)
         return false;
     return symbol->st_shndx < scan->sections && symbol->st_name &&
            symbol->st_value < scan->section_end[symbol->st_shndx] && symbol->st_value >= scan->table->base &&
@@ -150,9 +152,39 @@ static void aliases_settle(struct symbol_table *table, Elf_Data *data)
     table->count = kept;
 }
 
-/* Gives a size to symbols without one, which are common in hand-written assembly. */
-static void sizes_settle(struct symbol_table *table)
+static bool read_code(void *context, uint64_t address, uint8_t *code)
 {
+    const struct scan *scan = context;
+    Elf_Scn *section = NULL;
+    Elf_Data *data;
+    GElf_Shdr header;
+
+    while (elf_file_next_section(scan->table->elf, &section, &header)) {
+        uint64_t from = address - header.sh_addr;
+        if (!(header.sh_flags & SHF_EXECINSTR) || from >= header.sh_size)
+            continue;
+        data = elf_rawdata(section, NULL);
+        if (!data || !data->d_buf || data->d_size < CODE_BYTES || from > data->d_size - CODE_BYTES)
+            return false;
+        memcpy(code, (const uint8_t *)data->d_buf + from, CODE_BYTES);
+        return true;
+    }
+    return false;
+}
+
+/* As far as the code of the entry reaches, which ends at most where its size does. */
+static uint32_t reach_of(struct scan *scan, const struct symbol_entry *entry)
+{
+    static struct code_room room;
+    const struct code_source source = {.read = read_code, .context = scan};
+    uint64_t start = scan->table->base + entry->offset;
+    return (uint32_t)code_extent(&source, start, start + entry->size, &room);
+}
+
+/* Gives a size to symbols without one, which are common in hand-written assembly. */
+static void sizes_settle(struct scan *scan)
+{
+    struct symbol_table *table = scan->table;
     for (size_t i = 0; i < table->count; i++) {
         struct symbol_entry *entry = &table->entry[i];
         if (!(entry->size & unsized))
@@ -160,6 +192,8 @@ static void sizes_settle(struct symbol_table *table)
         entry->size &= ~unsized;
         if (i + 1 < table->count && entry[1].offset - entry->offset < entry->size)
             entry->size = entry[1].offset - entry->offset;
+        if (scan->dynamic)
+            entry->size = reach_of(scan, entry);
     }
 }
 
@@ -180,7 +214,7 @@ static int table_fill(struct scan *scan, const struct elf_file *file, Elf_Scn *s
         return error;
     qsort(table->entry, table->count, sizeof *table->entry, entry_compare);
     aliases_settle(table, data);
-    sizes_settle(table);
+    sizes_settle(scan);
     table->entry = array_fit(table->entry, &scan->room, table->count, sizeof *table->entry);
     return table->count ? 0 : -ENOENT;
 }

@@ -81,14 +81,26 @@ static void take_descriptors(struct msghdr *message, int fds[HANDOVER_FDS])
     }
 }
 
-/* Receives one message. The caller closes its descriptors, whatever is returned. */
-static int receive(int fd, struct hello *hello, int fds[HANDOVER_FDS])
+/* One message, with a zero behind it. */
+struct arrived {
+    union {
+        struct hello hello;
+        char bytes[ACCEPTOR_MESSAGE + 1];
+    };
+    size_t size;
+    int fds[HANDOVER_FDS];
+};
+
+/* Receives one message. The caller closes its descriptors, whatever is returned. -ENOTSUP: it is no hand-over. */
+static int receive(int fd, struct arrived *arrived)
 {
     union {
         struct cmsghdr align;
         char space[CMSG_SPACE(HANDOVER_FDS * sizeof(int))]; /* the kernel drops what does not fit */
     } control;
-    struct iovec iov = {hello, sizeof *hello};
+    struct iovec iov = {arrived->bytes, ACCEPTOR_MESSAGE};
+    const struct hello *hello = &arrived->hello;
+    int *fds = arrived->fds;
     struct msghdr message = {
         .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     ssize_t got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
@@ -97,8 +109,12 @@ static int receive(int fd, struct hello *hello, int fds[HANDOVER_FDS])
     if (got < 0)
         return -errno;
     take_descriptors(&message, fds);
+    arrived->size = (size_t)got;
+    arrived->bytes[got] = 0;
     if (!got)
         return fds[0] == -1 ? -ENOMSG : -EPROTO;
+    if (fds[0] == -1 && !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
+        return -ENOTSUP;
     if (got != sizeof *hello || message.msg_flags & MSG_TRUNC || fds[0] == -1 || hello->magic != HELLO_MAGIC)
         return message.msg_flags & MSG_CTRUNC ? -EMFILE : -EPROTO;
     return hello->version == LAYOUT_VERSION && hello->size == sizeof(struct segment) ? 0 : -EPROTONOSUPPORT;
@@ -144,33 +160,46 @@ static int take(const struct acceptor_peer *peer, struct handover *handover, con
 static void send_elsewhere(int memfd)
 {
     const int seals = F_SEAL_SHRINK | F_SEAL_GROW;
-    const off_t at = offsetof(struct segment, control) / LAYOUT_PAGE * LAYOUT_PAGE;
+    const size_t size = offsetof(struct segment, control) + sizeof(struct seg_control);
     int present = fcntl(memfd, F_GET_SEALS);
     struct stat st;
-    uint8_t *page;
+    struct segment *segment;
 
     if (present == -1 || (present & seals) != seals || fstat(memfd, &st) ||
         st.st_size != sizeof(struct segment))
         return;
-    page = mmap(NULL, LAYOUT_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, at);
-    if (page == MAP_FAILED)
+    segment = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+    if (segment == MAP_FAILED)
         return;
-    atomic_store_explicit(
-        &((struct seg_control *)(void *)(page + offsetof(struct segment, control) - at))->wrong_session, 1,
-        memory_order_relaxed);
-    munmap(page, LAYOUT_PAGE);
+    atomic_store_explicit(&segment->control.wrong_session, 1, memory_order_relaxed);
+    munmap(segment, size);
+}
+
+/* The peer's descriptor is closed afterwards, so another one goes on. */
+static bool ask(const struct acceptor *acceptor, const struct acceptor_peer *peer,
+                const struct arrived *arrived)
+{
+    int fd = acceptor->ask && handover_may_speak(peer->uid) ? fcntl(peer->fd, F_DUPFD_CLOEXEC, 0) : -1;
+
+    if (fd == -1)
+        return false;
+    if (acceptor->ask(fd, peer, arrived->bytes, arrived->size, acceptor->context))
+        return true;
+    close(fd);
+    return false;
 }
 
 /* -EAGAIN: the message has not come yet. */
 static int peer_receive(const struct acceptor *acceptor, const struct acceptor_peer *peer,
                         struct handover *handover)
 {
-    struct hello hello = {0};
-    int fds[HANDOVER_FDS], rc = receive(peer->fd, &hello, fds);
+    struct arrived arrived = {.hello = {0}};
+    const struct hello *hello = &arrived.hello;
+    int rc = receive(peer->fd, &arrived), *fds = arrived.fds;
 
     if (rc == -EAGAIN)
         return rc;
-    if (!rc && hello.secrets && hello.secrets != acceptor->secrets) {
+    if (!rc && hello->secrets && hello->secrets != acceptor->secrets) {
         send_elsewhere(fds[0]);
         close_fds(fds);
         *handover = HANDOVER_NONE;
@@ -178,14 +207,16 @@ static int peer_receive(const struct acceptor *acceptor, const struct acceptor_p
         return -ENOMSG;
     }
     if (!rc)
-        rc = take(peer, handover, &hello, fds);
+        rc = take(peer, handover, hello, fds);
     if (!rc)
         return 0;
     close_fds(fds);
     *handover = HANDOVER_NONE;
-    if (rc == -ENOMSG || rc == -ECONNRESET)
+    if (rc == -ENOMSG || rc == -ECONNRESET || (rc == -ENOTSUP && ask(acceptor, peer, &arrived)))
         return -ENOMSG;
-    log_refusal(rc, peer->pid, &hello);
+    if (rc == -ENOTSUP)
+        rc = -EPROTO;
+    log_refusal(rc, peer->pid, hello);
     return rc == -EACCES ? -EPERM : -EPROTO;
 }
 

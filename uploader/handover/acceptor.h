@@ -1,25 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Accepts processes at the session's socket. Before anything is received, the kernel is asked who the peer
+ * Accepts processes at the session's socket, and those who ask something (uploader/control/). Before anything is received, the kernel is asked who the peer
  * is. The uploader's own user, root, and processes that `trusted` takes may join. A silent peer may wait for
  * two seconds, with ACCEPTOR_PEERS others at most, and delays nobody.
  */
 #ifndef CPROF_UPLOADER_ACCEPTOR_H
 #define CPROF_UPLOADER_ACCEPTOR_H
 
+#include <stddef.h>
+
 #include "handover.h"
 
-enum { ACCEPTOR_PEERS = 64 };
+enum { ACCEPTOR_PEERS = 64, ACCEPTOR_MESSAGE = 4096 };
 struct acceptor_peer {
     int fd;
     pid_t pid; /* in our namespace, of when it connected */
     uid_t uid;
     int64_t until_ns; /* CLOCK_MONOTONIC */
 };
+/* A message that is no hand-over, from the uploader's own user or root. true: it is taken, and with it fd. */
+typedef bool acceptor_ask(int fd, const struct acceptor_peer *peer, const char *text, size_t length,
+                          void *context);
 struct acceptor {
     int listener; /* borrowed */
     int epoll_fd; /* readable while acceptor_next() has something to do */
     bool (*trusted)(pid_t pid, void *context);
+    acceptor_ask *ask; /* NULL: such a message is refused */
     void *context;
     struct acceptor_peer peer[ACCEPTOR_PEERS]; /* oldest first */
     unsigned peers;

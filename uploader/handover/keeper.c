@@ -17,7 +17,7 @@
 #include "uploader/base/clock.h"
 #include "uploader/options/log.h"
 
-enum { FIRST_FREE_FD = 10, END_MS = 200 };
+enum { FIRST_FREE_FD = 10, END_MS = 200, GIVEN_FDS = 5 };
 #define RETRY_NS (SECOND_NS / 5)
 
 static struct keeper_board nowhere;
@@ -93,9 +93,25 @@ static int high(int fd)
     return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
 }
 
-static int spawn(struct keeper *keeper, const char *path, const int fd[4])
+static int move_high(int fd)
 {
-    static const int to[4] = {KEEPER_CONTROL_FD, KEEPER_LISTEN_FD, KEEPER_BOARD_FD, KEEPER_PROGRAM_FD};
+    int copy = high(fd);
+    if (fd >= 0)
+        close(fd);
+    return copy;
+}
+
+/* An empty root has no /dev/null. */
+static int open_null(void)
+{
+    int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    return fd == -1 ? memfd_create("null", MFD_CLOEXEC) : fd;
+}
+
+static int spawn(struct keeper *keeper, const char *path, const int fd[GIVEN_FDS])
+{
+    static const int to[GIVEN_FDS] = {KEEPER_CONTROL_FD, KEEPER_LISTEN_FD, KEEPER_BOARD_FD, KEEPER_PROGRAM_FD,
+                                      STDIN_FILENO};
     char name[] = "cprof-keeper", *const arguments[] = {name, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -110,15 +126,14 @@ static int spawn(struct keeper *keeper, const char *path, const int fd[4])
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDWR, 0);
-    posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDOUT_FILENO);
-    if (!keeper->keeps_stderr)
-        posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDERR_FILENO);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < GIVEN_FDS; i++)
         if (fd[i] >= 0)
             posix_spawn_file_actions_adddup2(&actions, fd[i], to[i]);
         else
             posix_spawn_file_actions_addclose(&actions, to[i]);
+    posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDOUT_FILENO);
+    if (!keeper->keeps_stderr)
+        posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDERR_FILENO);
     posix_spawn_file_actions_addclosefrom_np(&actions, KEEPER_PROGRAM_FD + 1);
     rc = posix_spawn(&keeper->pid, path, &actions, &attributes, arguments, environ);
     posix_spawn_file_actions_destroy(&actions);
@@ -129,7 +144,7 @@ static int spawn(struct keeper *keeper, const char *path, const int fd[4])
 static int start(struct keeper *keeper, int listener)
 {
     char path[PATH_MAX];
-    int pair[2], fd[4], rc = find_program(path);
+    int pair[2], fd[GIVEN_FDS], rc = find_program(path);
 
     if (rc)
         return rc;
@@ -138,14 +153,10 @@ static int start(struct keeper *keeper, int listener)
     fd[0] = high(pair[1]);
     fd[1] = high(listener);
     fd[2] = high(keeper->board_fd);
-    fd[3] = open("/proc/self/exe", O_PATH | O_CLOEXEC);
-    if (fd[3] >= 0 && fd[3] < FIRST_FREE_FD) {
-        int low = fd[3];
-        fd[3] = high(low);
-        close(low);
-    }
-    rc = fd[0] < 0 || fd[2] < 0 || fd[3] < 0 ? -EMFILE : spawn(keeper, path, fd);
-    for (int i = 0; i < 4; i++)
+    fd[3] = move_high(open("/proc/self/exe", O_PATH | O_CLOEXEC));
+    fd[4] = move_high(open_null());
+    rc = fd[0] < 0 || fd[2] < 0 || fd[3] < 0 || fd[4] < 0 ? -EMFILE : spawn(keeper, path, fd);
+    for (int i = 0; i < GIVEN_FDS; i++)
         if (fd[i] >= 0)
             close(fd[i]);
     close(pair[1]);

@@ -37,15 +37,19 @@ struct keeper_message {
     uint32_t reserved;
 };
 
+enum { KEEPER_RULES = 3584 };
+
 /* A sealed memfd of one page. Only the uploader writes to it. */
 struct keeper_board {
     _Atomic uint64_t beats;   /* raised at each turn of its loop */
     _Atomic uint64_t touched; /* the target that it reads at present; 0: none */
     _Atomic uint64_t last_id;
-    _Atomic uint32_t is_service; /* stays without targets */
-    _Atomic uint32_t is_closed;  /* nobody is taken in any more */
-    _Atomic int64_t start_ns;    /* CLOCK_REALTIME of the session's first uploader */
+    _Atomic uint32_t is_service;                   /* stays without targets */
+    _Atomic uint32_t is_closed;                    /* nobody is taken in any more */
+    _Atomic int64_t start_ns;                      /* CLOCK_REALTIME of the session's first uploader */
+    _Alignas(8) unsigned char rules[KEEPER_RULES]; /* struct rules of uploader/control/rules.h */
 };
 enum { KEEPER_BOARD_SIZE = 4096 };
+_Static_assert(sizeof(struct keeper_board) <= KEEPER_BOARD_SIZE, "the board is one page");
 
 #endif

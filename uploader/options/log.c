@@ -13,9 +13,11 @@
 
 enum { WARNINGS = 64 };
 
-/* One warning, identified by its format: texts with other numbers are still the same warning. */
+/* One warning, identified by its format and by what it is about: texts with other numbers are still the same
+   warning. */
 struct warning {
     const char *format;
+    const void *about;
     int64_t next_ns;
     unsigned held_back;
 };
@@ -25,6 +27,8 @@ static struct {
     int fd; /* 0: not open yet */
     bool everything;
     struct warning warning[WARNINGS];
+    void (*take)(const char *line, void *context);
+    void *context;
 } log_state;
 
 /* The first line makes the file. A session without warnings leaves none. */
@@ -55,29 +59,37 @@ void log_open(const struct options *options)
         log_fd(); /* a relative path counts from the present directory, which is left soon */
 }
 
+void log_divert(void (*take)(const char *line, void *context), void *context)
+{
+    log_state.take = take;
+    log_state.context = context;
+}
+
 /* The number of equal warnings that were held back since the last one was written. -1: hold back this one,
    too. */
-static int warning_due(const char *format)
+static int warning_due(const char *format, const void *about)
 {
     struct warning *found = &log_state.warning[0];
     int64_t now = monotonic_ns();
     int held_back;
+    bool is_same;
 
     for (unsigned i = 0; i < WARNINGS; i++) {
         struct warning *warning = &log_state.warning[i];
-        if (warning->format == format) {
+        if (warning->format == format && warning->about == about) {
             found = warning;
             break;
         }
         if (warning->next_ns < found->next_ns)
             found = warning;
     }
-    if (found->format == format && now < found->next_ns) {
+    is_same = found->format == format && found->about == about;
+    if (is_same && now < found->next_ns) {
         found->held_back++;
         return -1;
     }
-    held_back = found->format == format ? (int)found->held_back : 0;
-    *found = (struct warning){format, now + 60 * SECOND_NS, 0};
+    held_back = is_same ? (int)found->held_back : 0;
+    *found = (struct warning){format, about, now + 60 * SECOND_NS, 0};
     return held_back;
 }
 
@@ -96,27 +108,32 @@ static void write_line(int fd, const char *text)
         return; /* there is nowhere left to say it */
 }
 
-enum level { INFO, WARNING, FAILURE };
+enum level { INFO, EVENT, WARNING, FAILURE };
 
 static bool is_for_stderr(enum level level)
 {
     const struct options *options = log_state.options;
-    return options && ((level != INFO && options->foreground) || (level == FAILURE && options->beside));
+    return options && ((level >= WARNING && options->foreground) || (level == FAILURE && options->beside));
 }
 
-static void log_write(const char *format, va_list args, enum level level)
+static void log_write(const void *about, const char *format, va_list args, enum level level)
 {
-    bool warning = level != INFO;
     char text[1024];
-    int used = vsnprintf(text, sizeof text, format, args), held_back = warning ? warning_due(format) : 0;
+    int used = vsnprintf(text, sizeof text, format, args),
+        held_back = level >= WARNING ? warning_due(format, about) : 0;
 
     if (held_back < 0 || used < 0)
         return;
+    if (log_state.take) {
+        if (level >= WARNING)
+            log_state.take(text, log_state.context);
+        return;
+    }
     if (held_back && (size_t)used < sizeof text)
         snprintf(text + used, sizeof text - (size_t)used, " (and %d times more before)", held_back);
     if (is_for_stderr(level))
         write_line(STDERR_FILENO, text);
-    if ((warning || log_state.everything) && log_fd() > 0)
+    if ((level != INFO || log_state.everything) && log_fd() > 0)
         write_line(log_fd(), text);
 }
 
@@ -124,7 +141,15 @@ void log_info(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    log_write(format, args, INFO);
+    log_write(NULL, format, args, INFO);
+    va_end(args);
+}
+
+void log_event(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    log_write(NULL, format, args, EVENT);
     va_end(args);
 }
 
@@ -132,7 +157,15 @@ void log_warn(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    log_write(format, args, WARNING);
+    log_write(NULL, format, args, WARNING);
+    va_end(args);
+}
+
+void log_warn_of(const void *about, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    log_write(about, format, args, WARNING);
     va_end(args);
 }
 
@@ -140,6 +173,6 @@ void log_failure(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    log_write(format, args, FAILURE);
+    log_write(NULL, format, args, FAILURE);
     va_end(args);
 }

@@ -17,6 +17,7 @@ enum extra {
     EXTRA_LIBRARY,
     EXTRA_PRELOADED,
     EXTRA_QUIET,
+    EXTRA_CHECK,
     EXTRA_HELP,
     EXTRA_VERSION,
     EXTRAS
@@ -25,10 +26,15 @@ static const struct {
     const char *name;
     bool has_value; /* else it is a switch */
 } extras[EXTRAS] = {
-    [EXTRA_SEGMENT_FD] = {"segment-fd", true}, [EXTRA_LISTEN_FD] = {"listen-fd", true},
-    [EXTRA_KEEPER_FD] = {"keeper-fd", true},   [EXTRA_PID] = {"pid", true},
-    [EXTRA_LIBRARY] = {"library", true},       [EXTRA_PRELOADED] = {"preloaded", true},
-    [EXTRA_QUIET] = {"quiet", false},          [EXTRA_HELP] = {"help", false},
+    [EXTRA_SEGMENT_FD] = {"segment-fd", true},
+    [EXTRA_LISTEN_FD] = {"listen-fd", true},
+    [EXTRA_KEEPER_FD] = {"keeper-fd", true},
+    [EXTRA_PID] = {"pid", true},
+    [EXTRA_LIBRARY] = {"library", true},
+    [EXTRA_PRELOADED] = {"preloaded", true},
+    [EXTRA_QUIET] = {"quiet", false},
+    [EXTRA_CHECK] = {"check", false},
+    [EXTRA_HELP] = {"help", false},
     [EXTRA_VERSION] = {"version", false},
 };
 
@@ -92,6 +98,9 @@ static int extra_apply(struct options *options, enum extra extra, const char *va
     case EXTRA_QUIET:
         options->quiet = true;
         return 0;
+    case EXTRA_CHECK:
+        options->check = true;
+        return 0;
     case EXTRA_HELP:
         options->help = true;
         return 0;
@@ -113,7 +122,8 @@ static void hide(char *value)
 
 static bool is_secret(int setting, const char *value)
 {
-    return setting_rows[setting].side == SIDE_SECRET || (setting == SETTING_SERVER && strpbrk(value, "@?"));
+    return setting_rows[setting].side == SIDE_SECRET ||
+           (setting_is_url((enum setting)setting) && strpbrk(value, "@?"));
 }
 
 static int option_apply(struct options *options, int argc, char **argv, int *at)
@@ -153,6 +163,19 @@ static void complain(const char *line, void *context)
         fprintf(stderr, "cprof: %s\n", line);
 }
 
+/* We leave the working directory, from which the setting counts. */
+static int resolve_kill_switch(struct options *options, const char *directory)
+{
+    const char *path = options->settings.value[SETTING_KILL_SWITCH].text;
+    int length = snprintf(options->kill_switch, sizeof options->kill_switch, "%s%s%s",
+                          *path && *path != '/' ? directory : "", *path && *path != '/' ? "/" : "", path);
+
+    if (length >= 0 && (size_t)length < sizeof options->kill_switch)
+        return 0;
+    fprintf(stderr, "cprof: the path of the kill switch is too long\n");
+    return -ENAMETOOLONG;
+}
+
 static int settings_apply(struct options *options, settings_complain *complaint)
 {
     char directory[PATH_MAX];
@@ -170,6 +193,9 @@ static int settings_apply(struct options *options, settings_complain *complaint)
         fprintf(stderr, "cprof: the socket's name is longer than %zu bytes\n", sizeof options->socket - 1);
         return -ENAMETOOLONG;
     }
+    rc = resolve_kill_switch(options, directory);
+    if (rc)
+        return rc;
     settings_socket_name(&options->settings, geteuid(), directory, options->socket);
     options->secrets = settings_secrets(&options->settings);
     return 0;
@@ -217,24 +243,43 @@ void options_export(struct options *options)
     settings_apply(options, NULL);
 }
 
+/* prefix: what stands before the path. */
+static void stay_behind(enum setting setting, const char *prefix, const char *value)
+{
+    char directory[PATH_MAX], *path;
+
+    if (!*value || *value == '/' || !getcwd(directory, sizeof directory) ||
+        asprintf(&path, "%s%s/%s", prefix, directory, value) < 0)
+        return;
+    setenv(setting_rows[setting].variable, path, 1);
+    free(path);
+}
+
+static void stay_at(enum setting setting, const char *value)
+{
+    stay_behind(setting, "", value);
+}
+
 void options_stay(const struct options *options)
 {
-    const char *log = options->settings.value[SETTING_LOG].text;
-    char directory[PATH_MAX], *path;
+    const char *listen = options->settings.value[SETTING_LISTEN].text;
 
     setenv(setting_rows[SETTING_SOCKET].variable, options->socket, 1);
     if (*options->out)
         setenv(setting_rows[SETTING_OUT].variable, options->out, 1);
-    if (!*log || *log == '/' || !getcwd(directory, sizeof directory) ||
-        asprintf(&path, "%s/%s", directory, log) < 0)
-        return;
-    setenv(setting_rows[SETTING_LOG].variable, path, 1);
-    free(path);
+    stay_at(SETTING_LOG, options->settings.value[SETTING_LOG].text);
+    stay_at(SETTING_SPOOL, options->settings.value[SETTING_SPOOL].text);
+    stay_at(SETTING_KILL_SWITCH, options->settings.value[SETTING_KILL_SWITCH].text);
+    stay_at(SETTING_LISTEN_CERT, options->settings.value[SETTING_LISTEN_CERT].text);
+    stay_at(SETTING_LISTEN_KEY, options->settings.value[SETTING_LISTEN_KEY].text);
+    if (!strncmp(listen, "unix:", 5))
+        stay_behind(SETTING_LISTEN, "unix:", listen + 5);
 }
 
 static const char *const placeholders[] = {
-    [TYPE_TEXT] = "TEXT", [TYPE_FLAG] = "0|1",      [TYPE_COUNT] = "N",        [TYPE_SIZE] = "SIZE",
-    [TYPE_TIME] = "TIME", [TYPE_PROFILES] = "LIST", [TYPE_KEEP] = "TIME,SIZE",
+    [TYPE_TEXT] = "TEXT",      [TYPE_FLAG] = "0|1",        [TYPE_COUNT] = "N",
+    [TYPE_SIZE] = "SIZE",      [TYPE_TIME] = "TIME",       [TYPE_PROFILES] = "LIST",
+    [TYPE_KEEP] = "TIME,SIZE", [TYPE_PERCENT] = "PERCENT", [TYPE_FRACTION] = "0..1",
 };
 
 void options_print_help(FILE *file, uint64_t hidden)

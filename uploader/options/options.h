@@ -15,6 +15,7 @@
 struct options {
     struct settings settings; /* of the uploader's own environment */
     char out[4096];           /* absolute directory, or "" */
+    char kill_switch[4096];   /* absolute path, or "" */
     char socket[108];         /* the session's name; '@' first: abstract */
     int segment_fd;           /* -1, or a segment handed over by the program that started us */
     int listen_fd;            /* -1, or the session's socket, which that program has bound */
@@ -25,6 +26,7 @@ struct options {
     bool beside;              /* started by a target; has the target's stderr until it has started */
     bool keeps_stderr;        /* the keeper has it, too: a service's log */
     bool quiet;               /* the launcher prints no summary */
+    bool check;               /* the launcher only says whether the program can be profiled */
     bool help, version;       /* asked for */
     const char *library;      /* what the launcher preloads, or NULL */
     const char

@@ -10,6 +10,7 @@
 struct process_files {
     int root_fd, exe_fd, pid;
     const struct owner *owner; /* borrowed; NULL: trusted */
+    int own_pid;               /* in our own namespace; 0: not known */
 };
 
 #endif

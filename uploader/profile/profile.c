@@ -7,87 +7,6 @@
 
 #include "uploader/base/hash.h"
 
-const struct profile_kind profile_kinds[KIND_IDS] = {
-    [KIND_ID_CPU] =
-        {
-            .name = "cpu",
-            .push_name = "process_cpu",
-            .values = 2,
-            .value = {{"samples", "count"}, {"cpu", "nanoseconds"}},
-            .default_value = 1,
-            .period_type = {"cpu", "nanoseconds"},
-        },
-    [KIND_ID_MEMORY] =
-        {
-            .name = "memory",
-            .push_name = "memory",
-            .values = 4,
-            .value = {{"alloc_objects", "count"},
-                      {"alloc_space", "bytes"},
-                      {"inuse_objects", "count"},
-                      {"inuse_space", "bytes"}},
-            .default_value = 1, /* at a program's end hardly anything is in use: an empty first sight */
-            .period_type = {"space", "bytes"},
-            .snapshot_values = 1u << 2 | 1u << 3,
-        },
-    [KIND_ID_MUTEX] =
-        {
-            .name = "mutex",
-            .push_name = "mutex",
-            .values = 2,
-            .value = {{"contentions", "count"}, {"delay", "nanoseconds"}},
-            .default_value = 1,
-            .period_type = {"contentions", "count"},
-        },
-    [KIND_ID_BLOCK] =
-        {
-            .name = "block",
-            .push_name = "block",
-            .values = 2,
-            .value = {{"contentions", "count"}, {"delay", "nanoseconds"}},
-            .default_value = 1,
-            .period_type = {"contentions", "count"},
-        },
-    [KIND_ID_WALL] =
-        {
-            .name = "wall",
-            .push_name = "wall",
-            .values = 2,
-            .value = {{"samples", "count"}, {"wall", "nanoseconds"}},
-            .default_value = 1,
-            .period_type = {"wall", "nanoseconds"},
-        },
-    [KIND_ID_OFF_CPU] =
-        {
-            .name = "off_cpu",
-            .push_name = "off_cpu",
-            .values = 2,
-            .value = {{"samples", "count"}, {"off_cpu", "nanoseconds"}},
-            .default_value = 1,
-            .period_type = {"off_cpu", "nanoseconds"},
-        },
-    [KIND_ID_THREADS] =
-        {
-            .name = "threads",
-            .push_name = "threads",
-            .values = 1,
-            .value = {{"threads", "count"}},
-            .default_value = 0,
-            .period_type = {"threads", "count"},
-            .snapshot_values = 1u << 0,
-        },
-    [KIND_ID_THREADCREATE] =
-        {
-            .name = "threadcreate",
-            .push_name = "threadcreate",
-            .values = 1,
-            .value = {{"threadcreate", "count"}},
-            .default_value = 0,
-            .period_type = {"threadcreate", "count"},
-            .snapshot_values = 1u << 0,
-        },
-};
-
 enum {
     /* A session may have hundreds of programs with a handful of stacks each: the first of everything is
        small. */
@@ -110,9 +29,11 @@ struct profile {
     size_t most_stacks;
     struct profile_sample **block;
     size_t samples, blocks, block_room;
-    struct hash by_sample; /* by stack, pid and thread */
+    struct hash by_sample; /* by stack, pid, thread, labels and trace */
     struct hash by_frame;  /* by caller and location */
     struct chunk *chunk;
+    struct traces traces;
+    size_t traced; /* samples with a trace */
     uint64_t overflowed;
 };
 
@@ -198,8 +119,9 @@ static bool add_stack(struct profile *profile, struct profile_sample *sample)
 
 static uint64_t sample_hash(const struct profile_sample *sample)
 {
-    return hash_mix(hash_mix((uintptr_t)sample->stack, (uint64_t)sample->about.tid << 32 | sample->pid),
-                    (uintptr_t)sample->thread);
+    uint64_t hash = hash_mix((uintptr_t)sample->stack, (uint64_t)sample->about.tid << 32 | sample->pid);
+    return hash_mix(hash_mix(hash_mix(hash, (uintptr_t)sample->thread), (uintptr_t)sample->labels),
+                    (uintptr_t)sample->trace);
 }
 
 static struct profile_sample *find_sample(const struct profile *profile, const struct profile_sample *wanted)
@@ -209,7 +131,8 @@ static struct profile_sample *find_sample(const struct profile *profile, const s
 
     for (size_t cursor = 0; (found = hash_next(&profile->by_sample, hash, &cursor));)
         if (found->stack == wanted->stack && found->pid == wanted->pid && found->thread == wanted->thread &&
-            found->about.tid == wanted->about.tid)
+            found->about.tid == wanted->about.tid && found->labels == wanted->labels &&
+            found->trace == wanted->trace)
             break;
     return found;
 }
@@ -245,6 +168,7 @@ static struct profile_sample *insert(struct profile *profile, struct profile_sam
     if (hash_add(&profile->by_sample, sample_hash(added), added))
         return NULL;
     profile->samples++;
+    profile->traced += added->trace != NULL;
     return added;
 }
 
@@ -255,9 +179,26 @@ static void add_value(int64_t *sum, int64_t value)
         *sum = value < 0 ? INT64_MIN : INT64_MAX;
 }
 
+/* sample->trace becomes this profile's. Half of the samples may have one at most, so that there is room for stacks. A
+   sample beyond has none. */
+static void take_trace(struct profile *profile, struct profile_sample *sample)
+{
+    if (!sample->trace)
+        return;
+    sample->trace = profile->traced < profile->most_stacks / 2 ? traces_get(&profile->traces, sample->trace)
+                                                               : traces_find(&profile->traces, sample->trace);
+}
+
 static int add(struct profile *profile, struct profile_sample *sample, size_t most, unsigned skip)
 {
-    struct profile_sample *found = find_stack(profile, sample) ? find_sample(profile, sample) : NULL;
+    struct profile_sample *found;
+
+    take_trace(profile, sample);
+    found = find_stack(profile, sample) ? find_sample(profile, sample) : NULL;
+    if (!found && sample->trace && profile->traced >= profile->most_stacks / 2) {
+        sample->trace = NULL;
+        found = sample->stack ? find_sample(profile, sample) : NULL;
+    }
 
     if (!found && profile->samples >= most)
         return -ENOSPC;
@@ -285,6 +226,8 @@ static int add_overflow(struct profile *profile, struct profile_sample *sample,
     sample->frame = overflow;
     sample->frames = 1;
     sample->thread = no_thread;
+    sample->labels = NULL;
+    sample->trace = NULL;
     sample->about = (struct profile_thread){0};
     error = add(profile, sample, profile->most_stacks + OVERFLOW_PIDS, 0);
     if (error != -ENOSPC)
@@ -311,6 +254,11 @@ static int add_or_overflow(struct profile *profile, struct profile_sample *sampl
     if (!*sample->thread)
         sample->thread = no_thread;
     error = add(profile, sample, profile->most_stacks, 0);
+    if (error == -ENOSPC && (sample->labels || sample->trace)) { /* its stack may be there without them */
+        sample->labels = NULL;
+        sample->trace = NULL;
+        error = add(profile, sample, profile->most_stacks, 0);
+    }
     return error == -ENOSPC ? add_overflow(profile, sample, &overflow) : error;
 }
 
@@ -460,6 +408,7 @@ void profile_free(struct profile *profile)
         next = chunk->next;
         free(chunk);
     }
+    traces_free(&profile->traces);
     free(profile->block);
     hash_free(&profile->by_sample);
     hash_free(&profile->by_frame);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A profile in memory, between the snapshot and the sinks: samples are merged by (stack, pid, thread name),
- * values add up. One thread only.
+ * A profile in memory, between the snapshot and the sinks: samples are merged by (stack, pid, thread name, labels,
+ * trace), values add up. One thread only.
  */
 #ifndef CPROF_UPLOADER_PROFILE_H
 #define CPROF_UPLOADER_PROFILE_H
@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "labels.h"
 #include "uploader/symbols/symbols.h"
 
 enum { PROFILE_VALUES = 4 };
@@ -64,7 +65,10 @@ struct profile_frame {
 struct profile_sample {
     uint32_t pid;
     uint32_t frames;
-    const char *thread; /* interned, "" if not known */
+    const char *thread;                  /* interned, "" if not known */
+    const struct profile_labels *labels; /* of the session's label_sets; NULL: none */
+    const struct profile_trace
+        *trace; /* NULL: none. A sample that is added lends it; a profile has its own */
     struct profile_thread about;
     int64_t value[PROFILE_VALUES];
     const struct symbol_location *const *frame; /* leaf first; NULL in a sample that a profile holds, */
@@ -80,7 +84,7 @@ void profile_free(struct profile *profile);
 void profile_set_most(struct profile *profile, size_t most_stacks);
 
 /* Adds values to the sample of this stack, copying the frame pointers. Past most_stacks distinct samples, new
-   ones go to one sample with the frame `overflow`. 0 or -ENOMEM. */
+   ones go to one sample with the frame `overflow`, unless their stack is known without labels. 0 or -ENOMEM. */
 int profile_add(struct profile *profile, const struct symbol_location *const *frame, uint32_t frames,
                 uint32_t pid, const char *thread, const int64_t value[PROFILE_VALUES],
                 const struct symbol_location *overflow);
@@ -112,6 +116,10 @@ int64_t profile_total(const struct profile *profile, unsigned value);
 /* Iterates: *cursor starts at 0; NULL at the end. Skips samples whose values are all 0. */
 const struct profile_sample *profile_next(const struct profile *profile, size_t *cursor);
 
+/* Locations without a name are written as addresses, for somebody who has the symbols; or so if their module has a build
+   id, without which no server finds symbols; or all with the line "module+0xSTART". */
+enum profile_unnamed { PROFILE_UNNAMED_LEFT, PROFILE_UNNAMED_LEFT_BY_ID, PROFILE_UNNAMED_SHOWN };
+
 /* What is written beside the samples. Strings are borrowed for the call. */
 struct profile_meta {
     int64_t time_ns; /* CLOCK_REALTIME at the start of the span */
@@ -119,13 +127,23 @@ struct profile_meta {
     int64_t period;              /* in period_type's unit: 10000000 for cpu at 100 Hz, 524288 for memory */
     const char *const *comments; /* NULL-terminated, or NULL */
     const char *program; /* the executable's name: its mapping goes first, as pprof expects; or NULL */
-    /* pid and thread are labels of samples. If not, samples that are equal without them are merged, because
-       Pyroscope makes a series of each label. */
+    /* pid, thread and what is known of it are labels of samples. If not, samples that are equal without them are
+       merged, because Pyroscope makes a series of each label. The program's own labels are labels in any case. */
     bool with_labels;
+    /* Locations with names carry no address, and those of one module, function and line are one, as Pyroscope
+       makes them. Samples that become equal by that are merged, if they have no labels. What is of use with addresses alone is
+       left out: names as in the symbol table, where modules are mapped, and build ids but that of the program. */
+    bool no_addresses;
+    /* span_id is the local root span's where that is known, because Pyroscope's readers look for it. If not, that has a
+       label of its own. */
+    bool root_spans;
+    bool plain_names; /* of the program's labels: struct profile_label.plain */
+    enum profile_unnamed unnamed;
+    const struct profile_kind
+        *kind; /* NULL: the profile's; else one of as many values, with other names for them */
+    /* Of which processes samples are taken; NULL: of all. */
+    bool (*takes)(const void *context, uint32_t pid);
+    const void *takes_context;
 };
-
-/* pprof encoding, compressed with gzip. *data is malloc'ed and the caller's. 0 or negative errno. */
-int profile_encode(const struct profile *profile, const struct profile_meta *meta, uint8_t **data,
-                   size_t *size);
 
 #endif

@@ -4,24 +4,30 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <time.h>
 
+#include "in_use.h"
+#include "uploader/base/clock.h"
 #include "uploader/options/options.h"
+#include "uploader/profile/unnamed.h"
 
-#define X(name, text) [COUNT_##name] = text,
+#define X(name, class, text) [COUNT_##name] = text,
 static const char *const counter_texts[COUNTERS] = {LAYOUT_COUNTERS(X)};
 #undef X
 
-/* What happened and is no loss. */
-static const bool is_event[COUNTERS] = {
-    [COUNT_CPU_SAMPLES] = true,   [COUNT_CPU_OVERRUNS] = true,      [COUNT_ALLOC_SAMPLES] = true,
-    [COUNT_OWN_TICKS] = true,     [COUNT_EARLY_ALLOCATIONS] = true, [COUNT_MUTEX_SAMPLES] = true,
-    [COUNT_BLOCK_SAMPLES] = true, [COUNT_WAITS_BY_MARK] = true,     [COUNT_WAITS_BY_COUNT] = true,
-};
+#define X(name, class, text) [COUNT_##name] = CLASS_##class,
+static const enum counter_class counter_classes[COUNTERS] = {LAYOUT_COUNTERS(X)};
+#undef X
+
+static bool is_loss(int counter)
+{
+    return counter_classes[counter] != CLASS_TAKEN && counter_classes[counter] != CLASS_EVENT;
+}
 
 void program_each_loss(const struct program_counts *counts, loss_line *line, void *context)
 {
     for (int i = 0; i < COUNTERS; i++)
-        if (counts->counter[i] && !is_event[i])
+        if (counts->counter[i] && is_loss(i))
             line(counts->counter[i], counter_texts[i], context);
     if (counts->malformed)
         line(counts->malformed, "records dropped: they made no sense", context);
@@ -85,15 +91,71 @@ static void comment_profiles(struct comments *comments, struct profile *const pr
                     profile_overflowed(profile[k]), most_stacks);
 }
 
+void programs_note(struct programs *programs, const char *text)
+{
+    struct programs_note *note = &programs->note[programs->notes++ % PROGRAMS_NOTES];
+    time_t now = (time_t)(clock_ns(CLOCK_REALTIME) / SECOND_NS);
+    char stamp[32];
+    struct tm tm;
+
+    strftime(stamp, sizeof stamp, "%F %T", gmtime_r(&now, &tm));
+    note->at_ns = monotonic_ns();
+    snprintf(note->text, sizeof note->text, "%s UTC: %s", stamp, text);
+}
+
+static void comment_notes(struct comments *comments, const struct programs *programs, int64_t since_ns)
+{
+    for (unsigned i = 0; i < PROGRAMS_NOTES; i++) {
+        const struct programs_note *note = &programs->note[(programs->notes + i) % PROGRAMS_NOTES];
+        if (note->at_ns && note->at_ns >= since_ns)
+            comment(comments, "%s", note->text);
+    }
+}
+
+/* Each module on a line of its own, so that it fits. */
+static void comment_unnamed(struct comments *comments, struct profile *const profile[KIND_IDS])
+{
+    struct unnamed unnamed;
+    char text[UNNAMED_TEXT];
+
+    if (!unnamed_find(profile, &unnamed))
+        return;
+    for (unsigned i = 0; i < unnamed.count; i++) {
+        unnamed_text(&unnamed.module[i], text);
+        comment(comments, "no symbols, share of %s: %s", profile_kinds[unnamed.kind].name, text);
+    }
+    if (unnamed.others)
+        comment(comments, "no symbols: %u more modules", unnamed.others);
+}
+
 static void comment_line(uint64_t n, const char *text, void *comments)
 {
     comment(comments, "%" PRIu64 " %s", n, text);
+}
+
+/* Since the program began, with what the uploader did for it. */
+static void comment_overhead(struct comments *comments, const struct program *program)
+{
+    const struct budget *budget = &program->budget;
+    const int64_t *ns = budget->costs.ns;
+    double share = 100 * budget_share(budget, monotonic_ns() - program->start_ns),
+           all = (double)budget_cost(budget);
+    double uploader = all > 0 ? share * (double)(ns[COST_WALL] + ns[COST_READING]) / all : 0;
+    char text[BUDGET_TEXT], limit[40] = "no limit";
+
+    if (budget->limit_ppm)
+        snprintf(limit, sizeof limit, "the limit is %.4g %%", budget->limit_ppm / 1e4);
+    comment(comments, "overhead: %.3g %% of the CPU time (samples %.3g, uploader %.3g); %s", share,
+            share - uploader, uploader, limit);
+    if (budget_text(budget, text))
+        comment(comments, "to hold the limit: %s", text);
 }
 
 void comments_make(struct comments *comments, const struct program *program, bool merged, int64_t duration_ns)
 {
     const struct program_counts *counts = merged ? &program->counts : &program->interval_counts;
     struct profile *const *profile = merged ? program->merged : program->interval;
+    char in_use[IN_USE_TEXT];
     int64_t cpu_ns = profile[KIND_ID_CPU] ? profile_total(profile[KIND_ID_CPU], 1) : 0;
 
     comments->count = 0;
@@ -101,16 +163,21 @@ void comments_make(struct comments *comments, const struct program *program, boo
     comment(comments, "%s: %u process%s so far, %zu running; %.3f s", program->name, program->processes,
             program->processes == 1 ? "" : "es", program->alive, (double)duration_ns / 1e9);
     comment_rates(comments, program);
+    comment_notes(comments, program->programs, merged ? program->start_ns : program->interval_start_ns);
+    if (merged && program_in_use_text(program, in_use))
+        comment(comments, "%s", in_use);
     for (int i = 0; i < COUNTERS; i++)
-        if (counts->counter[i] && i != COUNT_OWN_TICKS)
+        if (counts->counter[i] && !program_counter_is_ticks((enum counter)i))
             comment(comments, "%" PRIu64 " %s", counts->counter[i], counter_texts[i]);
     if (counts->malformed)
         comment(comments, "%" PRIu64 " records dropped: they made no sense", counts->malformed);
     programs_each_ceiling(program->programs, comment_line, comments);
+    comment_unnamed(comments, profile);
     comment_profiles(comments, profile, merged ? PROGRAM_STACKS : PROGRAM_INTERVAL_STACKS);
     if (cpu_ns)
         comment(comments, "cost of taking samples: %" PRIu64 " ns, %.3f %% of the CPU time", counts->own_ns,
                 100.0 * (double)counts->own_ns / (double)cpu_ns);
     else
         comment(comments, "cost of taking samples: %" PRIu64 " ns", counts->own_ns);
+    comment_overhead(comments, program);
 }

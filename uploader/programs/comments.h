@@ -13,7 +13,7 @@ void program_each_loss(const struct program_counts *counts, loss_line *line, voi
 /* The same for what is not told apart because of the session's ceilings. */
 void programs_each_ceiling(const struct programs *programs, loss_line *line, void *context);
 
-enum { COMMENTS = COUNTERS + 28, COMMENT_SIZE = 192 };
+enum { COMMENTS = COUNTERS + 34 + PROGRAMS_NOTES, COMMENT_SIZE = 192 };
 struct comments {
     const char *line[COMMENTS + 1]; /* NULL-terminated, in text */
     char text[COMMENTS][COMMENT_SIZE];

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tap.h"
 #include "uploader/base/clock.h"
 #include "uploader/base/utf8.h"
 #include "uploader/options/log.h"
@@ -31,6 +32,7 @@ static void program_free(struct program *program)
     }
     short_lived_free(program->short_lived);
     hash_free(&program->pids);
+    process_facts_free(&program->facts);
     free(program->id_bytes);
     free(program->id_text);
     free(program->path);
@@ -41,6 +43,7 @@ void programs_free(struct programs *programs)
 {
     text_ids_free(&programs->ids);
     text_ids_free(&programs->threads);
+    label_sets_free(&programs->label_sets);
     for (size_t i = 0; i < programs->count; i++)
         program_free(programs->program[i]);
     free(programs->program);
@@ -198,6 +201,8 @@ int program_enter(struct program *program, pid_t pid, int64_t since_ns)
     /* If no process ran for a while, the interval begins with the new one. */
     if (!program->alive && !program->changed)
         program->interval_start_ns = since_ns;
+    if (!program->alive)
+        program->resident = (struct resident){0};
     if (!program->processes || since_ns < program->start_ns)
         program->start_ns = since_ns;
     program->alive++;
@@ -257,11 +262,14 @@ int program_add(struct program *program, unsigned parts, enum profile_kind_id ki
     int rc = 0;
 
     program->changed = true;
+    negated.trace = NULL; /* of traces there are ever new ones */
     if (parts & PROGRAM_MERGED)
-        rc = add_to(program, &program->merged[kind], PROGRAM_STACKS, kind, sample);
+        rc = add_to(program, &program->merged[kind], PROGRAM_STACKS, kind, &negated);
     if (rc || !(parts & PROGRAM_INTERVAL))
         return rc;
     rc = add_to(program, &program->interval[kind], PROGRAM_INTERVAL_STACKS, kind, sample);
+    for (struct tap *tap = rc ? NULL : program->programs->taps; tap; tap = tap->next)
+        tap->add(tap, program, kind, sample);
     if (rc && parts & PROGRAM_MERGED) {
         for (int i = 0; i < PROFILE_VALUES; i++)
             negated.value[i] = -sample->value[i];
@@ -290,6 +298,19 @@ void program_clear_state(struct program *program, pid_t pid)
     program->changed = true;
 }
 
+void program_change_resident(struct program *program, const struct resident *before,
+                             const struct resident *now)
+{
+    program->resident.anonymous += now->anonymous - before->anonymous;
+    program->resident.file += now->file - before->file;
+    program->resident.shared += now->shared - before->shared;
+    program->resident.own += now->own - before->own;
+    program->resident.blocks += now->blocks - before->blocks;
+    program->resident.mapped += now->mapped - before->mapped;
+    program->resident.objects += now->objects - before->objects;
+    program->resident.threads += now->threads - before->threads;
+}
+
 void program_count(struct program *program, enum counter counter, uint64_t n)
 {
     program->interval_counts.counter[counter] += n;
@@ -302,10 +323,17 @@ void program_count_malformed(struct program *program)
     program->counts.malformed++;
 }
 
-void program_count_own(struct program *program, uint64_t ns)
+void program_count_own(struct program *program, enum cost cost, uint64_t ns)
 {
+    program->budget.costs.ns[cost] += (int64_t)ns;
     program->interval_counts.own_ns += ns;
     program->counts.own_ns += ns;
+}
+
+void program_count_cpu(struct program *program, uint64_t ns)
+{
+    if (__builtin_add_overflow(program->cpu_ns, ns, &program->cpu_ns)) /* a hostile segment says so */
+        program->cpu_ns = UINT64_MAX;
 }
 
 /* A copy without the pids of processes that ended. It also leaves out samples whose values are all 0, of
@@ -365,6 +393,12 @@ void programs_fold_if_large(struct programs *programs)
     programs->fold_at = count_samples(programs) * 3 / 2;
     if (programs->fold_at < PROGRAMS_FOLD_SAMPLES)
         programs->fold_at = PROGRAMS_FOLD_SAMPLES;
+}
+
+void programs_renamed(struct programs *programs)
+{
+    for (size_t i = 0; i < programs->count; i++)
+        programs->program[i]->changed = true;
 }
 
 int64_t program_cpu_ns(const struct program *program)

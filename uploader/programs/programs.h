@@ -14,10 +14,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "facts.h"
 #include "names.h"
 #include "short_lived.h"
+#include "uploader/base/durations.h"
 #include "uploader/base/hash.h"
 #include "uploader/base/ids.h"
+#include "uploader/budget/budget.h"
 #include "uploader/profile/profile.h"
 #include "uploader/symbols/stacks.h"
 
@@ -39,11 +42,18 @@ enum {
 struct program_counts {
     uint64_t counter[COUNTERS];
     uint64_t malformed; /* records of a segment that made no sense and were dropped */
-    uint64_t own_ns;    /* time that our sampling took in the target */
+    uint64_t own_ns;    /* time that our sampling took in the target; what else it took: program->budget */
+};
+
+/* Bytes in memory: anonymous, of files, shared, and of the segment. Beside them what was in use at that moment, in blocks
+   and in mappings of the program's own; the number of these blocks; threads. */
+struct resident {
+    int64_t anonymous, file, shared, own, blocks, mapped, objects, threads;
 };
 
 struct programs;
 struct sink;
+struct tap;
 struct program {
     struct programs *programs;           /* that it is one of */
     const char *name, *service, *labels; /* interned, clean */
@@ -53,6 +63,8 @@ struct program {
     char *path;      /* where its files are; NULL: nothing was written */
     struct profile *interval[KIND_IDS], *merged[KIND_IDS];
     struct program_counts interval_counts, counts;
+    uint64_t cpu_ns;                 /* of its processes since they joined, as it was read last */
+    struct resident resident;        /* of its processes, or of the one that ended last; 0: none was seen */
     struct short_lived *short_lived; /* NULL: none; until the next upload */
     int64_t period[KIND_IDS];
     int64_t start_ns, interval_start_ns; /* CLOCK_MONOTONIC: from then on the times of its processes count */
@@ -63,8 +75,17 @@ struct program {
     bool has_been;    /* handed to the sinks */
     struct hash pids; /* of those alive; the value is how many have this one */
     size_t alive;
-    unsigned processes; /* ever */
-    bool has_gone;      /* threads of processes that ended are in the profiles of threads */
+    struct process_facts facts; /* of those alive, and of those that ended in the interval */
+    unsigned processes;         /* ever */
+    bool has_gone;              /* threads of processes that ended are in the profiles of threads */
+    struct budget budget;       /* of its processes, also of those that come later */
+};
+
+/* Somebody or something has switched what is recorded, or how often. */
+enum { PROGRAMS_NOTES = 8, NOTE_TEXT = 160 };
+struct programs_note {
+    int64_t at_ns; /* CLOCK_MONOTONIC; 0: none */
+    char text[NOTE_TEXT];
 };
 
 /* `program` is read by summary.c as well. */
@@ -73,16 +94,23 @@ struct programs {
     struct sink *sink[PROGRAMS_SINKS]; /* borrowed */
     size_t sinks;
     const struct symbol_location *overflow;
-    int64_t wall_period_ns; /* between two wall samples, at present; 0: one a round */
+    int64_t wall_period_ns;       /* between two wall samples, at present; 0: one a round */
+    int64_t usual_wall_period_ns; /* the same, unless they cost too much */
     struct program **program;
     size_t count;
-    struct text_ids ids;       /* number + 1 of each, by id_text() */
-    struct program *other;     /* once there is one more than PROGRAMS_MOST */
-    size_t samples;            /* in all profiles */
-    size_t fold_at;            /* samples of merged profiles */
-    uint64_t processes_beyond; /* that were not let in */
+    struct text_ids ids;          /* number + 1 of each, by id_text() */
+    struct program *other;        /* once there is one more than PROGRAMS_MOST */
+    size_t samples;               /* in all profiles */
+    size_t fold_at;               /* samples of merged profiles */
+    bool wants_facts;             /* a sink shows what processes are like */
+    uint64_t processes_beyond;    /* that were not let in */
+    struct label_sets label_sets; /* that samples refer to */
+    struct tap *taps;             /* who is given what is added, see tap.h */
     struct text_ids threads;
     uint64_t threads_beyond; /* names of threads that are not told apart */
+    struct durations upload; /* what encoding a program's profiles and handing them to the sinks took */
+    struct programs_note note[PROGRAMS_NOTES]; /* the newest ones: a ring */
+    unsigned notes;                            /* so far */
 };
 
 void programs_init(struct programs *programs, struct symbols *symbols);
@@ -97,6 +125,9 @@ struct program *programs_get(struct programs *programs, const char *name, const 
 
 /* The program that stands for all beyond the ceiling. NULL: no memory. */
 struct program *programs_get_other(struct programs *programs);
+
+/* A line for the comments of the profiles of this time, with the time of day before it. */
+void programs_note(struct programs *programs, const char *text);
 
 /* The name of a thread, interned and clean. */
 const char *programs_thread_name(struct programs *programs, const char *name);
@@ -132,9 +163,22 @@ void program_drop_ended_threads(struct program *program);
    processes. Once all profiles together are large, processes that ended are told apart no longer. */
 void programs_fold_if_large(struct programs *programs);
 
+/* A process has so much in memory now, and had so much when it was seen last. */
+void program_change_resident(struct program *program, const struct resident *before,
+                             const struct resident *now);
+
 void program_count(struct program *program, enum counter counter, uint64_t n);
+/* Time that samples took in the target, in ticks of its own. program_count_own() has it in ns. */
+static inline bool program_counter_is_ticks(enum counter counter)
+{
+    return counter >= COUNT_CPU_TICKS && counter <= COUNT_BLOCK_TICKS;
+}
 void program_count_malformed(struct program *program);
-void program_count_own(struct program *program, uint64_t ns);
+void program_count_own(struct program *program, enum cost cost, uint64_t ns);
+void program_count_cpu(struct program *program, uint64_t ns);
+
+/* Locations have new names, so merged profiles are written again at the next upload. */
+void programs_renamed(struct programs *programs);
 
 /* Shares of functions are of this total. 0: the program has no CPU profile. */
 int64_t program_cpu_ns(const struct program *program);

@@ -27,6 +27,11 @@ static const struct profile *not_empty(const struct profile *profile)
     return profile && profile_next(profile, &cursor) ? profile : NULL;
 }
 
+static bool is_living(const void *program, uint32_t pid)
+{
+    return hash_get(&((const struct program *)program)->pids, pid);
+}
+
 static void interval_reset(struct program *program, int64_t end_ns)
 {
     for (int k = 0; k < KIND_IDS; k++) {
@@ -34,6 +39,7 @@ static void interval_reset(struct program *program, int64_t end_ns)
         profile_free(program->interval[k]);
         program->interval[k] = NULL;
     }
+    process_facts_sweep(&program->facts, is_living, program);
     memset(&program->interval_counts, 0, sizeof program->interval_counts);
     program->interval_start_ns = end_ns;
     program->interval_done_ns = monotonic_ns();
@@ -73,37 +79,55 @@ static bool take_profiles(const struct program *program, unsigned parts, struct 
     return any;
 }
 
-void program_upload(struct program *program, unsigned parts)
+bool program_describe(struct program *program, unsigned parts, struct description *description)
 {
-    struct comments interval_comments, merged_comments;
-    char path[UPLOAD_PATH] = "";
-    struct upload upload = {
+    struct upload *upload = &description->upload;
+
+    description->path[0] = 0;
+    if (program->alive)
+        program_drop_ended_threads(program);
+    if (program->alive || !program->end_ns)
+        program->end_ns = monotonic_ns();
+    *upload = (struct upload){
         .number = program->number,
         .id = &program->id,
-        .path = path,
+        .path = description->path,
         .program = program->name,
         .service = program->service,
         .labels = program->labels,
         .start_ns = realtime_of(program->interval_start_ns),
         .session_start_ns = realtime_of(program->start_ns),
-        .comments = interval_comments.line,
-        .merged_comments = merged_comments.line,
+        .facts = &program->facts,
+        .comments = description->interval.line,
+        .merged_comments = description->merged.line,
         .final = !program->alive,
     };
+    upload->end_ns = upload->start_ns + program->end_ns - program->interval_start_ns;
+    if (!take_profiles(program, parts, upload))
+        return false;
+    comments_make(&description->interval, program, false, program->end_ns - program->interval_start_ns);
+    comments_make(&description->merged, program, true, program->end_ns - program->start_ns);
+    return true;
+}
 
-    if (program->alive)
-        program_drop_ended_threads(program);
-    if (program->alive || !program->end_ns)
-        program->end_ns = monotonic_ns();
-    upload.end_ns = upload.start_ns + program->end_ns - program->interval_start_ns;
-    if (take_profiles(program, parts, &upload)) {
-        comments_make(&interval_comments, program, false, program->end_ns - program->interval_start_ns);
-        comments_make(&merged_comments, program, true, program->end_ns - program->start_ns);
-        give_to_sinks(program, &upload);
-    }
+void program_upload(struct program *program, unsigned parts)
+{
+    const int64_t began_ns = monotonic_ns();
+    struct description description;
+
+    if (program_describe(program, parts, &description))
+        give_to_sinks(program, &description.upload);
     program->merged_done_ns = monotonic_ns();
+    durations_add(&program->programs->upload, program->merged_done_ns - began_ns);
     if (parts & PROGRAM_INTERVAL)
         interval_reset(program, program->end_ns);
+}
+
+void programs_skip_idle(struct programs *programs, int64_t now_ns)
+{
+    for (size_t i = 0; i < programs->count; i++)
+        if (!programs->program[i]->changed && programs->program[i]->alive)
+            programs->program[i]->interval_start_ns = now_ns;
 }
 
 static int64_t upload_due(struct program *program, int64_t now_ns)
@@ -135,13 +159,23 @@ void programs_upload_all(struct programs *programs)
 {
     for (size_t i = 0; i < programs->count; i++) {
         struct program *program = programs->program[i];
+        int64_t cpu_ns;
         if (!program->changed && !program->due_ns)
             continue;
+        cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
         program_settle_short_lived(program);
         programs_fold_if_large(programs);
         program_upload(program, PROGRAM_MERGED | PROGRAM_INTERVAL);
         program->due_ns = 0;
+        program->budget.costs.ns[COST_READING] += clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns;
     }
+}
+
+void programs_settle(struct programs *programs)
+{
+    for (size_t i = 0; i < programs->sinks; i++)
+        if (programs->sink[i]->ops->settle)
+            programs->sink[i]->ops->settle(programs->sink[i]);
 }
 
 bool programs_have_been(const struct programs *programs)

@@ -3,10 +3,22 @@
 #ifndef CPROF_UPLOADER_UPLOAD_H
 #define CPROF_UPLOADER_UPLOAD_H
 
+#include "comments.h"
 #include "programs.h"
+#include "sink.h"
 
 /* Adds the times of short-lived processes since the last call. */
 void program_settle_short_lived(struct program *program);
+
+/* What goes to the sinks, as it is now. */
+struct description {
+    struct upload upload; /* points into this struct and to what the program has */
+    struct comments interval, merged;
+    char path[UPLOAD_PATH];
+};
+
+/* false: there is no sample yet. */
+bool program_describe(struct program *program, unsigned parts, struct description *description);
 
 /* Hands the session's profiles to the sinks. With PROGRAM_INTERVAL also those of the interval, and a new
    interval begins. */
@@ -17,6 +29,12 @@ void program_upload(struct program *program, unsigned parts);
    INT64_MAX: not. */
 int64_t programs_upload_due(struct programs *programs, int64_t now_ns);
 void programs_upload_all(struct programs *programs);
+
+/* What the sinks took is to outlive this process, as far as they can do that. */
+void programs_settle(struct programs *programs);
+
+/* Of programs of which nothing was recorded since their interval began, it begins now. */
+void programs_skip_idle(struct programs *programs, int64_t now_ns);
 
 /* true: sinks got something of at least one program. */
 bool programs_have_been(const struct programs *programs);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "uploader/base/clock.h"
+#include "uploader/programs/upload.h"
 #include "uploader/target/round.h"
 
 #define ENDED_BYTES (INT64_C(64) << 20)
@@ -53,6 +54,7 @@ void session_release_written(struct session *session)
 {
     size_t left = 0;
 
+    programs_settle(&session->programs);
     for (size_t i = 0; i < session->members; i++) {
         struct member *member = session->member[i];
         if (member->committed_ns != member->target->program->interval_done_ns)

@@ -8,6 +8,9 @@
 #include "uploader/base/clock.h"
 #include "uploader/handover/keeper.h"
 #include "uploader/target/adopt.h"
+#include "uploader/target/cpu_time.h"
+#include "uploader/target/describe.h"
+#include "uploader/target/resident.h"
 #include "uploader/target/rotate.h"
 #include "uploader/target/round.h"
 #include "uploader/target/segment.h"
@@ -26,6 +29,8 @@ int member_new(struct programs *programs, const struct handover *handover, struc
     }
     if (member && (member->wall = wall_new(target))) {
         member->target = target;
+        if (programs->wants_facts)
+            target_describe(target);
         *result = member;
         return 0;
     }
@@ -51,6 +56,7 @@ void member_tick(struct member *member, int64_t now_ns)
 
     keeper_touch(target->id);
     target_beat(target);
+    target_read_context(target);
     if (target_adopt(target, &untracked))
         wall_set_untracked(member->wall, &untracked);
     /* Nothing else takes wall samples then. This one notes that nothing is recorded. */
@@ -58,6 +64,7 @@ void member_tick(struct member *member, int64_t now_ns)
         budget = wall_budget();
         member_wall_sample(member, &budget, now_ns);
     }
+    target_read_resident(target, now_ns);
     target_name_ahead(target, now_ns);
 }
 
@@ -99,6 +106,7 @@ void member_wall_sample(struct member *member, struct wall_budget *budget, int64
         return;
     if (profiles != member->target->profiles)
         change_profiles(member, profiles, now_ns);
+    stacks_look(member->target->stacks);
     wall_sample(member->wall, budget, now_ns);
 }
 
@@ -126,6 +134,11 @@ void member_drain(struct member *member)
     drain_at(member, monotonic_ns());
 }
 
+void member_drain_sums(struct member *member)
+{
+    drain_times(member);
+}
+
 void member_drain_end(struct member *member, int64_t ended_ns)
 {
     int64_t exit_ns = target_exit_time(member->target);
@@ -135,6 +148,14 @@ void member_drain_end(struct member *member, int64_t ended_ns)
     member->has_ended = true;
     wall_set_dead(member->wall);
     drain_at(member, ended_ns);
+    target_end_cpu(member->target);
+}
+
+void member_count(struct member *member)
+{
+    keeper_touch(member->target->id);
+    target_drain_counters(member->target);
+    target_read_cpu(member->target);
 }
 
 void member_resume(struct member *member, struct member *old)

@@ -19,6 +19,7 @@ struct member {
     struct target *target;
     struct wall *wall;
     size_t index;         /* where the session keeps it */
+    int64_t next_wall_ns; /* when its next wall sample is due; not used if it takes part in all */
     bool is_held;         /* the keeper has it */
     bool has_ended;       /* its last round is due */
     int64_t committed_ns; /* interval_done_ns of its program when it was */
@@ -40,9 +41,15 @@ void member_wall_sample(struct member *member, struct wall_budget *budget, int64
    threads as they are now. */
 void member_drain(struct member *member);
 
+/* The cheaper part of that: states stay as the last round found them. */
+void member_drain_sums(struct member *member);
+
 /* The last round of a process that has ended, or that has executed another program. ended_ns: the latest time
    at which it ended. */
 void member_drain_end(struct member *member, int64_t ended_ns);
+
+/* Between rounds, for metrics: counters and CPU time are those of now. */
+void member_count(struct member *member);
 
 /* The process handed over a copy of the segment of `old`, because it took this uploader for dead. What old
    has acknowledged is not counted again. */

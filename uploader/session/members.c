@@ -10,6 +10,8 @@
 #include "uploader/base/clock.h"
 #include "uploader/options/log.h"
 #include "uploader/sinks/files/restore.h"
+#include "uploader/target/round.h"
+#include "wanted.h"
 
 struct member *session_find(const struct session *session, pid_t pid)
 {
@@ -59,6 +61,10 @@ void session_end(struct session *session, size_t index, int64_t ended_ns)
         member_drain_end(member, ended_ns);
     else
         member_drain(member);
+    wanted_member_ended(session, member);
+    /* It goes on, and its next uploader begins where this one ends. */
+    if (!ended_ns && session->is_finishing)
+        target_commit(member->target);
     log_info("%s[%d] ended", member->target->program->name, (int)member->target->pid);
     remove_member(session, index);
 }
@@ -165,6 +171,7 @@ void session_take(struct session *session, const struct handover *given)
         return;
     }
     session->joined++;
+    wanted_member_joined(session, member);
     restore_at_first(session, &target->segment->header);
     log_info("%s[%d] %s", target->program->name, (int)target->pid, handover.was_held ? "kept" : "joined");
     /* If there is no pidfd, the process is gone or out of sight. What it has recorded so far is then all

@@ -10,10 +10,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "answers.h"
+#include "controls.h"
+#include "figures.h"
 #include "held.h"
 #include "members.h"
+#include "pages.h"
 #include "rounds.h"
 #include "uploader/base/clock.h"
+#include "uploader/base/own_pages.h"
 #include "uploader/handover/socket_name.h"
 #include "uploader/options/log.h"
 #include "uploader/process/proc_text.h"
@@ -22,7 +27,14 @@
 
 #define MORE_MOST_NS (5 * SECOND_NS)
 #define FAST_TICK_NS (100 * MS_NS) /* while a target waits for us, or may, or fills its tables */
-enum { MORE_MS = 100, EVENTS = 64, ACCEPTS = 256, ANCESTORS = 16 };
+enum {
+    MORE_MS = 100,
+    EVENTS = 64,
+    ACCEPTS = 256,
+    ANCESTORS = 16,
+    SYMBOLS_WAIT_MS = 5000,
+    PAGES_END_MS = 500
+};
 #define SYMBOLS_MEMORY (12u << 20)
 
 /* Each target takes four descriptors, so their number is raised as far as the administrator allows. A core
@@ -50,15 +62,35 @@ static pid_t parent_of(pid_t pid)
     return proc_read(path, text, sizeof text) > 0 && proc_stat_parse(text, &stat) ? stat.parent : 0;
 }
 
-/* A worker that gave up root after it was forked. It descends from a member of the session. */
-static bool is_descendant(pid_t pid, void *context)
+/* A process of another user. Root's uploader takes a worker that gave up root after it was forked, which descends
+   from a member of the session. If the socket is a file, its mode says who may connect. It is 0600 unless an
+   administrator wants others to join. */
+static bool may_join(pid_t pid, void *context)
 {
     const struct session *session = context;
 
-    for (int i = 0; geteuid() == 0 && pid > 1 && i < ANCESTORS; i++, pid = parent_of(pid))
+    if (geteuid() != 0)
+        return false;
+    if (session->options->socket[0] != '@')
+        return true;
+    for (int i = 0; pid > 1 && i < ANCESTORS; i++, pid = parent_of(pid))
         if (session_find(session, pid))
             return true;
     return false;
+}
+
+/* cprof ctl, by the same socket. */
+static bool ask(int fd, const struct acceptor_peer *peer, const char *text, size_t length, void *context)
+{
+    struct session *session = context;
+    struct client *client;
+
+    if (strncmp(text, CONTROL_MAGIC, strlen(CONTROL_MAGIC)) != 0)
+        return false;
+    client = clients_take(&session->clients, fd, peer->pid, peer->uid, text, length);
+    if (client)
+        session_answer(session, client);
+    return true;
 }
 
 static int open_loop(struct session *session)
@@ -73,8 +105,9 @@ static int open_loop(struct session *session)
         return -errno;
     if (session->listen_fd == -1) /* an uploader before us stopped accepting */
         return 0;
-    rc = acceptor_open(&session->acceptor, session->listen_fd, is_descendant, session);
+    rc = acceptor_open(&session->acceptor, session->listen_fd, may_join, session);
     session->acceptor.secrets = session->options->secrets;
+    session->acceptor.ask = ask;
     return rc ? rc : session_watch(session, session->acceptor.epoll_fd, &session->acceptor);
 }
 
@@ -109,11 +142,13 @@ int session_open(struct session *session, const struct options *options, const s
                  void *context)
 {
     const struct setting_value *value = options->settings.value;
+    struct sink *otlp;
     int rc;
 
     *session = (struct session){.options = options, .ops = ops, .context = context};
     session->epoll_fd = session->signal_fd = -1;
     session->acceptor.epoll_fd = session->keeper.control = session->keeper.board_fd = -1;
+    session->clients.epoll_fd = -1;
     session->listen_fd = open_socket(options);
     if (session->listen_fd < 0 && options->keeper_fd == -1)
         return session->listen_fd;
@@ -127,15 +162,23 @@ int session_open(struct session *session, const struct options *options, const s
         session_close(session);
         return rc ? rc : -ENOMEM;
     }
+    symbols_ask_servers(session->symbols);
     programs_init(&session->programs, session->symbols);
     programs_add_sink(&session->programs, sink_files_new(options));
     programs_add_sink(&session->programs, sink_pyroscope_new(options));
+    otlp = sink_otlp_new(options);
+    programs_add_sink(&session->programs, otlp);
+    session->programs.wants_facts = otlp;
+    session_open_pages(session);
+    session_add_metrics(session);
     session->interval_ns = (int64_t)value[SETTING_INTERVAL].number;
     if (value[SETTING_WALL_HZ].number)
-        session->usual_wall_period_ns = SECOND_NS / (int64_t)value[SETTING_WALL_HZ].number;
-    session->programs.wall_period_ns = session->usual_wall_period_ns;
+        session->programs.usual_wall_period_ns = SECOND_NS / (int64_t)value[SETTING_WALL_HZ].number;
+    session->programs.wall_period_ns = session->programs.usual_wall_period_ns;
+    controls_open(session);
     session->next_tick_ns = monotonic_ns() + TICK_NS;
     session->next_round_ns = monotonic_ns() + session->interval_ns;
+    own_pages_give_back();
     log_info("session %s: profiles go to %s%s", options->socket, options->out,
              !*value[SETTING_SERVER].text ? ""
              : *options->out              ? " and to the server"
@@ -155,13 +198,6 @@ void session_accept_all(struct session *session)
         else if (rc != -ENOMSG)
             return;
     }
-}
-
-static void read_signals(struct session *session)
-{
-    struct signalfd_siginfo info;
-    while (read(session->signal_fd, &info, sizeof info) == sizeof info)
-        session->ops->signal(session, &info);
 }
 
 /* An event may be older than its member: another event of the same batch may have removed it, and a new
@@ -226,8 +262,12 @@ static void handle(struct session *session, const struct epoll_event *event)
         session_accept_all(session);
     else if (event->data.ptr == &session->keeper)
         keeper_ready(session);
+    else if (event->data.ptr == &session->clients)
+        clients_work(&session->clients);
     else if (event->data.ptr == &session->signal_fd)
-        read_signals(session);
+        session_read_signals(session);
+    else if (event->data.ptr == &session->web)
+        return; /* session_serve_pages() is next */
     else
         pidfd_ready(session, event->data.ptr);
 }
@@ -235,9 +275,15 @@ static void handle(struct session *session, const struct epoll_event *event)
 /* Does everything that is due. Returns for how many ms nothing else is due. */
 static int work(struct session *session)
 {
-    int64_t now = monotonic_ns(), next, next_wall = session_wall_sample(session, now);
+    int64_t now = monotonic_ns(), next, next_web, next_wall = session_wall_sample(session, now);
 
-    session_tick(session, now);
+    if (session_tick(session, now)) {
+        clients_tick(&session->clients, now);
+        tabs_tick(&session->tabs, now);
+        controls_tick(session, now);
+    }
+    if (now >= session->next_switch_ns)
+        controls_apply(session, now, false);
     if (now >= session->next_round_ns)
         session_round(session);
     session_serve_waiting(session);
@@ -246,9 +292,13 @@ static int work(struct session *session)
     session_release_written(session);
     if (monotonic_ns() >= session->next_send_ns)
         session_send(session, 0);
+    next_web = session_serve_pages(session);
+    next = next < next_web ? next : next_web;
+    session_answer_flushes(session, false);
     next = next < next_wall ? next : next_wall;
     next = next < session->next_tick_ns ? next : session->next_tick_ns;
     next = next < session->next_round_ns ? next : session->next_round_ns;
+    next = next < session->next_switch_ns ? next : session->next_switch_ns;
     now = monotonic_ns();
     if (session->queued && next > session->next_send_ns)
         next = session->next_send_ns;
@@ -286,20 +336,25 @@ void session_stop_accepting(struct session *session)
     session->listen_fd = -1;
 }
 
-void session_finish(struct session *session, unsigned wait_ms)
+void session_finish(struct session *session, const struct session_patience *patience)
 {
     session->is_finishing = true;
     while (session->members) {
         struct member *member = session->member[session->members - 1];
         session_end(session, session->members - 1, member_is_dead(member) ? monotonic_ns() : 0);
     }
+    session_end_pages(session, PAGES_END_MS);
+    session_await_symbols(session, patience->idle_ms < SYMBOLS_WAIT_MS ? patience->idle_ms : SYMBOLS_WAIT_MS);
     programs_upload_all(&session->programs);
-    programs_explain_nothing(&session->programs, session->options->out);
-    session_send(session, 0);
-    if (session->queued)
-        session_send(session, wait_ms);
-    if (session->queued)
-        log_warn("%u uploads could not be sent before the end", session->queued);
+    if (!programs_have_been(&session->programs) && controls_why_nothing(session))
+        log_warn("nothing was recorded: %s", controls_why_nothing(session));
+    else
+        programs_explain_nothing(&session->programs, session->options->out);
+    /* From here on a kill costs the queue in memory at most. A successor would have nothing to read. */
+    programs_settle(&session->programs);
+    keeper_done(&session->keeper);
+    session_send_all(session, patience);
+    session_answer_flushes(session, true);
 }
 
 static void close_if_open(int fd)
@@ -310,7 +365,9 @@ static void close_if_open(int fd)
 
 void session_close(struct session *session)
 {
+    session_end_pages(session, 0);
     acceptor_close(&session->acceptor);
+    clients_close(&session->clients);
     hash_free(&session->held_pids);
     keeper_done(&session->keeper);
     keeper_close(&session->keeper);

@@ -8,7 +8,10 @@
 
 #include "uploader/base/array.h"
 #include "uploader/base/ids.h"
+#include "uploader/packages/packages.h"
+#include "uploader/profile/unnamed.h"
 #include "uploader/programs/comments.h"
+#include "uploader/programs/in_use.h"
 #include "uploader/programs/sink.h"
 #include "uploader/programs/upload.h"
 
@@ -248,6 +251,28 @@ static void print_losses(FILE *file, const struct program *program)
                     profile_overflowed(program->merged[k]), PROGRAM_STACKS);
 }
 
+/* What has no names, and how it would get them. */
+static void print_unnamed(FILE *file, const struct program *program)
+{
+    const char *server = package_server(&(struct process_files){.root_fd = -1, .exe_fd = -1});
+    struct unnamed unnamed;
+    char text[UNNAMED_TEXT];
+
+    if (!unnamed_find(program->merged, &unnamed))
+        return;
+    fprintf(file, "  ! no symbols for %.1f %% of %s:", 100 * unnamed.share, profile_kinds[unnamed.kind].name);
+    for (unsigned i = 0; i < unnamed.count; i++) {
+        unnamed_text(&unnamed.module[i], text);
+        fprintf(file, "%s\n      %s", i ? "," : "", text);
+    }
+    if (unnamed.others)
+        fprintf(file, " and %u more", unnamed.others);
+    fputs("\n      for names, install debug packages", file);
+    if (!getenv("DEBUGINFOD_URLS"))
+        fprintf(file, " or set DEBUGINFOD_URLS%s%s", server ? "=" : "", server ? server : "");
+    fputs(" (docs/symbols.md)\n", file);
+}
+
 static void print_head(FILE *file, const struct program *program, const struct style *style)
 {
     int64_t cpu = program_cpu_ns(program);
@@ -279,8 +304,13 @@ static void print_files(FILE *file, const struct program *program)
 
 static void print_program(FILE *file, const struct program *program, const struct style *style)
 {
+    char in_use[IN_USE_TEXT];
+
     print_head(file, program, style);
+    if (program_in_use_text(program, in_use))
+        fprintf(file, "  %s\n", in_use);
     print_losses(file, program);
+    print_unnamed(file, program);
     for (int v = 0; v < VIEWS; v++) {
         if (!has(program, &views[v]))
             continue;

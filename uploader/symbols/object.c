@@ -11,6 +11,7 @@
 #include "demangle.h"
 #include "uploader/dwarf/dwarf_info.h"
 #include "uploader/elf/elf_file.h"
+#include "uploader/elf/file_hash.h"
 #include "uploader/elf/frame_table.h"
 #include "uploader/elf/symbol_table.h"
 
@@ -28,6 +29,7 @@ struct object {
     struct symbol_table table[TABLES]; /* asked in this order */
     struct dwarf_info *dwarf;
     size_t mini_size;
+    bool is_alone; /* main is the debug file, without its own */
 };
 
 /* --- mini debug info: Fedora packs a symbol table into .gnu_debugdata --- */
@@ -108,28 +110,32 @@ static bool has_section(const struct elf_file *file, const char *name)
 }
 
 int object_open(struct object **result, const struct process_files *source, const struct elf_module *module,
-                const char *debug_path)
+                const struct file_search *search)
 {
-    const struct file_search search = {source->root_fd, debug_path, source->owner};
     struct object *object = object_new();
     if (!object)
         return -ENOMEM;
-    const int error = elf_file_find(&object->main, source, module);
+    int error = elf_file_find(&object->main, source, module);
+    if (error < 0 && elf_file_find_debug_alone(&object->main, search, module) == 0) {
+        error = 0;
+        object->is_alone = true;
+    }
     if (error < 0) {
         free(object);
         return error;
     }
-    if (!has_section(&object->main, ".debug_info") || !has_section(&object->main, ".symtab"))
-        elf_file_find_debug(&object->debug, &search, &object->main, module->path);
+    if ((!has_section(&object->main, ".debug_info") && !has_section(&object->main, ".zdebug_info")) ||
+        !has_section(&object->main, ".symtab"))
+        elf_file_find_debug(&object->debug, search, &object->main, module->path);
     tables_read(object);
-    dwarf_read(object, &search);
+    dwarf_read(object, search);
     *result = object;
     return 0;
 }
 
 int object_open_memory(struct object **result, void *image, size_t size)
 {
-    const struct file_search search = {-1, "", NULL};
+    const struct file_search search = {-1, "", NULL, NULL};
     struct object *object = object_new();
     if (!object)
         return -ENOMEM;
@@ -251,13 +257,13 @@ static void outer_name(const struct object *object, struct store *store, struct 
         symbol_name(store, line, symbol.name);
 }
 
-static unsigned locate_dwarf(struct object *object, struct store *store, uint64_t address,
-                             struct symbol_line line[OBJECT_LINES])
+static unsigned locate_dwarf(struct object *object, const struct file_search *search, struct store *store,
+                             uint64_t address, struct symbol_line line[OBJECT_LINES])
 {
     struct dwarf_frame frame[DWARF_FRAMES];
     char path[DWARF_PATH];
     uint64_t start;
-    const unsigned count = object->dwarf ? dwarf_info_find(object->dwarf, address, frame, &start) : 0;
+    const unsigned count = object->dwarf ? dwarf_info_find(object->dwarf, search, address, frame, &start) : 0;
     for (unsigned i = 0; i < count; i++) {
         line[i] = (struct symbol_line){.function = "", .linkage = "", .file = ""};
         if (i + 1 == count)
@@ -296,14 +302,24 @@ static unsigned locate_table(const struct object *object, struct store *store, u
     return 1;
 }
 
-unsigned object_locate(struct object *object, struct store *store, uint64_t address,
-                       struct symbol_line line[OBJECT_LINES])
+unsigned object_locate(struct object *object, const struct file_search *search, struct store *store,
+                       uint64_t address, struct symbol_line line[OBJECT_LINES])
 {
-    const unsigned count = locate_dwarf(object, store, address, line);
+    const unsigned count = locate_dwarf(object, search, store, address, line);
     return count ? count : locate_table(object, store, address, line);
 }
 
 uint64_t object_function_start(const struct object *object, uint64_t address)
 {
     return frame_table_start(object->main.elf, address);
+}
+
+bool object_package(const struct object *object, char name[PACKAGE_NAME_MOST])
+{
+    return package_by_note(&object->main, name);
+}
+
+bool object_hash(const struct object *object, uint8_t hash[16])
+{
+    return !object->is_alone && object->main.fd >= 0 && !file_hash(object->main.fd, hash);
 }

@@ -73,6 +73,7 @@ void stacks_free(struct stacks *stacks)
 static void module_read(struct stacks *stacks, struct seg_module *from, struct module_entry *to)
 {
     char raw[PATH_SIZE] = "", path[PATH_SIZE];
+    struct elf_module like;
     uint8_t build_id_size;
     uint32_t at;
 
@@ -94,7 +95,9 @@ static void module_read(struct stacks *stacks, struct seg_module *from, struct m
     to->end = from->end;
     to->bias = from->bias;
     to->epoch = from->epoch;
-    to->module = symbols_module(stacks->symbols, path, from->build_id, build_id_size);
+    like = (struct elf_module){.path = path, .build_id_size = build_id_size};
+    memcpy(like.build_id, from->build_id, sizeof from->build_id);
+    to->module = symbols_module_mapped(stacks->symbols, stacks->source, &like, to->start);
 }
 
 static void modules_refresh(struct stacks *stacks)
@@ -117,6 +120,11 @@ static void modules_refresh(struct stacks *stacks)
     for (uint32_t i = 0; i < stacks->modules; i++)
         if (!stacks->module[i].ready)
             module_read(stacks, &stacks->segment->module[i], &stacks->module[i]);
+}
+
+void stacks_look(struct stacks *stacks)
+{
+    modules_refresh(stacks);
 }
 
 /* By the rule of layout.h: of the modules that cover the address, the one with the highest epoch not above the stack's. */
@@ -142,6 +150,9 @@ static const char *function_of(uint64_t leaf)
 #define X(function) [RELEASE_##function] = #function,
             LAYOUT_RELEASES(X)
 #undef X
+#define X(function) [MAPPED_##function] = #function,
+                LAYOUT_MAPPED(X)
+#undef X
     };
     return leaf < WAIT_FUNCTIONS ? names[leaf] : NULL;
 }
@@ -158,6 +169,12 @@ static const struct symbol_location *locate(struct stacks *stacks, uint64_t pc, 
     if (!module)
         return symbols_locate(stacks->symbols, stacks->source, NULL, pc);
     return symbols_locate(stacks->symbols, stacks->source, module->module, pc - module->bias);
+}
+
+const struct symbol_location *stacks_locate(struct stacks *stacks, uint64_t address)
+{
+    modules_refresh(stacks);
+    return module_find(stacks, address, UINT32_MAX) ? locate(stacks, address, true, UINT32_MAX) : NULL;
 }
 
 /* The bank's word at this index, read once: the target may change it at any time. */
@@ -184,7 +201,7 @@ static struct stack *stack_read(struct stacks *stacks, const struct seg_bank *ba
 {
     struct seg_stack head;
     struct stack *stack;
-    uint32_t i;
+    uint32_t i, frames = 0;
 
     if (!head_read(bank, offset, &head) || stacks->frames + head.frames > MOST_FRAMES)
         return NULL;
@@ -192,15 +209,17 @@ static struct stack *stack_read(struct stacks *stacks, const struct seg_bank *ba
     if (!stack)
         return NULL;
     modules_refresh(stacks);
-    for (i = 0; i < head.frames; i++)
-        stack->frame[i] = locate(stacks, bank_word(bank, offset + STACK_HEAD_WORDS + i),
-                                 i < 64 && head.exact >> i & 1, head.epoch);
+    for (i = 0; i <= head.frames; i++) {
+        if (head.flags & STACK_DEEP && i == head.gap)
+            stack->frame[frames++] = symbols_special(stacks->symbols, "[frames cut]");
+        if (i < head.frames)
+            stack->frame[frames++] = locate(stacks, bank_word(bank, offset + STACK_HEAD_WORDS + i),
+                                            i < 64 && head.exact >> i & 1, head.epoch);
+    }
     if (head.flags & STACK_TRUNCATED)
-        stack->frame[i++] = symbols_special(stacks->symbols, "[truncated]");
-    if (head.flags & STACK_DEEP)
-        stack->frame[i++] = symbols_special(stacks->symbols, "[deeper frames cut]");
+        stack->frame[frames++] = symbols_special(stacks->symbols, "[truncated]");
     stack->generation = generation;
-    stack->frames = i;
+    stack->frames = frames;
     stack->marked = false;
     return stack;
 }

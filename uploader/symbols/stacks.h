@@ -30,6 +30,12 @@ void stacks_free(struct stacks *stacks);
    emptied since, one frame that says so. NULL: malformed, or no memory. */
 const struct stack *stacks_get(struct stacks *stacks, uint32_t generation, uint32_t offset);
 
+/* Reads which modules have come. Called often while the process lives: a file without a path goes with it. */
+void stacks_look(struct stacks *stacks);
+
+/* The code at this address of the process, as its modules are now. NULL: in none. */
+const struct symbol_location *stacks_locate(struct stacks *stacks, uint64_t address);
+
 /* Before a bank is emptied, stacks_mark() marks each stack that is still referred to. Then stacks_sweep() drops all others,
    except those of the generation to keep. */
 void stacks_mark(struct stacks *stacks, uint32_t generation, uint32_t offset);

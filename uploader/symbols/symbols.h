@@ -28,7 +28,7 @@ struct symbol_line {
 };
 
 /* One address. lines[0] is the innermost inlined function, the last one the function itself. An address
-   without a name has one line "module+0xSTART". START is where its function begins (ELF virtual address), if
+   without a name has one line "module+0xSTART", until it gets its names (symbols_take_fetched()). START is where its function begins (ELF virtual address), if
    .eh_frame_hdr tells. Without a module the line is "[unknown]+0xADDRESS". There may be any number of those,
    so beyond a ceiling they share one location, "[unknown]". */
 struct symbol_location {
@@ -36,7 +36,8 @@ struct symbol_location {
     uint64_t address;                /* ELF virtual address; the address itself without a module */
     unsigned id;                     /* 1, 2, 3 ... dense: usable as an array index */
     unsigned line_count;
-    const struct symbol_line *lines; /* filled at once by symbols_locate() */
+    const struct symbol_line *lines;
+    bool unnamed; /* its one line is made up of module and address */
 };
 
 struct symbols *symbols_new(const char *debug_path /* colon list, may be "" */, size_t memory_ceiling);
@@ -46,11 +47,16 @@ void symbols_free(struct symbols *symbols);
 const struct elf_module *symbols_module(struct symbols *symbols, const char *path, const uint8_t *build_id,
                                         size_t build_id_size);
 
+/* The same for what a living process has mapped at the address, of which `like` has path and build id. What has no file at its
+   path is kept from here on, as far as it can be had: code of memfds and of deleted files. */
+const struct elf_module *symbols_module_mapped(struct symbols *symbols, const struct process_files *source,
+                                               const struct elf_module *like, uint64_t address);
+
 /* address: ELF virtual address of the instruction to name. Of a return address, the caller has subtracted 1. */
 const struct symbol_location *symbols_locate(struct symbols *symbols, const struct process_files *source,
                                              const struct elf_module *module, uint64_t address);
 
-/* An address whose names are known already. If it was located before, those names stay. */
+/* An address whose names are known already; count 0: it has none. If it was located before, those names stay. */
 const struct symbol_location *symbols_restore(struct symbols *symbols, const struct elf_module *module,
                                               uint64_t address, const struct symbol_line *line,
                                               unsigned count);
@@ -61,8 +67,25 @@ const struct symbol_location *symbols_special(struct symbols *symbols, const cha
 /* Frees what is kept of a process's generated code, after the last look-up for it. */
 void symbols_process_ended(struct symbols *symbols, const struct process_files *source);
 
+/* From now on, debug files of modules that have addresses without a name are asked of the servers in DEBUGINFOD_URLS, in the
+   background. Nothing happens if that is not set. */
+void symbols_ask_servers(struct symbols *symbols);
+
+/* Takes what has come of them. Locations of these modules get their names in place. true: there are new names. */
+bool symbols_take_fetched(struct symbols *symbols);
+
+/* Waits until something has come of them, or so long. false: nothing is under way. */
+bool symbols_wait(struct symbols *symbols, int ms);
+
 /* Look-ups so far that were answered by "[addresses beyond the ceiling]" or "[other modules]". */
 uint64_t symbols_beyond(const struct symbols *symbols);
+
+/* What is kept, for metrics. */
+struct symbols_figures {
+    size_t name_bytes, file_bytes; /* names and locations; files that are open */
+    unsigned locations, modules;
+};
+void symbols_get_figures(const struct symbols *symbols, struct symbols_figures *figures);
 
 /* Closes ELF and DWARF handles until the rest fits the ceiling, after a round of look-ups. */
 void symbols_trim(struct symbols *symbols);

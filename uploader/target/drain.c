@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "context.h"
 #include "segment.h"
 #include "uploader/programs/time_balance.h"
 
@@ -98,6 +99,8 @@ static void add_cpu(struct target *target, const struct stack *stack, uint32_t n
         time_add(&sum->ns, sample->value[1]);
         keep_newest(sum, stack, sample->value[1]);
     }
+    if (parts & PROGRAM_INTERVAL)
+        time_add(&target->cpu_sampled_ns, sample->value[1]);
     if (!(parts & PROGRAM_INTERVAL))
         time_add(&sum->before_ns, sample->value[1]);
     program_add_time(target->program, parts, sample, target->profiles & 1u << PROFILE_WALL);
@@ -105,6 +108,7 @@ static void add_cpu(struct target *target, const struct stack *stack, uint32_t n
 
 /* Two states of a sample, of which the difference is new. */
 struct sample_step {
+    struct seg_bank *bank;
     uint64_t key;
     const uint64_t *from, *to; /* LAYOUT_VALUES of them */
 };
@@ -117,11 +121,13 @@ static int sample_add(struct target *target, uint32_t generation, const struct s
     const struct stack *stack =
         map->known ? stacks_get(target->stacks, generation, sample_key_stack(step->key)) : NULL;
     struct profile_sample sample;
+    struct profile_trace trace;
     int rc;
 
     if (!stack)
         return -EINVAL;
     sample = program_sample(stack, target->pid, target_thread_name(target, name));
+    target_context(target, step->bank, sample_key_context(step->key), &trace, &sample);
     for (int i = 0; i < PROFILE_VALUES; i++)
         if (map->counter[i] >= 0)
             sample.value[i] = rounded(step->to[map->counter[i]], map->shift[i]) -
@@ -132,8 +138,8 @@ static int sample_add(struct target *target, uint32_t generation, const struct s
     return rc;
 }
 
-static void sample_drain(struct target *target, uint32_t generation, struct seg_sample *sample,
-                         uint64_t *drained)
+static void sample_drain(struct target *target, struct seg_bank *bank, uint32_t generation,
+                         struct seg_sample *sample, uint64_t *drained)
 {
     static const uint64_t nothing[LAYOUT_VALUES];
     /* Pairs with the release of the target's insertion: the stack is complete. */
@@ -145,12 +151,12 @@ static void sample_drain(struct target *target, uint32_t generation, struct seg_
     /* An earlier uploader had these in its merged profiles, which are gone with it. It had pushed them, so
        they are not new for the server. */
     if (target->resumed && key && state != SAMPLE_ABSURD && memcmp(copy.acked, nothing, sizeof nothing) != 0)
-        sample_add(target, generation, &(struct sample_step){key, nothing, copy.acked}, PROGRAM_MERGED);
+        sample_add(target, generation, &(struct sample_step){bank, key, nothing, copy.acked}, PROGRAM_MERGED);
     target->has_large |= copy.large;
     if (state == SAMPLE_SAME)
         return;
     rc = state == SAMPLE_NEW
-             ? sample_add(target, generation, &(struct sample_step){key, copy.acked, copy.value},
+             ? sample_add(target, generation, &(struct sample_step){bank, key, copy.acked, copy.value},
                           PROGRAM_MERGED | PROGRAM_INTERVAL)
              : -EINVAL;
     if (rc == -ENOMEM)
@@ -209,7 +215,7 @@ void drain_bank(struct target *target, unsigned index)
         samples = LAYOUT_SAMPLES;
     drained_cover(&target->drained[index], bank, samples);
     for (uint32_t i = 0; i < samples; i++)
-        sample_drain(target, generation, &bank->sample[i],
+        sample_drain(target, bank, generation, &bank->sample[i],
                      i < target->drained[index].count ? target->drained[index].value[i] : NULL);
     /* The pages stay in the memfd. They only leave the uploader's resident set. */
     madvise(bank, sizeof *bank, MADV_DONTNEED);
@@ -228,8 +234,10 @@ static bool live_read(struct seg_live *live, struct seg_live *copy)
     copy->stack = live->stack;
     copy->generation = live->generation;
     copy->name = live->name;
+    copy->labels = live->labels;
     copy->size = live->size;
     copy->objects = live->objects;
+    atomic_store_explicit(&copy->address, address, memory_order_relaxed);
     atomic_thread_fence(memory_order_acquire);
     return atomic_load_explicit(&live->sequence, memory_order_relaxed) == sequence &&
            atomic_load_explicit(&live->address, memory_order_relaxed) == address;
@@ -270,6 +278,7 @@ static void live_add(struct target *target, const struct seg_live *live, void *c
         return;
     }
     sample = program_sample(stack, target->pid, target_thread_name(target, live->name));
+    sample.labels = target_labels(target, live->labels);
     *fraction += live->objects;
     sample.value[MEMORY_INUSE_OBJECTS] = (int64_t)(*fraction >> WEIGHT_SHIFT);
     sample.value[MEMORY_INUSE_SPACE] = (int64_t)(space >> WEIGHT_SHIFT);
@@ -299,6 +308,7 @@ void drain_created(struct target *target)
         if (!stack)
             continue;
         sample = program_sample(stack, target->pid, "");
+        sample.labels = target_labels(target, thread->created_labels);
         sample.value[0] = 1;
         program_add(target->program, PROGRAM_MERGED | PROGRAM_INTERVAL, KIND_ID_THREADCREATE, &sample);
     }

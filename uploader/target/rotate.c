@@ -25,7 +25,8 @@ static unsigned active_bank(const struct target *target)
 static bool bank_used(const struct seg_bank *bank, unsigned parts)
 {
     return atomic_load_explicit(&bank->samples, memory_order_relaxed) > LAYOUT_SAMPLES / parts ||
-           atomic_load_explicit(&bank->stack_words, memory_order_relaxed) > LAYOUT_STACK_WORDS / parts;
+           atomic_load_explicit(&bank->stack_words, memory_order_relaxed) > LAYOUT_STACK_WORDS / parts ||
+           atomic_load_explicit(&bank->contexts, memory_order_relaxed) > LAYOUT_CONTEXTS / parts;
 }
 
 /* Dekker: the store of active_bank comes before these loads. The target stores bank_in_use before its second

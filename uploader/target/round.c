@@ -47,17 +47,41 @@ static void take_periods(struct target *target)
     period[KIND_ID_MEMORY] = rate_of(&control->memory_rate);
     period[KIND_ID_MUTEX] = rate_of(&control->mutex_fraction);
     period[KIND_ID_BLOCK] = rate_of(&control->block_rate_ns);
-    period[KIND_ID_WALL] = period[KIND_ID_OFF_CPU] = target->programs->wall_period_ns;
+    period[KIND_ID_WALL] = period[KIND_ID_OFF_CPU] = target->wall_period_ns > target->programs->wall_period_ns
+                                                         ? target->wall_period_ns
+                                                         : target->programs->wall_period_ns;
     period[KIND_ID_THREADS] = period[KIND_ID_THREADCREATE] = 1;
+}
+
+static void count_costs(struct target *target, const uint64_t before[COUNTERS])
+{
+    static const struct {
+        enum counter counter;
+        enum cost cost;
+    } ticks[] = {{COUNT_CPU_TICKS, COST_CPU},
+                 {COUNT_ALLOC_TICKS, COST_MEMORY},
+                 {COUNT_MUTEX_TICKS, COST_MUTEX},
+                 {COUNT_BLOCK_TICKS, COST_BLOCK}};
+
+    for (size_t i = 0; i < sizeof ticks / sizeof ticks[0]; i++) {
+        uint64_t now = target->program->counts.counter[ticks[i].counter];
+        program_count_own(target->program, ticks[i].cost,
+                          target_ticks_to_ns(target, now - before[ticks[i].counter]));
+    }
+}
+
+void target_drain_counters(struct target *target)
+{
+    uint64_t before[COUNTERS];
+
+    memcpy(before, target->program->counts.counter, sizeof before);
+    drain_counters(target);
+    count_costs(target, before);
 }
 
 void target_drain_samples(struct target *target)
 {
-    uint64_t own = target->program->counts.counter[COUNT_OWN_TICKS];
-
-    drain_counters(target);
-    own = target->program->counts.counter[COUNT_OWN_TICKS] - own;
-    program_count_own(target->program, target_ticks_to_ns(target, own));
+    target_drain_counters(target);
     for (unsigned b = 0; b < LAYOUT_BANKS; b++)
         drain_bank(target, b);
     take_periods(target); /* they may have been changed meanwhile */
@@ -123,6 +147,9 @@ void target_resume(struct target *target, const struct target *old)
     for (unsigned b = 0; b < LAYOUT_BANKS; b++)
         acked_copy(&target->segment->bank[b], &old->segment->bank[b]);
     memcpy(target->counter, old->counter, sizeof target->counter);
+    target->cpu_clock_ns = old->cpu_clock_ns;
+    target->cpu_counted_ns = old->cpu_counted_ns;
+    target->cpu_sampled_ns = old->cpu_sampled_ns;
     target->has_state = old->has_state;
     target->resumed = false;
 }

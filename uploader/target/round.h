@@ -8,7 +8,10 @@
 /* Called once a second. Names new stacks, so that the round at the process's end has few left to name. */
 void target_name_ahead(struct target *target, int64_t now_ns);
 
-/* All that was recorded since the last time. */
+/* What was counted since the last time. Also called between rounds, for metrics. */
+void target_drain_counters(struct target *target);
+
+/* All that was recorded since the last time, counters included. */
 void target_drain_samples(struct target *target);
 
 /* Replaces the states: live allocations, and creation sites of threads that are alive. The caller adds the

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "sampler/segment/ticks.h"
 #include "uploader/base/clock.h"
 #include "uploader/base/utf8.h"
 
@@ -22,11 +23,11 @@ bool target_records_threads(const struct target *target)
     return target_recorded(target) & TARGET_THREAD_PROFILES;
 }
 
-static uint64_t ticks_now(const struct target *target)
+uint64_t target_ticks_now(const struct target *target)
 {
     return target->segment->header.flags & SEGMENT_NS_TICKS
                ? (uint64_t)(monotonic_ns() + target->clock_offset_ns)
-               : __builtin_ia32_rdtsc();
+               : ticks_read();
 }
 
 /* Ticks are converted by two pairs of readings: of the process's start, and of now. */
@@ -34,7 +35,7 @@ uint64_t target_ticks_to_ns(const struct target *target, uint64_t amount)
 {
     const struct seg_header *header = &target->segment->header;
     double time_ns = (double)monotonic_ns() - (double)target_time(target, header->start_monotonic_ns);
-    double elapsed = (double)ticks_now(target) - (double)header->start_ticks, ns;
+    double elapsed = (double)target_ticks_now(target) - (double)header->start_ticks, ns;
 
     if (time_ns <= 0 || elapsed <= 0)
         return 0;
@@ -50,7 +51,7 @@ int64_t target_time(const struct target *target, uint64_t its_ns)
 
 int64_t target_time_of_ticks(const struct target *target, uint64_t ticks, int64_t now_ns)
 {
-    uint64_t now = ticks_now(target);
+    uint64_t now = target_ticks_now(target);
     return ticks < now ? now_ns - (int64_t)target_ticks_to_ns(target, now - ticks) : now_ns;
 }
 

@@ -19,6 +19,9 @@ bool target_records_threads(const struct target *target);
 /* The uploader's CLOCK_MONOTONIC when the target's had this reading. */
 int64_t target_time(const struct target *target, uint64_t its_ns);
 
+/* Its time stamp counter. */
+uint64_t target_ticks_now(const struct target *target);
+
 /* The same for its time stamp counter. now_ns: the uploader's CLOCK_MONOTONIC now. */
 int64_t target_time_of_ticks(const struct target *target, uint64_t ticks, int64_t now_ns);
 

@@ -12,6 +12,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "context.h"
+#include "cpu_time.h"
 #include "drain.h"
 #include "rotate.h"
 #include "segment.h"
@@ -233,7 +235,8 @@ int target_attach(struct programs *programs, const struct handover *given, struc
                               .pid = handover->pid,
                               .id = handover->id,
                               .programs = programs};
-    target->source = (struct process_files){handover->root_fd, handover->exe_fd, 0, &target->owner};
+    target->source = (struct process_files){handover->root_fd, handover->exe_fd, 0, &target->owner,
+                                            handover->has_ended ? 0 : (int)handover->pid};
     owner_begin(&target->owner, handover->uid);
     owner_read(&target->owner, handover->has_ended ? 0 : target->pid, living(target));
     target->exec = exec_id_of(handover->has_ended ? 0 : target->pid);
@@ -247,6 +250,7 @@ int target_attach(struct programs *programs, const struct handover *given, struc
         target_free(target, target->since_ns);
         return -ENOMEM;
     }
+    target_begin_cpu(target);
     *result = target;
     return 0;
 }
@@ -259,14 +263,19 @@ static void close_if_open(int fd)
 
 void target_free(struct target *target, int64_t until_ns)
 {
-    if (target->program)
+    if (target->program) {
+        if (target->program->alive > 1)
+            program_change_resident(target->program, &target->resident, &(struct resident){0});
         program_leave(target->program, target->pid, until_ns);
+    }
     for (unsigned b = 0; b < LAYOUT_BANKS; b++)
         drain_forget(target, b);
     for (unsigned i = 0; i < TARGET_NAMES; i++)
         free(target->cpu[i].newest);
     stacks_free(target->stacks);
     symbols_process_ended(target->programs->symbols, &target->source);
+    process_context_free(&target->context);
+    target_forget_labels(target);
     if (target->segment)
         munmap(target->segment, sizeof *target->segment);
     close_if_open(target->memfd);

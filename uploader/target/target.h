@@ -14,6 +14,8 @@
 
 #include "sampler/segment/layout.h"
 #include "uploader/handover/handover.h"
+#include "uploader/otel/process_context.h"
+#include "uploader/otel/thread_variable.h"
 #include "uploader/process/owner.h"
 #include "uploader/programs/programs.h"
 #include "uploader/symbols/stacks.h"
@@ -51,22 +53,35 @@ struct target {
     int memfd, pidfd;
     struct process_files source; /* owns root_fd and exe_fd */
     struct owner owner;
-    pid_t pid;               /* in our namespace */
-    int64_t clock_offset_ns; /* its CLOCK_MONOTONIC minus ours: of its time namespace */
-    uint64_t id;             /* by which the keeper knows it */
-    struct exec_id exec;     /* of the program that joined */
+    pid_t pid;                      /* in our namespace */
+    int64_t clock_offset_ns;        /* its CLOCK_MONOTONIC minus ours: of its time namespace */
+    struct process_context context; /* what the program's own OpenTelemetry SDK says of it */
+    uint64_t id;                    /* by which the keeper knows it */
+    struct exec_id exec;            /* of the program that joined */
     struct programs *programs;
     struct program *program;
     struct stacks *stacks;
-    int64_t since_ns;  /* CLOCK_MONOTONIC: the times of its threads count from then on */
-    uint32_t profiles; /* what is recorded, as bits of enum profile_type, when the session last asked */
+    int64_t since_ns;       /* CLOCK_MONOTONIC: the times of its threads count from then on */
+    int64_t wall_period_ns; /* between two wall samples of it; 0: as often as the session takes them */
+    uint32_t profiles;      /* what is recorded, as bits of enum profile_type, when the session last asked */
     struct cpu_sum cpu[TARGET_NAMES];
-    const char *name[TARGET_NAMES]; /* interned; NULL: not read yet, or not given */
-    uint64_t counter[COUNTERS];     /* as of the last round */
-    uint32_t named[LAYOUT_BANKS];   /* samples whose stacks are named already */
+    bool has_otel;               /* seg_control.otel says where thread contexts are; thread_context.c: */
+    struct thread_variable otel; /* that it says */
+    uint32_t otel_root;          /* 1 + index of the attribute with the local root span's id; 0: none */
+    uint32_t otel_unloads;       /* header.unloads, and */
+    uint64_t otel_published_ns;  /* context.published_ns, when they were looked for */
+    int64_t next_otel_ns, otel_gap_ns;    /* when they are looked for next, and the pause after that */
+    struct target_label_sets *label_sets; /* those that were read; NULL: none; context.c */
+    const char *name[TARGET_NAMES];       /* interned; NULL: not read yet, or not given */
+    uint64_t counter[COUNTERS];           /* as of the last round */
+    uint32_t named[LAYOUT_BANKS];         /* samples whose stacks are named already */
     struct drained drained[LAYOUT_BANKS];
     uint64_t wall_drained_ns; /* the same for wall_acked_ns; 0: nothing */
     uint32_t adopt_ticks;
+    int64_t cpu_clock_ns;                   /* its process's CPU time that is accounted for */
+    int64_t cpu_counted_ns, cpu_sampled_ns; /* of this target: added to the program's, and seen in samples */
+    struct resident resident;
+    int64_t next_resident_ns, resident_gap_ns;
     int64_t next_naming_ns, naming_gap_ns; /* when new ones are named next, and the pause after that */
     bool has_state;                        /* its live allocations or threads are in the program's profiles */
     bool resumed;   /* what an earlier uploader acknowledged is not in the merged profiles yet */

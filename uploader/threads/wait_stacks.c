@@ -57,7 +57,8 @@ static bool same(const struct wait_stack *stack, const char *leaf, const struct 
 {
     uint32_t frames = unwound ? unwound->frames : 0;
 
-    if (stack->leaf != leaf || stack->frames != frames || (frames && stack->truncated != unwound->truncated))
+    if (stack->leaf != leaf || stack->frames != frames ||
+        (frames && (stack->truncated != unwound->truncated || stack->gap != unwound->gap)))
         return false;
     for (uint32_t i = 0; i < frames; i++)
         if (stack->frame[i].pc != unwound->frame[i].pc || stack->frame[i].module != unwound->frame[i].module)
@@ -76,6 +77,7 @@ static struct wait_stack *stack_new(const char *leaf, const struct unwound *unwo
     if (!frames)
         return stack;
     stack->truncated = unwound->truncated;
+    stack->gap = unwound->gap;
     stack->checkable = unwound->checkable;
     memcpy(stack->frame, unwound->frame, frames * sizeof stack->frame[0]);
     for (uint32_t i = frames; i--;) /* the first one last */
@@ -113,6 +115,7 @@ struct wait_stack *wait_stacks_below(struct wait_stacks *waits, const char *leaf
         return wait_stacks_intern(waits, leaf, NULL);
     unwound->frames = stack->frames;
     unwound->truncated = stack->truncated;
+    unwound->gap = stack->gap;
     unwound->checkable = stack->checkable;
     memcpy(unwound->frame, stack->frame, stack->frames * sizeof stack->frame[0]);
     below = wait_stacks_intern(waits, leaf, unwound);
@@ -126,14 +129,17 @@ const struct stack *wait_stacks_name(struct wait_stacks *waits, struct wait_stac
 
     if (named)
         return named;
-    named = calloc(1, sizeof *named + (stack->frames + 2) * sizeof named->frame[0]);
+    named = calloc(1, sizeof *named + (stack->frames + 3) * sizeof named->frame[0]);
     if (!named)
         return NULL;
     named->frame[named->frames++] = symbols_special(waits->symbols, stack->leaf);
-    for (uint32_t i = 0; i < stack->frames; i++)
-        if (!stack->frame[i].ours)
+    for (uint32_t i = 0; i <= stack->frames; i++) {
+        if (stack->gap && i == stack->gap)
+            named->frame[named->frames++] = symbols_special(waits->symbols, "[frames cut]");
+        if (i < stack->frames && !stack->frame[i].ours)
             named->frame[named->frames++] = symbols_locate(waits->symbols, waits->source,
                                                            stack->frame[i].module, stack->frame[i].address);
+    }
     if (stack->truncated)
         named->frame[named->frames++] = symbols_special(waits->symbols, "[truncated]");
     return stack->named = named;

@@ -12,9 +12,9 @@
 struct wait_stack {
     const char *leaf; /* interned: the hooked function, or "[blocked: futex]" */
     bool truncated, checkable;
-    bool marked;         /* by wait_stacks_mark(), until the next wait_stacks_sweep() */
-    struct stack *named; /* NULL: not yet */
-    uint32_t frames;
+    bool marked;                  /* by wait_stacks_mark(), until the next wait_stacks_sweep() */
+    struct stack *named;          /* NULL: not yet */
+    uint32_t frames, gap;         /* as in struct unwound */
     struct unwound_frame frame[]; /* sp: above that of frame[0] */
 };
 

@@ -34,7 +34,7 @@ struct wall *wall_new(struct target *target)
     if (!wall)
         return NULL;
     wall->target = target;
-    wall->keys.words = 2;
+    wall->keys.words = PENDING_WORDS;
     wall->since_ns = wall->last_ns = target->since_ns;
     for (int i = 0; i < WAITS; i++)
         wall->leaf[i] = symbols_intern(symbols, wall_functions[i].function);
@@ -56,14 +56,22 @@ void wall_free(struct wall *wall)
     wait_stacks_free(wall->waits);
     unwinder_free(wall->unwinder);
     ids_free(&wall->keys);
+    traces_free(&wall->traces);
     free(wall->pending);
     free(wall->watched);
     free(wall);
 }
 
-static struct pending *pending_of(struct wall *wall, const struct wait_stack *stack, uint32_t name)
+static struct pending *pending_of(struct wall *wall, const struct wait_stack *stack,
+                                  const struct watched_thread *watched)
 {
-    uint32_t number = ids_get(&wall->keys, (const uint64_t[2]){(uintptr_t)stack, name}, NULL);
+    const uint64_t key[PENDING_WORDS] = {
+        [PENDING_STACK] = (uintptr_t)stack,
+        [PENDING_NAME] = watched->name,
+        [PENDING_LABELS] = (uintptr_t)watched->labels,
+        [PENDING_TRACE] =
+            *watched->trace.trace_text ? (uintptr_t)traces_get(&wall->traces, &watched->trace) : 0};
+    uint32_t number = ids_get(&wall->keys, key, NULL);
     struct pending *grown =
         number ? array_reserve(wall->pending, &wall->pending_room, number - 1, sizeof *grown) : NULL;
 
@@ -73,10 +81,25 @@ static struct pending *pending_of(struct wall *wall, const struct wait_stack *st
     return &grown[number - 1];
 }
 
+/* Time of a thread with labels or a trace that is in no wait. What threads without have is the rest of the sums. */
+static void note_labelled(struct wall *wall, struct wait_stack **stack, const char *leaf,
+                          const struct watched_thread *watched, int64_t ns)
+{
+    struct pending *pending;
+
+    if (!watched->labels && !*watched->trace.trace_text)
+        return;
+    if (!*stack)
+        *stack = wait_stacks_intern(wall->waits, symbols_intern(wall->target->programs->symbols, leaf), NULL);
+    pending = *stack ? pending_of(wall, *stack, watched) : NULL;
+    if (pending)
+        pending->ns += ns;
+}
+
 void wall_credit(struct wall *wall, const struct watched_thread *watched, int64_t ns, int64_t samples)
 {
     struct time_balance *balance = &sums_of(wall, watched->name)->balance;
-    struct pending *pending = watched->stack ? pending_of(wall, watched->stack, watched->name) : NULL;
+    struct pending *pending = watched->stack ? pending_of(wall, watched->stack, watched) : NULL;
 
     if (pending) {
         pending->ns += ns;
@@ -86,6 +109,7 @@ void wall_credit(struct wall *wall, const struct watched_thread *watched, int64_
     } else if (watched->activity == ACTIVE_RUNNING) {
         time_add(&balance->running_ns, ns);
         balance->running_samples += samples;
+        note_labelled(wall, &wall->running, "[running]", watched, ns);
     } else {
         time_add(&balance->unseen_ns, ns);
     }
@@ -117,6 +141,12 @@ bool wall_is_askable(const struct wall *wall)
     return !wall->dead && wall->target->segment->header.pid == wall->target->pid;
 }
 
+static void take_queued(struct wall *wall, const struct watched_thread *watched, int64_t ns)
+{
+    time_add(&sums_of(wall, watched->name)->balance.queued_ns, ns);
+    note_labelled(wall, &wall->queued, "[waiting for a CPU]", watched, ns);
+}
+
 void wall_take_times(struct wall *wall, struct watched_thread *watched)
 {
     struct time_balance *balance = &sums_of(wall, watched->name)->balance;
@@ -125,7 +155,7 @@ void wall_take_times(struct wall *wall, struct watched_thread *watched)
     if (!wall_is_askable(wall) || !task_read_times(wall->target->pid, watched->tid, &now))
         return;
     if (watched->has_times && now.queued_ns > watched->times.queued_ns)
-        time_add(&balance->queued_ns, now.queued_ns - watched->times.queued_ns);
+        take_queued(wall, watched, now.queued_ns - watched->times.queued_ns);
     if (watched->has_times && !watched->has_timer && now.cpu_ns > watched->times.cpu_ns)
         time_add(&balance->untimed_ns, now.cpu_ns - watched->times.cpu_ns);
     watched->times = now;

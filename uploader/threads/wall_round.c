@@ -21,6 +21,8 @@ struct time_in {
     const struct stack *stack;
     uint32_t name;
     int64_t samples, ns;
+    const struct profile_labels *labels;
+    const struct profile_trace *trace;
 };
 
 static struct profile_sample sample_of(struct wall *wall, const struct time_in *time)
@@ -29,6 +31,8 @@ static struct profile_sample sample_of(struct wall *wall, const struct time_in *
     struct profile_sample sample =
         program_sample(time->stack, target->pid, target_thread_name(target, time->name));
 
+    sample.labels = time->labels;
+    sample.trace = time->trace;
     sample.value[0] = time->samples;
     sample.value[1] = time->ns;
     return sample;
@@ -61,7 +65,7 @@ static void settle_before(struct wall *wall)
         if (sums->lived_ns > cpu->before_ns)
             add_time_to(wall, PROGRAM_MERGED,
                         &(struct time_in){wall_special_stack(wall, "[seen by an earlier uploader]"), i, 0,
-                                          sums->lived_ns - cpu->before_ns},
+                                          sums->lived_ns - cpu->before_ns, NULL, NULL},
                         off_cpu);
         if (sums->lived_ns || cpu->before_ns)
             sums->lived_ns = cpu->before_ns = 0;
@@ -75,47 +79,85 @@ static bool is_short_lived(const struct wall *wall)
     return wall->dead && wall->last_ns - start_ns < SHORT_LIVED_NS;
 }
 
-/* Hands on the time that is in no wait. Returns by what times in waits are to be multiplied. */
-static double settle(struct wall *wall, uint32_t name)
+/* Of the threads of one name: what is settled, and how much of it is not handed on with labels. */
+struct settling {
+    double wait, running, queued; /* by which times are multiplied */
+    int64_t running_ns, queued_ns;
+};
+
+static double ratio(int64_t settled_ns, int64_t seen_ns)
+{
+    return seen_ns > 0 ? (double)settled_ns / (double)seen_ns : 0;
+}
+
+static struct settling settle(struct wall *wall, uint32_t name)
 {
     const struct time_balance *balance = &wall->sums[name].balance;
     struct target *target = wall->target;
-    bool has_cpu = target->profiles >> PROFILE_CPU & 1;
     struct time_settled settled;
 
     if (is_short_lived(wall)) {
         short_lived_add_balance(&target->program->short_lived, target_thread_name(target, name), balance,
                                 target->profiles, cpu_period(wall));
-        return 1;
+        return (struct settling){.wait = 1};
     }
-    time_balance_settle(balance, has_cpu, cpu_period(wall), &settled);
+    time_balance_settle(balance, target->profiles >> PROFILE_CPU & 1, cpu_period(wall), &settled);
     add_time(wall,
-             &(struct time_in){wall_special_stack(wall, "[running]"), name,
-                               has_cpu ? 0 : balance->running_samples, settled.running_ns},
-             on_cpu);
-    add_time(wall,
-             &(struct time_in){wall_special_stack(wall, "[waiting for a CPU]"), name, 0, settled.queued_ns},
+             &(struct time_in){wall_special_stack(wall, "[not looked at]"), name, 0, settled.unseen_ns, NULL,
+                               NULL},
              off_cpu);
-    add_time(wall, &(struct time_in){wall_special_stack(wall, "[not looked at]"), name, 0, settled.unseen_ns},
-             off_cpu);
-    return settled.scale;
+    return (struct settling){settled.scale, ratio(settled.running_ns, balance->running_ns),
+                             ratio(settled.queued_ns, balance->queued_ns), settled.running_ns,
+                             settled.queued_ns};
 }
 
-static void settle_wait(struct wall *wall, struct wait_stack *wait, uint32_t name,
-                        const struct pending *pending, double scale)
+/* What is left of the time in no wait, of threads without labels. Samples of it are not told apart. */
+static void settle_rest(struct wall *wall, uint32_t name, const struct settling *settling)
 {
-    struct time_in time = {wait_stacks_name(wall->waits, wait), name, pending->samples, pending->ns};
+    bool has_cpu = wall->target->profiles >> PROFILE_CPU & 1;
+    int64_t samples = has_cpu ? 0 : wall->sums[name].balance.running_samples;
+
+    if (is_short_lived(wall) || (!samples && !settling->running_ns && !settling->queued_ns))
+        return;
+    add_time(wall,
+             &(struct time_in){wall_special_stack(wall, "[running]"), name, samples, settling->running_ns,
+                               NULL, NULL},
+             on_cpu);
+    add_time(wall,
+             &(struct time_in){wall_special_stack(wall, "[waiting for a CPU]"), name, 0, settling->queued_ns,
+                               NULL, NULL},
+             off_cpu);
+}
+
+static void settle_pending(struct wall *wall, const uint64_t *key, const struct pending *pending,
+                           struct settling *settling)
+{
+    struct wait_stack *stack = (struct wait_stack *)(uintptr_t)key[PENDING_STACK];
+    bool is_running = stack == wall->running, is_queued = stack == wall->queued;
+    struct time_in time = {wait_stacks_name(wall->waits, stack),
+                           (uint32_t)key[PENDING_NAME],
+                           pending->samples,
+                           pending->ns,
+                           (const struct profile_labels *)(uintptr_t)key[PENDING_LABELS],
+                           (const struct profile_trace *)(uintptr_t)key[PENDING_TRACE]};
     struct profile_sample sample;
 
     if (!time.stack || (!time.ns && !time.samples))
         return;
     if (is_short_lived(wall)) {
         sample = sample_of(wall, &time);
-        short_lived_add_wait(&wall->target->program->short_lived, &sample);
+        if (!is_running && !is_queued) /* those are in the balance of the name */
+            short_lived_add_wait(&wall->target->program->short_lived, &sample);
         return;
     }
-    time.ns = (int64_t)((double)time.ns * scale);
-    add_time(wall, &time, off_cpu);
+    time.ns = (int64_t)((double)time.ns * (is_running  ? settling->running
+                                           : is_queued ? settling->queued
+                                                       : settling->wait));
+    if (is_running)
+        settling->running_ns -= time.ns;
+    else if (is_queued)
+        settling->queued_ns -= time.ns;
+    add_time(wall, &time, is_running ? on_cpu : off_cpu);
 }
 
 /* CPU time beyond the threads' lifetime comes from CPU samples that were late. It counts in the next round, but a
@@ -168,26 +210,41 @@ static void take_all_times(struct wall *wall)
         take_times_of_round(wall, &wall->untracked[i]);
 }
 
+static void settle_all(struct wall *wall)
+{
+    struct settling settling[TARGET_NAMES];
+
+    for (uint32_t i = 0; i < TARGET_NAMES; i++) {
+        const struct time_balance *balance = &wall->sums[i].balance;
+        settling[i] =
+            time_balance_total(balance) || balance->cpu_ns ? settle(wall, i) : (struct settling){.wait = 1};
+    }
+    for (uint32_t n = 0; n < wall->keys.used; n++) {
+        const uint64_t *key = wall->keys.key + (size_t)PENDING_WORDS * n;
+        settle_pending(wall, key, &wall->pending[n], &settling[key[PENDING_NAME] % TARGET_NAMES]);
+    }
+    for (uint32_t i = 0; i < TARGET_NAMES; i++)
+        settle_rest(wall, i, &settling[i]);
+}
+
+static void forget_pending(struct wall *wall)
+{
+    if (wall->keys.used)
+        memset(wall->pending, 0, wall->keys.used * sizeof *wall->pending);
+    ids_free(&wall->keys);
+    wall->keys = (struct ids){.words = PENDING_WORDS};
+    traces_free(&wall->traces);
+    wall->running = wall->queued = NULL;
+}
+
 void wall_drain(struct wall *wall)
 {
-    double scale[TARGET_NAMES];
-
     if (wall->target->resumed)
         settle_before(wall);
     take_all_times(wall);
     take_cpu(wall);
-    for (uint32_t i = 0; i < TARGET_NAMES; i++)
-        scale[i] =
-            time_balance_total(&wall->sums[i].balance) || wall->sums[i].balance.cpu_ns ? settle(wall, i) : 1;
-    for (uint32_t n = 0; n < wall->keys.used; n++) {
-        uint32_t name = (uint32_t)wall->keys.key[2 * n + 1];
-        settle_wait(wall, (struct wait_stack *)(uintptr_t)wall->keys.key[2 * n], name, &wall->pending[n],
-                    scale[name]);
-    }
-    if (wall->keys.used)
-        memset(wall->pending, 0, wall->keys.used * sizeof *wall->pending);
-    ids_free(&wall->keys);
-    wall->keys = (struct ids){.words = 2};
+    settle_all(wall);
+    forget_pending(wall);
     reset_all(wall);
     wall->unreadable = false;
     for (uint32_t i = 0; i < wall->room; i++)

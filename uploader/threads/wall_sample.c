@@ -259,6 +259,8 @@ static void see_slot(struct wall *wall, uint32_t i, bool ask, int64_t now_ns)
     if (seen.sequence != watched->sequence || watched->stop_seen != wall->stop_changes)
         wall_credit_deferred(wall, watched);
     watched->name = atomic_load_explicit(&slot->name, memory_order_relaxed) % LAYOUT_NAMES;
+    if (!is_same_wait(watched, seen.sequence))
+        wall_take_context(wall, slot, watched, seen.sequence);
     if (seen.sequence & 1)
         see_waiting(&seen, seen.sequence, is_stopped(&seen));
     else

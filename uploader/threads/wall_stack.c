@@ -14,16 +14,17 @@ enum {
     COPY_MOST = UNWIND_COPY_MOST /* to compare a known stack */
 };
 
-/* Every return address is where it was: the same stack. */
+/* Every return address is where it was: the same stack. Of a deep one, those beyond the gap may be anywhere. */
 static bool is_unchanged(const struct wall *wall, const struct wait_stack *stack,
                          const uint64_t regs[LAYOUT_REGS])
 {
     uint64_t word;
 
-    if (!stack || !stack->frames || !stack->checkable || stack->frame[0].pc != regs[0])
+    if (!stack || !stack->frames || !stack->checkable || stack->gap || stack->frame[0].pc != regs[0])
         return false;
     for (uint32_t i = 1; i < stack->frames; i++)
-        if (!unwinder_word(wall->unwinder, regs[1] + stack->frame[i].sp - sizeof word, &word) ||
+        if (!unwinder_return_address(wall->unwinder,
+                                     regs[1] + stack->frame[i].sp - stack->frame[i].return_below, &word) ||
             word != stack->frame[i].pc)
             return false;
     return true;
@@ -31,7 +32,7 @@ static bool is_unchanged(const struct wall *wall, const struct wait_stack *stack
 
 static size_t copy_size(const struct wait_stack *stack)
 {
-    uint64_t span = stack && stack->frames ? stack->frame[stack->frames - 1].sp : 0;
+    uint64_t span = stack && stack->frames && !stack->gap ? stack->frame[stack->frames - 1].sp : 0;
     return !span ? COPY_FIRST : span < COPY_MOST ? (size_t)span : COPY_MOST;
 }
 
@@ -91,6 +92,13 @@ static struct wait_stack *last_stack(struct wall *wall, struct watched_thread *w
     return is_valid ? watched->stack : NULL;
 }
 
+/* NULL: a thread without a slot knows nothing of its stack. */
+static const struct seg_root *root_of(const struct wall *wall, const struct seg_thread *slot)
+{
+    const struct segment *segment = wall->target->segment;
+    return slot ? &segment->root[(size_t)(slot - segment->thread) % LAYOUT_ROOTS] : NULL;
+}
+
 static int copy_stack(struct wall *wall, struct stack_copy *copy)
 {
     unwinder_copy(wall->unwinder, copy, 1);
@@ -122,6 +130,7 @@ struct wait_stack *wall_unwind_wait(struct wall *wall, struct seg_thread *slot, 
         return leaf_alone(wall, leaf);
     if (is_unchanged(wall, last, regs))
         return last;
+    unwinder_use_root(wall->unwinder, root_of(wall, slot));
     unwinder_walk(wall->unwinder, regs, &wall->unwound);
     if (wall->unwound.reread && has_moved_on(slot, sequence))
         return leaf_alone(wall, leaf);
@@ -157,6 +166,7 @@ struct wait_stack *wall_unwind_blocked(struct wall *wall, const struct seg_threa
         return last;
     if (wall_is_late(wall))
         return last ? last : leaf_alone(wall, leaf);
+    unwinder_use_root(wall->unwinder, root_of(wall, slot));
     unwinder_walk_from(wall->unwinder, task->pc, task->sp, &wall->unwound);
     return wait_stacks_intern(wall->waits, leaf, is_still_in(wall, watched, task) ? &wall->unwound : NULL);
 }
@@ -227,19 +237,40 @@ void wall_confirm_stacks(struct wall *wall, uint32_t slots)
     confirm(wall, &these);
 }
 
-/* The C library keeps the owner at the same place for all kinds and versions of a lock. Once the process is gone,
-   what was read last stays. */
+/* musl's mutexes hold their owner if they are recursive, robust or check errors. Its read-write locks do not. */
+static bool read_musl_holder(struct wall *wall, const struct watched_thread *watched, int32_t *holder)
+{
+    enum { TYPE = 3, OWNER = 0x3fffffff };
+    int32_t word[2] = {0, 0}; /* type and lock */
+
+    if (wall_functions[watched->kind].who != WAIT_FOR_MUTEX ||
+        !unwinder_read(wall->unwinder, watched->object, word, sizeof word))
+        return false;
+    *holder = word[0] & TYPE ? word[1] & OWNER : 0;
+    return true;
+}
+
+/* glibc keeps the owner at the same place for all kinds and versions of a lock. */
+static bool read_holder(struct wall *wall, const struct watched_thread *watched, int32_t *holder)
+{
+    size_t offset = wall_functions[watched->kind].who == WAIT_FOR_MUTEX
+                        ? offsetof(pthread_mutex_t, __data.__owner)
+                        : offsetof(pthread_rwlock_t, __data.__cur_writer);
+
+    if (wall->target->segment->header.flags & SEGMENT_MUSL)
+        return read_musl_holder(wall, watched, holder);
+    return unwinder_read(wall->unwinder, watched->object + offset, holder, sizeof *holder);
+}
+
+/* Once the process is gone, what was read last stays. */
 void wall_read_holder(struct wall *wall, struct seg_thread *slot, struct watched_thread *watched)
 {
     enum wait_object who = wall_functions[watched->kind].who;
-    size_t offset = who == WAIT_FOR_MUTEX ? offsetof(pthread_mutex_t, __data.__owner)
-                                          : offsetof(pthread_rwlock_t, __data.__cur_writer);
     int32_t holder;
 
     if (who != WAIT_FOR_MUTEX && who != WAIT_FOR_RWLOCK)
         return;
-    if (watched->object && !wall->unreadable && !wall->dead &&
-        unwinder_read(wall->unwinder, watched->object + offset, &holder, sizeof holder) &&
+    if (watched->object && !wall->unreadable && !wall->dead && read_holder(wall, watched, &holder) &&
         !has_moved_on(slot, watched->sequence))
         watched->holder = holder > 0 ? holder : 0;
 }

@@ -50,6 +50,9 @@ struct watched_thread {
     struct wait_stack *stack; /* NULL: it runs, or its activity is unknown */
     uint32_t changes;         /* wall.changes when the stack was unwound */
 
+    const struct profile_labels *labels; /* what it works for, as far as it is known from outside */
+    struct profile_trace trace;          /* trace_text "": none */
+
     int64_t start_ns;    /* by our clock, and not later than its first sample */
     int64_t until_ns;    /* its time is accounted for until then */
     int64_t since_ns;    /* in this activity */
@@ -71,6 +74,9 @@ struct pending {
     int64_t ns, samples;
 };
 
+/* What it is the time of. */
+enum pending_key { PENDING_STACK, PENDING_NAME, PENDING_LABELS, PENDING_TRACE, PENDING_WORDS };
+
 struct wall {
     struct target *target;
     struct wait_stacks *waits;
@@ -90,7 +96,10 @@ struct wall {
     uint64_t progress;          /* what the process had done at the last sample: see progress_of() */
     uint32_t idle, ask_stop_at; /* times in a row that it was asked and went on; when it is asked again */
 
-    struct ids keys;         /* numbers of (stack, thread name) */
+    struct ids keys;      /* numbers of keys, enum pending_key: words or addresses */
+    struct traces traces; /* that keys refer to */
+    struct wait_stack *running,
+        *queued;             /* "[running]", "[waiting for a CPU]"; of the present round, NULL: not used */
     struct pending *pending; /* by number - 1 */
     size_t pending_room;
     int64_t since_ns, last_ns;         /* the first and the last instant that is accounted for */
@@ -136,6 +145,10 @@ void wall_end_watched(struct wall *wall, struct watched_thread *watched, int64_t
 
 /* Accounts for deferred time as far as it was known: what the thread was in is over, or the round is. */
 void wall_credit_deferred(struct wall *wall, struct watched_thread *watched);
+
+/* Reads what the thread works for. sequence: of its slot. */
+void wall_take_context(struct wall *wall, struct seg_thread *slot, struct watched_thread *watched,
+                       uint32_t sequence);
 
 /* The kernel can be asked for its threads by their ids. */
 bool wall_is_askable(const struct wall *wall);

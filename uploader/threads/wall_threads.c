@@ -45,6 +45,8 @@ static void drain_thread(struct wall *wall, struct watched_thread *watched)
     struct profile_sample sample = {
         .pid = (uint32_t)wall->target->pid,
         .thread = target_thread_name(wall->target, watched->name),
+        .labels = watched->labels,
+        .trace = *watched->trace.trace_text ? &watched->trace : NULL,
         .about = {.tid = (uint32_t)watched->tid,
                   .state = "running",
                   .wait = "",

@@ -185,6 +185,52 @@ static bool mapping_add(struct proc_maps *maps, const struct proc_maps *old, con
     return !before;
 }
 
+/* A program may copy its code to huge pages and put them in the place of the file's. The kernel shows such memory without a
+   file, or as a file of huge pages. The code is still the file's whose beginning is mapped at head. */
+static bool is_moved_code(const struct proc_mapping *line)
+{
+    static const char huge[] = "/anon_hugepage";
+
+    return is_executable(line) && (!line->path[0] || !strncmp(line->path, huge, strlen(huge)));
+}
+
+static void adopt_code(const struct proc_maps *maps, const struct proc_mapping *head,
+                       struct proc_mapping *line)
+{
+    struct proc_mapping like = *head;
+    struct elf_image *image;
+    bool is_there;
+
+    like.start = line->start;
+    image = open_image(maps, &like, head->start, &is_there);
+    if (image && elf_image_code_offset(image, head->start, line->start, &line->offset)) {
+        line->path = head->path;
+        line->inode = head->inode;
+        line->device = head->device;
+    }
+    elf_image_release(image);
+}
+
+/* The line at which the present file begins. */
+struct head {
+    struct proc_mapping at; /* start 0: unknown */
+    char path[LINE_BYTES];
+};
+
+static void head_follow(const struct proc_maps *maps, struct head *head, struct proc_mapping *line)
+{
+    if (is_moved_code(line)) {
+        if (head->at.start && head->path[0] == '/')
+            adopt_code(maps, &head->at, line);
+    } else if (!line->offset) {
+        strcpy(head->path, line->path);
+        head->at = *line;
+        head->at.path = head->path;
+    }
+    if (line->inode != head->at.inode || line->device != head->at.device)
+        head->at.start = 0;
+}
+
 static void mappings_drop(struct code_mapping *mapping, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -211,7 +257,8 @@ static bool read_list(struct proc_maps *maps, bool fresh, bool *empty)
     /* Released last, so that files that stay mapped are not read again. */
     const struct proc_maps old = *maps, none = {0};
     char path[64], text[LINE_BYTES];
-    struct proc_mapping line, head = {0};
+    struct proc_mapping line;
+    struct head head = {{0}, ""};
     bool changed = fresh;
     FILE *file;
 
@@ -226,12 +273,9 @@ static bool read_list(struct proc_maps *maps, bool fresh, bool *empty)
         if (!proc_mapping_parse(text, &line))
             continue;
         region_add(maps, &line);
-        if (!line.offset)
-            head = line;
-        else if (line.inode != head.inode || line.device != head.device)
-            head.start = 0;
+        head_follow(maps, &head, &line);
         if (is_executable(&line) && (line.path[0] == '/' || is_vdso(&line)) && maps->count < MOST_MAPPINGS)
-            changed |= mapping_add(maps, fresh ? &none : &old, &line, head.start);
+            changed |= mapping_add(maps, fresh ? &none : &old, &line, head.at.start);
     }
     fclose(file);
     if (!maps->count) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "unwind_state.h"
+#include "uploader/base/clock.h"
 
 enum {
     /* Words that may be read: call frame information is a program of the target's, and may run for ever. */
@@ -14,6 +15,10 @@ enum {
     SAMPLES_PAUSE = 20,              /* before mappings are read again if the last time was in vain */
     FRAME_WORDS = 64,                /* in which a saved frame pointer is searched */
     FRAME_TRIES = 8,                 /* of words that may be one */
+    /* Walks of more frames than LONG_FREE take one part in LONG_SHARE of the time at most. */
+    LONG_FREE = 4096,
+    LONG_MOST = 128 * 1024,
+    LONG_SHARE = 32,
 };
 
 /* Opens also the files of mappings that stay: another file may have taken the place of the first. */
@@ -23,24 +28,48 @@ static void read_fresh(struct unwinder *unwinder)
         return;
     unwinder->read_fresh = unwinder->read_last = unwinder->sample;
     proc_maps_read(&unwinder->maps, true);
-    unw_flush_cache(unwinder->space, 0, 0);
+    unwind_forget(unwinder);
     unwinder->stale = false;
 }
 
-static void add_frame(const struct unwinder *unwinder, struct unwound *unwound, uint64_t pc, uint64_t sp)
+enum { INNER = LAYOUT_FRAMES - LAYOUT_OUTER };
+
+/* Beyond the first ones, the last frames that were met are a ring. */
+static struct unwound_frame *next_frame(struct unwound *unwound)
 {
-    struct unwound_frame *frame = &unwound->frame[unwound->frames];
-    bool first = !unwound->frames++;
-    const struct code_mapping *mapping = proc_maps_find_code(&unwinder->maps, pc - !first);
+    uint32_t met = unwound->met++;
+
+    if (met >= LAYOUT_FRAMES)
+        return &unwound->frame[INNER + (met - INNER) % LAYOUT_OUTER];
+    unwound->frames++;
+    return &unwound->frame[met];
+}
+
+/* Puts the oldest of the ring first. */
+static void turn_ring(struct unwound *unwound)
+{
+    struct unwound_frame copy[LAYOUT_OUTER];
+
+    memcpy(copy, &unwound->frame[INNER], sizeof copy);
+    for (uint32_t i = 0; i < LAYOUT_OUTER; i++)
+        unwound->frame[INNER + i] = copy[(unwound->met - INNER + i) % LAYOUT_OUTER];
+}
+
+/* return_at: where the return address was read. */
+static void add_frame(const struct unwinder *unwinder, struct unwound *unwound, uint64_t pc, uint64_t sp,
+                      uint64_t return_at)
+{
+    bool first = !unwound->met;
+    struct unwound_frame *frame = next_frame(unwound);
     uint64_t word;
 
-    *frame = (struct unwound_frame){.pc = pc, .sp = sp, .address = pc - !first};
-    if (mapping) {
-        frame->module = mapping->module;
-        frame->address -= mapping->bias;
-        frame->ours = mapping->ours;
-    }
-    if (!first && (!unwinder_word(unwinder, sp - sizeof word, &word) || word != pc))
+    unwind_set_frame(unwinder, frame, pc, first);
+    frame->sp = sp;
+    if (first)
+        return;
+    if (sp - return_at <= UINT32_MAX && unwinder_return_address(unwinder, return_at, &word) && word == pc)
+        frame->return_below = (uint32_t)(sp - return_at);
+    else
         unwound->checkable = false;
 }
 
@@ -52,7 +81,7 @@ static bool is_first_function(const struct unwinder *unwinder, unw_cursor_t *cur
 
     if (unwinder->no_cfi)
         return !fp;
-    return !unw_get_save_loc(cursor, UNW_X86_64_RBP, &loc) && loc.type != UNW_SLT_NONE;
+    return !unw_get_save_loc(cursor, MACHINE_FP, &loc) && loc.type != UNW_SLT_NONE;
 }
 
 /* No call returns to the address. Then somebody wrote it to the beginning of a stack, as makecontext() and Boost's
@@ -64,37 +93,58 @@ static bool is_synthetic_return(struct unwinder *unwinder, unw_cursor_t *callee,
            unw_is_signal_frame(callee) <= 0;
 }
 
+/* A stack that is deeper than what is kept. is_over: its root was met. */
+static void end_deep(struct unwinder *unwinder, struct unwound *unwound, bool is_over, int64_t began_ns)
+{
+    if (unwound->met > LONG_FREE)
+        unwinder->long_after_ns = began_ns + LONG_SHARE * (monotonic_ns() - began_ns);
+    unwound->gap = INNER;
+    if (!is_over) {
+        unwound->frames = INNER;
+        return;
+    }
+    turn_ring(unwound);
+}
+
 static void walk(struct unwinder *unwinder, struct unwound *unwound)
 {
     unw_cursor_t cursor, from, callee;
     unw_word_t pc, sp, fp = 0;
     bool guessed = false, at_call = false;
+    struct unwind_place place;
+    int64_t began_ns = monotonic_ns();
+    uint32_t most = began_ns < unwinder->long_after_ns ? LONG_FREE : LONG_MOST;
     int more;
 
     unwinder->walk_reads = WALK_READS;
-    unwound->frames = 0;
+    unwound->frames = unwound->met = unwound->gap = 0;
     unwound->checkable = true;
+    unwind_begin(unwinder);
     more = unw_init_remote(&cursor, unwinder->space, unwinder) ? -1 : 1;
     from = cursor;
-    while (more > 0 && unwound->frames < LAYOUT_FRAMES) {
+    while (more > 0 && unwound->met < most) {
         if (unw_get_reg(&cursor, UNW_REG_IP, &pc) || unw_get_reg(&cursor, UNW_REG_SP, &sp) || !pc)
             break;
-        add_frame(unwinder, unwound, pc + at_call, sp);
-        if (unw_get_reg(&cursor, UNW_X86_64_RBP, &fp))
+        if (unwound->met == LAYOUT_FRAMES && unwind_recall_root(unwinder, unwound, sp))
+            return;
+        add_frame(unwinder, unwound, pc + at_call, sp, machine_return_at(&cursor, sp));
+        if (unw_get_reg(&cursor, MACHINE_FP, &fp))
             fp = 0;
         callee = from;
         from = cursor;
-        more = unwind_step(unwinder, &from, &cursor, &at_call);
-        if (unwinder->no_cfi && !guessed && unwound->frames > 1 &&
-            is_synthetic_return(unwinder, &callee, pc)) {
+        place = (struct unwind_place){pc + at_call, unwound->met > 1 && unw_is_signal_frame(&callee) <= 0};
+        more = unwind_step(unwinder, &from, &cursor, place, &at_call);
+        if (unwinder->no_cfi && !guessed && unwound->met > 1 && is_synthetic_return(unwinder, &callee, pc)) {
             more = 0;
             break;
         }
         guessed |= unwinder->no_cfi;
         unwinder->walk_reads += unwinder->walk_reads > 0 ? FRAME_READS : 0;
     }
-    unwound->truncated = more < 0 || unwound->frames == LAYOUT_FRAMES || !unwind_may_read(unwinder, 0) ||
+    unwound->truncated = more < 0 || !unwind_may_read(unwinder, 0) ||
                          (guessed && (more > 0 || !is_first_function(unwinder, &cursor, fp)));
+    if (unwound->met > LAYOUT_FRAMES)
+        end_deep(unwinder, unwound, unwound->met < most, began_ns);
 }
 
 /* An address is in no code that was mapped when the mappings were read. */
@@ -134,7 +184,7 @@ static void walk_known(struct unwinder *unwinder, const uint64_t regs[LAYOUT_REG
 
 void unwinder_walk(struct unwinder *unwinder, const uint64_t regs[LAYOUT_REGS], struct unwound *unwound)
 {
-    walk_known(unwinder, regs, (1u << LAYOUT_REGS) - 1, unwound);
+    walk_known(unwinder, regs, (1u << MACHINE_REGS) - 1, unwound);
 }
 
 /* The two words may be what a function with a frame pointer pushes: its caller's frame pointer, which lies further out,

@@ -29,15 +29,19 @@ struct stack_copy {
 
 /* pc: in the first frame the instruction, else the return address. */
 struct unwound_frame {
-    uint64_t pc, sp; /* sp: as it was before the call; the return address is below it */
+    uint64_t pc, sp; /* sp: as it was before the call */
     const struct elf_module *module;
     uint64_t address; /* ELF virtual address to name; without a module, pc */
     bool ours;
+    uint32_t
+        return_below; /* so many bytes below sp is pc, see unwinder_return_address(); 0: unknown, or the first frame */
 };
 struct unwound {
     uint32_t frames;
+    uint32_t met;   /* frames of the whole stack, as far as it was walked */
+    uint32_t gap;   /* not 0: frames were cut before frame[gap]; if it is `frames`, after the last */
     bool truncated; /* the walk did not end at the thread's first function, as far as is known */
-    bool checkable; /* every return address lies below its frame's sp */
+    bool checkable; /* every frame's return_below is known */
     bool reread;    /* the copy was too short, so the stack was read again during the walk */
     struct unwound_frame frame[LAYOUT_FRAMES];
 };
@@ -60,11 +64,17 @@ void unwinder_copy(struct unwinder *unwinder, struct stack_copy *copy, unsigned 
 /* From now on unwinder_word() and unwinder_walk() read this copy, which has no error. */
 void unwinder_use(struct unwinder *unwinder, const struct stack_copy *copy);
 
+/* In walks from now on, root is what the thread of the copy in use knows of its own deep stack. NULL: nothing. */
+void unwinder_use_root(struct unwinder *unwinder, const struct seg_root *root);
+
 /* Reads the process's memory as it is now. false: it cannot be read. */
 bool unwinder_read(struct unwinder *unwinder, uint64_t address, void *to, size_t size);
 
 /* Reads a word of the copy in use. */
 bool unwinder_word(const struct unwinder *unwinder, uint64_t address, uint64_t *word);
+
+/* The same of a word that is a return address, which may be signed. */
+bool unwinder_return_address(const struct unwinder *unwinder, uint64_t address, uint64_t *pc);
 
 /* Walks the copy in use. */
 void unwinder_walk(struct unwinder *unwinder, const uint64_t regs[LAYOUT_REGS], struct unwound *unwound);

@@ -7,9 +7,7 @@ enum {
     SLOW_READ = 16,  /* a system call is as much work as so many other reads */
 };
 
-const int8_t unwind_register_numbers[LAYOUT_REGS] = {UNW_X86_64_RIP, UNW_X86_64_RSP, UNW_X86_64_RBP,
-                                                     UNW_X86_64_RBX, UNW_X86_64_R12, UNW_X86_64_R13,
-                                                     UNW_X86_64_R14, UNW_X86_64_R15};
+const int8_t unwind_register_numbers[MACHINE_REGS] = MACHINE_REGISTERS;
 
 /* Not in libunwind's headers, exported for perf: finds and reads the entry in a table that lies in memory. */
 #define SEARCH_TABLE UNW_OBJ(dwarf_search_unwind_table)
@@ -29,6 +27,16 @@ static bool is_stack_or_code(struct unwinder *unwinder, uint64_t address)
     return region && region->executable;
 }
 
+/* A word of the stack that becomes an address of code without its signature was a signed return address. */
+static uint64_t without_signature(const struct unwinder *unwinder, uint64_t word)
+{
+    uint64_t address = machine_code_address(word);
+    const struct region *region =
+        address != word ? proc_maps_find_region(&unwinder->maps, address - 1) : NULL;
+
+    return region && region->executable ? address : word;
+}
+
 /* The copied stack comes first, then files, then the process itself: for the vDSO, deleted files, other stacks. */
 bool unwind_read_word(struct unwinder *unwinder, uint64_t address, uint64_t *word)
 {
@@ -36,16 +44,20 @@ bool unwind_read_word(struct unwinder *unwinder, uint64_t address, uint64_t *wor
 
     if (!unwind_may_read(unwinder, 1))
         return false;
-    if (unwinder_word(unwinder, address, word))
+    if (unwinder_word(unwinder, address, word)) {
+        *word = without_signature(unwinder, *word);
         return true;
+    }
     mapping = proc_maps_find_data(&unwinder->maps, address);
-    if (mapping && elf_image_read(mapping->image, address - mapping->bias, word))
+    if (mapping && elf_image_read(mapping->image, address - mapping->bias, word)) {
+        *word = unwind_without_ignored(unwinder, address, *word);
         return true;
+    }
     if (!unwind_may_read(unwinder, SLOW_READ))
         return false;
     unwinder->reread = true;
-    if (address - unwinder->base < unwinder->size + COPY_STEP && unwinder->size < COPY_LONGEST &&
-        unwind_copy_more(unwinder) && unwinder_word(unwinder, address, word))
+    if (address - unwinder->base < unwinder->size + COPY_STEP && unwind_copy_more(unwinder) &&
+        unwinder_word(unwinder, address, word))
         return true;
     if (is_stack_or_code(unwinder, address))
         return unwinder_read(unwinder, address, word, sizeof *word);
@@ -67,9 +79,9 @@ static int access_reg(unw_addr_space_t space, unw_regnum_t number, unw_word_t *v
     const struct unwinder *unwinder = context;
 
     (void)space;
-    for (int i = 0; !write && i < LAYOUT_REGS; i++) {
+    for (int i = 0; !write && i < MACHINE_REGS; i++) {
         if (unwind_register_numbers[i] == number && unwinder->known >> i & 1) {
-            *value = unwinder->regs[i];
+            *value = machine_code_address(unwinder->regs[i]) /* the link register */;
             return 0;
         }
     }
@@ -86,6 +98,7 @@ static int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t
     int rc;
 
     unwinder->no_cfi = true;
+    unwinder->ignored_count = 0;
     if (!image || !image->frame_hdr)
         return -UNW_ENOINFO;
     table.start_ip = mapping->start;
@@ -95,6 +108,8 @@ static int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t
     table.u.rti.table_len = image->frame_count * TABLE_ENTRY / sizeof(unw_word_t);
     rc = SEARCH_TABLE(space, ip, &table, info, need_info, context);
     unwinder->no_cfi = rc != 0;
+    if (!rc && need_info && info->unwind_info && MACHINE_IGNORES_CFA)
+        unwind_ignore_operations(unwinder, mapping, info->unwind_info);
     return rc;
 }
 

@@ -30,6 +30,12 @@ bool unwinder_read(struct unwinder *unwinder, uint64_t address, void *to, size_t
     return read_process(unwinder, address, to, size) == (ssize_t)size;
 }
 
+void unwind_forget(struct unwinder *unwinder)
+{
+    unw_flush_cache(unwinder->space, 0, 0);
+    memset(unwinder->code, 0, sizeof unwinder->code);
+}
+
 void unwind_read_maps(struct unwinder *unwinder)
 {
     if ((int32_t)(unwinder->sample - unwinder->read_next) < 0)
@@ -38,7 +44,7 @@ void unwind_read_maps(struct unwinder *unwinder)
     unwinder->read_next = unwinder->sample + 1;
     if (!proc_maps_read(&unwinder->maps, false))
         return;
-    unw_flush_cache(unwinder->space, 0, 0);
+    unwind_forget(unwinder);
     unwinder->changed = true;
 }
 
@@ -133,11 +139,18 @@ void unwinder_copy(struct unwinder *unwinder, struct stack_copy *copy, unsigned 
 
 void unwinder_use(struct unwinder *unwinder, const struct stack_copy *copy)
 {
+    unwinder->first = *copy;
     unwinder->copy = unwinder->batch + copy->at;
     unwinder->size = copy->error ? 0 : copy->got;
     unwinder->base = copy->sp & ~UINT64_C(7);
     unwinder->low = copy->low;
     unwinder->high = copy->high;
+}
+
+void unwind_begin(struct unwinder *unwinder)
+{
+    if (unwinder->base != (unwinder->first.sp & ~UINT64_C(7)))
+        unwinder_use(unwinder, &unwinder->first);
 }
 
 uint64_t unwind_stack_limit(struct unwinder *unwinder)
@@ -159,6 +172,10 @@ bool unwind_copy_more(struct unwinder *unwinder)
 
     if (limit <= end || !make_room(&unwinder->longer, &unwinder->longer_room, unwinder->size + size))
         return false;
+    if (unwinder->size >= COPY_LONGEST) {
+        unwinder->base = end;
+        unwinder->size = 0;
+    }
     if (!is_longer)
         memcpy(unwinder->longer, unwinder->copy, unwinder->size);
     unwinder->copy = unwinder->longer;
@@ -174,5 +191,13 @@ bool unwinder_word(const struct unwinder *unwinder, uint64_t address, uint64_t *
     if (unwinder->size < sizeof *word || at > unwinder->size - sizeof *word)
         return false;
     memcpy(word, unwinder->copy + at, sizeof *word);
+    return true;
+}
+
+bool unwinder_return_address(const struct unwinder *unwinder, uint64_t address, uint64_t *pc)
+{
+    if (!unwinder_word(unwinder, address, pc))
+        return false;
+    *pc = machine_code_address(*pc);
     return true;
 }

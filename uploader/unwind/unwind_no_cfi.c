@@ -3,19 +3,6 @@
 #include "sampler/segment/return_address.h"
 #include "unwind_state.h"
 
-bool unwind_is_after_call(struct unwinder *unwinder, uint64_t pc)
-{
-    const struct code_mapping *mapping = proc_maps_find_code(&unwinder->maps, pc - CALL_MOST);
-    uint64_t at = (pc - CALL_MOST) & ~UINT64_C(7), word[2];
-    const uint8_t *code = (const uint8_t *)word + (pc - at);
-
-    if (!mapping || !mapping->image || !unwind_may_read(unwinder, 2) ||
-        !elf_image_read(mapping->image, at - mapping->bias, &word[0]) ||
-        !elf_image_read(mapping->image, at + sizeof word[0] - mapping->bias, &word[1]))
-        return false;
-    return is_code_after_call(code);
-}
-
 static bool read_aligned(struct unwinder *unwinder, uint64_t address, uint64_t *word)
 {
     return address % sizeof *word == 0 && unwind_read_word(unwinder, address, word);
@@ -28,6 +15,7 @@ static bool go_on_from(struct unwinder *unwinder, unw_cursor_t *cursor, uint64_t
     unwinder->regs[REG_PC] = pc - 1;
     unwinder->regs[REG_SP] = sp;
     unwinder->regs[REG_FP] = fp;
+    unwinder->known &= MACHINE_KEPT;
     return !unw_init_remote(cursor, unwinder->space, unwinder);
 }
 
@@ -76,18 +64,19 @@ static bool may_be_code(const struct unwinder *unwinder, uint64_t pc)
 {
     const struct region *region = proc_maps_find_region(&unwinder->maps, pc - 1);
     return region ? region->executable
-                  : pc >= UNWIND_PAGE && !(pc >> 47) && unwinder->read_last != unwinder->sample;
+                  : pc >= UNWIND_PAGE && !(pc >> MACHINE_ADDRESS_BITS) &&
+                        unwinder->read_last != unwinder->sample;
 }
 
 /* Takes the registers that libunwind knows. */
 static void take_registers(struct unwinder *unwinder, unw_cursor_t *cursor)
 {
-    uint64_t regs[LAYOUT_REGS];
+    uint64_t regs[MACHINE_REGS];
 
-    for (int i = 0; i < LAYOUT_REGS; i++)
+    for (int i = 0; i < MACHINE_REGS; i++)
         if (unw_get_reg(cursor, unwind_register_numbers[i], &regs[i]))
             unwinder->known &= ~(1u << i);
-    for (int i = 0; i < LAYOUT_REGS; i++)
+    for (int i = 0; i < MACHINE_REGS; i++)
         unwinder->regs[i] = unwinder->known >> i & 1 ? regs[i] : 0;
 }
 
@@ -115,8 +104,10 @@ static bool step_without_cfi(struct unwinder *unwinder, unw_cursor_t *from, unw_
     return framed && go_on_from(unwinder, cursor, pc, above, outer);
 }
 
-int unwind_step(struct unwinder *unwinder, unw_cursor_t *from, unw_cursor_t *cursor, bool *at_call)
+int unwind_step(struct unwinder *unwinder, unw_cursor_t *from, unw_cursor_t *cursor,
+                struct unwind_place place, bool *at_call)
 {
+    enum code_step by_code;
     int more;
 
     unwinder->no_cfi = *at_call = false;
@@ -127,6 +118,13 @@ int unwind_step(struct unwinder *unwinder, unw_cursor_t *from, unw_cursor_t *cur
         unwinder->no_cfi = false;
         return more;
     }
+    take_registers(unwinder, from);
+    by_code = unwind_step_by_code(unwinder, place.pc, place.is_return);
+    *at_call = by_code == CODE_STEP_ON && go_on_from(unwinder, cursor, unwinder->regs[REG_PC],
+                                                     unwinder->regs[REG_SP], unwinder->regs[REG_FP]);
+    unwinder->no_cfi = by_code == CODE_STEP_NONE;
+    if (!unwinder->no_cfi)
+        return *at_call;
     *at_call = step_without_cfi(unwinder, from, cursor);
     unwinder->no_cfi = true;
     return *at_call ? 1 : unwinder->known >> REG_FP & 1 ? 0 : -1;

@@ -299,6 +299,22 @@ void intervals_add(struct intervals *intervals, const char *directory, int64_t s
         ring_add(intervals, &interval);
 }
 
+bool intervals_get(const struct intervals *intervals, size_t age, struct interval_files *interval)
+{
+    const struct interval *found;
+
+    if (age >= intervals->count)
+        return false;
+    found = &intervals->interval[(intervals->first + intervals->count - 1 - age) % intervals->room];
+    *interval = (struct interval_files){
+        .directory = text_ids_text(&intervals->directories, found->directory),
+        .stamp_ms = found->stamp_ms,
+        .kinds = found->kinds,
+        .bytes = (size_t)found->kib * 1024,
+    };
+    return true;
+}
+
 static void remove_files(const struct intervals *intervals, int out, const struct interval *interval)
 {
     const int flags = O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;

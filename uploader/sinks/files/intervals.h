@@ -10,6 +10,8 @@
 #ifndef CPROF_UPLOADER_INTERVALS_H
 #define CPROF_UPLOADER_INTERVALS_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "sampler/segment/settings.h"
@@ -38,6 +40,17 @@ void intervals_name(int64_t stamp_ms, unsigned kind, char name[INTERVAL_NAME_BYT
 /* The interval of this stamp has been written: bytes is what its files take. */
 void intervals_add(struct intervals *intervals, const char *directory, int64_t stamp_ms, unsigned kinds,
                    uint64_t bytes);
+
+/* What an interval has: files of these kinds, a bit each, in the directory of a program. bytes is what they take. */
+struct interval_files {
+    const char *directory;
+    int64_t stamp_ms;
+    unsigned kinds;
+    size_t bytes;
+};
+
+/* The interval that is that many before the newest one, 0 for that itself. false: there is none. */
+bool intervals_get(const struct intervals *intervals, size_t age, struct interval_files *interval);
 
 /* Removes what is too old or too much. */
 void intervals_trim(struct intervals *intervals, int out);

@@ -10,12 +10,12 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "intervals.h"
 #include "uploader/base/clock.h"
+#include "uploader/base/gunzip.h"
 #include "uploader/options/log.h"
-#include "uploader/profile/profile.pb-c.h"
+#include "uploader/pprof/profile.pb-c.h"
 #include "uploader/programs/names.h"
 #include "uploader/programs/sink.h"
 
@@ -24,7 +24,6 @@ enum {
     TEXT_MOST = 32 << 20, /* inflated */
     LINES_MOST = 64,
     FRAMES_MOST = 1024,
-    GZIP_WINDOW = 15 + 16,
 };
 
 struct restoring {
@@ -32,30 +31,6 @@ struct restoring {
     const Cprof__Profile *from;
     const struct symbol_location **location; /* by id - 1; NULL: makes no sense */
 };
-
-/* *to is the caller's. */
-static int inflate_all(const uint8_t *data, size_t size, uint8_t **to, size_t *used)
-{
-    z_stream stream = {.next_in = (uint8_t *)data, .avail_in = (unsigned)size};
-    size_t room = 4 * size + 4096;
-    int result = inflateInit2(&stream, GZIP_WINDOW);
-
-    *to = NULL;
-    *used = 0;
-    while (result == Z_OK) {
-        uint8_t *grown = *used < TEXT_MOST ? realloc(*to, room) : NULL;
-        if (!grown)
-            break;
-        *to = grown;
-        stream.next_out = *to + *used;
-        stream.avail_out = (unsigned)(room - *used);
-        result = inflate(&stream, Z_NO_FLUSH);
-        *used = room - stream.avail_out;
-        room *= 2;
-    }
-    inflateEnd(&stream);
-    return result == Z_STREAM_END ? 0 : -EINVAL;
-}
 
 static const char *text_at(const struct restoring *restoring, int64_t index)
 {
@@ -109,7 +84,7 @@ static const struct symbol_location *location_of(const struct restoring *restori
             .start_line = function->start_line,
         };
     }
-    if (!count)
+    if (!count && (!module || from->n_line))
         return NULL;
     if (!module)
         return symbols_special(symbols, line[0].function);
@@ -121,34 +96,47 @@ static bool is_without(const struct restore_without *without, pid_t pid)
     return hash_get(without->pids, (uint64_t)pid) || (without->alive && (!kill(pid, 0) || errno == EPERM));
 }
 
+static void take_labels(const struct restoring *restoring, const Cprof__Sample *sample,
+                        struct profile_sample *made, int64_t *pid)
+{
+    struct label_list list = {.count = 0};
+    const char *thread = "";
+
+    for (size_t i = 0; i < sample->n_label; i++) {
+        const char *key = text_at(restoring, sample->label[i]->key),
+                   *text = text_at(restoring, sample->label[i]->str);
+        if (!strcmp(key, "pid"))
+            *pid = sample->label[i]->num;
+        else if (!strcmp(key, "thread"))
+            thread = text;
+        else if (sample->label[i]->str && !label_is_reserved(key) && list.count < PROFILE_LABELS)
+            list.label[list.count++] = (struct profile_label){key, text, NULL};
+    }
+    made->thread = programs_thread_name(restoring->programs, thread);
+    made->labels = label_sets_get(&restoring->programs->label_sets, &list);
+}
+
 static int restore_sample(const struct restoring *restoring, struct profile *into,
                           const Cprof__Sample *sample, const struct restore_without *without)
 {
     const struct symbol_location *frame[FRAMES_MOST];
     const unsigned values = profile_get_kind(into)->values;
-    int64_t value[PROFILE_VALUES] = {0}, pid = 0;
-    const char *thread = "";
-    uint32_t frames = 0;
+    struct profile_sample made = {.thread = "", .frame = frame};
+    int64_t pid = 0;
 
-    for (size_t i = 0; i < sample->n_label; i++) {
-        const char *key = text_at(restoring, sample->label[i]->key);
-        if (!strcmp(key, "pid"))
-            pid = sample->label[i]->num;
-        else if (!strcmp(key, "thread"))
-            thread = text_at(restoring, sample->label[i]->str);
-    }
+    take_labels(restoring, sample, &made, &pid);
     if (pid < 0 || pid > INT32_MAX || sample->n_value != values || (pid && is_without(without, (pid_t)pid)))
         return 0;
-    for (size_t i = 0; i < sample->n_location_id && frames < FRAMES_MOST; i++) {
+    for (size_t i = 0; i < sample->n_location_id && made.frames < FRAMES_MOST; i++) {
         uint64_t id = sample->location_id[i];
         if (id && id <= restoring->from->n_location && restoring->location[id - 1])
-            frame[frames++] = restoring->location[id - 1];
+            frame[made.frames++] = restoring->location[id - 1];
     }
-    if (!frames)
+    if (!made.frames)
         return 0;
-    memcpy(value, sample->value, values * sizeof value[0]);
-    return profile_add(into, frame, frames, (uint32_t)pid, programs_thread_name(restoring->programs, thread),
-                       value, restoring->programs->overflow);
+    made.pid = (uint32_t)pid;
+    memcpy(made.value, sample->value, values * sizeof made.value[0]);
+    return profile_add_thread(into, &made, restoring->programs->overflow);
 }
 
 int restore_profile(struct programs *programs, struct profile *into, const uint8_t *data, size_t size,
@@ -158,7 +146,7 @@ int restore_profile(struct programs *programs, struct profile *into, const uint8
     Cprof__Profile *from = NULL;
     uint8_t *text;
     size_t used;
-    int rc = inflate_all(data, size, &text, &used);
+    int rc = gunzip_all(data, size, TEXT_MOST, &text, &used);
 
     if (!rc)
         from = cprof__profile__unpack(NULL, used, text);

@@ -12,6 +12,7 @@
  * an earlier one: another of the same name gets another directory.
  */
 #include "uploader/options/log.h"
+#include "uploader/pprof/encode.h"
 #include "uploader/programs/sink.h"
 
 #include <errno.h>
@@ -48,9 +49,9 @@ struct sink_files {
     unsigned char *name; /* by a program's number: which of its names its directory has */
     unsigned names;
     struct report *report;
-    bool report_due;
-    int64_t report_ns, start_ns; /* spent for the report; CLOCK_MONOTONIC of the start */
-    unsigned broken;             /* enum part: what could not be written the last time */
+    bool report_due, report_final; /* final: now, whatever it costs */
+    int64_t report_ns, start_ns;   /* spent for the report; CLOCK_MONOTONIC of the start */
+    unsigned broken;               /* enum part: what could not be written the last time */
 };
 
 /* A full disk fails every file of every interval: said once, and once that all can be written again. */
@@ -176,7 +177,7 @@ static int write_threads(int directory, const struct profile *threads)
         error = draft_open(&draft, directory, threads_files[i].name);
         if (error)
             break;
-        error = threads_text_write(draft.out, threads, threads_files[i].form);
+        error = threads_text_write(draft.out, threads, threads_files[i].form, "threads");
         error = draft_finish(&draft, error);
     }
     return error;
@@ -358,18 +359,6 @@ static int open_program(struct sink_files *files, const struct upload *upload,
     return open_named(files, upload, name);
 }
 
-/* A last profile is always taken. */
-static void update_report(struct sink_files *files, const struct upload *upload, const char *name)
-{
-    int64_t now_ns = monotonic_ns();
-
-    if (!upload->final && files->report_ns * REPORT_SHARE > now_ns - files->start_ns + REPORT_GRACE_NS)
-        return;
-    if (!report_update(files->report, upload, name))
-        files->report_due = true;
-    files->report_ns += monotonic_ns() - now_ns;
-}
-
 static int files_take(struct sink *sink, const struct upload *upload)
 {
     struct sink_files *files = (struct sink_files *)sink;
@@ -377,32 +366,47 @@ static int files_take(struct sink *sink, const struct upload *upload)
     int directory = open_program(files, upload, name);
     int error = directory;
 
-    update_report(files, upload, name);
     if (directory >= 0) {
         error = write_files(files, upload, directory, name);
         close(directory);
+        files->report_due |= !report_note(files->report, upload, name);
+        files->report_final |= upload->final;
     }
     if (!error && upload->path)
         snprintf(upload->path, UPLOAD_PATH, "%s/%s", files->path, name);
     return note_result(files, PART_PROFILES, upload->program, error);
 }
 
+/* With a program's last profiles it is always written. */
+static bool may_write_report(const struct sink_files *files, int64_t now_ns)
+{
+    return files->report_due && (files->report_final || files->report_ns * REPORT_SHARE <=
+                                                            now_ns - files->start_ns + REPORT_GRACE_NS);
+}
+
+static void write_report(struct sink_files *files, int64_t now_ns)
+{
+    struct draft draft;
+    int error = draft_open(&draft, files->directory, "report.html");
+
+    files->report_due = files->report_final = false;
+    if (!error)
+        error =
+            draft_finish(&draft, report_write(files->report, files->intervals, files->directory, draft.out));
+    note_result(files, PART_REPORT, "report.html", error);
+    files->report_ns += monotonic_ns() - now_ns;
+}
+
 /* Not in take(): the report of a session with many programs is written once for all of them. */
 static unsigned files_work(struct sink *sink, unsigned wait_ms)
 {
     struct sink_files *files = (struct sink_files *)sink;
-    struct draft draft;
-    int error;
+    const int64_t now_ns = monotonic_ns();
 
     (void)wait_ms;
     intervals_trim(files->intervals, files->directory);
-    if (!files->report_due)
-        return 0;
-    files->report_due = false;
-    error = draft_open(&draft, files->directory, "report.html");
-    if (!error)
-        error = draft_finish(&draft, report_write(files->report, draft.out));
-    note_result(files, PART_REPORT, "report.html", error);
+    if (may_write_report(files, now_ns))
+        write_report(files, now_ns);
     return 0;
 }
 
@@ -410,6 +414,7 @@ static void files_free(struct sink *sink)
 {
     struct sink_files *files = (struct sink_files *)sink;
 
+    files->report_final = true;
     if (files->directory >= 0)
         files_work(sink, 0);
     report_free(files->report);

@@ -8,16 +8,19 @@
 
 #include "uploader/base/clock.h"
 
-enum { NAMED = 8 }; /* threads of a group that are named */
+enum {
+    NAMED = 8, /* threads of a group that are named */
+    LABELS_TEXT = 1024
+};
 
-static const struct profile_sample **list_threads(const struct profile *threads, size_t *count)
+static const struct profile_sample **list_threads(const struct profile *threads, uint32_t pid, size_t *count)
 {
     const struct profile_sample **list = malloc((profile_count(threads) + 1) * sizeof(*list));
     size_t cursor = 0;
 
     *count = 0;
     while (list && (list[*count] = profile_next(threads, &cursor)))
-        ++*count;
+        *count += !pid || list[*count]->pid == pid;
     return list;
 }
 
@@ -68,6 +71,17 @@ static void put_state(FILE *out, const struct profile_sample *sample)
                 sample->about.holder);
     if (sample->about.holder_name)
         fprintf(out, " \"%s\"", sample->about.holder_name);
+}
+
+/* Behind a thread's state: " endpoint=/checkout trace_id=4bf9... span_id=00f0...". */
+static void put_labels(FILE *out, const struct profile_sample *sample)
+{
+    char text[LABELS_TEXT];
+
+    if (sample->labels)
+        fprintf(out, " %s", profile_labels_text(sample->labels, text, sizeof text));
+    if (sample->trace)
+        fprintf(out, " trace_id=%s span_id=%s", sample->trace->trace_text, sample->trace->span_text);
 }
 
 static int by_number(const void *left, const void *right)
@@ -125,7 +139,7 @@ static int put_circles(FILE *out, const struct profile_sample **list, size_t cou
 }
 
 /* What a reader of a dump looks for first. Changes the order of the list. */
-static int put_head(FILE *out, const struct profile_sample **list, size_t count)
+static int put_head(FILE *out, const struct profile_sample **list, size_t count, const char *name)
 {
     int64_t total = 0, longest_ns = 0;
     size_t locks = 0;
@@ -138,7 +152,7 @@ static int put_head(FILE *out, const struct profile_sample **list, size_t count)
         if (list[i]->about.waited_ns > longest_ns)
             longest_ns = list[i]->about.waited_ns;
     }
-    fprintf(out, "threads profile: total %" PRId64 "\n", total);
+    fprintf(out, "%s profile: total %" PRId64 "\n", name, total);
     if (locks) {
         fprintf(out, "# %zu wait%s for a lock, the longest for ", locks, locks == 1 ? "s" : "");
         put_time(out, longest_ns);
@@ -147,13 +161,18 @@ static int put_head(FILE *out, const struct profile_sample **list, size_t count)
     return put_circles(out, list, count);
 }
 
+/* google/pprof's parser refuses a line without an address. */
 static void put_addresses(FILE *out, const struct profile_sample *sample)
 {
+    bool any = false;
+
     fputs(" @", out);
-    for (const struct profile_frame *frame = sample->stack; frame; frame = frame->caller)
+    for (const struct profile_frame *frame = sample->stack; frame; frame = frame->caller) {
         if (frame->location->module)
             fprintf(out, " 0x%" PRIx64, frame->location->address);
-    putc('\n', out);
+        any |= frame->location->module != NULL;
+    }
+    fputs(any ? "\n" : " 0x1\n", out);
 }
 
 static void put_grouped_frames(FILE *out, const struct profile_sample *sample)
@@ -177,7 +196,9 @@ static void put_members(FILE *out, const struct profile_sample *const *list, siz
         fprintf(out, "# \"%s\" %" PRIu32 " of process %" PRIu32 " [", list[i]->thread, list[i]->about.tid,
                 list[i]->pid);
         put_state(out, list[i]);
-        fputs("]\n", out);
+        putc(']', out);
+        put_labels(out, list[i]);
+        putc('\n', out);
     }
     if (count > NAMED)
         fprintf(out, "# and %zu more\n", count - NAMED);
@@ -235,7 +256,9 @@ static void put_one(FILE *out, const struct profile_sample *sample)
         fprintf(out, "thread %" PRIu32 " \"%s\" of process %" PRIu32 " [", sample->about.tid, sample->thread,
                 sample->pid);
         put_state(out, sample);
-        fputs("]:\n", out);
+        putc(']', out);
+        put_labels(out, sample);
+        fputs(":\n", out);
     } else { /* told apart no longer */
         fprintf(out, "%" PRId64 " threads \"%s\" of processes that ended:\n", sample->value[0],
                 sample->thread);
@@ -251,26 +274,50 @@ static void put_one(FILE *out, const struct profile_sample *sample)
     putc('\n', out);
 }
 
-int threads_text_write(FILE *out, const struct profile *threads, enum threads_form form)
+/* "goroutine 123 [lock, 2 minutes]:", and for each frame "name(...)" and a tab with file and line. */
+static void put_as_go(FILE *out, const struct profile_sample *sample)
+{
+    fprintf(out, "goroutine %" PRIu32 " [%s", sample->about.tid, state_of(sample));
+    if (sample->about.waited_ns >= 60 * SECOND_NS)
+        fprintf(out, ", %" PRId64 " minutes", sample->about.waited_ns / (60 * SECOND_NS));
+    fputs("]:\n", out);
+    for (const struct profile_frame *frame = sample->stack; frame; frame = frame->caller) {
+        for (unsigned n = 0; n < frame->location->line_count; n++) {
+            const struct symbol_line *line = &frame->location->lines[n];
+            const char *module = frame->location->module ? frame->location->module->name : "unknown";
+            fprintf(out, "%s(...)\n\t%s:%" PRId64 "\n", line->function, *line->file ? line->file : module,
+                    line->line);
+        }
+    }
+    putc('\n', out);
+}
+
+static void put_each(FILE *out, const struct profile_sample **list, size_t count, enum threads_form form)
+{
+    qsort(list, count, sizeof(*list), by_wait);
+    for (size_t i = 0; i < count; i++)
+        form == THREADS_EACH ? put_one(out, list[i]) : put_as_go(out, list[i]);
+}
+
+int threads_text_write_of(FILE *out, const struct profile *threads, uint32_t pid, enum threads_form form,
+                          const char *name)
 {
     size_t count;
-    const struct profile_sample **list = list_threads(threads, &count);
+    const struct profile_sample **list = list_threads(threads, pid, &count);
     int error;
 
     if (!list)
         return -ENOMEM;
-    error = put_head(out, list, count);
-    if (error) {
-        free(list);
-        return error;
-    }
-    if (form == THREADS_GROUPED) {
+    error = form == THREADS_AS_GO ? 0 : put_head(out, list, count, name);
+    if (!error && form == THREADS_GROUPED)
         error = put_grouped(out, list, count);
-    } else {
-        qsort(list, count, sizeof(*list), by_wait);
-        for (size_t i = 0; i < count; i++)
-            put_one(out, list[i]);
-    }
+    else if (!error)
+        put_each(out, list, count, form);
     free(list);
     return error;
+}
+
+int threads_text_write(FILE *out, const struct profile *threads, enum threads_form form, const char *name)
+{
+    return threads_text_write_of(out, threads, 0, form, name);
 }

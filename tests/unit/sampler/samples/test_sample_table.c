@@ -47,12 +47,12 @@ static bool record_one(uint32_t slot, uint64_t pc, uint64_t a, uint64_t b)
     struct sample sample;
     uint32_t stack;
 
-    if (!sample_begin(&sample, segment, slot, false))
+    if (!sample_begin(&sample, segment, slot, KIND_ALLOC))
         return false;
     stack = sample_walk(&sample, WAIT_NONE, &regs, ranges);
     if (stack)
         sample_add(&sample, stack, KIND_CPU, a, b);
-    sample_end(&sample, false);
+    sample_end(&sample);
     return stack != 0;
 }
 
@@ -129,15 +129,15 @@ static void a_handler_leaves_the_bank_that_it_interrupted_announced(void **state
     struct sample outer, inner;
     uint32_t slot = thread_slot_take(segment);
     (void)state;
-    assert_true(sample_begin(&outer, segment, slot, false));
+    assert_true(sample_begin(&outer, segment, slot, KIND_ALLOC));
     segment->bank[1].generation = 2;
     segment->control.active_bank = 1;
-    assert_true(sample_begin(&inner, segment, slot, true));
+    assert_true(sample_begin(&inner, segment, slot, KIND_CPU));
     assert_ptr_equal(inner.bank, &segment->bank[1]);
     assert_int_equal(segment->thread[slot].bank_in_use, 1 | 2);
-    sample_end(&inner, true);
+    sample_end(&inner);
     assert_int_equal(segment->thread[slot].bank_in_use, 1);
-    sample_end(&outer, false);
+    sample_end(&outer);
     assert_int_equal(segment->thread[slot].bank_in_use, 0);
 }
 

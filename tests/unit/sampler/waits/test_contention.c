@@ -176,6 +176,32 @@ static void test_charge(void **state)
     assert_false(contention_is_waited_for(&lock));
 }
 
+/* Each moment of a wait is looked at with the fraction of that moment: what passes while it is 0 is charged to nobody,
+   and what passed before it is, though the release comes later. A release of any lock notices a change. */
+static void test_fraction_that_changes(void **state)
+{
+    _Atomic uint64_t *fraction = &process_attached()->control.mutex_fraction;
+    struct contention waiter;
+    uint64_t before, after, off_low, off_high, on_low, on_high, end;
+    static _Alignas(64) char lock, other;
+    (void)state;
+    before = clock_ticks();
+    contention_begin(&waiter, &lock);
+    after = clock_ticks();
+    off_low = spend(5);
+    *fraction = 0;
+    release(&other, 0, RELEASE_futex_wake);
+    off_high = clock_ticks();
+    on_low = spend(10);
+    *fraction = 1;
+    release(&other, 0, RELEASE_futex_wake);
+    on_high = clock_ticks();
+    end = spend(5);
+    assert_between(release(&lock, 0, RELEASE_futex_wake), off_low - after + end - on_high,
+                   off_high - before + clock_ticks() - on_low);
+    contention_end(&waiter, CONTENTION_OWNS);
+}
+
 /* One that gives up was waiting all the same: the holder is charged. */
 static void test_timeout(void **state)
 {
@@ -399,9 +425,16 @@ static void test_ban(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_gaps),   cmocka_unit_test(test_charge),       cmocka_unit_test(test_timeout),
-        cmocka_unit_test(test_shared), cmocka_unit_test(test_nested),       cmocka_unit_test(test_condition),
-        cmocka_unit_test(test_forget), cmocka_unit_test(test_many_threads), cmocka_unit_test(test_ban),
+        cmocka_unit_test(test_gaps),
+        cmocka_unit_test(test_charge),
+        cmocka_unit_test(test_fraction_that_changes),
+        cmocka_unit_test(test_timeout),
+        cmocka_unit_test(test_shared),
+        cmocka_unit_test(test_nested),
+        cmocka_unit_test(test_condition),
+        cmocka_unit_test(test_forget),
+        cmocka_unit_test(test_many_threads),
+        cmocka_unit_test(test_ban),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }

@@ -22,13 +22,13 @@ static bool is_wanted(uint64_t start, void *context)
     return start != 0;
 }
 
-static struct line_section section_of(Elf *elf, const char *name)
+static struct elf_bytes section_of(Elf *elf, const char *name)
 {
     Elf_Scn *section;
     GElf_Shdr header;
     const Elf_Data *data =
         elf_file_section(elf, name, 0, &section, &header) ? elf_getdata(section, NULL) : NULL;
-    return data ? (struct line_section){data->d_buf, data->d_size} : (struct line_section){0};
+    return data ? (struct elf_bytes){data->d_buf, data->d_size} : (struct elf_bytes){0};
 }
 
 static size_t resident(void)

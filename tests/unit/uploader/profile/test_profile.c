@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Profiles in memory, their pprof encoding read back by protobuf-c, and the JSON of the report. */
+/* Profiles in memory, and their pprof encoding read back by protobuf-c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,13 +11,14 @@
 
 #include "tests/unit/uploader/gunzip.h"
 #include "uploader/base/utf8.h"
-#include "uploader/profile/encode.h"
+#include "uploader/pprof/encode.h"
+#include "uploader/pprof/profile.pb-c.h"
 #include "uploader/profile/profile.h"
-#include "uploader/profile/profile.pb-c.h"
-#include "uploader/sinks/files/report.h"
+#include "uploader/profile/unnamed.h"
 
 static const struct elf_module app = {.path = "/usr/bin/app",
                                       .name = "app",
+                                      .package = "app-dbgsym",
                                       .build_id = {0xde, 0xad, 1},
                                       .build_id_size = 3,
                                       .has_functions = true,
@@ -263,6 +264,88 @@ static void the_program_is_the_first_mapping(void **state)
     profile_free(profile);
 }
 
+static const struct symbol_line lines_none[] = {{"app+0x1230", "app+0x1230", "", 0, 0}};
+static const struct symbol_line lines_no_id[] = {{"libc.so.6+0x1230", "libc.so.6+0x1230", "", 0, 0}};
+static const struct symbol_location in_none = {&app, 0x1234, 6, 1, lines_none, .unnamed = true};
+static const struct symbol_location in_no_id = {&libc, 0x1238, 7, 1, lines_no_id, .unnamed = true};
+static const struct symbol_location *const stack_none[] = {&in_none, &in_no_id, &in_main};
+
+/* The location of this module and number of lines, whose mapping claims to have functions or not. */
+static const Cprof__Location *find_location(const Cprof__Profile *p, const char *file, size_t lines,
+                                            bool claims)
+{
+    for (size_t i = 0; i < p->n_location; i++) {
+        const Cprof__Mapping *mapping = p->mapping[p->location[i]->mapping_id - 1];
+        if (!strcmp(text_at(p, mapping->filename), file) && p->location[i]->n_line == lines &&
+            mapping->has_functions == claims)
+            return p->location[i];
+    }
+    return NULL;
+}
+
+/* Locations without a name have their ELF address in a mapping that spans all and claims no functions. */
+static void unnamed_locations_are_left_to_be_named(void **state)
+{
+    struct profile *profile = profile_new(&profile_kinds[KIND_ID_CPU], 10);
+    struct profile_meta meta = {.program = "app"};
+    const Cprof__Mapping *first;
+    Cprof__Profile *p;
+
+    (void)state;
+    add(profile, stack_none, 3, 1, "", 1, 1);
+    p = encode_and_decode(profile, &meta);
+    first = p->mapping[0];
+    assert_string_equal(text_at(p, first->filename),
+                        "/usr/bin/app"); /* `pprof BINARY FILE` names the first */
+    assert_false(first->has_functions || first->has_filenames || first->has_line_numbers);
+    assert_true(first->memory_start == 0 && first->memory_limit == UINT64_MAX && first->file_offset == 0);
+    assert_int_equal(find_location(p, "/usr/bin/app", 0, false)->address, 0x1234);
+    assert_int_equal(find_location(p, "/lib/libc.so.6", 0, false)->address, 0x1238);
+    assert_non_null(find_location(p, "/usr/bin/app", 1, true));
+    cprof__profile__free_unpacked(p, NULL);
+
+    meta.unnamed = PROFILE_UNNAMED_LEFT_BY_ID;
+    p = encode_and_decode(profile, &meta);
+    assert_int_equal(find_location(p, "/usr/bin/app", 0, false)->address, 0x1234);
+    assert_non_null(find_location(p, "/lib/libc.so.6", 1, true));
+    cprof__profile__free_unpacked(p, NULL);
+
+    meta.unnamed = PROFILE_UNNAMED_SHOWN;
+    p = encode_and_decode(profile, &meta);
+    assert_int_equal(p->n_mapping, 2);
+    assert_true(p->mapping[0]->has_functions && p->mapping[1]->has_functions);
+    cprof__profile__free_unpacked(p, NULL);
+    profile_free(profile);
+}
+
+/* By the innermost frame that is in a module: what a wait is called does not hide it. */
+static void modules_without_symbols_have_their_share(void **state)
+{
+    static const struct symbol_location *const stack_wait[] = {&overflow, &in_none, &in_main};
+    struct profile *profile[KIND_IDS] = {[KIND_ID_CPU] = profile_new(&profile_kinds[KIND_ID_CPU], 10)};
+    struct unnamed unnamed;
+    char text[UNNAMED_TEXT];
+
+    (void)state;
+    assert_false(unnamed_find(profile, &unnamed));
+    add(profile[KIND_ID_CPU], stack_work, 2, 1, "", 1, 60);
+    assert_false(unnamed_find(profile, &unnamed));
+    add(profile[KIND_ID_CPU], stack_none, 3, 1, "", 1, 20);
+    add(profile[KIND_ID_CPU], stack_wait, 3, 1, "", 1, 10);
+    add(profile[KIND_ID_CPU], stack_none + 1, 2, 1, "", 1, 10);
+    assert_true(unnamed_find(profile, &unnamed));
+    assert_int_equal(unnamed.kind, KIND_ID_CPU);
+    assert_int_equal(unnamed.count, 2);
+    assert_true(unnamed.share > 0.399 && unnamed.share < 0.401);
+    assert_ptr_equal(unnamed.module[0].module, &app);
+    assert_ptr_equal(unnamed.module[1].module, &libc);
+    unnamed_text(&unnamed.module[0], text);
+    assert_string_equal(text, "app 30.0 % (app-dbgsym)");
+    unnamed_text(&unnamed.module[1], text);
+    assert_string_equal(text, "libc.so.6 10.0 %");
+    profile_free(profile[KIND_ID_CPU]);
+}
+
 static void without_labels_equal_stacks_are_one(void **state)
 {
     const struct profile_meta meta = {.with_labels = false};
@@ -277,6 +360,42 @@ static void without_labels_equal_stacks_are_one(void **state)
         sum += p->sample[i]->value[1];
     }
     assert_int_equal(sum, 310);
+    cprof__profile__free_unpacked(p, NULL);
+    profile_free(profile);
+}
+
+/* Every combination of three frames, of which some are one place at two addresses. */
+static void without_addresses_equal_places_are_one(void **state)
+{
+    static const struct symbol_location same_main = {&app, 0x1010, 6, 1, lines_main},
+                                        same_work = {&app, 0x1110, 7, 2, lines_work},
+                                        same_none = {&app, 0x1238, 8, 1, lines_write, true};
+    static const struct symbol_location *const all[] = {&in_main,   &in_none,  &same_work, &overflow,
+                                                        &same_main, &in_write, &in_work,   &same_none};
+    enum { ALL = sizeof(all) / sizeof(*all), PLACES = ALL - 2 };
+    const struct profile_meta meta = {.no_addresses = true, .program = "app"};
+    struct profile *profile = profile_new(&profile_kinds[KIND_ID_CPU], ALL * ALL * ALL);
+    Cprof__Profile *p;
+    int64_t sum = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < ALL * ALL * ALL; i++) {
+        const struct symbol_location *const stack[] = {all[i % ALL], all[i / ALL % ALL], all[i / ALL / ALL]};
+        add(profile, stack, 3, 1, "", 1, 1);
+    }
+    p = encode_and_decode(profile, &meta);
+    assert_int_equal(p->n_sample, PLACES * PLACES * PLACES);
+    assert_int_equal(p->n_location, PLACES);
+    for (size_t i = 0; i < p->n_sample; i++)
+        sum += p->sample[i]->value[0];
+    assert_int_equal(sum, ALL * ALL * ALL);
+    for (size_t i = 0; i < p->n_location; i++)
+        assert_true(!p->location[i]->address == (p->location[i]->n_line > 0));
+    for (size_t i = 0; i < p->n_function; i++)
+        assert_int_equal(p->function[i]->system_name, 0);
+    for (size_t i = 0; i < p->n_mapping; i++)
+        assert_int_equal(p->mapping[i]->memory_limit == 0, p->mapping[i]->has_functions);
+    assert_string_equal(text_at(p, p->mapping[0]->build_id), "dead01");
     cprof__profile__free_unpacked(p, NULL);
     profile_free(profile);
 }
@@ -370,44 +489,6 @@ static void pieces_add_up_to_the_whole(void **state)
     profile_free(profile);
 }
 
-/* The report's data stand in a script element: a name must not end it, and the JSON must stay one line of
-   ASCII-safe escapes where it is not plain. */
-static void hostile_names_stay_inside_the_report(void **state)
-{
-    struct profile *profile = profile_new(&profile_kinds[KIND_ID_CPU], 10);
-    struct upload upload = {.program = "<app>",
-                            .service = "</script><script>",
-                            .labels = "",
-                            .start_ns = 1,
-                            .end_ns = 2000000000,
-                            .final = true};
-    struct report *report = report_new();
-    char *page, *data, *end;
-    size_t size;
-    FILE *out = open_memstream(&page, &size);
-
-    (void)state;
-    add(profile, stack_bad, 2, 1, "", 1, 1);
-    upload.merged[KIND_ID_CPU] = profile;
-    assert_int_equal(report_update(report, &upload, ""), 0);
-    assert_int_equal(report_update(report, &upload, ""), 0);
-    assert_int_equal(report_write(report, out), 0);
-    fclose(out);
-    data = strstr(page, "{\"version\"");
-    assert_non_null(data);
-    end = strstr(data, "</script>");
-    assert_non_null(end);
-    *end = 0;
-    assert_non_null(strstr(data, "\\u003c/script\\u003e\\ufffd\\u0001\\u0022"));
-    assert_non_null(strstr(data, "\"samples\":[2,0,1,1,1],\"rest\":0"));
-    assert_null(strpbrk(data, "<>"));
-    assert_true(utf8_is_valid(data));
-    assert_ptr_equal(strstr(data, "u003capp"), strstr(strstr(data, "u003capp"), "u003capp")); /* once */
-    report_free(report);
-    profile_free(profile);
-    free(page);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -419,11 +500,13 @@ int main(void)
         cmocka_unit_test(sums_stop_at_the_ends_of_their_range),
         cmocka_unit_test(encoding_is_read_back_as_it_was),
         cmocka_unit_test(the_program_is_the_first_mapping),
+        cmocka_unit_test(unnamed_locations_are_left_to_be_named),
+        cmocka_unit_test(modules_without_symbols_have_their_share),
         cmocka_unit_test(without_labels_equal_stacks_are_one),
+        cmocka_unit_test(without_addresses_equal_places_are_one),
         cmocka_unit_test(names_become_utf8),
         cmocka_unit_test(an_empty_profile_is_a_profile),
         cmocka_unit_test(pieces_add_up_to_the_whole),
-        cmocka_unit_test(hostile_names_stay_inside_the_report),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -105,7 +105,7 @@ static struct seg_sample *put_sample(struct segment *segment, unsigned bank, uin
                                      enum sample_kind kind, uint64_t v1, uint64_t v2)
 {
     struct seg_sample *sample = &segment->bank[bank].sample[segment->bank[bank].samples++];
-    sample->key = sample_key(stack, NAME_MAIN, kind);
+    sample->key = sample_key(stack, 0, NAME_MAIN, kind);
     sample->value[0] = 1;
     sample->value[1] = v1;
     sample->value[2] = v2;
@@ -407,7 +407,7 @@ static void test_hostile_live(void **state)
 
     put_live(f->segment, 0, good, 1, UINT64_MAX, 1 << 20);
     put_live(f->segment, 1, UINT32_MAX, 1, 1, 1);
-    put_live(f->segment, 2, good, 1, 64, 1)->name = UINT32_MAX;
+    put_live(f->segment, 2, good, 1, 64, 1)->name = UINT16_MAX;
     put_live(f->segment, 3, good, 1, 64, 1)->address = 1;
     put_live(f->segment, LAYOUT_LIVE - 1, good, 1, 64, 1);
     member_drain(f->member);

@@ -100,7 +100,7 @@ static inline void put_cpu(struct fixture *f, uint64_t ns)
     bank->stack_words = 16;
     stack->frames = 1;
     stack->pc[0] = 0x1000;
-    bank->sample[0].key = sample_key(8, NAME, KIND_CPU);
+    bank->sample[0].key = sample_key(8, 0, NAME, KIND_CPU);
     bank->sample[0].value[1] = ns / 10000000;
     bank->sample[0].value[2] = ns;
     bank->samples = 1;
@@ -141,6 +141,8 @@ __attribute__((noinline, unused)) static void wait_in_hook(void)
 {
     uint64_t *regs = waiter_slot->wait_regs;
 
+    /* As arch_capture_words(), which would be an inlined function here. */
+#if defined(__x86_64__)
     __asm__ volatile(
         "leaq 0(%%rip), %%rax\n\tmovq %%rax, 0(%0)\n\tmovq %%rsp, 8(%0)\n\tmovq %%rbp, 16(%0)\n\t"
         "movq %%rbx, 24(%0)\n\tmovq %%r12, 32(%0)\n\tmovq %%r13, 40(%0)\n\tmovq %%r14, 48(%0)\n\t"
@@ -148,6 +150,12 @@ __attribute__((noinline, unused)) static void wait_in_hook(void)
         :
         : "D"(regs)
         : "rax", "memory");
+#elif defined(__aarch64__)
+    __asm__ volatile("adr x9, .\n\tmov x10, sp\n\tstp x9, x10, [%0]\n\tstp x29, x30, [%0, #16]"
+                     :
+                     : "r"(regs)
+                     : "x9", "x10", "memory");
+#endif
     waiter_slot->wait_kind = WAIT_pthread_mutex_lock;
     waiter_slot->wait_sequence |= 1;
     pthread_barrier_wait(&in_wait);

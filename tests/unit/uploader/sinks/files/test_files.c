@@ -1,65 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the sink of files writes where: whose a directory is, names of all kinds, links that others put there,
    and how long intervals are kept. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-/* cmocka wants the four above first */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <cmocka.h>
 
-#include "uploader/base/clock.h"
-#include "uploader/options/log.h"
+#include "files_fixture.h"
 #include "uploader/options/paths.h"
-#include "uploader/programs/sink.h"
 #include "uploader/sinks/files/intervals.h"
-
-/* ---- What the sink says ---- */
-static char log_text[65536];
-
-static void log_add(const char *format, va_list arguments)
-{
-    size_t used = strlen(log_text);
-
-    vsnprintf(log_text + used, sizeof(log_text) - used, format, arguments);
-    strncat(log_text, "\n", sizeof(log_text) - strlen(log_text) - 1);
-}
-
-void log_open(const struct options *options)
-{
-    (void)options;
-}
-
-void log_info(const char *format, ...)
-{
-    (void)format;
-}
-
-void log_warn(const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    log_add(format, arguments);
-    va_end(arguments);
-}
-
-void log_failure(const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    log_add(format, arguments);
-    va_end(arguments);
-}
 
 static unsigned log_lines(void)
 {
@@ -70,52 +21,10 @@ static unsigned log_lines(void)
     return lines;
 }
 
-/* ---- Directories ---- */
-static char directory[64], path_buffer[600];
-
-static const char *in_directory(const char *name)
-{
-    snprintf(path_buffer, sizeof(path_buffer), "%s/%s", directory, name);
-    return path_buffer;
-}
-
-static int make_directory(void **state)
-{
-    (void)state;
-    *log_text = 0;
-    strcpy(directory, "/tmp/cprof-files-XXXXXX");
-    return mkdtemp(directory) ? 0 : -1;
-}
-
-static int remove_directory(void **state)
-{
-    char command[200];
-
-    (void)state;
-    snprintf(command, sizeof(command), "rm -rf %s %s-2", directory, directory);
-    return system(command);
-}
-
 static bool is_there(const char *name)
 {
     struct stat st;
     return !lstat(in_directory(name), &st);
-}
-
-/* Entries of a directory that end so; hidden ones count too. */
-static unsigned count_files(const char *name, const char *suffix)
-{
-    unsigned count = 0;
-    DIR *list = opendir(in_directory(name));
-
-    for (struct dirent *entry; list && (entry = readdir(list));) {
-        size_t length = strlen(entry->d_name);
-        count += length >= strlen(suffix) && !strcmp(entry->d_name + length - strlen(suffix), suffix) &&
-                 strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
-    }
-    if (list)
-        closedir(list);
-    return count;
 }
 
 static void put_file(const char *name, const char *text)
@@ -128,43 +37,30 @@ static void put_file(const char *name, const char *text)
 }
 
 /* ---- Uploads ---- */
-static struct options options;
-
 static struct sink *files_sink(const char *keep)
 {
-    memset(&options, 0, sizeof(options));
-    for (unsigned i = 0; i < SETTINGS; i++)
-        options.settings.value[i].text = "";
+    set_options("%s", "");
     options.settings.value[SETTING_KEEP].text = keep;
     snprintf(options.out, sizeof(options.out), "%s", directory);
     return sink_files_new(&options);
 }
 
-static const struct symbol_line line = {"main", "main", "", 0, 0};
-static const struct symbol_location location = {NULL, 1, 1, 1, &line};
-static const struct symbol_location *const stack[] = {&location};
-
 /* number: the program's, so that equal ones are one program. Returns where it was written, or "". */
 static const char *take(struct sink *sink, unsigned number, const struct program_id *id, int64_t start_ns)
 {
     static char path[UPLOAD_PATH];
-    struct profile *profile = profile_new(&profile_kinds[KIND_ID_CPU], 10);
-    struct upload upload = {
-        .number = number,
-        .id = id,
-        .path = path,
-        .program = id->program,
-        .service = id->service,
-        .labels = id->labels,
-        .start_ns = start_ns,
-        .end_ns = start_ns + SECOND_NS,
-        .session_start_ns = start_ns,
-        .interval = {[KIND_ID_CPU] = profile},
-        .merged = {[KIND_ID_CPU] = profile},
-    };
+    struct profile *profile = one_sample();
+    struct upload upload = make_upload(profile);
 
     *path = 0;
-    assert_int_equal(profile_add(profile, stack, 1, 1, "", (int64_t[PROFILE_VALUES]){1, 2}, NULL), 0);
+    upload.number = number;
+    upload.id = id;
+    upload.path = path;
+    upload.program = id->program;
+    upload.service = id->service;
+    upload.labels = id->labels;
+    upload.start_ns = upload.session_start_ns = start_ns;
+    upload.end_ns = start_ns + SECOND_NS;
     sink->ops->take(sink, &upload);
     sink->ops->work(sink, 0);
     profile_free(profile);
