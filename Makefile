@@ -26,7 +26,7 @@ UPLOADER_LIBS := $(if $(SAN),-Wl$(comma)--as-needed,-ljemalloc) -Wl,--as-needed 
 LIB_SRC := $(wildcard sampler/*/*.c preload/*.c preload/*/*.c hooks/*/*.c)
 # Folders of folders are two deep at most. The keeper is a program of its own, and the bundle has a start of its own.
 UP_SRC := $(filter-out uploader/keeper/% uploader/bundle/%,$(wildcard uploader/*/*.c uploader/*/*/*.c)) \
-	$(wildcard sampler/segment/*.c analysis/*/*.c)
+	$(wildcard sampler/segment/*.c analysis/*/*.c analysis/*/*/*.c)
 PROTO := $(wildcard uploader/*/*.proto uploader/*/*/*.proto)
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/lib/%.o)
 PB_C := $(PROTO:%.proto=$(B)/%.pb-c.c)

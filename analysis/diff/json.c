@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "print.h"
-#include "uploader/base/json.h"
+#include "uploader/encoding/json.h"
 #include "uploader/options/options.h"
 
 static const char *const normalize_names[] = {"none", "time", "total"};

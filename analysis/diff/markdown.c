@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "analysis/read/amount.h"
 #include "print.h"
+#include "uploader/encoding/amount.h"
 
 enum { ROWS = 20, STACKS = 10 };
 

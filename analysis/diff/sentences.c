@@ -3,8 +3,8 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "analysis/read/amount.h"
 #include "print.h"
+#include "uploader/encoding/amount.h"
 
 const char *print_value(const struct compared *compared, double value, int sign, char text[64])
 {

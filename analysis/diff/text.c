@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "analysis/read/amount.h"
 #include "print.h"
+#include "uploader/encoding/amount.h"
 
 enum { ROWS_CHANGED = 40, ROWS_OTHER = 5, STACKS_SHOWN = 10, FRAMES_SHOWN = 12, NAME_WIDTH = 100 };
 

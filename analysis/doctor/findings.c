@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "uploader/base/json.h"
-#include "uploader/base/utf8.h"
+#include "uploader/encoding/json.h"
+#include "uploader/encoding/utf8.h"
 
 /* What they are called, for people and in JSON, and the colours of terminals. */
 static const struct {

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "analysis/read/amount.h"
+#include "uploader/encoding/amount.h"
 
 enum {
     COLUMNS = 100,

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "uploader/base/json.h"
+#include "uploader/encoding/json.h"
 #include "uploader/options/options.h"
 
 /* A column: fills it by one number of each entry of each part. */

@@ -11,7 +11,7 @@
 
 #include "analysis/import/titles.h"
 #include "firefox_file.h"
-#include "uploader/base/json.h"
+#include "uploader/encoding/json.h"
 #include "write.h"
 
 /* Times in ns count in milliseconds, all else as it is. */

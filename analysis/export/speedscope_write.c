@@ -11,7 +11,7 @@
 
 #include "analysis/import/titles.h"
 #include "stacks.h"
-#include "uploader/base/json.h"
+#include "uploader/encoding/json.h"
 #include "uploader/options/options.h"
 #include "write.h"
 

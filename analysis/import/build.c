@@ -8,7 +8,7 @@
 
 #include "analysis/read/tables.h"
 #include "uploader/base/array.h"
-#include "uploader/base/utf8.h"
+#include "uploader/encoding/utf8.h"
 
 enum { TEXT_BYTES = 16 * 1024 };
 

@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "uploader/base/clock.h"
-#include "uploader/base/utf8.h"
 #include "uploader/control/clients.h"
 #include "uploader/control/request.h"
+#include "uploader/encoding/utf8.h"
 #include "uploader/handover/socket_name.h"
 
 enum { ERROR = 256, USAGE = 2, FIND_MS = 3000, NAMED = 5, TEXT = 256 };

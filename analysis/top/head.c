@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "analysis/read/amount.h"
+#include "uploader/encoding/amount.h"
 
 enum { NAME = 128, LOSSES = 3 };
 

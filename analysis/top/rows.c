@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "analysis/read/amount.h"
+#include "uploader/encoding/amount.h"
 
 enum { PLAIN_ROWS = 20, MODULE_COLUMNS = 18, NARROW = 70, WIDE = 100, WIDEST = 125 };
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "uploader/base/array.h"
-#include "uploader/base/utf8.h"
+#include "uploader/encoding/utf8.h"
 
 static const char *const styles[STYLES] = {
     [STYLE_PLAIN] = "",       [STYLE_BOLD] = "\033[1m",    [STYLE_DIM] = "\033[2m",

@@ -15,8 +15,8 @@
 #include "options.h"
 #include "terminal.h"
 #include "uploader/base/clock.h"
-#include "uploader/base/utf8.h"
 #include "uploader/control/clients.h"
+#include "uploader/encoding/utf8.h"
 
 #define FIRST_NS  SECOND_NS /* the first interval is no longer, so that there is soon something to see */
 #define RETRY_NS  SECOND_NS /* between two attempts to find the session again */

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "tests/unit/uploader/gunzip.h"
-#include "uploader/base/utf8.h"
+#include "uploader/encoding/utf8.h"
 #include "uploader/page/page.h"
 #include "uploader/pprof/encode.h"
 #include "uploader/pprof/profile.pb-c.h"

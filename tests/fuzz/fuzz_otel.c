@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "uploader/base/utf8.h"
+#include "uploader/encoding/utf8.h"
 #include "uploader/otel/process_context.h"
 #include "uploader/sinks/otlp/otlp_server.h"
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "utf8.h"
+#include "uploader/encoding/utf8.h"
 
 #define QUIET_NS SECOND_NS
 #define EACH_NS  (100 * MS_NS)

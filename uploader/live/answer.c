@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "uploader/base/base64.h"
-#include "uploader/base/json.h"
+#include "uploader/encoding/base64.h"
+#include "uploader/encoding/json.h"
 
 void answer_begin(FILE *out, const char *session, int64_t since_ms, int64_t now_ms, bool has_ended)
 {

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "uploader/base/clock.h"
-#include "uploader/base/utf8.h"
+#include "uploader/encoding/utf8.h"
 #include "uploader/otel/attributes.pb-c.h"
 #include "uploader/process/proc_text.h"
 

@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "uploader/base/base64.h"
-#include "uploader/base/json.h"
+#include "uploader/encoding/base64.h"
+#include "uploader/encoding/json.h"
 #include "uploader/options/options.h"
 
 #define DATA_MARK "@DATA@"

@@ -15,7 +15,7 @@
 
 #include "output.h"
 #include "uploader/base/ids.h"
-#include "uploader/base/utf8.h"
+#include "uploader/encoding/utf8.h"
 #include "uploader/pprof/profile.pb-c.h"
 #include "uploader/profile/places.h"
 #include "uploader/profile/walk.h"

@@ -9,8 +9,8 @@
 
 #include "output.h"
 #include "uploader/base/clock.h"
-#include "uploader/base/gunzip.h"
 #include "uploader/base/hash.h"
+#include "uploader/encoding/gunzip.h"
 #include "uploader/pprof/profile.pb-c.h"
 
 enum { PLAIN_MOST = 64 << 20, FRAMES_LEAST = 8, NAME_LEAST = 64 };

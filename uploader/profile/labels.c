@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "uploader/base/utf8.h"
+#include "uploader/encoding/utf8.h"
 
 /* Keys of what samples have anyway. */
 static const char *const reserved[] = {"pid",       "thread", "tid",      "state",   "wait",

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "uploader/base/utf8.h"
+#include "uploader/encoding/utf8.h"
 
 const char *const fact_keys[FACTS] = {
     [FACT_SERVICE] = "service.name",

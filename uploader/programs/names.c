@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "uploader/base/store.h"
-#include "uploader/base/utf8.h"
+#include "uploader/encoding/utf8.h"
 
 enum { NAME_MOST = 200 }; /* bytes; longer ones are cut, with a hash of the whole */
 

@@ -7,7 +7,7 @@
 
 #include "tap.h"
 #include "uploader/base/clock.h"
-#include "uploader/base/utf8.h"
+#include "uploader/encoding/utf8.h"
 #include "uploader/options/log.h"
 
 #define MERGED_GAP_NS SECOND_NS

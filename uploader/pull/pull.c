@@ -11,7 +11,7 @@
 #include "symbol.h"
 #include "text.h"
 #include "uploader/base/clock.h"
-#include "uploader/base/utf8.h"
+#include "uploader/encoding/utf8.h"
 #include "uploader/pprof/encode.h"
 #include "uploader/programs/comments.h"
 #include "uploader/sinks/files/threads_text.h"

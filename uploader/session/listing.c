@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "uploader/base/clock.h"
-#include "uploader/base/json.h"
+#include "uploader/encoding/json.h"
 #include "uploader/target/rates.h"
 #include "uploader/target/segment.h"
 

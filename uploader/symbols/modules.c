@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "uploader/base/clock.h"
-#include "uploader/base/utf8.h"
 #include "uploader/elf/elf_dynamic.h"
+#include "uploader/encoding/utf8.h"
 #include "uploader/process/proc_text.h"
 
 enum {

@@ -6,7 +6,7 @@
 
 #include "uploader/base/array.h"
 #include "uploader/base/hash.h"
-#include "uploader/base/utf8.h"
+#include "uploader/encoding/utf8.h"
 
 enum {
     STACK_HEAD_WORDS = sizeof(struct seg_stack) / sizeof(uint64_t),

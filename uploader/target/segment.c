@@ -5,7 +5,7 @@
 
 #include "sampler/segment/ticks.h"
 #include "uploader/base/clock.h"
-#include "uploader/base/utf8.h"
+#include "uploader/encoding/utf8.h"
 
 uint32_t target_used_slots(const struct target *target)
 {

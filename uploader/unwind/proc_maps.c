@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "uploader/base/array.h"
-#include "uploader/base/utf8.h"
+#include "uploader/encoding/utf8.h"
 #include "uploader/process/owner.h"
 #include "uploader/process/proc_text.h"
 #include "uploader/process/tasks.h"

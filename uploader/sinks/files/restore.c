@@ -13,7 +13,7 @@
 
 #include "intervals.h"
 #include "uploader/base/clock.h"
-#include "uploader/base/gunzip.h"
+#include "uploader/encoding/gunzip.h"
 #include "uploader/options/log.h"
 #include "uploader/pprof/profile.pb-c.h"
 #include "uploader/programs/names.h"

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "http_server.h"
-#include "uploader/base/utf8.h"
+#include "uploader/encoding/utf8.h"
 
 enum {
     CONNECT_MS = 5000,

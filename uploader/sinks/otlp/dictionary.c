@@ -8,7 +8,7 @@
 
 #include "frame_type.h"
 #include "uploader/base/array.h"
-#include "uploader/base/utf8.h"
+#include "uploader/encoding/utf8.h"
 #include "uploader/profile/walk.h"
 #include "uploader/sinks/otlp/otlp.pb-c.h"
 

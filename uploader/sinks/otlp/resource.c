@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "uploader/base/utf8.h"
+#include "uploader/encoding/utf8.h"
 
 /* NULL: it cannot be added, or is there. */
 static struct resource_attribute *new_attribute(struct resource *resource, const char *key)

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "uploader/base/utf8.h"
+#include "uploader/encoding/utf8.h"
 #include "uploader/options/log.h"
 #include "uploader/pprof/profile.pb-c.h"
 #include "uploader/sinks/http/pairs.h"

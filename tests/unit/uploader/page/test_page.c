@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "uploader/base/utf8.h"
+#include "uploader/encoding/utf8.h"
 
 /* The page's data block. *page is to be freed. */
 static char *data_of(char *page)

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/uploader/gunzip.h"
-#include "uploader/base/utf8.h"
+#include "uploader/encoding/utf8.h"
 #include "uploader/pprof/encode.h"
 #include "uploader/pprof/profile.pb-c.h"
 #include "uploader/profile/profile.h"

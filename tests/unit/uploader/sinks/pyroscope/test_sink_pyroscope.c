@@ -7,8 +7,8 @@
 
 #include "../server_fixture.h"
 #include "../sink_fixture.h"
-#include "uploader/base/gunzip.h"
 #include "uploader/base/store.h"
+#include "uploader/encoding/gunzip.h"
 #include "uploader/pprof/profile.pb-c.h"
 #include "uploader/sinks/http/pairs.h"
 #include "uploader/sinks/pyroscope/series.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Values as people read them, as in the summary and on the page: three digits and a unit. Pure. */
-#ifndef CPROF_ANALYSIS_AMOUNT_H
-#define CPROF_ANALYSIS_AMOUNT_H
+#ifndef CPROF_UPLOADER_AMOUNT_H
+#define CPROF_UPLOADER_AMOUNT_H
 
 enum { AMOUNT_TEXT = 48 };
 
