@@ -57,14 +57,17 @@ all: $(B)/libcprof.so $(B)/cprof-uploader $(B)/cprof-keeper ## build the library
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  make \1	\2/p' Makefile packaging/packages.mk | expand -t 20
 
+# On all processors, unless -j says otherwise.
+jobs = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+
 demo: setup-demo ## profile redis-server under load and show what was found
-	$(Q)$(MAKE) all
+	$(Q)$(MAKE) $(jobs) all
 	$(Q)scripts/demo
 test: setup ## unit tests, target programs, whole sessions, real programs; T=name picks some
-	$(Q)$(MAKE) all units targets bundle
+	$(Q)$(MAKE) $(jobs) all units targets bundle
 	$(Q)tests/run --build=$(B) $(T)
 check: setup ## format, lint, layers, exported symbols, documents, sanitizers, short fuzzing
-	$(Q)$(MAKE) all units
+	$(Q)$(MAKE) $(jobs) all units
 	$(Q)scripts/check
 coverage: setup ## the share of each folder's lines that the tests run; T=name picks some
 	$(Q)scripts/coverage $(T)
@@ -72,21 +75,21 @@ format: setup ## lay out every C file as .clang-format says
 	$(Q)scripts/format
 test-kernels: ## the same programs under Linux 5.10, 6.1, 6.12 and the newest, in qemu; K="oldest newest" picks some
 	$(Q)scripts/setup kernels
-	$(Q)$(MAKE) all targets
+	$(Q)$(MAKE) $(jobs) all targets
 	$(Q)tests/kernels/run --build=$(B) $(K)
 test-arm64: ## ARCH=aarch64 in qemu, under Debian's kernel: unit tests, target programs, sessions; T=name picks some
 	$(Q)scripts/setup arm64
-	$(Q)$(MAKE) ARCH=aarch64 all units targets
+	$(Q)$(MAKE) $(jobs) ARCH=aarch64 all units targets
 	$(Q)tests/kernels/run --build=build-aarch64 --arch=arm64 6.12 $(if $(T),-- $(T))
 test-roots: ## as root: the bundle under glibc 2.31, 2.36, 2.41, 2.43 and musl; R="2.31 musl -- target/" picks some
 	$(Q)scripts/setup roots
-	$(Q)$(MAKE) bundle
+	$(Q)$(MAKE) $(jobs) bundle
 	$(Q)tests/roots/run --build=$(B) $(R)
 test-fresh: ## as root: make demo and make test in a new Debian 12 with make and git alone
 	$(Q)scripts/setup fresh
 	$(Q)tests/fresh
 bench: setup ## bare, floor, cprof and its peers in one table; BENCH_QUICK=1: fewer rounds
-	$(Q)$(MAKE) all benches
+	$(Q)$(MAKE) $(jobs) all benches
 	$(Q)scripts/bench
 fuzz: setup ## fuzz everything that reads foreign bytes, FUZZ_TIME=60 seconds each
 	$(Q)scripts/fuzz
