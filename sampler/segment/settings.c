@@ -166,6 +166,16 @@ static const char *const wanted[] = {
     [TYPE_FRACTION] = "a fraction such as 0.1 or 10%",
 };
 
+/* Of settings that take less than their type. */
+static const char *const wanted_of[SETTINGS] = {
+    [SETTING_NAME] = "a text of at most 255 bytes",
+    [SETTING_LABELS] = "a text of at most 1023 bytes",
+    [SETTING_CPU_HZ] = "a whole number up to 10000",
+    [SETTING_WALL_HZ] = "a whole number up to 10000",
+    [SETTING_INTERVAL] = "a time of 100ms or more, such as 15s",
+    [SETTING_SCHEDULE] = "a schedule such as 1m/10m or 09:00-17:00",
+};
+
 static void complain_about(const struct setting_row *row, const char *variable, const char *text,
                            settings_complain *complain, void *context)
 {
@@ -178,10 +188,7 @@ static void complain_about(const struct setting_row *row, const char *variable, 
     put(&w, "=");
     put(&w, shown);
     put(&w, " is not ");
-    put(&w, row == &setting_rows[SETTING_NAME]       ? "a text of at most 255 bytes"
-            : row == &setting_rows[SETTING_LABELS]   ? "a text of at most 1023 bytes"
-            : row == &setting_rows[SETTING_SCHEDULE] ? "a schedule such as 1m/10m or 09:00-17:00"
-                                                     : wanted[row->type]);
+    put(&w, wanted_of[row - setting_rows] ? wanted_of[row - setting_rows] : wanted[row->type]);
     put(&w, *row->fallback ? "; " : "");
     put(&w, row->fallback);
     put(&w, *row->fallback ? " is used" : "; it is not used");

@@ -185,6 +185,19 @@ def test_wrong_setting_is_one_line_once(env):
     assert lines[0].startswith("cprof: ") and "CPROF_CPU_HZ=fast" in lines[0], lines
 
 
+def test_wrong_settings_of_a_session_are_one_line(env):
+    """Those that the uploader reads: it has the program's stderr until it has started."""
+    server = "http://127.0.0.1:1"
+    for settings, words in (({"server": "htp://x"}, "CPROF_SERVER is no http"),
+                            ({"server": server, "labels": "nonsense"}, "CPROF_LABELS: a part of it is neither"),
+                            ({"server": server, "label_names": "x"}, "CPROF_LABEL_NAMES=x is neither"),
+                            ({"server": "http://127.0.0.1:2", "http_headers": "x"}, "CPROF_HTTP_HEADERS: write name=value"),
+                            ({"log": "/nonexistent/x"}, "CPROF_LOG=/nonexistent/x: No such file")):
+        lines = env.run("/bin/true", **settings).ok().stderr.splitlines()
+        assert len(lines) == 1 and lines[0].startswith("cprof: " + words), (settings, lines)
+    assert not env.run("/bin/true", log=env.out + "/x.log").ok().stderr, "that directory is made a moment later"
+
+
 def test_silence(env):
     for command in (["/bin/true"], ["/bin/ls", "/"], ["/bin/sh", "-c", "exit 3"], ["/bin/sh", "-c", "kill -SEGV $$"]):
         bare, ours = env.run(*command, profiled=False), env.run(*command)

@@ -2,6 +2,7 @@
 #include "log.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <string.h>
 #include <time.h>
@@ -51,12 +52,35 @@ static int log_fd(void)
     return log_state.fd > 0 ? log_state.fd : -1;
 }
 
+/* In the output directory, which may not be there yet, the next line tries again. */
+static bool is_in_output(const struct options *options, const char *path)
+{
+    size_t length = strlen(options->out);
+    char directory[PATH_MAX] = "";
+    size_t here = *path != '/' && getcwd(directory, sizeof directory) ? strlen(directory) + 1 : 0;
+
+    if (here >= length)
+        return false;
+    return length && (!here || !strncmp(options->out, directory, here - 1)) &&
+           !strncmp(options->out + here, path, length - here) && path[length - here] == '/';
+}
+
+static void say_no_log(const struct options *options)
+{
+    const char *path = options->settings.value[SETTING_LOG].text;
+
+    if (log_state.fd || !is_in_output(options, path))
+        log_failure("CPROF_LOG=%s: %s; no log is written", path,
+                    path_error(log_state.fd ? -log_state.fd : ENOENT));
+}
+
 void log_open(const struct options *options)
 {
     log_state.options = options;
     log_state.everything = *options->settings.value[SETTING_LOG].text != 0;
-    if (log_state.everything)
-        log_fd(); /* a relative path counts from the present directory, which is left soon */
+    /* A relative path counts from the present directory, which is left soon. */
+    if (log_state.everything && log_fd() == -1)
+        say_no_log(options);
 }
 
 void log_divert(void (*take)(const char *line, void *context), void *context)

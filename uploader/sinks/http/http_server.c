@@ -50,12 +50,12 @@ static void add_header(void *context, const char *name, const char *value)
     for (unsigned i = 0; i < sizeof(ours) / sizeof(*ours); i++) {
         if (strcasecmp(name, ours[i]) != 0)
             continue;
-        log_warn("%s: %s cannot be set", server->headers_name, ours[i]);
+        log_failure("%s: %s cannot be set", server->headers_name, ours[i]);
         return;
     }
     if (!is_token(name) || !is_plain(value)) {
-        log_warn("%s: a name or a value has characters that no header may have; it is left out",
-                 server->headers_name);
+        log_failure("%s: a name or a value has characters that no header may have; it is left out",
+                    server->headers_name);
         return;
     }
     secrets_add_header(&server->secrets, value);
@@ -65,8 +65,8 @@ static void add_header(void *context, const char *name, const char *value)
 static void add_headers(struct http_server *server, const struct http_settings *settings)
 {
     if (pairs_read(settings->headers, settings->headers_percent, add_header, server))
-        log_warn("%s: write name=value,name=value; a part of it is no such pair and is left out",
-                 settings->headers_name);
+        log_failure("%s: write name=value,name=value; a part of it is no such pair and is left out",
+                    settings->headers_name);
     if (*settings->token && is_plain(settings->token)) {
         char *bearer;
         secrets_add(&server->secrets, settings->token);
@@ -75,12 +75,12 @@ static void add_headers(struct http_server *server, const struct http_settings *
             free(bearer);
         }
     } else if (*settings->token) {
-        log_warn("CPROF_AUTH_TOKEN has control characters in it and is not used");
+        log_failure("CPROF_AUTH_TOKEN has control characters in it and is not used");
     }
     if (*settings->tenant && is_plain(settings->tenant))
         add_line(&server->headers, "X-Scope-OrgID", settings->tenant);
     else if (*settings->tenant)
-        log_warn("CPROF_TENANT_ID has control characters in it and is not used");
+        log_failure("CPROF_TENANT_ID has control characters in it and is not used");
     add_line(&server->headers, "User-Agent", "cprof/" CPROF_VERSION);
     /* Waiting for "100 Continue" is of use for large bodies only. No Accept means any type. */
     server->headers = curl_slist_append(server->headers, "Expect:");
@@ -134,7 +134,7 @@ static bool set_url(struct http_server *server, const struct http_settings *sett
         server->url = clean_url(server, url);
     curl_url_cleanup(url);
     if (!server->url)
-        log_warn("%s is no http:// or https:// URL; nothing is sent to it", settings->url_name);
+        log_failure("%s is no http:// or https:// URL; nothing is sent to it", settings->url_name);
     return server->url;
 }
 

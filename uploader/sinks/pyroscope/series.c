@@ -90,6 +90,9 @@ void series_free(struct series *series)
     series->labels = 0;
 }
 
+static const char no_pair[] =
+    "CPROF_LABELS: a part of it is neither name=value nor name:value and is left out";
+
 /* Labels that are added to a series. */
 struct labelling {
     struct series *series;
@@ -132,6 +135,17 @@ static void add_resource_label(void *context, const char *name, const char *valu
         log_warn("OTEL_RESOURCE_ATTRIBUTES: more labels than the server takes; %s is left out", name);
 }
 
+static void ignore(void *context, const char *name, const char *value)
+{
+    (void)context, (void)name, (void)value;
+}
+
+void series_check(const char *labels)
+{
+    if (pairs_read(labels, false, ignore, NULL))
+        log_failure(no_pair);
+}
+
 /* service.name of the resource attributes is the service unless the program was given another name; then what the program's
    own SDK says, which counts least. */
 void series_label(struct series *series, const struct upload *upload, const char *resource,
@@ -148,7 +162,7 @@ void series_label(struct series *series, const struct upload *upload, const char
     if (!series_get(series, "service_name"))
         series_add(series, "service_name", *upload->service ? upload->service : "unknown", true);
     if (pairs_read(upload->labels, false, add_label, &labelling) && !quiet)
-        log_warn("CPROF_LABELS: a part of it is neither name=value nor name:value and is left out");
+        log_warn(no_pair);
     pairs_read(resource, true, add_resource_label, &labelling);
     for (int i = FACT_VERSION; i < FACTS_OF_SERVICE; i++)
         if (facts->text[i])

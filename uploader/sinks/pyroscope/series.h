@@ -43,6 +43,8 @@ enum series_note series_add(struct series *series, const char *name, const char 
    attributes, and what its processes say of themselves. Logs what is wrong with them unless quiet. */
 void series_label(struct series *series, const struct upload *upload, const char *resource,
                   const struct facts *facts, bool quiet);
+/* Says on stderr what is no label in CPROF_LABELS, when a session starts. Later there is a log alone. */
+void series_check(const char *labels);
 const char *series_get(const struct series *series, const char *name);
 void series_free(struct series *series);
 

@@ -189,7 +189,8 @@ struct sink *sink_pyroscope_new(const struct options *options)
     sink->options = options;
     sink->as_given = !strcmp(names, "utf8");
     if (*names && !sink->as_given && strcmp(names, "plain") != 0)
-        log_warn("CPROF_LABEL_NAMES=%s is neither plain nor utf8; plain is used", names);
+        log_failure("CPROF_LABEL_NAMES=%s is neither plain nor utf8; plain is used", names);
+    series_check(value[SETTING_LABELS].text);
     sink->outbox = outbox_new(options, &pyroscope_server_kind, &settings);
     if (sink->outbox)
         return &sink->sink;

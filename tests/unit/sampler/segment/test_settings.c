@@ -118,10 +118,12 @@ static void wrong_values_are_named_and_the_default_is_used(void **state)
     static const struct {
         const char *variable, *complaint;
     } rows[] = {
-        {"CPROF_CPU_HZ=fast", "CPROF_CPU_HZ=fast is not a whole number; 100 is used"},
-        {"CPROF_CPU_HZ=-1", "CPROF_CPU_HZ=-1 is not a whole number; 100 is used"},
+        {"CPROF_CPU_HZ=fast", "CPROF_CPU_HZ=fast is not a whole number up to 10000; 100 is used"},
+        {"CPROF_CPU_HZ=-1", "CPROF_CPU_HZ=-1 is not a whole number up to 10000; 100 is used"},
         {"CPROF_CPU_HZ=99999999999999999999",
-         "CPROF_CPU_HZ=99999999999999999999 is not a whole number; 100 is used"},
+         "CPROF_CPU_HZ=99999999999999999999 is not a whole number up to 10000; 100 is used"},
+        {"CPROF_CPU_HZ=10001", "CPROF_CPU_HZ=10001 is not a whole number up to 10000; 100 is used"},
+        {"CPROF_INTERVAL=1ms", "CPROF_INTERVAL=1ms is not a time of 100ms or more, such as 15s; 15s is used"},
         {"CPROF_MEMORY_RATE=1Mb", "CPROF_MEMORY_RATE=1Mb is not a size such as 512KiB; 512KiB is used"},
         {"CPROF_KEEP=5",
          "CPROF_KEEP=5 is not a time, a size or both, such as 24h,256MiB; 24h,256MiB is used"},
