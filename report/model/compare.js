@@ -13,7 +13,7 @@
  * @typedef {{leaf: number, value: number, base: number, change: Change}} StackRow  leaf: node of the tree
  */
 import { functionRows } from './functions.js';
-import { select } from './select.js';
+import { normOf, select } from './select.js';
 import { isState } from './text.js';
 import { ownTree } from './tree.js';
 
@@ -132,7 +132,7 @@ export class Comparison {
     /** By how much base was multiplied. */
     this.scale = own.baseTotal ? s.baseTotal / own.baseTotal : 1;
     this.runScatter = Boolean(state.base?.side) && !isState(profile, type);
-    this.totalKnown = sampling.totalKnown || (state.norm === 'total' && !isState(profile, type));
+    this.totalKnown = sampling.totalKnown || (normOf(state) === 'total' && !isState(profile, type));
     this.variance = variances(sampling, own.weight, other && other.weight);
     const baseVariance = variances(sampling, base, other && other.base);
     this.look = oneLook(this.variance, own.weight);

@@ -72,7 +72,7 @@ function makeRows(s, v) {
   const own = owns(s, v.own), total = totals(s, v.value);
   const ownBase = v.ownBase && owns(s, v.ownBase), totalBase = v.base && totals(s, v.base), rows = [];
   for (let fn = 0; fn < total.length - s.tree.groups; fn++)
-    if (total[fn] > 0 || (totalBase && totalBase[fn] > 0))
+    if (total[fn] || own[fn] || (totalBase && totalBase[fn]))
       rows.push({ fn, own: own[fn], total: total[fn], ownBase: ownBase ? ownBase[fn] : 0, totalBase: totalBase ? totalBase[fn] : 0 });
   return rows;
 }

@@ -189,8 +189,15 @@ function baseState(state) {
 }
 
 /**
+ * How both sides are made comparable. Unless the reader says it, amounts are compared as they are, as `cprof diff` does. Two
+ * spans are seldom equally long, so theirs are brought to the same time.
+ * @param {State} state
+ */
+export const normOf = state => state.norm || (state.base?.span ? 'time' : 'none');
+
+/**
  * By what the base's values are multiplied.
- * @param {State['norm']} norm @param {Weights} now @param {Weights} base
+ * @param {ReturnType<typeof normOf>} norm @param {Weights} now @param {Weights} base
  */
 function scaleOf(norm, now, base) {
   if (norm === 'total') return base.total ? now.total / base.total : 1;
@@ -220,7 +227,7 @@ export function select(profile, state) {
   const now = weigh(profile, type, { ...state, base: null });
   const comparable = state.base && (!state.base.side || profile.other);
   const before = comparable ? weigh(profile, type, baseState(state)) : null;
-  const scale = before && !isState(profile, type) ? scaleOf(state.norm, now, before) : 1;
+  const scale = before && !isState(profile, type) ? scaleOf(normOf(state), now, before) : 1;
   const { matched, error } = match(tree.functions, state.search, state.regex);
   return {
     profile, type, unit: profile.types[type].unit, title: titleOf(profile, type),

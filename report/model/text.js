@@ -57,7 +57,7 @@ const sizes = { bytes: 1, byte: 1, B: 1, kilobytes: 1024, kb: 1024, megabytes: 1
  */
 export function amount(n, unit) {
   if (sizes[unit]) return scaled(n * sizes[unit], 1024, ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']);
-  if (!times[unit]) return count(n);
+  if (!times[unit] || !n) return count(n);
   n *= times[unit];
   if (Math.abs(n) < 6e10) return scaled(n, 1000, ['ns', 'µs', 'ms', 's']);
   const sign = n < 0 ? '-' : '', s = Math.floor(Math.abs(n) / 1e9);

@@ -61,8 +61,9 @@
  *   thread: string, process: number, module: string, label: string,
  *   focus: string, hide: string, collapse: boolean,
  *   search: string, regex: boolean, group: string, colour: string, invert: boolean, upwards: boolean,
- *   fn: string, norm: 'total' | 'time' | 'none', sort: string, ascending: boolean, zoom: string
+ *   fn: string, norm: '' | 'total' | 'time' | 'none', sort: string, ascending: boolean, zoom: string
  * }} State
+ *   norm: '' is what normOf() chooses.
  *   fn: 'name' or 'name\tmodule'. label: 'key=value'. group: '', 'thread', 'process' or 'label key'.
  *
  * @typedef {{

@@ -11,7 +11,7 @@ export const initial = {
   program: '', kind: '', type: -1, view: 'flame', span: null, base: null,
   thread: '', process: 0, module: '', label: '', focus: '', hide: '', collapse: false,
   search: '', regex: false, group: '', colour: 'module', invert: false, upwards: false,
-  fn: '', norm: 'total', sort: '', ascending: false, zoom: '',
+  fn: '', norm: '', sort: '', ascending: false, zoom: '',
 };
 
 const has = (/** @type {object} */ o, /** @type {string} */ key) => Object.prototype.hasOwnProperty.call(o, key);
@@ -70,7 +70,7 @@ export function fromHash(hash) {
     else if (typeof normal === 'number') state[key] = /^-?\d{1,10}$/.test(value) ? +value : normal;
     else state[key] = value;
   }
-  if (!['total', 'time', 'none'].includes(state.norm)) state.norm = initial.norm;
+  if (!['', 'total', 'time', 'none'].includes(state.norm)) state.norm = initial.norm;
   return state;
 }
 

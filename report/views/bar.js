@@ -37,7 +37,7 @@ export class Bar {
     /** @type {Selection | null} */
     this.s = null;
     this.typing = 0;
-    this.search = make('input', { type: 'search', placeholder: 'Search functions, module:name, =exact   ( / )', 'aria-label': 'Search' });
+    this.search = make('input', { type: 'search', placeholder: 'Search functions  ( / )', title: 'A part of a name, =name for exactly that one, or module:name', 'aria-label': 'Search' });
     this.search.addEventListener('input', () => {
       clearTimeout(this.typing);
       this.typing = window.setTimeout(() => store.set({ search: this.search.value }, { replace: store.state.search !== '' }), 20);

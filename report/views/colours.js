@@ -11,7 +11,8 @@ import { isDark } from './dom.js';
 const ladder = [24, 212, 152, 280, 340, 46, 186, 250, 90, 310];
 
 /**
- * Own weight of each module, the program's own first and then the weightiest.
+ * Own weight of each module, the program's own first and then the weightiest. What is called in a hooked function has no
+ * module, such as malloc or pthread_mutex_lock: it counts for the module that called it.
  * @param {Selection} s @returns {[string, number][]}
  */
 export function moduleShares(s) {
@@ -25,12 +26,13 @@ const shares = new WeakMap();
 
 /** @param {Selection} s @returns {[string, number][]} */
 function sumModules(s) {
-  const { profile, weight } = s, { node } = profile.samples, { frame } = profile.nodes;
+  const { profile, weight } = s, { node } = profile.samples, { frame, parent } = profile.nodes;
   /** @type {Map<string, number>} */
   const by = new Map();
   for (let i = 0; i < weight.length; i++) {
     if (!node[i]) continue;
-    const m = profile.functions[profile.frames.fn[frame[node[i]]]].module;
+    let m = '';
+    for (let n = node[i]; n > 0 && !m; n = parent[n]) m = profile.functions[profile.frames.fn[frame[n]]].module;
     by.set(m, (by.get(m) || 0) + weight[i]);
   }
   for (const f of profile.functions) if (!by.has(f.module)) by.set(f.module, 0);
@@ -77,7 +79,7 @@ export function frameColour(s, n, root, by, faded) {
   if (s.base && !faded) return changeColour((n.value - n.base) / (Math.max(n.value, n.base) || 1), dark);
   const own = by === 'share' ? Math.min(1, n.own / (root.value || 1) * 8) : 0, seed = hash(f.name);
   const hue = by === 'function' ? seed % 360 : by === 'share' ? 30 - own * 22 : moduleHues(s).get(f.module) ?? hash(f.module) % 360;
-  const named = !/^\[|\+0x[0-9a-f]+$/.test(f.name);
+  const named = f.module && !/^\[|\+0x[0-9a-f]+$/.test(f.name);
   const sat = faded ? 8 : !named ? 10 : by === 'share' ? 20 + own * 70 : dark ? 58 : 84;
   const shift = by === 'share' ? -own * 22 : (seed >>> 8) % 9 - 4, turn = by === 'module' ? (seed >>> 16) % 17 - 8 : 0;
   return 'hsl(' + (hue + turn) + ' ' + sat + '% ' + (dark ? (faded ? 19 : 38) + shift / 1.4 : (faded ? 92 : 77) + shift) + '%)';

@@ -2,7 +2,7 @@
 // What is compared with what, and what changed: by function and by stack. What is within the sampling error is greyed.
 
 import { Comparison, sortChanges } from '../model/compare.js';
-import { labelText } from '../model/select.js';
+import { labelText, normOf } from '../model/select.js';
 import { amount, isState, percent } from '../model/text.js';
 import { changeText, signed } from './change.js';
 import { kept, later, make } from './dom.js';
@@ -47,7 +47,7 @@ export function choices(profile, state) {
   return list;
 }
 
-const norms = /** @type {const} */ ([['total', 'shares of the total'], ['time', 'amounts of the same time'], ['none', 'amounts as they are']]);
+const norms = /** @type {const} */ ([['none', 'amounts as they are'], ['time', 'amounts of the same time'], ['total', 'shares of the total']]);
 
 class CompareView {
   /** @param {HTMLElement} container */
@@ -105,7 +105,7 @@ class CompareView {
       value: String(n), selected: part.thread === store.state.thread && part.label === store.state.label }, part.title)));
     /* What is in use is compared as it is. */
     this.norm.disabled = isState(s.profile, s.type);
-    this.norm.value = this.norm.disabled ? 'none' : store.state.norm;
+    this.norm.value = this.norm.disabled ? 'none' : normOf(store.state);
     const { sides } = droppedOf(store);
     this.swap.hidden = this.remove.hidden = !sides;
     this.comparison = s.base ? new Comparison(s, store.state) : null;
@@ -117,7 +117,8 @@ class CompareView {
     this.table.hidden = !comparison;
     if (!comparison) {
       this.more.hidden = true;
-      this.summary.textContent = 'Choose above what ' + s.title + ' is compared with: a thread or a label, or, with the time line, another span. ' +
+      this.summary.textContent = 'Choose above what ' + s.title + ' is compared with: a thread or a label' +
+        (s.profile.intervals.length > 1 ? ', or on the time line its halves or another span. ' : '. ') +
         'Or drop a second report or a pprof file onto this page.';
       return;
     }
@@ -157,7 +158,7 @@ class CompareView {
     const { s } = this, scale = comparison.scale, before = s.baseTotal / scale, whole = comparison.whole(), count = rows.filter(row => row.change.significant).length;
     const totals = s.title + ' ' + amount(s.total, s.unit) + ', in ' + s.baseName + ' ' + amount(before, s.unit);
     const scaled = Math.abs(scale - 1) < 1e-9 ? '' : ' (scaled by ' + scale.toPrecision(4) + ' for the comparison)';
-    const beyond = this.store.state.norm === 'total' && !isState(s.profile, s.type) ? '' : ': ' + changeText(s.total, s.baseTotal) + (whole.significant ? '' : ', within the sampling error');
+    const beyond = normOf(this.store.state) === 'total' && !isState(s.profile, s.type) ? '' : ': ' + changeText(s.total, s.baseTotal) + (whole.significant ? '' : ', within the sampling error');
     const { span, base } = this.store.state, hours = span && base?.span && isState(s.profile, s.type) ? (span[1] - base.span[1]) / 3600000 : 0;
     const growth = hours ? ' That is ' + signed((s.total - s.baseTotal) / hours, s.unit) + ' an hour.' : '';
     this.summary.textContent = totals + scaled + beyond + '. ' + (count || 'None') + ' of ' + rows.length + (this.by === 'stack' ? ' stacks' : ' functions') +

@@ -60,7 +60,7 @@ function render(container, s, store) {
   if (place.profile === s.profile) return;
   place.profile = s.profile;
   const facts = sortComments(s.profile.comments), lost = facts.losses.length + facts.cuts.length;
-  place.summary.replaceChildren('What this was made with, and what is missing', ...(lost || facts.symbols.length ? [' ', make('span', { class: 'warn' },
+  place.summary.replaceChildren('What this was made with, and what is missing', ...(lost || facts.symbols.length ? [': ', make('span', { class: 'warn' },
     [facts.losses.length ? 'samples were lost' : '', facts.cuts.length ? 'something was cut' : '', facts.symbols.length ? 'symbols are missing' : ''].filter(Boolean).join(', '))] : []));
   place.body.replaceChildren(.../** @type {HTMLElement[]} */ ([
     list('Lost', facts.losses, 'warn'), list('Cut or not seen', facts.cuts), symbolsBox(facts), memoryBox(facts), list('Cost of profiling', facts.cost),

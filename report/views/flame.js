@@ -50,6 +50,16 @@ function nodeOfTree(s, root, id) {
   return n;
 }
 
+/**
+ * Why there is no graph.
+ * @param {Selection} s @param {GraphNode} root
+ */
+function whyEmpty(s, root) {
+  if (s.weight.some(n => n < 0)) return 'The sum is ' + amount(root.value, s.unit) + ', because the file has differences, and some are negative. A flame graph has no width for them. The table has all numbers.';
+  if (s.whole) return 'Nothing is left of ' + s.title + ' with these filters.';
+  return /^Live/.test(s.title) ? 'Nothing that was sampled is in use.' : 'No samples of this kind.';
+}
+
 /** @type {WeakMap<import('../model/types.js').Profile, Uint8Array>} */
 const calledFunctions = new WeakMap();
 
@@ -122,8 +132,7 @@ class Flame {
     if (!s.moving) this.showLegend(s);
     this.empty.hidden = root.value + root.base > 0;
     this.canvas.hidden = !this.empty.hidden;
-    this.empty.textContent = 'Nothing is left of ' + s.title + ' with these filters.';
-    if (!s.whole) this.empty.textContent = /^Live/.test(s.title) ? 'Nothing that was sampled is in use.' : 'No samples of this kind.';
+    this.empty.textContent = whyEmpty(s, root);
     this.canvas.setAttribute('aria-label', 'Flame graph of ' + s.title + '. Arrow keys move, Enter zooms, Escape shows all. The table of functions has the same numbers.');
     if (target !== this.zoomed) this.zoom(target, this.zoomed === null);
     else { this.showCrumbs(); this.draw(); }
@@ -287,7 +296,8 @@ class Flame {
     const s = /** @type {Selection} */ (this.s), root = /** @type {GraphNode} */ (this.root), names = [];
     const at = this.zoomed || root;
     for (let n = /** @type {GraphNode | null} */ (at); n; n = n.up) names.unshift(this.label(n));
-    this.crumbs.textContent = names.join(' › ') + '   ' + amount(at.value, s.unit) + (at === root ? '' : ', ' + percent(at.value / (root.value || 1)));
+    if (at === root) this.crumbs.textContent = s.moving ? '' : 'Click to zoom in, double click for callers and callees of a function';
+    else this.crumbs.textContent = names.join(' › ') + '   ' + amount(at.value, s.unit) + ', ' + percent(at.value / (root.value || 1));
   }
 
   /* ---- Mouse and keys ---- */
@@ -390,7 +400,7 @@ class Flame {
     this.legend.replaceChildren(...moduleShares(s).slice(0, 12).map(([m, sum]) => {
       const dot = make('i'), term = 'module:' + m;
       dot.style.background = dotColour(moduleHues(s).get(m) ?? 0);
-      return make('button', { title: m + ': own share. Click to search for it.', onclick: () => store.set({ search: store.state.search === term ? '' : term }) },
+      return make('button', { title: m + ': the share of its code. Click to search for it.', onclick: () => store.set({ search: store.state.search === term ? '' : term }) },
         dot, make('span', {}, m), make('small', {}, percent(sum / (s.total || 1))));
     }));
   }

@@ -9,8 +9,9 @@ import { kept, make } from './dom.js';
 /** @typedef {import('../model/types.js').Store} Store */
 /** @typedef {import('../model/functions.js').Row} Row */
 /**
- * @typedef {{ key: string, title: string, compared?: boolean, text?: string, share?: string,
+ * @typedef {{ key: string, title: string, compared?: boolean, wide?: boolean, text?: string, share?: string,
  *             get: (r: Row, s: Selection) => number | string, show?: (r: Row, s: Selection) => string }} Column
+ *   wide: a phone has no room for it.
  */
 
 const FIRST = 60;
@@ -20,16 +21,16 @@ const sign = n => n > 0 ? '+' : '';
 
 /** @type {Column[]} */
 export const columns = [
-  { key: 'own', title: 'Own', get: r => r.own },
+  { key: 'own', wide: true, title: 'Own', get: r => r.own },
   { key: 'own%', title: 'Own %', get: r => r.own, share: '' },
-  { key: 'total', title: 'With callees', get: r => r.total },
+  { key: 'total', wide: true, title: 'With callees', get: r => r.total },
   { key: 'total%', title: 'With callees %', get: r => r.total, share: 'cum' },
-  { key: 'before', title: 'Own before', compared: true, get: r => r.ownBase },
+  { key: 'before', wide: true, title: 'Own before', compared: true, get: r => r.ownBase },
   { key: 'change', title: 'Change', compared: true, get: r => r.own - r.ownBase, show: (r, s) => sign(r.own - r.ownBase) + amount(r.own - r.ownBase, s.unit) },
   { key: 'totalchange', title: 'With callees', compared: true, get: r => r.total - r.totalBase, show: (r, s) => sign(r.total - r.totalBase) + amount(r.total - r.totalBase, s.unit) },
   { key: 'name', title: 'Function', text: 'fn', get: (r, s) => s.tree.functions[r.fn].name },
-  { key: 'module', title: 'Module', text: 'where', get: (r, s) => s.tree.functions[r.fn].module },
-  { key: 'file', title: 'Source', text: 'where', get: (r, s) => sourceOf(s.tree.functions[r.fn]), show: (r, s) => tail(sourceOf(s.tree.functions[r.fn])) },
+  { key: 'module', wide: true, title: 'Module', text: 'where', get: (r, s) => s.tree.functions[r.fn].module },
+  { key: 'file', wide: true, title: 'Source', text: 'where', get: (r, s) => sourceOf(s.tree.functions[r.fn]), show: (r, s) => tail(sourceOf(s.tree.functions[r.fn])) },
 ];
 
 /**
@@ -52,9 +53,9 @@ function cell(c, r, s) {
   if (c.share !== undefined) {
     const share = /** @type {number} */ (value) / (s.total || 1), bar = make('i');
     bar.style.width = 'calc((100% - 24px) * ' + Math.max(0, Math.min(1, share)).toFixed(4) + ')';
-    return make('td', { class: 'share ' + c.share }, bar, make('span', {}, percent(share)));
+    return make('td', { class: 'share ' + c.share + (s.base ? ' wide' : '') }, bar, make('span', {}, percent(share)));
   }
-  const td = make('td', { class: c.text ? 'left ' + c.text : c.key.endsWith('change') ? value > 0 ? 'grew' : value < 0 ? 'shrank' : '' : '' },
+  const td = make('td', { class: (c.wide ? 'wide ' : '') + (c.text ? 'left ' + c.text : c.key.endsWith('change') ? value > 0 ? 'grew' : value < 0 ? 'shrank' : '' : '') },
     c.show ? c.show(r, s) : typeof value === 'number' ? amount(value, s.unit) : value);
   td.title = typeof value === 'number' ? exact(value, s.unit) : value;
   return td;
@@ -79,7 +80,7 @@ class FunctionTable {
   heading(c) {
     const { state } = this.store, key = state.sort || (this.s?.base ? 'change' : 'own'), on = key === c.key;
     const sort = () => this.store.set({ sort: c.key, ascending: on ? !state.ascending : Boolean(c.text) });
-    return make('th', { class: c.text ? 'left' : '', scope: 'col', 'aria-sort': !on ? 'none' : state.ascending ? 'ascending' : 'descending' },
+    return make('th', { class: (c.wide || (c.share !== undefined && this.s?.base) ? 'wide ' : '') + (c.text ? 'left' : ''), scope: 'col', 'aria-sort': !on ? 'none' : state.ascending ? 'ascending' : 'descending' },
       make('button', { onclick: sort }, c.title + (on ? state.ascending ? ' ↑' : ' ↓' : '')));
   }
 

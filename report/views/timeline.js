@@ -20,7 +20,7 @@ import { shape } from './svg.js';
 /** @typedef {[number, number]} Span */
 /** @typedef {'span' | 'base'} Which */
 
-const TALL = 54, SMALL = 20, GAP = 14, AXIS = 22, EDGE = 16;
+const TALL = 54, SMALL = 20, GAP = 14, AXIS = 22, EDGE = 30 /* half of a time on the axis */;
 
 /**
  * A track's value as text.
@@ -104,7 +104,7 @@ class TimeLine {
       button.onclick = () => { this.which = which; this.show(); this.handle.focus({ preventScroll: true }); };
       return button;
     });
-    this.before = make('button', { type: 'button', title: 'Compare the span with the time of the same length before it' }, 'Compare with before');
+    this.before = make('button', { type: 'button' });
     this.before.onclick = () => this.compareWithBefore();
     this.whole = make('button', { type: 'button', title: 'Select the whole time' }, 'Whole time');
     this.whole.onclick = () => this.store.set({ span: null, base: this.store.state.base?.span ? null : this.store.state.base });
@@ -210,9 +210,13 @@ class TimeLine {
     else this.store.set({ base: span ? { span } : null }, how);
   }
 
+  /** Of the whole time, the second half with the first one. An interval in the middle is in neither. */
   compareWithBefore() {
-    const span = this.store.state.span, { points } = this.tracks[0];
-    if (!span) return;
+    const span = this.store.state.span, { points } = this.tracks[0], half = points.length >> 1;
+    if (!span) {
+      this.store.set({ span: [points[points.length - half].start, points[points.length - 1].end], base: { span: [points[0].start, points[half - 1].end] } });
+      return;
+    }
     const earlier = points.filter(p => p.end <= span[0]), count = points.filter(p => p.start >= span[0] && p.end <= span[1]).length;
     const first = earlier[Math.max(0, earlier.length - count)];
     if (first) this.store.set({ base: { span: [first.start, earlier[earlier.length - 1].end] } });
@@ -262,7 +266,9 @@ class TimeLine {
     const { points } = this.tracks[0], span = this.spanOf('span'), base = this.spanOf('base');
     for (const which of /** @type {Which[]} */ (['span', 'base'])) this.place(which);
     this.modes.forEach((button, n) => button.setAttribute('aria-pressed', String((n ? 'base' : 'span') === this.which)));
-    this.before.disabled = !span || points[0].end > span[0];
+    this.before.textContent = span ? 'Compare with before' : 'Compare halves';
+    this.before.title = span ? 'Compare the span with the time of the same length before it' : 'Compare the second half of the time with the first half';
+    this.before.disabled = span ? points[0].end > span[0] : points.length < 2;
     this.whole.disabled = !span && !base;
     this.text.textContent = (span ? spanText(span) : 'whole time') + (base ? ' compared with ' + spanText(base) : '');
     const now = this.spanOf(this.which), first = now ? points.findIndex(p => p.end > now[0]) : 0;

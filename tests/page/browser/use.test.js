@@ -138,7 +138,7 @@ inPage('the brush selects a span, whose totals are the sums of its intervals', {
   assert.equal(await total(page), sumOf(between('memory', 0, 6), LIVE));
 });
 
-inPage('two spans are compared', { hash: `span=${START + 30000}-${START + 60000}&base=span:${START}-${START + 30000}&view=compare&norm=none` }, async page => {
+inPage('two spans are compared', { hash: `span=${START + 30000}-${START + 60000}&base=span:${START}-${START + 30000}&view=compare` }, async page => {
   const text = await page.$eval('#view-compare', e => e.textContent);
   assert.match(text, /price/);
   const [row] = await page.$$eval('#view-compare tbody tr', list => list.map(e => [e.className, e.textContent]));

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import { align } from '../../../report/model/align.js';
+import { functionRows } from '../../../report/model/functions.js';
 import { Comparison, levelOfList, sampleVariance, samplingOf } from '../../../report/model/compare.js';
 import { makeProfile, select } from './make.js';
 import { initial } from '../../../report/state/state.js';
@@ -81,4 +82,17 @@ test('two spans of one run have no scatter of runs: three percent of many sample
   const a = comparison.functions().find(row => profile.functions[row.fn].name === 'a');
   assert.ok(a.ofOwn.significant);
   assert.equal(a.ofOwn.delta, 3e10);
+});
+
+test('without a choice, spans are brought to the same time, and all else is compared as it is', () => {
+  const profile = makeProfile(['main;a 300 | thread=x', 'main;b 100 | thread=y'], { types: 'cpu/nanoseconds', intervals: [{ 0: [100] }, { 0: [200] }] });
+  profile.intervals[1].end = 3000;
+  assert.equal(select(profile, { span: [1000, 3000], base: { span: [0, 1000] } }).baseTotal, 200);
+  assert.equal(select(profile, { span: [1000, 3000], base: { span: [0, 1000] }, norm: 'none' }).baseTotal, 100);
+  assert.equal(select(profile, { thread: 'x', base: { thread: 'y' } }).baseTotal, 100);
+});
+
+test('a profile of differences has rows, also where they are negative', () => {
+  const rows = functionRows(select(makeProfile(['main;a 5', 'main;b -20']), {}));
+  assert.deepEqual(rows.map(row => [row.fn, row.own, row.total]), [[0, 0, -15], [1, 5, 5], [2, -20, -20]]);
 });

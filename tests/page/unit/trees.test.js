@@ -5,6 +5,7 @@ import test from 'node:test';
 
 import { functionRows } from '../../../report/model/functions.js';
 import { Sandwich } from '../../../report/model/sandwich.js';
+import { moduleShares } from '../../../report/views/colours.js';
 import { makeProfile, select } from './make.js';
 
 const STACKS = [
@@ -71,4 +72,9 @@ test('sandwich: levels above hold what came through them', () => {
 test('a deep recursion costs no stack', () => {
   const profile = makeProfile(['main;' + Array(20000).fill('f').join(';') + ' 5']);
   assert.deepEqual(named(profile, new Sandwich(select(profile), number(profile, 'f')).callers()), { main: 5 });
+});
+
+test('what has no module counts for the module that called it', () => {
+  const profile = makeProfile(['prog!main;libx!work;!malloc 30', 'prog!main;!malloc 10']);
+  assert.deepEqual(moduleShares(select(profile, {})), [['prog', 10], ['libx', 30]]);
 });
