@@ -6,7 +6,7 @@
 
 #include "explain_parts.h"
 
-enum { DOUBTS_MOST = 6, PACKAGE_BYTES = 128 };
+enum { DOUBTS_MOST = 6, DOUBTS_BRIEF = 2, PACKAGE_BYTES = 128 };
 
 /* Parts of comments that tell of a loss, as sampler/segment/layout.h and uploader/programs/comments.c have them. */
 static const char *const losses[] = {
@@ -69,6 +69,22 @@ static size_t repeated_prefix(const char *comment, const char *last)
                                                                                                     : 0;
 }
 
+static size_t doubts_most(const struct explanation *explanation)
+{
+    return explanation->say.all ? DOUBTS_MOST : DOUBTS_BRIEF;
+}
+
+/* In brief without what stands in brackets. */
+static void say_comment(struct say *text, const char *comment)
+{
+    const char *open = text->all ? NULL : strstr(comment, " ("), *close = open ? strchr(open, ')') : NULL;
+
+    if (close)
+        say(text, "%.*s%s", (int)(open - comment), comment, close + 1);
+    else
+        say(text, "%s", comment);
+}
+
 static void take_comment(struct explanation *explanation, const char *comment, const char **last,
                          size_t *said)
 {
@@ -78,10 +94,11 @@ static void take_comment(struct explanation *explanation, const char *comment, c
 
     if (!is_unnamed && !is_loss(comment) && !is_above_limit(comment))
         return;
-    if ((*said)++ >= DOUBTS_MOST)
+    if ((*said)++ >= doubts_most(explanation))
         return;
     *last = comment;
-    say(&explanation->say, repeated ? ", %s" : *said > 1 ? "; %s" : "Doubts: %s", comment + repeated);
+    say(&explanation->say, repeated ? ", " : *said > 1 ? "; " : "Doubts: ");
+    say_comment(&explanation->say, comment + repeated);
     if (is_unnamed && find_package(comment, package))
         explain_next(explanation, "install %s for the names of functions", package);
     else if (is_unnamed)
@@ -112,9 +129,9 @@ void explain_doubts(struct explanation *explanation)
             if (!is_known)
                 take_comment(explanation, profile[p]->comment[i], &last, &said);
         }
-    if (said > DOUBTS_MOST)
-        say(&explanation->say, "; and %zu more", said - DOUBTS_MOST);
+    if (said > doubts_most(explanation))
+        say(&explanation->say, "; and %zu more", said - doubts_most(explanation));
     if (said)
         say(&explanation->say, ".");
-    say_end(&explanation->say);
+    explain_paragraph(explanation, RANK_DOUBTS);
 }

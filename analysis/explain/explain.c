@@ -14,11 +14,11 @@
 #include "uploader/base/progress.h"
 
 #define DEFAULT_PATH "cprof.out" /* where the launcher writes */
-enum { FAILED = 1, USAGE = 2, OTHERS_NAMED = 4 };
+enum { FAILED = 1, USAGE = 2, OTHERS_NAMED = 2, NEXT_BRIEF = 2 };
 
 static void print_help(void)
 {
-    puts("usage: cprof explain [--program=NAME] [FILE|DIRECTORY]\n"
+    puts("usage: cprof explain [--all] [--program=NAME] [FILE|DIRECTORY]\n"
          "\n"
          "Says in some lines what a profile, a thread dump (threads.txt, threads.pb.gz) or the directory of "
          "a session (cprof.out by default) shows:\n"
@@ -27,6 +27,7 @@ static void print_help(void)
          "\n"
          "Options:\n"
          "  --program=NAME   of this program of a session (the one with the most CPU time)\n"
+         "  --all            with what matters less: callers, threads, memory of the process, all doubts\n"
          "  --help\n"
          "\n"
          "Ends with 0; 1: it could not be done; 2: it makes no sense.");
@@ -116,7 +117,7 @@ static void say_head(struct explanation *explanation)
             *explanation->program ? explanation->program : explanation->path,
             say_amount(time, explanation->duration_ns, "nanoseconds"));
     say_others(explanation);
-    say_end(&explanation->say);
+    explain_paragraph(explanation, RANK_HEAD);
 }
 
 static void find_profiles(struct explanation *explanation)
@@ -142,11 +143,10 @@ static void say_next(struct explanation *explanation)
 
     for (size_t i = 0; i < explanation->nexts; i++)
         is_named |= !strncmp(explanation->next[i], "cprof report ", 13);
+    is_named |= explanation->nexts >= NEXT_BRIEF && !explanation->say.all;
     if (explanation->cpu && !is_named && !stat(explanation->path, &st))
         explain_next(explanation, "cprof report %s   # flame graphs and the time line, in a browser",
                      explanation->path);
-    for (size_t i = 0; i < explanation->nexts; i++)
-        printf("%s  %s\n", i ? "" : "Next:\n", explanation->next[i]);
 }
 
 static int explain_dump(struct explanation *explanation)
@@ -251,7 +251,9 @@ static int take_arguments(struct explanation *explanation, int argc, char **argv
             print_help();
             return 1;
         }
-        if (!strncmp(argv[i], "--program=", 10)) {
+        if (!strcmp(argv[i], "--all")) {
+            explanation->say.all = true;
+        } else if (!strncmp(argv[i], "--program=", 10)) {
             explanation->program = argv[i] + 10;
         } else if (!strcmp(argv[i], "--program") && i + 1 < argc) {
             explanation->program = argv[++i];
@@ -294,6 +296,8 @@ int explain_main(int argc, char **argv)
     rc = try_dump(explanation);
     if (!rc)
         rc = explain_files(explanation);
+    if (rc >= 0)
+        explain_print(explanation);
     if (rc < 0)
         fprintf(stderr, "cprof: explain: %s\n", *reading.error ? reading.error : strerror(-rc));
     reading_free(&reading);

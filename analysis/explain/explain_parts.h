@@ -7,10 +7,33 @@
 #include "dump.h"
 #include "say.h"
 
-enum { NEXT_MOST = 6 };
+enum { NEXT_MOST = 6, PARAGRAPHS_MOST = 24 };
+
+/* What is printed first. */
+enum rank {
+    RANK_HEAD,
+    RANK_DEADLOCK,
+    RANK_HELD,       /* a lock that somebody holds and others wait for, now */
+    RANK_GROWTH,     /* memory that grows */
+    RANK_MANY_LOCKS, /* more time is waited for locks than threads run */
+    RANK_CPU,
+    RANK_LOCKS,
+    RANK_WAITS,
+    RANK_MEMORY,
+    RANK_THREADS,
+    RANK_DOUBTS,
+    RANK_LAST = RANK_DOUBTS
+};
+
+struct paragraph {
+    enum rank rank;
+    char text[SAY_BYTES];
+};
 
 struct explanation {
     struct say say;
+    struct paragraph paragraph[PARAGRAPHS_MOST];
+    size_t paragraphs;
     struct reading *reading;
     const char *program, *path; /* path: as the user gave it */
     struct read_profile *cpu, *memory, *mutex, *block, *wall, *other;
@@ -18,6 +41,12 @@ struct explanation {
     char next[NEXT_MOST][512];
     size_t nexts;
 };
+
+/* What was said becomes a paragraph, if there is anything. */
+void explain_paragraph(struct explanation *explanation, enum rank rank);
+
+/* All paragraphs, and what to look at next. */
+void explain_print(const struct explanation *explanation);
 
 /* One line for "what to look at next". */
 void explain_next(struct explanation *explanation, const char *format, ...)

@@ -29,6 +29,7 @@ struct growth {
     struct point *point;
     size_t points;
     double period; /* bytes that a sample stands for */
+    bool is_growing;
 };
 
 /* Each sample stands for about a period, and how many there are varies as chance has it. This is as if the heap were another
@@ -150,7 +151,7 @@ static int say_growers(struct explanation *explanation, const struct point *from
 }
 
 /* The first third of the time is the program's start. */
-static int say_growth(struct explanation *explanation, const struct growth *growth)
+static int say_growth(struct explanation *explanation, struct growth *growth)
 {
     const struct point *from = &growth->point[growth->points / 3], *to = &growth->point[growth->points - 1];
     const struct point *middle =
@@ -163,13 +164,13 @@ static int say_growth(struct explanation *explanation, const struct growth *grow
         return 0;
     say_amount(time, ms * 1000000, "nanoseconds");
     if (!more) {
-        say(&explanation->say, " In the last %s it did not change.", time);
+        say_detail(&explanation->say, " In the last %s it did not change.", time);
         return 0;
     }
     if (!is_certain(growth, from, to)) {
-        say(&explanation->say,
-            " In the last %s it changed from %s to %s, which is within the error of sampling.", time,
-            say_amount(before, from->bytes, "bytes"), say_amount(after, to->bytes, "bytes"));
+        say_detail(&explanation->say,
+                   " In the last %s it changed from %s to %s, which is within the error of sampling.", time,
+                   say_amount(before, from->bytes, "bytes"), say_amount(after, to->bytes, "bytes"));
         return 0;
     }
     if (more < 0) {
@@ -177,6 +178,7 @@ static int say_growth(struct explanation *explanation, const struct growth *grow
             say_amount(before, from->bytes, "bytes"), say_amount(after, to->bytes, "bytes"));
         return 0;
     }
+    growth->is_growing = true;
     say(&explanation->say, " In the last %s it grew from %s to %s%s: %s an hour at this rate.", time,
         say_amount(before, from->bytes, "bytes"), say_amount(after, to->bytes, "bytes"),
         to->bytes - middle->bytes >= more / 4 && middle->bytes - from->bytes >= more / 4 ? ", steadily" : "",
@@ -191,16 +193,17 @@ static int say_holders(struct explanation *explanation, unsigned type, int64_t t
 {
     const struct read_profile *memory = explanation->memory;
     int64_t *weight = costs_weight(memory, type);
+    const size_t most = explanation->say.all ? SHOWN : SHOWN - 1;
     char share[SAY_NUMBER];
     struct costs own;
     int rc = weight ? costs_of(&own, memory, weight, COST_ALLOCATING) : -ENOMEM;
 
     if (memory->period > 1 && total / memory->period < FEW_SAMPLES) {
-        say(&explanation->say, ", which is too few samples to tell whose");
+        say_detail(&explanation->say, ", which is too few samples to tell whose");
         free(weight);
         return rc;
     }
-    for (size_t i = 0; !rc && i < own.count && i < SHOWN; i++)
+    for (size_t i = 0; !rc && i < own.count && i < most; i++)
         if (!i || (double)own.item[i].value >= 0.01 * (double)total)
             say(&explanation->say, i ? ", %.200s %s" : ": %.200s %s",
                 memory->function[own.item[i].function].name, say_share(share, own.item[i].value, total));
@@ -215,8 +218,8 @@ static void say_resident(struct say *text, const struct read_profile *memory)
     for (size_t i = 0; i < memory->comments; i++) {
         const char *comment = memory->comment[i], *bracket = strstr(comment, " (");
         if (!strncmp(comment, "resident ", 9))
-            say(text, " The process: %.*s.", (int)(bracket ? (size_t)(bracket - comment) : strlen(comment)),
-                comment);
+            say_detail(text, " The process: %.*s.",
+                       (int)(bracket ? (size_t)(bracket - comment) : strlen(comment)), comment);
     }
 }
 
@@ -245,13 +248,13 @@ int explain_memory(struct explanation *explanation)
         rc = read_points(explanation, &growth);
     if (!rc && growth.points >= POINTS_LEAST)
         rc = say_growth(explanation, &growth);
-    if (all_bytes > 0 && !rc) {
+    if (all_bytes > 0 && !rc && (!growth.is_growing || explanation->say.all)) {
         say(&explanation->say, " %s was allocated in all", say_amount(amount, all_bytes, "bytes"));
         rc = say_holders(explanation, (unsigned)all, all_bytes);
         say(&explanation->say, ".");
     }
     say_resident(&explanation->say, memory);
-    say_end(&explanation->say);
+    explain_paragraph(explanation, growth.is_growing ? RANK_GROWTH : RANK_MEMORY);
     free(growth.point);
     return rc;
 }

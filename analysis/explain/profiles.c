@@ -85,11 +85,12 @@ static int say_functions(struct explanation *explanation, const struct read_prof
     say_costs(text, profile, &itself, SHOWN);
     say(text, ".");
     if (own.count && !have_same_top(&itself, &own)) {
-        say(text, " Counted for the nearest function of the program's own:");
-        say_costs(text, profile, &own, SHOWN);
+        say(text, " By functions of the program's own:");
+        say_costs(text, profile, &own, text->all ? SHOWN : SHOWN - 1);
         say(text, ".");
     }
-    say_callers(text, profile, &all, &own);
+    if (text->all)
+        say_callers(text, profile, &all, &own);
     return 0;
 }
 
@@ -108,8 +109,7 @@ static void say_certainty(struct say *text, int64_t samples)
     while (points < 50 && points * points * samples < 10000)
         points++;
     if (samples > 0 && samples < FEW_SAMPLES)
-        say(text, " There are only %" PRId64 " samples: a share may be off by %" PRId64 " points.", samples,
-            points);
+        say(text, " Of only %" PRId64 " samples: a share may be off by %" PRId64 " points.", samples, points);
 }
 
 /* Threads by what they used, if there are several names. */
@@ -171,18 +171,19 @@ int explain_cpu(struct explanation *explanation)
             (double)total / (double)explanation->duration_ns);
     if (is_ours(profile) && total < explanation->duration_ns / IDLE) {
         say(text, ": the CPU is not what it waits for.");
-        say_end(text);
+        explain_paragraph(explanation, RANK_CPU);
         free(weight);
         return 0;
     }
     say(text, ".");
     rc = say_functions(explanation, profile, weight);
-    say_threads(explanation, profile, weight);
+    if (text->all)
+        say_threads(explanation, profile, weight);
     say_certainty(text, sample_count(profile));
-    say_end(text);
+    explain_paragraph(explanation, RANK_CPU);
     free(weight);
-    if (is_ours(profile) && sample_count(profile) > 0 && sample_count(profile) < FEW_SAMPLES / 4 &&
-        total >= explanation->duration_ns / 10)
+    if (text->all && is_ours(profile) && sample_count(profile) > 0 &&
+        sample_count(profile) < FEW_SAMPLES / 4 && total >= explanation->duration_ns / 10)
         explain_next(explanation,
                      "record for longer, or with CPROF_CPU_HZ=500, before CPU shares are compared");
     return rc;
@@ -203,7 +204,7 @@ int explain_other(struct explanation *explanation)
         return -ENOMEM;
     say(&explanation->say, "%s: %s.", type->type, say_amount(amount, total, type->unit));
     rc = say_functions(explanation, profile, weight);
-    say_end(&explanation->say);
+    explain_paragraph(explanation, RANK_CPU);
     free(weight);
     return rc;
 }
@@ -267,6 +268,14 @@ static int say_waiting(struct explanation *explanation, const struct read_profil
     return rc;
 }
 
+/* Threads waited for locks for longer than they ran. */
+static bool is_most(const struct explanation *explanation, int64_t delay)
+{
+    const struct read_profile *cpu = explanation->cpu;
+
+    return cpu && delay > read_profile_total(cpu, cpu->default_type);
+}
+
 int explain_locks(struct explanation *explanation)
 {
     const struct read_profile *mutex = explanation->mutex;
@@ -282,17 +291,17 @@ int explain_locks(struct explanation *explanation)
         say(&explanation->say, " in %s", say_amount(time, explanation->duration_ns, "nanoseconds"));
         if (delay < explanation->duration_ns / 100) {
             say(&explanation->say, "; that is too little to matter.");
-            say_end(&explanation->say);
+            explain_paragraph(explanation, RANK_LOCKS);
             return 0;
         }
-        say(&explanation->say, ", %.1f threads at a time on average",
+        say(&explanation->say, ", %.1f at a time on average",
             (double)delay / (double)explanation->duration_ns);
     }
     say(&explanation->say, ".");
     rc = say_held(explanation, mutex, &named);
     if (!rc && explanation->block)
         rc = say_waiting(explanation, explanation->block, named);
-    say_end(&explanation->say);
+    explain_paragraph(explanation, is_most(explanation, delay) ? RANK_MANY_LOCKS : RANK_LOCKS);
     explain_next(
         explanation,
         "cprof report %s   # \"Mutex delay\": which code holds the locks, and from where it was called",
@@ -312,11 +321,11 @@ static int say_leaves(struct explanation *explanation, const struct read_profile
     if (rc || !leaves.count)
         return rc;
     say(&explanation->say, " Most is in");
-    say_costs(&explanation->say, profile, &leaves, SHOWN);
+    say_costs(&explanation->say, profile, &leaves, explanation->say.all ? SHOWN : 1);
     say(&explanation->say, ".");
     if (own.count) {
-        say(&explanation->say, " The program's own functions that waited:");
-        say_costs(&explanation->say, profile, &own, SHOWN);
+        say(&explanation->say, " By functions of the program's own:");
+        say_costs(&explanation->say, profile, &own, explanation->say.all ? SHOWN : SHOWN - 1);
         say(&explanation->say, ".");
     }
     return 0;
@@ -337,8 +346,9 @@ static void say_ready(struct explanation *explanation, const struct read_profile
     }
     if (ready >= total / 10)
         say(&explanation->say,
-            " For %s of it, threads were ready to run and had no CPU: the machine or the"
-            " container's CPU limit was fully used.",
+            " For %s of it, threads were ready to run and no CPU was free: the machine or the container's "
+            "limit"
+            " was fully used.",
             say_share(share, ready, total));
 }
 
@@ -357,7 +367,7 @@ int explain_waits(struct explanation *explanation)
     whole = read_profile_total(profile, profile->default_type);
     if (weight && total > 0) {
         if (wall)
-            say(&explanation->say, "Off CPU: threads spent %s off the CPU, all threads together",
+            say(&explanation->say, "Off CPU: %s, all threads together",
                 say_amount(amount, total, "nanoseconds"));
         else
             say(&explanation->say, "Waits: %s, locks apart (%s of all waiting)",
@@ -365,7 +375,7 @@ int explain_waits(struct explanation *explanation)
         say(&explanation->say, ".");
         rc = say_leaves(explanation, profile, weight);
         say_ready(explanation, profile, weight, total);
-        say_end(&explanation->say);
+        explain_paragraph(explanation, RANK_WAITS);
     }
     free(weight);
     return weight ? rc : -ENOMEM;

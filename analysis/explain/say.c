@@ -12,24 +12,40 @@ enum {
     FIRM = 1, /* a blank at which no line ends */
 };
 
-void say(struct say *say, const char *format, ...)
+static void add(struct say *say, const char *format, va_list list)
 {
     size_t room = sizeof say->text - say->used;
-    va_list list;
-    int length;
+    int length = vsnprintf(say->text + say->used, room, format, list);
 
-    va_start(list, format);
-    length = vsnprintf(say->text + say->used, room, format, list);
-    va_end(list);
     if (length > 0)
         say->used += (size_t)length < room ? (size_t)length : room - 1;
 }
 
-void say_end(struct say *say)
+void say(struct say *say, const char *format, ...)
+{
+    va_list list;
+
+    va_start(list, format);
+    add(say, format, list);
+    va_end(list);
+}
+
+void say_detail(struct say *say, const char *format, ...)
+{
+    va_list list;
+
+    if (!say->all)
+        return;
+    va_start(list, format);
+    add(say, format, list);
+    va_end(list);
+}
+
+void say_print(const char *text)
 {
     size_t column = 0;
 
-    for (char *word = say->text, *end; *word; word = end) {
+    for (const char *word = text, *end; *word; word = end) {
         size_t length;
         word += strspn(word, " ");
         length = strcspn(word, " ");
@@ -47,8 +63,6 @@ void say_end(struct say *say)
     }
     if (column)
         putchar('\n');
-    say->used = 0;
-    say->text[0] = 0;
 }
 
 /* A number stays with its unit. */

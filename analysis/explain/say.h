@@ -3,6 +3,7 @@
 #ifndef CPROF_ANALYSIS_SAY_H
 #define CPROF_ANALYSIS_SAY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,13 +13,17 @@ enum { SAY_BYTES = 4096, SAY_NUMBER = 48 };
 struct say {
     char text[SAY_BYTES];
     size_t used;
+    bool all; /* details are said, too */
 };
 
 /* Adds to the paragraph. What is beyond SAY_BYTES is cut. */
 void say(struct say *say, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Prints the paragraph, if there is anything in it, and begins a new one. Control characters become '?'. */
-void say_end(struct say *say);
+/* As say(), of what can be left out. */
+void say_detail(struct say *say, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Prints a paragraph, broken into lines. Control characters become '?'. */
+void say_print(const char *text);
 
 /* A value of a type as text, in out, which is returned. */
 const char *say_amount(char out[SAY_NUMBER], int64_t value, const char *unit);

@@ -54,7 +54,7 @@ static void say_deadlock(struct explanation *explanation, const struct hash *tid
     say(&explanation->say,
         ". It has lasted for %s and does not end by itself: take these locks in one order everywhere.",
         say_amount(time, shortest, "nanoseconds"));
-    say_end(&explanation->say);
+    explain_paragraph(explanation, RANK_DEADLOCK);
 }
 
 static int64_t longest_wait(const struct dump *dump, int64_t holder, size_t *waiters)
@@ -111,7 +111,7 @@ static void say_holder(struct explanation *explanation, const struct dump *dump,
     say(&explanation->say, " The holder is in %s (%s%s%s).",
         *holder->where ? holder->where : "an unknown function",
         *holder->state ? holder->state : "state unknown", *holder->wait ? ": " : "", holder->wait);
-    say_end(&explanation->say);
+    explain_paragraph(explanation, RANK_HELD);
 }
 
 struct state_count {
@@ -152,9 +152,9 @@ static const char *state_text(const char *state)
     static const struct {
         const char *state, *text;
     } texts[] = {
-        {"lock", "wait for a lock"}, {"condition", "wait for a condition"},
-        {"running", "run"},          {"join", "wait for a thread"},
-        {"sleep", "sleep"},          {"", "in a state that is not known"},
+        {"lock", "wait for a lock"},          {"condition", "wait for a condition"}, {"running", "run"},
+        {"join", "wait for a thread"},        {"ending", "at the program's end"},    {"sleep", "sleep"},
+        {"", "in a state that is not known"},
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
@@ -171,6 +171,8 @@ static void say_states(struct explanation *explanation, const struct dump *dump)
 
     if (count == 1 && !strcmp(states[0].state, "ending"))
         return; /* the program had ended, and this is its main thread */
+    if (explanation->cpu && !explanation->say.all)
+        return; /* what the threads did all the time says more than what they did at the end */
     qsort(states, count, sizeof states[0], compare_states);
     say(&explanation->say, "Threads: %" PRId64 " at the end of the record", threads);
     for (size_t i = 0; i < count; i++) {
@@ -179,7 +181,7 @@ static void say_states(struct explanation *explanation, const struct dump *dump)
             text ? text : "in ", text ? "" : states[i].state);
     }
     say(&explanation->say, ".");
-    say_end(&explanation->say);
+    explain_paragraph(explanation, RANK_THREADS);
 }
 
 int explain_threads(struct explanation *explanation, struct dump *dump)

@@ -48,7 +48,7 @@ _cprof_command_options() {
     diff) echo "--json --markdown --help --type= --normalize= --fail-above= --html=" ;;
     top) echo "-n --once --help --session= --program= --pid= --type= --interval=" ;;
     doctor) echo "--verbose --json --no-push --help" ;;
-    explain) echo "--help --program=" ;;
+    explain) echo "--all --help --program=" ;;
     convert) echo "--threads --help -o --to= --from= --type= --program= --output=" ;;
     esac
 }

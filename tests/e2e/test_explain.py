@@ -7,11 +7,15 @@ from tests.lib import made, pprof
 from tests.lib.harness import need, wait_for
 
 
-def explain(env, *args, status=0):
-    """Paragraphs without line breaks, by their first word."""
+def printed(env, *args, status=0):
     done = env.run(env.uploader, "explain", *args, env=env.environ(profiled=False))
     assert done.status == status, f"exit status {done.status}\n{done.stdout}\n{done.stderr}"
-    return re.sub(r"\n  (?=\S)", " ", done.stdout) if status == 0 else done.stderr
+    return done.stdout if status == 0 else done.stderr
+
+
+def explain(env, *args, status=0):
+    """Paragraphs without line breaks, by their first word."""
+    return re.sub(r"\n  (?=\S)", " ", printed(env, *args, status=status))
 
 
 def line(text, begin):
@@ -47,7 +51,12 @@ def test_a_session(env):
     nexts = text.split("Next:")[1]
     command = re.search(r"cprof diff --type inuse_space (\S+) (\S+)", text)
     assert command and os.path.exists(command[1]) and os.path.exists(command[2]), nexts
-    assert len(text.split("\n")) < 30, text
+    assert len(printed(env, env.out).split("\nNext:")[0].split("\n")) <= 13, text
+    everything = explain(env, "--all", env.out)
+    assert "The process: resident" in everything, everything
+    assert "The process: resident" not in text, text
+    begins = [one.split(":")[0] for one in text.split("\n")]
+    assert begins.index("Memory") < begins.index("CPU"), "what grows comes first\n" + text
 
 
 def test_a_deadlock(env):
@@ -83,12 +92,13 @@ def test_doubts_and_others_profiles(env):
         "cprof 0", "program: 1 process so far, 0 running; 10.000 s", "7 samples lost: stack table full",
         "no symbols, share of cpu: libz.so.1 3.0 % (zlib1g-dbgsym)", "400 CPU samples taken",
         "overhead: 4.26 % of the CPU time (samples 0.176, uploader 4.09); the limit is 2 %"))
-    text = explain(env, file)
+    assert "and 1 more" in line(explain(env, file), "Doubts: ")
+    text = explain(env, "--all", file)
     doubts = line(text, "Doubts: ")
     assert "7 samples lost" in doubts and "libz.so.1 3.0 %" in doubts and "overhead: 4.26 %" in doubts, doubts
     assert "CPU samples taken" not in doubts
     assert "install zlib1g-dbgsym" in text and "work 75.0 %, rest 25.0 %" in text, text
-    assert "only 40 samples: a share may be off by 16 points" in text, text
+    assert "Of only 40 samples: a share may be off by 16 points" in text, text
     quiet = explain(env, made.write(os.path.join(env.dir, "quiet.pb.gz"), made.looks(work=3000, rest=1000)))
     assert "Doubts" not in quiet and "only" not in quiet and "CPROF_CPU_HZ" not in quiet, quiet
 
