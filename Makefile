@@ -50,7 +50,7 @@ endif
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: help all demo test test-kernels test-arm64 test-roots test-fresh check format coverage bench fuzz bundle install uninstall clean units targets benches fuzzers setup setup-demo
+.PHONY: help all demo test test-kernels test-arm64 test-roots test-fresh check format coverage bench fuzz bundle install uninstall clean units targets benches fuzzers setup setup-demo setup-test setup-check setup-bench
 
 all: $(B)/libcprof.so $(B)/cprof-uploader $(B)/cprof-keeper ## build the library and the uploader (the default)
 
@@ -63,15 +63,15 @@ jobs = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 demo: setup-demo ## profile redis-server under load and show what was found
 	$(Q)$(MAKE) $(jobs) all
 	$(Q)scripts/demo
-test: setup ## unit tests, target programs, whole sessions, real programs; T=name picks some
+test: setup-test ## unit tests, target programs, whole sessions, real programs; T=name picks some
 	$(Q)$(MAKE) $(jobs) all units targets bundle
 	$(Q)tests/run --build=$(B) $(T)
-check: setup ## format, lint, layers, exported symbols, documents, sanitizers, short fuzzing
+check: setup-check ## format, lint, layers, exported symbols, documents, sanitizers, short fuzzing
 	$(Q)$(MAKE) $(jobs) all units
 	$(Q)scripts/check
-coverage: setup ## the share of each folder's lines that the tests run; T=name picks some
+coverage: setup-test ## the share of each folder's lines that the tests run; T=name picks some
 	$(Q)scripts/coverage $(T)
-format: setup ## lay out every C file as .clang-format says
+format: setup-check ## lay out every C file as .clang-format says
 	$(Q)scripts/format
 test-kernels: ## the same programs under Linux 5.10, 6.1, 6.12 and the newest, in qemu; K="oldest newest" picks some
 	$(Q)scripts/setup kernels
@@ -88,10 +88,10 @@ test-roots: ## as root: the bundle under glibc 2.31, 2.36, 2.41, 2.43 and musl; 
 test-fresh: ## as root: make demo and make test in a new Debian 12 with make and git alone
 	$(Q)scripts/setup fresh
 	$(Q)tests/fresh
-bench: setup ## bare, floor, cprof and its peers in one table; BENCH_QUICK=1: fewer rounds
+bench: setup-bench ## bare, floor, cprof and its peers in one table; BENCH_QUICK=1: fewer rounds
 	$(Q)$(MAKE) $(jobs) all benches
 	$(Q)scripts/bench
-fuzz: setup ## fuzz everything that reads foreign bytes, FUZZ_TIME=60 seconds each
+fuzz: setup-check ## fuzz everything that reads foreign bytes, FUZZ_TIME=60 seconds each
 	$(Q)scripts/fuzz
 bundle: all $(B)/bundle/cprof-uploader ## build/bundle/cprof: one directory that runs in any image, with its own C library
 	$(call say,BUNDLE,$(B)/bundle/cprof)
@@ -104,8 +104,8 @@ clean: ## remove what was built
 	$(Q)rm -rf $(B)
 setup:
 	$(Q)scripts/setup
-setup-demo:
-	$(Q)scripts/setup demo
+setup-demo setup-test setup-check setup-bench:
+	$(Q)scripts/setup $(@:setup-%=%)
 
 units: $(UNIT)
 targets: $(TARGETS) $(UNWIND)
