@@ -9,6 +9,7 @@
 
 #include "analysis/import/build.h"
 #include "analysis/import/merge.h"
+#include "analysis/read/read.h"
 
 static int load_pprof(struct reading *reading, struct source *in)
 {

@@ -4,7 +4,7 @@
 #define CPROF_ANALYSIS_LOAD_H
 
 #include "analysis/import/guess.h"
-#include "analysis/read/read.h"
+#include "analysis/tables/reading.h"
 
 /* format FORMAT_UNKNOWN: by what is in it. 0, or negative errno with reading->error. */
 int load_any(struct reading *reading, const char *path, enum format format);

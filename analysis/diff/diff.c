@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/diff/compare/compare.h"
+#include "analysis/diff/compare/split.h"
 #include "analysis/page/making.h"
-#include "compare.h"
 #include "growth.h"
 #include "print.h"
-#include "split.h"
 #include "uploader/base/progress.h"
 
 enum { WITHIN = 0, ABOVE = 1, CANNOT = 2 };

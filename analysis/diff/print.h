@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "compare.h"
+#include "analysis/diff/compare/compare.h"
 
 /* What --fail-above asked for. */
 struct limit {

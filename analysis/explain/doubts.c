@@ -8,7 +8,7 @@
 
 enum { DOUBTS_MOST = 6, DOUBTS_BRIEF = 2, PACKAGE_BYTES = 128 };
 
-/* Parts of comments that tell of a loss, as sampler/segment/layout.h and uploader/programs/comments.c have them. */
+/* Parts of comments that tell of a loss, as sampler/segment/layout.h and uploader/upload/comments.c have them. */
 static const char *const losses[] = {
     "samples lost",
     "not tracked",

@@ -3,8 +3,8 @@
 #ifndef CPROF_ANALYSIS_DUMP_H
 #define CPROF_ANALYSIS_DUMP_H
 
-#include "analysis/import/source.h"
-#include "analysis/read/read.h"
+#include "analysis/bytes/source.h"
+#include "analysis/tables/reading.h"
 
 /* Texts are of the store. */
 struct dump_thread {

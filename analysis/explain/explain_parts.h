@@ -3,7 +3,7 @@
 #ifndef CPROF_ANALYSIS_EXPLAIN_PARTS_H
 #define CPROF_ANALYSIS_EXPLAIN_PARTS_H
 
-#include "analysis/read/read.h"
+#include "analysis/tables/reading.h"
 #include "dump.h"
 #include "say.h"
 

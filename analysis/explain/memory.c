@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/read/read.h"
 #include "explain_parts.h"
 #include "own_code.h"
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/read/rows.h"
+#include "analysis/tables/rows.h"
 
 static bool begins(const char *text, const char *with)
 {

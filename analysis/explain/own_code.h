@@ -3,7 +3,7 @@
 #ifndef CPROF_ANALYSIS_OWN_CODE_H
 #define CPROF_ANALYSIS_OWN_CODE_H
 
-#include "analysis/read/read.h"
+#include "analysis/tables/reading.h"
 
 enum { OWN_NONE = UINT32_MAX, COSTS_MOST = 8 };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "analysis/import/merge.h"
+#include "analysis/read/read.h"
 #include "uploader/base/array.h"
 #include "uploader/base/hash.h"
 

@@ -3,7 +3,7 @@
 #ifndef CPROF_ANALYSIS_MOMENTS_H
 #define CPROF_ANALYSIS_MOMENTS_H
 
-#include "analysis/read/read.h"
+#include "analysis/tables/reading.h"
 
 /* A value of a stack and a thread in one span. */
 struct moment {

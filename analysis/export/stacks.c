@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/read/tables.h"
+#include "analysis/tables/tables.h"
 #include "uploader/base/hash.h"
 
 /* Stacks as a tree of functions. Its nodes lie in a profile of their own, whose frames are numbers of functions. */

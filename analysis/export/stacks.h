@@ -3,7 +3,7 @@
 #ifndef CPROF_ANALYSIS_STACKS_H
 #define CPROF_ANALYSIS_STACKS_H
 
-#include "analysis/read/read.h"
+#include "analysis/tables/reading.h"
 
 /* function[0] is the root's. The functions are numbers of the profile. 0 goes on. */
 typedef int stack_visit(void *context, const uint32_t *function, size_t depth, int64_t value);

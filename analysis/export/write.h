@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "analysis/read/read.h"
+#include "analysis/tables/reading.h"
 
 enum { ALL_TYPES = -1 };
 

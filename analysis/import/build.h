@@ -5,8 +5,8 @@
 #ifndef CPROF_ANALYSIS_BUILD_H
 #define CPROF_ANALYSIS_BUILD_H
 
-#include "analysis/read/read.h"
-#include "source.h"
+#include "analysis/bytes/source.h"
+#include "analysis/tables/reading.h"
 
 /* The profile of the reading with this program, kind and types, which may be new. NULL without memory. */
 struct read_profile *build_profile(struct reading *reading, const char *program, const char *kind,

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/read/tables.h"
+#include "analysis/tables/tables.h"
 #include "build.h"
 #include "firefox_tables.h"
 #include "titles.h"

@@ -6,8 +6,8 @@
 #ifndef CPROF_ANALYSIS_FIREFOX_TABLES_H
 #define CPROF_ANALYSIS_FIREFOX_TABLES_H
 
-#include "analysis/read/read.h"
-#include "json_reader.h"
+#include "analysis/bytes/json_reader.h"
+#include "analysis/tables/reading.h"
 
 /* Whole numbers; null is -1. */
 struct column {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/read/tables.h"
+#include "analysis/tables/tables.h"
 #include "build.h"
 #include "uploader/base/array.h"
 

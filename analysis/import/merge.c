@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/read/tables.h"
+#include "analysis/tables/tables.h"
 #include "build.h"
 
 static int merge_frame(struct reading *reading, struct read_profile *to, const struct read_profile *from,

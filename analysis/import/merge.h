@@ -3,7 +3,7 @@
 #ifndef CPROF_ANALYSIS_MERGE_H
 #define CPROF_ANALYSIS_MERGE_H
 
-#include "analysis/read/read.h"
+#include "analysis/tables/reading.h"
 
 /* Numbers in the profile that is added to, by those in the profile that is added. */
 struct merge_map {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/read/tables.h"
+#include "analysis/tables/tables.h"
 #include "build.h"
 
 enum { LINE_BYTES = 32 * 1024, FRAMES = 1024 };

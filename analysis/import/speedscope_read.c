@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/read/tables.h"
+#include "analysis/bytes/json_reader.h"
+#include "analysis/tables/tables.h"
 #include "build.h"
-#include "json_reader.h"
 #include "titles.h"
 #include "uploader/base/array.h"
 

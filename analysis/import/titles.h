@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "analysis/read/read.h"
+#include "analysis/tables/reading.h"
 
 enum { TITLE_BYTES = 512 };
 

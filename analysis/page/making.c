@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "analysis/bytes/plain.h"
 #include "analysis/read/find.h"
-#include "analysis/read/plain.h"
 #include "analysis/read/read.h"
 #include "pack.h"
 #include "uploader/base/progress.h"

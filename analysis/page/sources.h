@@ -7,8 +7,8 @@
 #ifndef CPROF_ANALYSIS_SOURCES_H
 #define CPROF_ANALYSIS_SOURCES_H
 
-#include "analysis/read/index.h"
-#include "analysis/read/read.h"
+#include "analysis/tables/index.h"
+#include "analysis/tables/reading.h"
 #include "uploader/page/page.h"
 
 struct source {

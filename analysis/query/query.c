@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/read/read.h"
 #include "request.h"
 #include "uploader/base/clock.h"
 #include "uploader/base/progress.h"

@@ -7,7 +7,7 @@
 #ifndef CPROF_ANALYSIS_QUERY_H
 #define CPROF_ANALYSIS_QUERY_H
 
-#include "analysis/read/read.h"
+#include "analysis/tables/reading.h"
 
 bool is_query(const char *argument);
 

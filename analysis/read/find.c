@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "read.h"
+#include "analysis/tables/reading.h"
 
 #define MARK      ".cprof"
 #define INTERVALS "intervals"

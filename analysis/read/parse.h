@@ -7,7 +7,7 @@
 #ifndef CPROF_ANALYSIS_PARSE_H
 #define CPROF_ANALYSIS_PARSE_H
 
-#include "read.h"
+#include "analysis/tables/reading.h"
 
 /* data: unpacked. name: for messages. 0 or negative errno with the reason in reading->error. */
 int parse_profile(struct reading *reading, const char *name, const uint8_t *data, size_t size);

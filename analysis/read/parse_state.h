@@ -3,10 +3,10 @@
 #ifndef CPROF_ANALYSIS_PARSE_STATE_H
 #define CPROF_ANALYSIS_PARSE_STATE_H
 
+#include "analysis/bytes/wire.h"
+#include "analysis/tables/tables.h"
 #include "parse.h"
-#include "tables.h"
 #include "uploader/base/hash.h"
-#include "wire.h"
 
 /* Field numbers of pprof's profile.proto. */
 enum profile_field {

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "terminal.h"
+#include "analysis/top/terminal/terminal.h"
 
 #define SHORTEST_S 0.25
 #define LONGEST_S  60.0

@@ -3,8 +3,8 @@
 #ifndef CPROF_ANALYSIS_TOP_LAYOUT_H
 #define CPROF_ANALYSIS_TOP_LAYOUT_H
 
-#include "model.h"
-#include "screen.h"
+#include "analysis/top/model/model.h"
+#include "analysis/top/terminal/screen.h"
 
 enum top_sort { SORT_NOW, SORT_ALL, SORT_NAME, SORTS };
 

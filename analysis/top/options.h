@@ -4,7 +4,7 @@
 #define CPROF_ANALYSIS_TOP_OPTIONS_H
 
 #include "analysis/live/link.h"
-#include "views.h"
+#include "analysis/top/model/views.h"
 
 struct top_options {
     const char *session; /* NULL: to be found */

@@ -9,11 +9,11 @@
 #include <unistd.h>
 
 #include "analysis/live/link.h"
+#include "analysis/top/model/model.h"
+#include "analysis/top/terminal/terminal.h"
 #include "keys.h"
 #include "layout.h"
-#include "model.h"
 #include "options.h"
-#include "terminal.h"
 #include "uploader/base/clock.h"
 #include "uploader/control/clients.h"
 #include "uploader/encoding/utf8.h"

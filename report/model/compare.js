@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * What changed between two sides of a selection, and which changes may be chance. The rule is that of
- * analysis/diff/significance.h, for one run a side; docs/diff.md explains it.
+ * analysis/diff/significance/significance.h, for one run a side; docs/diff.md explains it.
  *
  * @typedef {import('./types.js').Profile} Profile
  * @typedef {import('./types.js').Selection} Selection

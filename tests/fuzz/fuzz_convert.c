@@ -11,6 +11,7 @@
 #include "analysis/convert/load.h"
 #include "analysis/explain/dump.h"
 #include "analysis/export/write.h"
+#include "analysis/read/read.h"
 
 static void check_pprof(struct reading *reading, struct read_profile *profile)
 {

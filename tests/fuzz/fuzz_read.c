@@ -7,7 +7,7 @@
 
 #include "analysis/query/request.h"
 #include "analysis/read/read.h"
-#include "analysis/read/rows.h"
+#include "analysis/tables/rows.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -15,8 +15,8 @@
 
 #include "uploader/base/clock.h"
 #include "uploader/metrics/metrics.h"
-#include "uploader/programs/upload.h"
 #include "uploader/session/member.h"
+#include "uploader/upload/upload.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,7 +7,7 @@
 
 #include "uploader/base/clock.h"
 #include "uploader/pprof/encode.h"
-#include "uploader/programs/comments.h"
+#include "uploader/upload/comments.h"
 
 enum { WATCH_STACKS = PROGRAM_INTERVAL_STACKS };
 

@@ -3,8 +3,8 @@
 
 #include "parts.h"
 #include "uploader/options/options.h"
-#include "uploader/programs/comments.h"
-#include "uploader/programs/sink.h"
+#include "uploader/upload/comments.h"
+#include "uploader/upload/sink.h"
 
 static void write_one(struct metric_text *text, enum metric metric, uint64_t value)
 {

@@ -9,7 +9,7 @@
 
 #include "uploader/page/page.h"
 #include "uploader/pprof/encode.h"
-#include "uploader/programs/upload.h"
+#include "uploader/upload/upload.h"
 
 enum {
     PROGRAMS_LISTED = 50,

@@ -13,8 +13,8 @@
 #include "uploader/base/clock.h"
 #include "uploader/encoding/utf8.h"
 #include "uploader/pprof/encode.h"
-#include "uploader/programs/comments.h"
 #include "uploader/sinks/files/threads_text.h"
+#include "uploader/upload/comments.h"
 
 enum { SECONDS_DEFAULT = 30, SECONDS_MOST = 3600, DEBUG_MOST = 1000, LISTED = 20, LIST_BYTES = 400 };
 

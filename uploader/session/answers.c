@@ -13,8 +13,8 @@
 #include "uploader/base/clock.h"
 #include "uploader/control/clients.h"
 #include "uploader/options/log.h"
-#include "uploader/programs/upload.h"
 #include "uploader/sinks/files/threads_text.h"
+#include "uploader/upload/upload.h"
 #include "watching.h"
 
 /* A text that grows. */

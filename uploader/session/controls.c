@@ -5,8 +5,8 @@
 
 #include "rounds.h"
 #include "uploader/base/clock.h"
-#include "uploader/programs/upload.h"
 #include "uploader/target/rates.h"
+#include "uploader/upload/upload.h"
 #include "wanted.h"
 #include "watching.h"
 

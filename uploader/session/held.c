@@ -5,8 +5,8 @@
 #include <sys/stat.h>
 
 #include "uploader/base/clock.h"
-#include "uploader/programs/upload.h"
 #include "uploader/target/round.h"
+#include "uploader/upload/upload.h"
 
 #define ENDED_BYTES (INT64_C(64) << 20)
 

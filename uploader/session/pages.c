@@ -4,8 +4,8 @@
 #include "members.h"
 #include "uploader/base/clock.h"
 #include "uploader/handover/keeper.h"
-#include "uploader/programs/upload.h"
 #include "uploader/pull/pull.h"
+#include "uploader/upload/upload.h"
 
 static bool is_selected(const struct selection *selection, const struct member *member)
 {

@@ -9,8 +9,8 @@
 #include "overhead.h"
 #include "uploader/base/clock.h"
 #include "uploader/options/log.h"
-#include "uploader/programs/upload.h"
 #include "uploader/target/segment.h"
+#include "uploader/upload/upload.h"
 
 #define SEND_TICK_NS (100 * MS_NS) /* while uploads wait for the network */
 #define SAY_AFTER_NS (2 * SECOND_NS)

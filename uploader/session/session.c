@@ -22,8 +22,8 @@
 #include "uploader/handover/socket_name.h"
 #include "uploader/options/log.h"
 #include "uploader/process/proc_text.h"
-#include "uploader/programs/upload.h"
 #include "uploader/sinks/files/restore.h"
+#include "uploader/upload/upload.h"
 
 #define MORE_MOST_NS (5 * SECOND_NS)
 #define FAST_TICK_NS (100 * MS_NS) /* while a target waits for us, or may, or fills its tables */

@@ -25,9 +25,9 @@
 #include "uploader/live/tabs.h"
 #include "uploader/options/options.h"
 #include "uploader/programs/programs.h"
-#include "uploader/programs/sink.h"
 #include "uploader/pull/pull.h"
 #include "uploader/symbols/symbols.h"
+#include "uploader/upload/sink.h"
 #include "uploader/web/web.h"
 
 enum { SESSION_ENDED = 64, SESSION_TARGETS = 4096 /* processes at one time */ };

@@ -9,8 +9,8 @@
 #include "listing.h"
 #include "uploader/base/clock.h"
 #include "uploader/process/proc_text.h"
-#include "uploader/programs/comments.h"
-#include "uploader/programs/upload.h"
+#include "uploader/upload/comments.h"
+#include "uploader/upload/upload.h"
 
 /* client->watch */
 struct watcher {

@@ -10,10 +10,10 @@
 #include "uploader/base/ids.h"
 #include "uploader/packages/packages.h"
 #include "uploader/profile/unnamed.h"
-#include "uploader/programs/comments.h"
-#include "uploader/programs/in_use.h"
-#include "uploader/programs/sink.h"
-#include "uploader/programs/upload.h"
+#include "uploader/upload/comments.h"
+#include "uploader/upload/in_use.h"
+#include "uploader/upload/sink.h"
+#include "uploader/upload/upload.h"
 
 enum { TOP = 10, PROGRAMS_IN_FULL = 3, IDLE_PROGRAMS = 12, NAME_WIDTH = 72 };
 

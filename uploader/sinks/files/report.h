@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 #include "intervals.h"
-#include "uploader/programs/sink.h"
+#include "uploader/upload/sink.h"
 
 struct report;
 

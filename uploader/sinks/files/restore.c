@@ -17,7 +17,7 @@
 #include "uploader/options/log.h"
 #include "uploader/pprof/profile.pb-c.h"
 #include "uploader/programs/names.h"
-#include "uploader/programs/sink.h"
+#include "uploader/upload/sink.h"
 
 enum {
     FILE_MOST = 8 << 20,

@@ -13,7 +13,7 @@
  */
 #include "uploader/options/log.h"
 #include "uploader/pprof/encode.h"
-#include "uploader/programs/sink.h"
+#include "uploader/upload/sink.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "body.h"
-#include "split_otlp.h"
 #include "uploader/base/clock.h"
 #include "uploader/options/log.h"
-#include "uploader/sinks/otlp/otlp.pb-c.h"
+#include "uploader/otlp/body.h"
+#include "uploader/otlp/otlp.pb-c.h"
+#include "uploader/otlp/split_otlp.h"
 
 enum { TIMEOUT_LEAST_MS = 100, TIMEOUT_MOST_MS = 600 * 1000 };
 

@@ -9,14 +9,14 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#include "body.h"
-#include "encode_otlp.h"
 #include "otlp_server.h"
 #include "uploader/base/clock.h"
 #include "uploader/options/log.h"
-#include "uploader/programs/sink.h"
+#include "uploader/otlp/body.h"
+#include "uploader/otlp/encode_otlp.h"
 #include "uploader/sinks/http/pairs.h"
 #include "uploader/sinks/outbox/outbox.h"
+#include "uploader/upload/sink.h"
 
 /* What Pyroscope's endpoint takes at once: it counts each Profile with its share of the dictionary, and refuses 2 MB. */
 enum { REQUEST_SAMPLES = 16000, REQUEST_FRAMES = 1000, REQUEST_BYTES = 1500 * 1000 };

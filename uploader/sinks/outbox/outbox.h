@@ -14,8 +14,8 @@
 
 #include "uploader/base/durations.h"
 #include "uploader/options/options.h"
-#include "uploader/programs/sink.h"
 #include "uploader/sinks/http/http_server.h"
+#include "uploader/upload/sink.h"
 
 /* What a status means for the request that it answers. */
 enum outbox_meaning {

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "uploader/profile/profile.h"
-#include "uploader/programs/sink.h"
+#include "uploader/upload/sink.h"
 
 enum {
     SERIES_UUID_BYTES = 37,    /* with the NUL */

@@ -12,8 +12,8 @@
 #include "uploader/base/clock.h"
 #include "uploader/options/log.h"
 #include "uploader/pprof/encode.h"
-#include "uploader/programs/sink.h"
 #include "uploader/sinks/outbox/outbox.h"
+#include "uploader/upload/sink.h"
 
 /* The server's limits. Of the bytes, 2 MB, some room is left for the last sample. */
 enum { PIECE_SAMPLES = 16000, PIECE_FRAMES = 1000, PIECE_BYTES = 1400 * 1000, SAMPLE_BYTES = 400 * 1000 };

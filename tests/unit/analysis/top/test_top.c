@@ -11,7 +11,7 @@
 
 #include "analysis/top/keys.h"
 #include "analysis/top/layout.h"
-#include "analysis/top/terminal.h"
+#include "analysis/top/terminal/terminal.h"
 #include "uploader/pprof/encode.h"
 #include "uploader/symbols/symbols.h"
 

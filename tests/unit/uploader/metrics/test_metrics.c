@@ -16,8 +16,8 @@
 #include "uploader/metrics/counter_labels.h"
 #include "uploader/metrics/metrics.h"
 #include "uploader/metrics/table.h"
-#include "uploader/programs/sink.h"
 #include "uploader/target/cpu_time.h"
+#include "uploader/upload/sink.h"
 
 static struct programs programs;
 static struct durations rounds;

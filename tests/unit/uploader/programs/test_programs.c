@@ -11,8 +11,8 @@
 #include <cmocka.h>
 
 #include "uploader/base/clock.h"
-#include "uploader/programs/comments.h"
-#include "uploader/programs/upload.h"
+#include "uploader/upload/comments.h"
+#include "uploader/upload/upload.h"
 
 struct fixture {
     struct symbols *symbols;

@@ -14,7 +14,7 @@
 
 #include "uploader/base/clock.h"
 #include "uploader/options/log.h"
-#include "uploader/programs/sink.h"
+#include "uploader/upload/sink.h"
 
 /* ---- What the sinks say ---- */
 static char log_text[65536];

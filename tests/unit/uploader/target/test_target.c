@@ -15,9 +15,9 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "uploader/programs/upload.h"
 #include "uploader/session/member.h"
 #include "uploader/target/round.h"
+#include "uploader/upload/upload.h"
 
 #define SECOND INT64_C(1000000000)
 enum { NAME_MAIN = 1, INUSE_OBJECTS = 2, INUSE_SPACE = 3 };

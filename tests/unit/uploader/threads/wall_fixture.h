@@ -18,9 +18,9 @@
 #include <cmocka.h>
 
 #include "uploader/base/clock.h"
-#include "uploader/programs/upload.h"
 #include "uploader/session/member.h"
 #include "uploader/target/round.h"
+#include "uploader/upload/upload.h"
 
 enum { NAME = 1, WAITER = 1, OTHER = 2 };
 

@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "uploader/sinks/otlp/body.h"
-#include "uploader/sinks/otlp/encode_otlp.h"
+#include "uploader/otlp/body.h"
+#include "uploader/otlp/encode_otlp.h"
 #include "uploader/sinks/otlp/otlp_server.h"
 
 static void set(enum setting setting, const char *text)

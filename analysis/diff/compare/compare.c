@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/diff/significance/sampling.h"
 #include "order.h"
-#include "sampling.h"
 #include "uploader/base/array.h"
 #include "uploader/base/clock.h"
 #include "uploader/base/hash.h"

@@ -3,7 +3,7 @@
 #ifndef CPROF_UPLOADER_COMMENTS_H
 #define CPROF_UPLOADER_COMMENTS_H
 
-#include "programs.h"
+#include "uploader/programs/programs.h"
 
 typedef void loss_line(uint64_t n, const char *text, void *context);
 

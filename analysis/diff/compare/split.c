@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/read/read.h"
 #include "uploader/base/array.h"
 #include "uploader/base/progress.h"
 

@@ -4,8 +4,8 @@
 #define CPROF_ANALYSIS_COMPARE_H
 
 #include "align.h"
+#include "analysis/diff/significance/significance.h"
 #include "sides.h"
-#include "significance.h"
 
 /* What makes values of different runs comparable. */
 enum normalize {

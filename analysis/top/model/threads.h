@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "analysis/read/read.h"
+#include "analysis/tables/reading.h"
 
 enum { THREADS_MOST = 100000, THREADS_STATES = 12, THREADS_LOCKS = 64 };
 

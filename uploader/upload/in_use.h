@@ -3,7 +3,7 @@
 #ifndef CPROF_UPLOADER_IN_USE_H
 #define CPROF_UPLOADER_IN_USE_H
 
-#include "programs.h"
+#include "uploader/programs/programs.h"
 
 enum { IN_USE_TEXT = 192 };
 

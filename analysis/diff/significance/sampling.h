@@ -3,7 +3,7 @@
 #ifndef CPROF_ANALYSIS_SAMPLING_H
 #define CPROF_ANALYSIS_SAMPLING_H
 
-#include "analysis/read/read.h"
+#include "analysis/tables/reading.h"
 
 enum sampling_rule {
     SAMPLING_NONE,   /* exact, or nobody knows */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/read/read.h"
 #include "uploader/base/clock.h"
 
 enum { COST_SHARE = 100 /* one in so many ns of a CPU */ };

@@ -10,9 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "analysis/bytes/plain.h"
 #include "analysis/query/query.h"
 #include "analysis/read/find.h"
-#include "analysis/read/plain.h"
+#include "analysis/read/read.h"
 #include "uploader/base/array.h"
 #include "uploader/base/progress.h"
 

@@ -13,9 +13,9 @@
 #include <cmocka.h>
 
 #include "uploader/base/clock.h"
-#include "uploader/sinks/otlp/encode_otlp.h"
-#include "uploader/sinks/otlp/otlp.pb-c.h"
-#include "uploader/sinks/otlp/split_otlp.h"
+#include "uploader/otlp/encode_otlp.h"
+#include "uploader/otlp/otlp.pb-c.h"
+#include "uploader/otlp/split_otlp.h"
 
 static const struct elf_module app = {.path = "/usr/bin/app",
                                       .name = "app",

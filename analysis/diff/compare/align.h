@@ -6,8 +6,8 @@
 #ifndef CPROF_ANALYSIS_ALIGN_H
 #define CPROF_ANALYSIS_ALIGN_H
 
-#include "analysis/read/index.h"
-#include "analysis/read/read.h"
+#include "analysis/tables/index.h"
+#include "analysis/tables/reading.h"
 
 /* Where a stack was met first. Stacks are compared by a hash of 64 bits of their functions. */
 struct align_stack {

@@ -8,8 +8,8 @@
 
 #include "dictionary.h"
 #include "uploader/options/options.h"
+#include "uploader/otlp/otlp.pb-c.h"
 #include "uploader/profile/walk.h"
-#include "uploader/sinks/otlp/otlp.pb-c.h"
 
 /* Fields that are streamed; otlp.proto has the messages. */
 enum {

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "analysis/diff/ranks.h"
-#include "analysis/diff/significance.h"
+#include "analysis/diff/significance/ranks.h"
+#include "analysis/diff/significance/significance.h"
 
 #include <cmocka.h>
 

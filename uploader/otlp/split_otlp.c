@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "dictionary.h"
-#include "uploader/sinks/otlp/otlp.pb-c.h"
+#include "uploader/otlp/otlp.pb-c.h"
 
 /* Fields that are streamed, as in otlp.proto. */
 enum {

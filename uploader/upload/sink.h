@@ -11,11 +11,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "facts.h"
-#include "names.h"
 #include "uploader/base/durations.h"
 #include "uploader/options/options.h"
 #include "uploader/profile/profile.h"
+#include "uploader/programs/facts.h"
+#include "uploader/programs/names.h"
 
 enum { UPLOAD_PATH = sizeof(((struct options *)0)->out) + DIRECTORY_NAME_BYTES + 8 };
 

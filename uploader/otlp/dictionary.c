@@ -9,8 +9,8 @@
 #include "frame_type.h"
 #include "uploader/base/array.h"
 #include "uploader/encoding/utf8.h"
+#include "uploader/otlp/otlp.pb-c.h"
 #include "uploader/profile/walk.h"
-#include "uploader/sinks/otlp/otlp.pb-c.h"
 
 enum { TEXT_BYTES = 16 * 1024 /* longest string; longer symbols are cut */ };
 

@@ -4,8 +4,8 @@
 #define CPROF_UPLOADER_UPLOAD_H
 
 #include "comments.h"
-#include "programs.h"
 #include "sink.h"
+#include "uploader/programs/programs.h"
 
 /* Adds the times of short-lived processes since the last call. */
 void program_settle_short_lived(struct program *program);

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "analysis/read/read.h"
+#include "analysis/tables/reading.h"
 #include "uploader/profile/profile.h"
 
 /* Functions told apart. Further ones are one. */

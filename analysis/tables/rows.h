@@ -3,7 +3,7 @@
 #ifndef CPROF_ANALYSIS_ROWS_H
 #define CPROF_ANALYSIS_ROWS_H
 
-#include "read.h"
+#include "reading.h"
 
 struct read_row {
     int64_t own, cumulative; /* recursion counts once */

@@ -3,7 +3,7 @@
 #ifndef CPROF_ANALYSIS_SIDES_H
 #define CPROF_ANALYSIS_SIDES_H
 
-#include "analysis/read/read.h"
+#include "analysis/tables/reading.h"
 
 enum { SIDE_RUNS = 256 };
 

@@ -12,7 +12,7 @@
 
 #include "resource.h"
 #include "uploader/profile/profile.h"
-#include "uploader/programs/sink.h"
+#include "uploader/upload/sink.h"
 
 struct otlp_limits {
     size_t samples;  /* of one request */

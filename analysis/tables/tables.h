@@ -4,7 +4,7 @@
 #define CPROF_ANALYSIS_TABLES_H
 
 #include "index.h"
-#include "read.h"
+#include "reading.h"
 
 /* In all tables of one profile. */
 enum { TABLES_MOST = 1 << 25 };
