@@ -9,7 +9,7 @@
 #include "uploader/options/options.h"
 
 static const char *const normalize_names[] = {"none", "time", "total"};
-static const char *const basis_names[] = {"sampling", "runs", "one_run", "ranks"};
+static const char *const basis_names[] = {"sampling", "runs", "one_run", "ranks", "share"};
 
 static void put_key(FILE *file, const char *key, const char *text)
 {

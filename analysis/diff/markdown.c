@@ -131,6 +131,8 @@ void print_markdown(FILE *file, const struct printed *printed)
         put_total(file, &printed->summary[i]);
     if (printed->growth.seconds > 0)
         fprintf(file, "\n%s.\n", print_growth(printed, text));
+    if (*print_decision(printed, text))
+        fprintf(file, "\n%s.\n", text);
     put_functions(file, compared);
     put_stacks(file, compared);
 }

@@ -40,6 +40,7 @@ enum { PRINT_TEXT = 512 };
 const char *print_normalized(const struct printed *printed, char text[PRINT_TEXT]);
 const char *print_verdict(const struct printed *printed, char text[PRINT_TEXT]);
 const char *print_growth(const struct printed *printed, char text[PRINT_TEXT]);
+const char *print_decision(const struct printed *printed, char text[PRINT_TEXT]); /* "": there is none */
 const char *basis_text(const struct compared *compared, const struct change *change);
 const char *print_value(const struct compared *compared, double value, int sign, char text[64]);
 

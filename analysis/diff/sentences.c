@@ -49,7 +49,9 @@ const char *print_normalized(const struct printed *printed, char text[PRINT_TEXT
 const char *basis_text(const struct compared *compared, const struct change *change)
 {
     if (change->significant)
-        return change->basis == BASIS_RANKS ? "a change, by the order of the runs" : "a change";
+        return change->basis == BASIS_RANKS   ? "a change, by the order of the runs"
+               : change->basis == BASIS_SHARE ? "a change, by its share of the total"
+                                              : "a change";
     if (change->delta == 0)
         return "the same";
     if (change->basis == BASIS_RUNS)
@@ -94,5 +96,40 @@ const char *print_growth(const struct printed *printed, char text[PRINT_TEXT])
     snprintf(text, PRINT_TEXT, "growth: %s in the %s between A and B: %s per hour%s%s", delta, time, hour,
              growth->one_process ? "" : ", if both are of one process",
              compared->change.significant ? "" : " (within the sampling error)");
+    return text;
+}
+
+/* Runs a side with which a change of this size is found four times of five: 0.84 is that quantile of the normal
+   distribution. scatter: standard deviation of runs. */
+static double runs_wanted(double scatter, double delta)
+{
+    double errors = (LEVEL_NAMED + 0.84) * scatter / delta;
+    return ceil(2 * errors * errors) + 1; /* Student's quantile of few runs is wider */
+}
+
+/* What would decide whether the difference of the totals is a change. */
+const char *print_decision(const struct printed *printed, char text[PRINT_TEXT])
+{
+    const struct compared *compared = printed->compared;
+    const struct change *change = &compared->change;
+    double a = (double)compared->named.runs[0], b = (double)compared->named.runs[1], scatter, least;
+    char percent[AMOUNT_TEXT];
+
+    *text = '\0';
+    if (change->significant || !(change->a > 0) || change->delta == 0)
+        return text;
+    least = fmax(fabs(change->delta), 0.01 * change->a);
+    percent_text(percent, least, change->a, 0);
+    if (change->basis == BASIS_ONE_RUN)
+        snprintf(text, PRINT_TEXT,
+                 "to decide: several runs a side, in turn (%.0f would show %s if equal runs differ by 1 %%); one "
+                 "run a side shows functions and shares",
+                 fmax(3, runs_wanted(0.01 * change->a, least)), percent);
+    else if (change->basis == BASIS_RUNS && compared->named.student > 0) {
+        scatter = change->error / compared->named.student / sqrt(1 / a + 1 / b);
+        snprintf(text, PRINT_TEXT, "to decide: about %.0f %s a side would show %s", runs_wanted(scatter, least),
+                 compared->of_intervals ? "intervals" : "runs", percent);
+    } else if (compared->is_state)
+        snprintf(text, PRINT_TEXT, "to decide: more time between A and B, or a smaller --memory-rate");
     return text;
 }

@@ -139,6 +139,8 @@ void print_text(FILE *file, const struct printed *printed)
     print_summary(file, printed);
     if (printed->growth.seconds > 0)
         fprintf(file, "  %s\n", print_growth(printed, text));
+    if (*print_decision(printed, text))
+        fprintf(file, "  %s\n", text);
     print_functions(file, printed->compared);
     print_stacks(file, printed->compared);
     if (printed->limit.of)

@@ -6,7 +6,7 @@
  * @typedef {import('./types.js').Profile} Profile
  * @typedef {import('./types.js').Selection} Selection
  * @typedef {import('./types.js').State} State
- * @typedef {{rule: 'none' | 'looks' | 'bytes' | 'blocks' | 'waits' | 'count', other: number, period: number, totalKnown: boolean}} Sampling
+ * @typedef {{rule: 'none' | 'looks' | 'bytes' | 'blocks' | 'waits' | 'count', other: number, period: number, totalKnown: boolean, clumping?: number}} Sampling
  *   other: the type of the looks, blocks or bytes, or -1
  * @typedef {{delta: number, error: number, significant: boolean}} Change  delta +- error holds the truth
  * @typedef {{fn: number, own: number, ownBase: number, total: number, totalBase: number, ofOwn: Change, ofTotal: Change}} ChangeRow
@@ -43,6 +43,17 @@ function periodOf(profile, type) {
   return period < Infinity ? period : 0;
 }
 
+/**
+ * On a busy machine a sample may stand for several periods of its thread's timer, as the comments say. Runs of periods that end by
+ * chance (geometric) with the mean m have the variance 2 m - 1 per look.
+ * @param {Profile} profile
+ */
+function clumpingOf(profile) {
+  const find = (/** @type {string} */ text) => parseFloat(profile.comments.find(c => c.endsWith(text)) || '0') || 0;
+  const samples = find(' CPU samples taken'), more = find(' CPU timer periods that were counted with a later sample');
+  return profile.kind === 'cpu' && samples > 0 ? 1 + 2 * more / samples : 1;
+}
+
 /** @param {Profile} profile @param {number} type @returns {Sampling} */
 export function samplingOf(profile, type) {
   const { type: name, unit } = profile.types[type], find = (/** @type {(t: {type: string, unit: string}) => boolean} */ test) => profile.types.findIndex(test);
@@ -55,7 +66,7 @@ export function samplingOf(profile, type) {
   }
   if (name === 'delay') return { ...sampling, rule: 'waits', totalKnown: false };
   if (unit === 'count') return { ...sampling, rule: 'count', other: -1, totalKnown: name === 'samples' };
-  return { ...sampling, period: periodOf(profile, type) };
+  return { ...sampling, period: periodOf(profile, type), clumping: clumpingOf(profile) };
 }
 
 /**
@@ -71,10 +82,10 @@ function ofBlocks(blocks, bytes, period) {
  * The variance of one sample's value.
  * @param {Sampling} sampling @param {number} value @param {number} other of the other type
  */
-export function sampleVariance({ rule, period }, value, other) {
+export function sampleVariance({ rule, period, clumping = 1 }, value, other) {
   const own = Math.abs(value);
   other = Math.abs(other);
-  if (rule === 'looks') return other > 0 ? own * own / other : own * period;
+  if (rule === 'looks') return (other > 0 ? own * own / other : own * period) * clumping;
   if (rule === 'bytes') return other > 0 ? (own / other) ** 2 * ofBlocks(other, own, period) : own * period;
   if (rule === 'blocks') return other > 0 ? ofBlocks(own, other, period) : own;
   if (rule === 'waits') return 2 * own * own / (other > 0 ? other : 1);
@@ -140,7 +151,8 @@ export class Comparison {
     this.baseVariance = baseVariance.map(v => v * this.scale ** 2);
     this.rows = functionRows(s);
     const least = LOOKS_LEAST * Math.sqrt(Math.max(this.look, this.baseLook));
-    this.level = levelOfList(this.rows.filter(row => row.total + row.totalBase > least).length);
+    const values = this.rows.flatMap(row => [row.total + row.totalBase, row.own + row.ownBase < row.total + row.totalBase ? row.own + row.ownBase : 0]);
+    this.level = levelOfList(values.filter(value => value > least).length);
   }
 
   /** @param {number} value @param {number} base @param {number} variance @param {number} baseVariance @param {number} level @returns {Change} */
@@ -148,8 +160,21 @@ export class Comparison {
     const { s } = this, rest = (/** @type {number} */ v, /** @type {number} */ total) => this.totalKnown && total > 0 ? Math.max(0, 1 - v / total) : 1;
     const both = variance * rest(value, s.total) + this.look + baseVariance * rest(base, s.baseTotal) + this.baseLook;
     const scatter = this.runScatter ? ONE_RUN_SCATTER * Math.hypot(value, base) : 0, delta = value - base;
-    const error = level * Math.max(Math.sqrt(both), scatter);
-    return { delta, error, significant: Math.abs(delta) > error };
+    const error = level * Math.hypot(Math.sqrt(both), scatter);
+    const significant = Math.abs(delta) > error || (Math.abs(delta) > level * Math.sqrt(both) && this.share(value, base, variance * rest(value, s.total) + this.look, baseVariance * rest(base, s.baseTotal) + this.baseLook, level) === Math.sign(delta));
+    return { delta, error, significant };
+  }
+
+  /**
+   * Of one run a side: 1 or -1 if the share of the total rose or fell, whatever the machine's speed was; else 0.
+   * @param {number} value @param {number} base @param {number} variance @param {number} baseVariance @param {number} level
+   */
+  share(value, base, variance, baseVariance, level) {
+    const { total, baseTotal } = this.s;
+    if (!this.runScatter || !(total > 0) || !(baseTotal > 0)) return 0;
+    const scale = baseTotal / total, now = value * scale, delta = now - base;
+    const scatter = ONE_RUN_SCATTER * Math.hypot(base * (1 - base / baseTotal), now * (1 - now / baseTotal));
+    return Math.abs(delta) > level * Math.hypot(Math.sqrt(variance * scale * scale + baseVariance), scatter) ? Math.sign(delta) : 0;
   }
 
   /** The whole, which was asked for by itself. */

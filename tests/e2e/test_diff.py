@@ -83,10 +83,29 @@ def test_a_change_is_told_from_chance(env):
     assert found["work"]["significant"] and not found["other"]["significant"]
     assert found["work"]["change"] == 2e9 and found["work"]["a"] == 4e9
     # Binomial: 400 of 1,000 looks are 240 squared looks, 600 of 1,200 are 300; and one look on each side.
-    near(found["work"]["error"] / change["level"]["listed"], 1e7 * (240 + 300 + 2) ** 0.5, 1e5, "standard error")
+    # Runs are taken to differ by 2.5 %, since there is one a side.
+    expected = (1e14 * (240 + 300 + 2) + (0.025 * 4e9) ** 2 + (0.025 * 6e9) ** 2) ** 0.5
+    near(found["work"]["error"] / change["level"]["listed"], expected, 1e5, "standard error")
     text = diff(env, a, env.dir + "/b.pb.gz")
     assert text.startswith("CPU time of program: totals as recorded (--normalize=none)\n"), text
     assert re.search(r"^ +\+2\.00 s\* .* work$", text, re.M), text
+
+
+def test_three_points_of_one_run(env):
+    """A function whose share of the total moved is found with one run a side, and is none if all became slower."""
+    a = cpu_file(env, "a.pb.gz", work=15000, other=15000)
+    moved = compared(env, a, cpu_file(env, "moved.pb.gz", work=15900, other=14100))
+    work = next(f["own"] for f in moved["functions"] if f["name"] == "work")
+    assert work["significant"] and work["basis"] == "share" and abs(work["change"]) > work["error"], work
+    slower = cpu_file(env, "slower.pb.gz", work=15900, other=15900)
+    assert not any(f["own"]["significant"] for f in compared(env, a, slower)["functions"])
+    text = diff(env, "--fail-above=5%", a, slower)
+    assert "to decide: several runs a side" in text and "to decide: several runs" in diff(env, "--markdown", a, slower), text
+    diff(env, "--fail-above=5%:work", a, moved["b"]["name"], status=1)
+    # Looks that came three at a time are worth less.
+    clumps = ("10000 CPU samples taken", "20000 CPU timer periods that were counted with a later sample")
+    sides = [made.write(f"{env.dir}/{n}.pb.gz", made.looks(work=n, other=30000 - n), comments=clumps) for n in (15000, 15900)]
+    assert not any(f["own"]["significant"] for f in compared(env, *sides)["functions"])
 
 
 def test_exit_statuses_of_limits(env):

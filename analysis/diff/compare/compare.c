@@ -295,17 +295,31 @@ static bool is_nothing(const struct measure measure[2])
     return measure[0].squares == 0 && measure[1].squares == 0;
 }
 
-/* How many functions have enough looks to be compared. */
+/* How many values of functions have enough looks to be compared: with what they call, and own. */
 static size_t count_compared(const struct compared *compared, const double looks[2])
 {
     double look =
         sqrt(fmax(looks[0] / (double)compared->named.runs[0], looks[1] / (double)compared->named.runs[1]));
     size_t count = 0;
 
-    for (size_t i = 0; i < compared->align.functions; i++)
-        count += compared->function[i].cumulative[0].sum + compared->function[i].cumulative[1].sum >
-                 LOOKS_LEAST * look;
+    for (size_t i = 0; i < compared->align.functions; i++) {
+        const struct compared_function *of = &compared->function[i];
+        double own = of->own[0].sum + of->own[1].sum,
+               cumulative = of->cumulative[0].sum + of->cumulative[1].sum;
+        count += cumulative > LOOKS_LEAST * look;
+        count += own > LOOKS_LEAST * look && own < cumulative; /* another value */
+    }
     return count;
+}
+
+/* Of a function or a stack. */
+static struct change change_of_part(const struct compared *compared, const struct comparison *comparison,
+                                    const struct measure value[2])
+{
+    struct change change = change_of(comparison, &value[0], &value[1]);
+
+    change_by_share(comparison, &change, value, compared->total);
+    return change;
 }
 
 static void finish_functions(struct compared *compared, const double looks[2])
@@ -319,9 +333,8 @@ static void finish_functions(struct compared *compared, const double looks[2])
         function.function = (uint32_t)i;
         add_looks(function.own, looks);
         add_looks(function.cumulative, looks);
-        function.own_change = change_of(&compared->listed, &function.own[0], &function.own[1]);
-        function.cumulative_change =
-            change_of(&compared->listed, &function.cumulative[0], &function.cumulative[1]);
+        function.own_change = change_of_part(compared, &compared->listed, function.own);
+        function.cumulative_change = change_of_part(compared, &compared->listed, function.cumulative);
         function.is_whole = function.own[0].squares == 0 && function.own[1].squares == 0 &&
                             function.cumulative[0].sum == compared->total[0].sum &&
                             function.cumulative[1].sum == compared->total[1].sum;
@@ -343,7 +356,7 @@ static void finish_stacks(struct compared *compared, const double looks[2])
             continue;
         stack.stack = (uint32_t)i;
         add_looks(stack.own, looks);
-        stack.change = change_of(&compared->listed, &stack.own[0], &stack.own[1]);
+        stack.change = change_of_part(compared, &compared->listed, stack.own);
         compared->changed_stacks += stack.change.significant;
         compared->stack[count++] = stack;
     }
@@ -397,7 +410,7 @@ struct change compare_named(const struct compared *compared, const struct side s
                             const struct compared_function *function)
 {
     const char *name = compared->align.function[function->function].name;
-    struct change change = change_of(&compared->named, &function->cumulative[0], &function->cumulative[1]);
+    struct change change = change_of_part(compared, &compared->named, function->cumulative);
     double value[2][SIDE_RUNS];
 
     for (unsigned which = 0; which < 2; which++)

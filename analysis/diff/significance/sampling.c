@@ -2,6 +2,7 @@
 #include "sampling.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A smaller common divisor may be chance. Nanoseconds: a million looks a second. */
@@ -62,6 +63,28 @@ static double period_of(const struct read_profile *profile, unsigned type)
     return period < UINT64_MAX ? (double)period : 0;
 }
 
+/* The number that this comment begins with; 0: there is none. */
+static double comment_number(const struct read_profile *profile, const char *text)
+{
+    for (size_t i = 0; i < profile->comments; i++) {
+        char *end;
+        double number = strtod(profile->comment[i], &end);
+        if (end != profile->comment[i] && !strncmp(end, text, strlen(text)))
+            return number;
+    }
+    return 0;
+}
+
+/* On a busy machine a sample may stand for several periods of its thread's timer, as its comments say. Runs of periods that
+   end by chance (geometric) with the mean m have the variance 2 m - 1 per look. */
+static double clumping_of(const struct read_profile *profile)
+{
+    double samples = comment_number(profile, " CPU samples taken"),
+           more = comment_number(profile, " CPU timer periods that were counted with a later sample");
+
+    return samples > 0 && !strcmp(profile->kind, "cpu") ? 1 + 2 * more / samples : 1;
+}
+
 struct sampling sampling_of(const struct read_profile *profile, unsigned type)
 {
     const struct read_type *of = &profile->type[type];
@@ -87,6 +110,7 @@ struct sampling sampling_of(const struct read_profile *profile, unsigned type)
         sampling.other = first_count(profile);
         sampling.total_known = !strcmp(of->unit, "nanoseconds");
         sampling.period = period_of(profile, type);
+        sampling.clumping = clumping_of(profile);
     }
     return sampling;
 }
@@ -106,7 +130,7 @@ double sampling_variance(const struct sampling *sampling, const int64_t *value)
 
     switch (sampling->rule) {
     case SAMPLING_LOOKS:
-        return other > 0 ? own * own / other : own * sampling->period;
+        return (other > 0 ? own * own / other : own * sampling->period) * sampling->clumping;
     case SAMPLING_BYTES:
         if (!(other > 0))
             return own * sampling->period;

@@ -20,6 +20,7 @@ struct sampling {
     unsigned type;
     int other;        /* the type of the looks, the blocks or the bytes; -1: none */
     double period;    /* of the type's unit; 0: not known */
+    double clumping;  /* looks do not come one by one: what their variance is multiplied with; 0 is 1 */
     bool total_known; /* without sampling */
 };
 

@@ -104,6 +104,8 @@ struct change change_of(const struct comparison *comparison, const struct measur
         change.error = scatter;
         change.basis = comparison->student > 0 ? BASIS_RUNS : BASIS_ONE_RUN;
     }
+    if (!(comparison->student > 0)) /* the scatter is assumed, and holds no sampling error */
+        change.error = hypot(change.sampling, scatter);
     change.significant = fabs(change.delta) > change.error;
     return change;
 }
@@ -122,4 +124,24 @@ void change_by_ranks(const struct comparison *comparison, struct change *change,
     change->significant = true;
     change->basis = BASIS_RANKS;
     change->error = fabs(change->delta) > fabs(least) ? fabs(change->delta - least) : change->sampling;
+}
+
+void change_by_share(const struct comparison *comparison, struct change *change, const struct measure value[2],
+                     const struct measure total[2])
+{
+    double scale, delta, sampling, scatter, a = change->a, b;
+
+    if (change->significant || comparison->student > 0 || !comparison->one_run_scatter ||
+        !(total[0].sum > 0) || !(total[1].sum > 0) || fabs(change->delta) <= change->sampling)
+        return;
+    scale = total[0].sum / total[1].sum;
+    b = change->b * scale;
+    delta = b - a;
+    sampling = sqrt(value[0].variance + value[1].variance * scale * scale);
+    scatter = ONE_RUN_SCATTER * hypot(a * (1 - a / total[0].sum), b * (1 - b / total[0].sum));
+    if ((delta > 0) != (change->delta > 0) || fabs(delta) <= comparison->level * hypot(sampling, scatter))
+        return;
+    change->significant = true;
+    change->basis = BASIS_SHARE;
+    change->error = change->sampling;
 }

@@ -23,8 +23,12 @@
  *    rate, another layout in memory. With s^2 the pooled variance of the runs of both sides, its error is
  *    s sqrt(1/n_A + 1/n_B) with n_A + n_B - 2 degrees of freedom (Student's t, two samples).
  *    If there is one run a side, nobody knows the scatter. Then ONE_RUN_SCATTER of each value is taken for it.
- * 4. The error of the difference is the larger one of both: the sampling errors of both sides, and the scatter. A
- *    difference is significant if it is larger than `level` errors, where the level of scatter is widened to Student's
+ *    A function of one run a side is also a change if it is one in both cases: the change of the total is real (then the
+ *    function's value differs by more than sampling), or the machine was faster or slower by that much (then its share p of
+ *    the total differs by more than sampling and than the scatter of shares). The scatter of a share is that of a value
+ *    against all others: ONE_RUN_SCATTER of x (1 - p).
+ * 4. The error of the difference is the larger one of both: the sampling errors of both sides, and the scatter, which holds
+ *    them if it was seen. The scatter of one run a side was not, so its square and that of sampling are added. A difference is significant if it is larger than `level` errors, where the level of scatter is widened to Student's
  *    quantile of the same probability.
  *    A value that was asked for by name is also significant if the order of the runs says so at the same probability: the
  *    rank test of Wilcoxon, Mann and Whitney. A busy machine makes some runs far slower and none faster, which Student's
@@ -53,7 +57,7 @@ struct measure {
     double variance;     /* of their sampling errors */
 };
 
-enum error_basis { BASIS_SAMPLING, BASIS_RUNS, BASIS_ONE_RUN, BASIS_RANKS };
+enum error_basis { BASIS_SAMPLING, BASIS_RUNS, BASIS_ONE_RUN, BASIS_RANKS, BASIS_SHARE };
 
 struct change {
     double a, b, delta; /* means of the runs, and b - a */
@@ -75,6 +79,10 @@ struct comparison {
    the order of the runs nearly as it was (ranks.h). */
 void change_by_ranks(const struct comparison *comparison, struct change *change, const double *a,
                      const double *b);
+
+/* A second look at a part of the totals that is not significant, if there is one run a side. */
+void change_by_share(const struct comparison *comparison, struct change *change, const struct measure value[2],
+                     const struct measure total[2]);
 
 struct comparison comparison_make(size_t runs_a, size_t runs_b, bool one_run_scatter, double level);
 void measure_add(struct measure *measure, double value, double variance);

@@ -31,6 +31,13 @@ test('of many samples, an eighth is a change, and six percent are what two runs 
   assert.ok(!compare(many(1000), many(1030)).rows.a.ofOwn.significant);
 });
 
+test('of one run a side, three points of the total are a change, whatever the speed of the machine was', () => {
+  const part = (a, rest) => ['main;a ' + a + ' ' + a * 1e7, 'main;b ' + rest + ' ' + rest * 1e7];
+  assert.ok(compare(part(15000, 15000), part(15900, 14100)).rows.a.ofOwn.significant);
+  assert.ok(!compare(part(15000, 15000), part(15900, 15900)).rows.a.ofOwn.significant);
+  assert.ok(!compare(part(15000, 15000), part(15000, 13200)).rows.a.ofOwn.significant);
+});
+
 test('by share, a program that does twice the work has not changed', () => {
   const { rows } = compare(['main;a 100 1000000000', 'main;b 300 3000000000'], ['main;a 200 2000000000', 'main;b 600 6000000000'], { norm: 'total' });
   assert.deepEqual([rows.a.ofOwn.delta, rows.b.ofOwn.delta, rows.main.ofTotal.significant], [0, 0, false]);

@@ -171,6 +171,62 @@ static void test_one_run_a_side_is_taken_to_scatter(void **unused)
     assert_true(change_of(&comparison, &one, &same).significant);
 }
 
+/* A function of one run a side, which is judged by its value or by its share; looks: of all functions. */
+static struct change part_of_totals(double a, double total_a, double b, double total_b)
+{
+    struct comparison comparison = comparison_make(1, 1, true, LEVEL_LISTED);
+    struct measure part[2] = {{0}, {0}}, total[2] = {{0}, {0}};
+    struct change change;
+
+    measure_add(&part[0], a, a * (1 - a / total_a) + 1);
+    measure_add(&part[1], b, b * (1 - b / total_b) + 1);
+    measure_add(&total[0], total_a, 1);
+    measure_add(&total[1], total_b, 1);
+    change = change_of(&comparison, &part[0], &part[1]);
+    change_by_share(&comparison, &change, part, total);
+    return change;
+}
+
+static void test_three_points_of_the_total_are_found_with_one_run_a_side(void **unused)
+{
+    (void)unused;
+    assert_int_equal(part_of_totals(15000, 30000, 15900, 30000).basis, BASIS_SHARE);
+    assert_true(part_of_totals(15000, 30000, 15900, 30000).significant);
+    assert_true(part_of_totals(2000, 10000, 2300, 10000).significant);
+    assert_true(part_of_totals(16000, 20000, 16600, 20000).significant);
+    /* Few samples, and a share that moved less. */
+    assert_false(part_of_totals(500, 1000, 530, 1000).significant);
+    assert_false(part_of_totals(50000, 100000, 52000, 100000).significant);
+    /* Everything takes longer; one function does and all others are faster; the share alone moved. */
+    assert_false(part_of_totals(15000, 30000, 15900, 31800).significant);
+    assert_false(part_of_totals(15000, 30000, 15000, 28200).significant);
+    assert_false(part_of_totals(15000, 30000, 14700, 27000).significant);
+}
+
+/* The machine is faster or slower by 2 % in each run, and each of ten functions by 1 % apart from that. */
+static void test_a_list_of_shares_seldom_shows_anything(void **unused)
+{
+    enum { PARTS = 10, LISTS = 1000, EACH = 2000 };
+    int shown = 0;
+
+    (void)unused;
+    for (int i = 0; i < LISTS; i++) {
+        double value[2][PARTS], total[2] = {0, 0};
+        int found = 0;
+        for (int run = 0; run < 2; run++) {
+            double speed = 1 + 0.02 * normal();
+            for (int part = 0; part < PARTS; part++) {
+                double mean = EACH * speed * (1 + 0.01 * normal());
+                total[run] += value[run][part] = mean + sqrt(mean) * normal();
+            }
+        }
+        for (int part = 0; part < PARTS; part++)
+            found += part_of_totals(value[0][part], total[0], value[1][part], total[1]).significant;
+        shown += found > 0;
+    }
+    assert_true(20 * shown < LISTS);
+}
+
 static void test_lists_of_the_same_program_seldom_show_anything(void **unused)
 {
     struct comparison comparison = comparison_make(1, 1, false, level_of_list(FUNCTIONS));
@@ -200,6 +256,8 @@ int main(void)
         cmocka_unit_test(test_a_share_that_differs_is_found),
         cmocka_unit_test(test_runs_tell_three_percent_from_their_scatter),
         cmocka_unit_test(test_one_run_a_side_is_taken_to_scatter),
+        cmocka_unit_test(test_three_points_of_the_total_are_found_with_one_run_a_side),
+        cmocka_unit_test(test_a_list_of_shares_seldom_shows_anything),
         cmocka_unit_test(test_lists_of_the_same_program_seldom_show_anything),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
