@@ -55,6 +55,8 @@ int link_ask(int fd, const struct link_wanted *wanted)
     }
     if (wanted->with_states)
         add(text, &used, "states 1\n");
+    if (wanted->past)
+        add(text, &used, "past 1\n");
     if (wanted->program)
         add(text, &used, "program %s\n", wanted->program);
     if (wanted->pid)

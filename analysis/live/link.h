@@ -14,6 +14,7 @@ struct link_wanted {
     uint32_t kinds;      /* bits of enum profile_kind_id: what is new, from one frame to the next */
     uint32_t whole;      /* likewise: of the session so far */
     bool with_states;    /* blocks in use and threads as they are now */
+    bool past;           /* the intervals of the session so far */
     const char *program; /* of this program or service alone; NULL: of all */
     int pid;             /* of this process alone; 0: of all */
 };

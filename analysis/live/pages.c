@@ -56,6 +56,7 @@ static bool turn(const struct live_pages *pages, struct live_tab *tab)
     wanted.kinds = all;
     wanted.with_states = tab->fd >= 0;
     wanted.whole = tab->fd < 0 ? all : 0;
+    wanted.past = tab->fd < 0;
     if (tab->fd < 0)
         tab->fd = link_open(pages->session);
     if (tab->fd >= 0 && !link_ask(tab->fd, &wanted) &&

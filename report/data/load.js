@@ -16,7 +16,7 @@ import { decode } from './pprof.js';
 const MOST_FRAMES = 4096, MOST_STEPS = 4e8;
 
 /** Intervals of a page that follows a session; older ones are joined then. */
-const MOST_FOLLOWED = 480, MOST_FIRST_MS = 60000;
+const MOST_FOLLOWED = 480;
 
 /** What is kept of a program's session, in the order in which the page shows it. */
 export const kinds = ['cpu', 'memory', 'mutex', 'block', 'wall', 'off_cpu', 'threads', 'threadcreate'];
@@ -69,7 +69,10 @@ class Builder {
     this.values = raw.types.map(() => new Float64Array(1024));
     /** @type {Profile['intervals']} */
     this.intervals = [];
+    /** @type {Profile['intervals']} Those of before restart(). */
+    this.before = [];
     this.hasWhole = false;
+    this.wholeEnd = 0;
     this.period = raw.period;
     this.start = 0;
     this.end = 0;
@@ -235,10 +238,38 @@ class Builder {
     this.intervals = joined.concat(intervals.slice(half));
   }
 
-  /** A file of the whole replaces what was known of it. */
-  restart() {
+  /**
+   * A file of the whole replaces what was known. Intervals up to its end may come with it.
+   * @param {number} end
+   */
+  restart(end) {
     for (const list of this.values) list.fill(0);
+    this.before.push(...this.intervals);
+    this.intervals = [];
+    this.wholeEnd = end;
   }
+
+  /**
+   * One of the intervals that come with the whole, in place of what was seen of that time.
+   * @param {Raw} raw @param {DataFile} file
+   */
+  addPast(raw, file) {
+    const from = file.start || raw.start, to = file.end || raw.end;
+    this.before = this.before.filter(i => (i.start + i.end) / 2 < from || (i.start + i.end) / 2 > to);
+    this.add(raw, file);
+  }
+
+  /** All of the whole has come. */
+  settle() {
+    if (this.before.length) this.intervals = this.before.concat(this.intervals);
+    this.before = [];
+  }
+
+  /**
+   * Whether the whole has the interval that ends then. Times are rounded.
+   * @param {number} end
+   */
+  isKnown(end) { return end <= this.wholeEnd + 5; }
 
   reserve() {
     this.values = this.values.map(list => {
@@ -352,20 +383,20 @@ export class Loader {
   }
 
   /**
-   * What a session that runs has sent. The first files of the whole are also the first interval of the time line, unless it
-   * would be so long that all others were slivers beside it. Later ones replace the whole, after a pause of which nothing
-   * is known.
+   * What a session that runs has sent: the whole and the intervals that are in it, later what is new. If there is a whole
+   * again, something was missed, and it replaces what was known.
    * @param {DataFile[]} files
    */
   async follow(files) {
     const problems = this.problems.length;
     for (const file of files)
       await this.take(file, (builder, raw, named) => {
-        if (file.part === 'whole') builder.restart();
-        if (file.part === 'interval') builder.follow(raw, named);
+        if (file.part === 'whole') builder.restart(named.end || raw.end);
+        if (file.part === 'interval' && !builder.isKnown(named.end || raw.end)) builder.follow(raw, named);
+        else if (file.part === 'interval') builder.addPast(raw, named);
         else builder.add(raw, named);
-        if (file.part === 'whole' && !builder.intervals.length && file.end - file.start < MOST_FIRST_MS) builder.add(raw, { ...named, part: 'interval' });
       });
+    for (const builder of this.builders.values()) builder.settle();
     return this.problems.length === problems;
   }
 

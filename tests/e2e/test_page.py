@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 
+from tests.e2e.test_control import session_of
 from tests.lib.harness import TREE, Skip, need, wait_for
 
 SOURCE = os.path.join(TREE, "tests", "page")
@@ -63,6 +64,15 @@ def test_views(env):
     deadlock.kill()
     env.uploaders_gone()
     in_browser(env, "views", REPORT=os.path.join(env.out, "report.html"))
+
+
+def test_live(env):
+    """A program that runs, two intervals before anybody looks. The page ends it."""
+    child = env.start(env.program("burns.c"), "60", interval="1s")
+    wait_for(lambda: len(glob.glob(env.path("burns", "cpu").replace("cpu.pb.gz", "intervals/*-cpu.pb.gz"))) > 1, 30, "two intervals")
+    server = env.start(env.uploader, "report", "--live", f"--session={session_of(env)}", profiled=False, stdout=subprocess.PIPE)
+    in_browser(env, "live", URL=server.stdout.readline().strip(), PROGRAM=str(child.pid))
+    server.kill()
 
 
 def test_use(env):

@@ -168,6 +168,13 @@ static int take_states(struct control_request *request, const char *value, char 
     return 0;
 }
 
+static int take_past(struct control_request *request, const char *value, char *error)
+{
+    (void)error;
+    request->past = !strcmp(value, "1");
+    return 0;
+}
+
 static int take_timeout(struct control_request *request, const char *value, char *error)
 {
     uint64_t ns;
@@ -182,9 +189,9 @@ static const struct {
     const char *key;
     int (*take)(struct control_request *request, const char *value, char *error);
 } keys[] = {
-    {"command", take_command}, {"type", take_type},   {"rate", take_rate},
-    {"program", take_program}, {"pid", take_pid},     {"json", take_json},
-    {"timeout", take_timeout}, {"whole", take_whole}, {"states", take_states},
+    {"command", take_command}, {"type", take_type}, {"rate", take_rate},       {"program", take_program},
+    {"pid", take_pid},         {"json", take_json}, {"timeout", take_timeout}, {"whole", take_whole},
+    {"states", take_states},   {"past", take_past},
 };
 
 static int take_line(struct control_request *request, const char *line, char *error)
@@ -212,7 +219,7 @@ static int check(const struct control_request *request, char *error)
         return refuse(error, "%s takes no profile type", command);
     if (request->change.rates && request->command != CONTROL_RATE)
         return refuse(error, "%s takes no rate", command);
-    if ((request->whole || request->states) && request->command != CONTROL_WATCH)
+    if ((request->whole || request->states || request->past) && request->command != CONTROL_WATCH)
         return refuse(error, "%s takes no profiles", command);
     if (request->pid && *request->program)
         return refuse(error, "--pid and --program: one of both");

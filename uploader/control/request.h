@@ -12,6 +12,7 @@
  *     timeout 30s
  *     whole cpu
  *     states 1
+ *     past 1
  *
  * Only the first two lines are always there, type, whole and rate may come several times, and a line ends with a newline. The
  * answer is a row of messages (clients.h). A change of what a line means raises the number in the first one.
@@ -49,6 +50,7 @@ struct control_request {
     uint32_t types;                /* bits of enum profile_type */
     uint32_t whole;                /* of watch: likewise, those that are wanted of the session so far */
     bool states;                   /* of watch: blocks in use and threads, too */
+    bool past;                     /* of watch: the intervals so far, too */
     struct rates_change change;    /* of on, off and rate */
     char program[CONTROL_PROGRAM]; /* "": any */
     int pid;                       /* 0: any */

@@ -65,6 +65,7 @@ static bool turn(struct tabs *tabs, struct web_request *request, struct tab *tab
     tabs->source.read(tabs->source.context, &wanted.selection, 0);
     if (!tab->watch) {
         wanted.whole = all;
+        wanted.past = true;
         wanted.with_states = false;
         tab->watch = watch_open(tabs->source.watches);
         if (!tab->watch)

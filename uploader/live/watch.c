@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "past.h"
 #include "uploader/base/clock.h"
 #include "uploader/pprof/encode.h"
 #include "uploader/upload/comments.h"
@@ -27,7 +28,10 @@ struct watch {
     size_t slots;
     int64_t since_ns, until_ns;
     size_t programs; /* that there were when the frame was made */
-    size_t next;     /* the part that comes next: all slots of whole profiles, then all of what is new */
+    /* The part that comes next: of all slots whole profiles, what is new, and intervals that are not over; then past. */
+    size_t next;
+    struct past past; /* of the program before next_past */
+    size_t next_past;
 };
 
 static struct slot *slot_of(struct watch *watch, const struct program *program, enum profile_kind_id kind)
@@ -115,6 +119,7 @@ struct watch *watch_open(struct watches *watches)
     if (!watch)
         return NULL;
     watch->watches = watches;
+    watch->past.directory = -1;
     watch->since_ns = watch->until_ns = monotonic_ns();
     watch->tap.add = receive;
     tap_open(watches->programs, &watch->tap);
@@ -131,6 +136,7 @@ static void drop_shown(struct slot *slot)
 void watch_close(struct watch *watch)
 {
     tap_close(&watch->tap);
+    past_close(&watch->past);
     for (size_t i = 0; i < watch->slots; i++) {
         watch->watches->samples -= watch->slot[i].samples;
         profile_free(watch->slot[i].gathered);
@@ -181,7 +187,8 @@ void watch_turn(struct watch *watch, const struct watch_wanted *wanted)
     watch->since_ns = is_kept ? watch->until_ns : monotonic_ns();
     watch->until_ns = monotonic_ns();
     watch->programs = programs->count;
-    watch->next = 0;
+    watch->next = watch->next_past = 0;
+    past_close(&watch->past);
 }
 
 int64_t watch_since(const struct watch *watch)
@@ -244,21 +251,32 @@ static bool encode(const struct watch *watch, struct watch_part *part, const str
     return !rc;
 }
 
+static const struct profile *now_of(const struct watch *watch, const struct watch_part *part, size_t stage)
+{
+    const struct program *program = part->program;
+
+    if (!stage)
+        return watch->wanted.whole >> part->kind & 1 ? program->merged[part->kind] : NULL;
+    return watch->wanted.past ? program->interval[part->kind] : NULL;
+}
+
 /* Part n of the frame. false: there is none in this place. */
 static bool take_part(struct watch *watch, size_t n, struct watch_part *part)
 {
     const struct programs *programs = watch->watches->programs;
-    const size_t each = watch->programs * KIND_IDS, at = n % each;
+    const size_t each = watch->programs * KIND_IDS, at = n % each, stage = n / each;
     const struct profile *profile;
 
     *part = (struct watch_part){.program = programs->program[at / KIND_IDS],
                                 .kind = (enum profile_kind_id)(at % KIND_IDS),
-                                .is_whole = n < each};
+                                .is_whole = !stage};
     if (!selection_has(&watch->wanted.selection, part->program))
         return false;
-    if (part->is_whole) {
-        profile = watch->wanted.whole >> part->kind & 1 ? part->program->merged[part->kind] : NULL;
-        return profile && encode(watch, part, profile, part->program->start_ns);
+    if (stage != 1) {
+        profile = now_of(watch, part, stage);
+        return profile && profile_count(profile) &&
+               encode(watch, part, profile,
+                      stage ? part->program->interval_start_ns : part->program->start_ns);
     }
     profile = at < watch->slots ? watch->slot[at].shown : NULL;
     if (!profile || !encode(watch, part, profile, watch->since_ns))
@@ -267,10 +285,34 @@ static bool take_part(struct watch *watch, size_t n, struct watch_part *part)
     return true;
 }
 
+/* Files have all processes of a program, so of one process there is no past. */
+static bool take_past(struct watch *watch, struct watch_part *part)
+{
+    const struct programs *programs = watch->watches->programs;
+    const struct selection *selection = &watch->wanted.selection;
+    struct past_file file;
+
+    while (!past_next(&watch->past, &file)) {
+        const struct program *program;
+        past_close(&watch->past);
+        if (!watch->wanted.past || selection->pid || watch->next_past == watch->programs)
+            return false;
+        program = programs->program[watch->next_past++];
+        if (selection_has(selection, program))
+            past_open(&watch->past, program, WATCH_PAST_BYTES / watch->programs);
+    }
+    *part = (struct watch_part){.program = programs->program[watch->next_past - 1],
+                                .kind = file.kind,
+                                .start_ns = file.stamp_ms * MS_NS,
+                                .data = file.data,
+                                .size = file.size};
+    return true;
+}
+
 bool watch_next(struct watch *watch, struct watch_part *part)
 {
-    while (watch->next < 2 * watch->programs * KIND_IDS)
+    while (watch->next < 3 * watch->programs * KIND_IDS)
         if (take_part(watch, watch->next++, part))
             return true;
-    return false;
+    return take_past(watch, part);
 }

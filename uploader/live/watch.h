@@ -15,7 +15,7 @@
 #include "uploader/pull/selection.h"
 
 /* What all of a session hold together has ceilings. */
-enum { WATCHES_MOST = 8, WATCHES_SAMPLES = 60000 };
+enum { WATCHES_MOST = 8, WATCHES_SAMPLES = 60000, WATCH_PAST_BYTES = 4 << 20 /* of files of intervals */ };
 struct watches {
     struct programs *programs;
     unsigned count;
@@ -27,6 +27,7 @@ struct watch_wanted {
     uint32_t kinds;   /* bits of enum profile_kind_id: since the last frame */
     uint32_t whole;   /* likewise: of the session so far */
     bool with_states; /* with the first, as it is now: blocks in use, threads */
+    bool past;        /* the intervals of the session so far, and the one that is not over, of all kinds */
     struct selection selection;
 };
 
@@ -50,7 +51,7 @@ struct watch_part {
     const struct program *program;
     enum profile_kind_id kind;
     bool is_whole;
-    int64_t start_ns, end_ns; /* CLOCK_REALTIME */
+    int64_t start_ns, end_ns; /* CLOCK_REALTIME. end_ns 0: the profile says it */
     uint8_t *data;            /* pprof, gzip; malloc'ed and the caller's */
     size_t size;
 };

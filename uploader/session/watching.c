@@ -153,8 +153,10 @@ _Static_assert((int)PROFILE_CPU == KIND_ID_CPU && (int)PROFILE_THREADCREATE == K
 void session_answer_watch(struct session *session, struct client *client)
 {
     const struct control_request *request = &client->request;
-    struct watch_wanted wanted = {
-        .kinds = request->types, .whole = request->whole, .with_states = request->states};
+    struct watch_wanted wanted = {.kinds = request->types,
+                                  .whole = request->whole,
+                                  .with_states = request->states,
+                                  .past = request->past};
     const int64_t began_ns = own_ns();
     struct watcher *watcher;
     size_t size = 0;

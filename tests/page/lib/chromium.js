@@ -40,12 +40,12 @@ export async function close() {
 
 /**
  * Opens a report. What must not happen is collected in page.faults.
- * @param {string} file
+ * @param {string} file or the address of a page that follows a session, which may ask below it
  * @param {{hash?: string, dark?: boolean, width?: number, height?: number, scale?: number, still?: boolean, print?: boolean}} [options]
  */
 export async function open(file, options = {}) {
   const page = await (await browser()).newPage();
-  const url = pathToFileURL(file).href;
+  const isLive = file.startsWith('http:'), url = isLive ? file : pathToFileURL(file).href;
   page.faults = [];
   page.file = file;
   await page.setViewport({ width: options.width ?? 1280, height: options.height ?? 900, deviceScaleFactor: options.scale ?? 1 });
@@ -55,7 +55,7 @@ export async function open(file, options = {}) {
   page.on('pageerror', error => page.faults.push(`error: ${error.stack || error}`));
   page.on('request', request => {
     const wanted = request.url();
-    if (wanted.split('#')[0] !== url && !wanted.startsWith('data:') && !wanted.startsWith('blob:')) page.faults.push(`request: ${wanted}`);
+    if (wanted.split('#')[0] !== url && !(isLive && wanted.startsWith(url + 'live?')) && !wanted.startsWith('data:') && !wanted.startsWith('blob:')) page.faults.push(`request: ${wanted}`);
   });
   page.on('dialog', async dialog => { page.faults.push(`dialog: ${dialog.message()}`); await dialog.dismiss(); });
   await page.goto(url + (options.hash ? '#' + options.hash : ''), { waitUntil: 'load' });

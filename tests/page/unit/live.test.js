@@ -37,7 +37,7 @@ const total = (profile, type) => profile.samples.values[type].reduce((a, b) => a
 
 test('sums grow, states are as they are now, intervals make the time line', async () => {
   const { live, asked, turns } = await follow(
-    answer(3000, [file('whole', 1000, 3000, [['a', 100, 40], ['b', 10, 0]])]),
+    answer(3000, [file('whole', 1000, 3000, [['a', 100, 40], ['b', 10, 0]]), file('interval', 1000, 3000, [['a', 100, 40], ['b', 10, 0]])]),
     answer(5000, [file('interval', 3000, 5000, [['a', 5, 30], ['c', 7, 7]])]));
   assert.match(asked[0], /^\.\/live\?tab=[a-z0-9]+&program=shop$/);
   assert.equal(asked[0], asked[1]);
@@ -48,11 +48,23 @@ test('sums grow, states are as they are now, intervals make the time line', asyn
   assert.equal(live.now, 5000);
 });
 
-test('a long past is no interval', async () => {
-  const { turns } = await follow(answer(9e6, [file('whole', 1000, 9e6, [['a', 1, 1]])]), answer(9e6 + 5000, [file('interval', 9e6, 9e6 + 5000, [['a', 2, 1]])]));
-  assert.equal(turns[0][0].intervals.length, 0);
-  assert.deepEqual(turns[1][0].intervals.map(i => i.totals[0]), [2]);
-  assert.equal(total(turns[1][0], 0), 3);
+test('intervals of before the page was opened are in the time line, and count once', async () => {
+  const { turns } = await follow(
+    answer(9000, [file('whole', 1000, 9000, [['a', 10, 3]]), file('interval', 7000, 9000, [['a', 1, 3]]), file('interval', 4000, 7000, [['a', 5, 2]]), file('interval', 1000, 4000, [['a', 4, 1]])]),
+    answer(14000, [file('interval', 9001, 14000, [['a', 2, 1]])]));
+  assert.deepEqual(turns[0][0].intervals.map(i => [i.start, ...i.totals]), [[1000, 4, 1], [4000, 5, 2], [7000, 1, 3]]);
+  assert.deepEqual([total(turns[0][0], 0), total(turns[0][0], 1)], [10, 3]);
+  assert.deepEqual(turns[1][0].intervals.map(i => i.totals[0]), [4, 5, 1, 2]);
+  assert.deepEqual([total(turns[1][0], 0), total(turns[1][0], 1)], [12, 1]);
+});
+
+test('after a pause, intervals of the server replace those of the same time, and others stay', async () => {
+  const { turns } = await follow(
+    answer(2000, [file('whole', 1000, 2000, [['a', 1, 1]]), file('interval', 1000, 2000, [['a', 1, 1]])]),
+    answer(7000, [file('interval', 2000, 7000, [['a', 2, 1]])]), answer(12000, [file('interval', 7000, 12000, [['a', 3, 1]])]), new Error('no way there'),
+    answer(40000, [file('whole', 1000, 40000, [['a', 60, 1]]), file('interval', 7000, 22000, [['a', 30, 1]]), file('interval', 22000, 40000, [['a', 27, 1]])]));
+  assert.deepEqual(turns.at(-1)[0].intervals.map(i => [i.start, i.totals[0]]), [[1000, 1], [2000, 2], [7000, 30], [22000, 27]]);
+  assert.equal(total(turns.at(-1)[0], 0), 60);
 });
 
 test('an answer in several pieces is one frame', async () => {
@@ -67,7 +79,6 @@ test('a server that is gone is asked again, and the whole replaces what was know
     answer(9000, [file('whole', 1000, 9000, [['a', 150, 2]])]));
   assert.equal(live.state, 'on');
   assert.deepEqual(turns.map(profiles => total(profiles[0], 0)), [100, 150]);
-  assert.equal(turns[1][0].intervals.length, 1);
   const gone = await follow(new Error('no way there'));
   assert.equal(gone.live.state, 'gone');
   assert.equal(gone.live.error, 'no way there');
@@ -89,8 +100,8 @@ test('what is no answer is an error', async () => {
 });
 
 test('a page that is open for long joins old intervals', async () => {
-  const answers = [answer(1000, [file('whole', 0, 1000, [['a', 1, 5]])])];
-  for (let n = 1; n <= 490; n++) answers.push(answer(1000 + n, [file('interval', 1000 + n, 1001 + n, [['a', 1, n]])]));
+  const answers = [answer(1000, [file('whole', 0, 1000, [['a', 1, 5]]), file('interval', 0, 1000, [['a', 1, 5]])])];
+  for (let n = 1; n <= 490; n++) answers.push(answer(1000 + 10 * n, [file('interval', 1000 + 10 * n, 1010 + 10 * n, [['a', 1, n]])]));
   const { turns } = await follow(...answers), [profile] = turns[turns.length - 1];
   assert.ok(profile.intervals.length < 480);
   assert.equal(profile.intervals.reduce((sum, i) => sum + i.totals[0], 0), 491);

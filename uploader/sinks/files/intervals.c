@@ -106,8 +106,7 @@ void intervals_name(int64_t stamp_ms, unsigned kind, char name[INTERVAL_NAME_BYT
              profile_kinds[kind].name);
 }
 
-/* The stamp and kind of a name that intervals_name() made, or false. */
-static bool name_parse(const char *name, int64_t *stamp_ms, unsigned *kind)
+bool intervals_parse(const char *name, int64_t *stamp_ms, unsigned *kind)
 {
     char again[INTERVAL_NAME_BYTES], type[32];
     struct tm tm = {0};
@@ -167,7 +166,7 @@ static void remove_draft(int directory, const char *name)
         return;
     memcpy(inner, name + 1, length - 5);
     inner[length - 5] = 0;
-    if (name_parse(inner, &stamp_ms, &kind))
+    if (intervals_parse(inner, &stamp_ms, &kind))
         unlinkat(directory, name, 0);
 }
 
@@ -189,7 +188,7 @@ static void list_files(struct found *found, int program, uint32_t directory)
         struct interval interval = {.directory = directory};
         struct stat st;
         unsigned kind;
-        if (!name_parse(entry->d_name, &interval.stamp_ms, &kind)) {
+        if (!intervals_parse(entry->d_name, &interval.stamp_ms, &kind)) {
             remove_draft(dirfd(list), entry->d_name);
             continue;
         }

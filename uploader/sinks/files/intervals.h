@@ -37,6 +37,9 @@ int64_t intervals_stamp(int directory, unsigned kinds, int64_t time_ns);
 /* The file's name for a profile kind. */
 void intervals_name(int64_t stamp_ms, unsigned kind, char name[INTERVAL_NAME_BYTES]);
 
+/* The stamp and kind of a name that intervals_name() made, or false. */
+bool intervals_parse(const char *name, int64_t *stamp_ms, unsigned *kind);
+
 /* The interval of this stamp has been written: bytes is what its files take. */
 void intervals_add(struct intervals *intervals, const char *directory, int64_t stamp_ms, unsigned kinds,
                    uint64_t bytes);

@@ -9,9 +9,14 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <ftw.h>
+#include <sys/stat.h>
+
 #include "analysis/read/read.h"
+#include "uploader/base/clock.h"
 #include "uploader/live/answer.h"
 #include "uploader/live/watch.h"
+#include "uploader/sinks/files/intervals.h"
 
 struct fixture {
     struct symbols *symbols;
@@ -236,6 +241,91 @@ static void a_ceiling(void **state)
     assert_int_equal(part_total(f, f->app, KIND_ID_CPU, false, 1), 99);
 }
 
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st;
+    (void)type;
+    (void)at;
+    return remove(path);
+}
+
+/* Where `name` of the program's intervals is. */
+static const char *interval_path(const struct program *program, const char *name)
+{
+    static char path[4096];
+
+    snprintf(path, sizeof path, "%s/intervals/%s", program->path, name);
+    return path;
+}
+
+static void put_interval(const struct program *program, int64_t stamp_ms, unsigned kind, size_t size)
+{
+    char name[INTERVAL_NAME_BYTES];
+    FILE *file;
+
+    intervals_name(stamp_ms, kind, name);
+    file = fopen(interval_path(program, name), "w");
+    assert_non_null(file);
+    for (size_t i = 0; i < size; i++)
+        putc('x', file);
+    fclose(file);
+}
+
+/* The next part is a file of that time and size, the newest first. */
+static void past_part(struct fixture *f, int64_t stamp_ms, enum profile_kind_id kind, size_t size)
+{
+    struct watch_part part;
+
+    assert_true(watch_next(f->watch, &part));
+    assert_int_equal(part.start_ns, stamp_ms * MS_NS);
+    assert_int_equal(part.end_ns, 0);
+    assert_int_equal(part.kind, kind);
+    assert_int_equal(part.size, size);
+    assert_false(part.is_whole);
+    free(part.data);
+}
+
+/* Files of this session, whole intervals up to a size, and the interval that is not over. */
+static void the_past(void **state)
+{
+    struct fixture *f = *state;
+    const struct watch_wanted past = {.past = true};
+    const int64_t now_ms = clock_ns(CLOCK_REALTIME) / MS_NS;
+    char directory[] = "/tmp/cprof-test-XXXXXX";
+
+    assert_non_null(mkdtemp(directory));
+    f->app->path = strdup(directory);
+    f->app->start_ns = f->app->interval_start_ns = monotonic_ns();
+    assert_int_equal(mkdir(interval_path(f->app, ""), 0700), 0);
+    put_interval(f->app, now_ms - 10000, KIND_ID_CPU, 10); /* of an earlier session */
+    put_interval(f->app, now_ms + 1000, KIND_ID_CPU, 11);
+    put_interval(f->app, now_ms + 2000, KIND_ID_CPU, 12);
+    put_interval(f->app, now_ms + 2000, KIND_ID_MEMORY, WATCH_PAST_BYTES / 2 - 40);
+    put_interval(f->app, now_ms + 3000, KIND_ID_CPU, 13);
+    fclose(fopen(interval_path(f->app, "notes"), "w"));
+    add(f->app, KIND_ID_CPU, 1, &f->here, 1, 7);
+    watch_turn(f->watch, &past);
+    assert_int_equal(part_total(f, f->app, KIND_ID_CPU, false, 1), 7);
+    past_part(f, now_ms + 3000, KIND_ID_CPU, 13);
+    for (int i = 0; i < 2; i++) {
+        struct watch_part part;
+        assert_true(watch_next(f->watch, &part));
+        assert_int_equal(part.start_ns, (now_ms + 2000) * MS_NS);
+        free(part.data);
+    }
+    past_part(f, now_ms + 1000, KIND_ID_CPU, 11);
+    no_part(f);
+    put_interval(f->app, now_ms + 2000, KIND_ID_CPU, 100); /* no longer all of it has room */
+    watch_turn(f->watch, &past);
+    assert_int_equal(part_total(f, f->app, KIND_ID_CPU, false, 1), 7);
+    past_part(f, now_ms + 3000, KIND_ID_CPU, 13);
+    no_part(f);
+    watch_turn(f->watch, &(struct watch_wanted){.past = true, .selection = {.pid = 1}});
+    assert_int_equal(part_total(f, f->app, KIND_ID_CPU, false, 1), 7);
+    no_part(f);
+    assert_int_equal(nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
 static void an_answer(void **state)
 {
     char text[512] = "";
@@ -273,6 +363,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_new_program, setup, teardown),
         cmocka_unit_test_setup_teardown(too_many, setup, teardown),
         cmocka_unit_test_setup_teardown(a_ceiling, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_past, setup, teardown),
         cmocka_unit_test(an_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
