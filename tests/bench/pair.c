@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Nanoseconds of one malloc and free of 16 to 271 bytes, the median of many slices. Argument: threads.
+// Nanoseconds of one malloc and free of 16 to 271 bytes. Argument: threads. Of many short slices, a tenth is faster than
+// the one that counts: other programs make a slice slower and none faster.
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-enum { PAIRS = 200000, SLICES = 40, MOST = 16 };
+enum { PAIRS = 20000, SLICES = 400, MOST = 16 };
 
 static int compare(const void *a, const void *b)
 {
@@ -28,7 +29,7 @@ static void *measure(void *result)
         slice[s] = ((double)(t1.tv_sec - t0.tv_sec) * 1e9 + (double)(t1.tv_nsec - t0.tv_nsec)) / PAIRS;
     }
     qsort(slice, SLICES, sizeof *slice, compare);
-    *(double *)result = slice[SLICES / 2];
+    *(double *)result = slice[SLICES / 10];
     return NULL;
 }
 

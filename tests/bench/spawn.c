@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Milliseconds from the start of a program to its end, the median of COUNT runs one after the other.
-// LD_PRELOAD of the program comes from the variable PRELOAD, so that this one runs bare. With FRESH=1 each
-// run gets a CPROF_OUT of its own, and so an uploader of its own. Arguments: count, program, its arguments.
+// Milliseconds from the start of a program to its end. Of COUNT runs one after the other, a tenth is faster than the one
+// that counts: other programs make a run slower and none faster. LD_PRELOAD of the program comes from the variable PRELOAD,
+// so that this one runs bare. With FRESH=1 each run gets a CPROF_OUT of its own, and so an uploader of its own.
+// Arguments: count, program, its arguments.
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,6 @@ int main(int argc, char **argv)
         ms[i] = run_once(argv + 2);
     }
     qsort(ms, (size_t)count, sizeof *ms, compare);
-    printf("%.4f\n", ms[count / 2]);
+    printf("%.4f\n", ms[count / 10]);
     return 0;
 }
