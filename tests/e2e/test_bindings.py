@@ -86,7 +86,8 @@ def test_python_tasks(env):
     assert shares["/burn"] > 0.15 and shares["/offload"] > 0.15, shares
     assert shares[None] < 0.35, shares  # the interpreter's start and the event loop
     memory = env.profile("python3", "memory").by_label("alloc_space", "endpoint")
-    assert memory["/allocate"] > 0.8 * sum(memory.values()), memory
+    # The interpreter's start has no label, and allocates 18 MB however slow the machine is.
+    assert memory["/allocate"] > 0.8 * (sum(memory.values()) - memory[None]) > 0 and memory[None] < 25e6, memory
 
 
 PYTHON_RULES = """

@@ -8,7 +8,7 @@ import threading
 import time
 
 from tests.lib import pprof
-from tests.lib.harness import alone, limit, need_root, wait_for
+from tests.lib.harness import limit, need_root, wait_for, waits
 
 
 def cpu(env, directory):
@@ -78,7 +78,6 @@ def test_root_follows_no_link_of_another_user(env):
     assert "is not followed" in env.log(), env.log()
 
 
-@alone
 def test_intervals_up_to_a_size(env):
     env.run(env.program("shares.c"), "3", "2", cpu_hz=1000, interval="100ms", keep="1h,128KiB").ok()
     env.uploaders_gone()
@@ -103,7 +102,7 @@ def status(pid, field):
         return int(re.search(field + r":\s+(\d+)", file.read())[1])
 
 
-@alone
+@waits
 @limit(150)
 def test_programs_started_again_and_again(env):
     """Their uploader's memory does not grow with the number of processes."""

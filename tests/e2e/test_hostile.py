@@ -60,20 +60,17 @@ def names_file(env, mode):
     return path
 
 
-@alone
 def test_names_that_the_user_may_read(env):
     need_root()
     assert names(env, names_file(env, 0o644), "file")["name_of_code"] > 24e8
 
 
-@alone
 def test_names_that_the_user_may_not_read(env):
     need_root()
     found = names(env, names_file(env, 0o600), "file")
     assert "name_of_code" not in found and sum(found.values()) > 24e8, found
 
 
-@alone
 def test_names_in_a_file_system_that_does_not_answer(env):
     need_root()
     os.mkdir(os.path.join(env.dir, "mount"))

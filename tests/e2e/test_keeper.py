@@ -8,7 +8,7 @@ import signal
 import time
 
 from tests.lib import pprof
-from tests.lib.harness import limit, near, wait_for
+from tests.lib.harness import limit, near, wait_for, waits
 
 
 def ours(env, name):
@@ -76,6 +76,7 @@ def test_uploader_killed_before_sigkill(env):
     kill_and_count(env, ["cprof-uploader"], 0.5, False)
 
 
+@waits
 def test_uploader_killed_long_before_sigkill(env):
     kill_and_count(env, ["cprof-uploader"], 6.5, False)
 
@@ -97,6 +98,7 @@ def test_both_killed_before_sigkill(env):
     kill_and_count(env, ["cprof-keeper", "cprof-uploader"], 4, False)
 
 
+@waits
 @limit(60)
 def test_killed_again_and_again(env):
     """Uploader or keeper, never both at once; the first process ends in the meantime and stays in the files."""
@@ -115,6 +117,7 @@ def test_killed_again_and_again(env):
     all_there(env, "first", "second")
 
 
+@waits
 @limit(140)
 def test_stopped_uploader_is_replaced(env):
     child = hog(env, 75)
@@ -160,7 +163,7 @@ def test_service_is_replaced_as_a_service(env):
     child = hog(env, 2, socket=path, out="None", log="None", linger="None")
     child.wait(timeout=20)
     time.sleep(1.5)
-    assert ours(env, "cprof-uploader") == [successor], "a service stays"
+    assert successor in ours(env, "cprof-uploader"), "a service stays"
     os.kill(successor, signal.SIGTERM)
     all_there(env, "bytes")
     assert not os.path.exists(path)

@@ -5,10 +5,11 @@ import collections
 import glob
 import os
 import re
+import subprocess
 
 from tests.e2e.test_pyroscope import pyroscope, query, stacktraces
 from tests.lib import pprof
-from tests.lib.harness import alone, limit, near
+from tests.lib.harness import Result, alone, limit, near, wait_for, waits
 
 MS, MIB = 1e6, 1 << 20
 FACTORS = {"/small": 1, "/large": 3}
@@ -86,13 +87,13 @@ def test_a_program_runs_bare(env):
     assert by_label(env.final("labels_scopes", "cpu"), "cpu").keys() == {None, "/scoped"}
 
 
-@alone
 def test_labels_without_end_are_bounded(env):
     """A label whose values never end is counted under one value, and takes neither stacks nor other labels along."""
     env.run(env.program("labels_many.c"), cpu_hz=1000, max_overhead="0", memory_rate="4KiB").ok()
     memory = env.final("labels_many", "memory")
     sums = by_label(memory, "alloc_space", "request")
-    assert 1000 < len(sums) < 2000, len(sums)
+    # Of 1,536 sets 971 are sampled, and one standard error is 19; what is in use while the table is full makes more.
+    assert 880 < len(sums) < 2000, len(sums)
     near(sum(sums.values()), 40 * MIB, 3 * MIB, "memory in all")
     assert sums["[other]"] > 20 * MIB, sums["[other]"]
     near(by_label(memory, "alloc_space", "endpoint")["/many"], 40 * MIB, 3 * MIB, "memory of the other label")
@@ -107,7 +108,7 @@ def test_a_child_keeps_them(env):
     assert not sums[None] or sums[None] < 60 * MS, sums
 
 
-@alone
+@waits
 @limit(180)
 def test_pyroscope_has_series_by_label_and_spans(env):
     with pyroscope(env) as url:
@@ -143,11 +144,14 @@ def otel_program(env, model, linked=False):
                        name=f"otel_linked_{model}"), ""
 
 
-def expect_contexts(env, program, model):
+def expect_contexts(env, program, model, slept):
     name = os.path.basename(program)
     expect(by_label(env.final(name, "cpu"), "cpu", "http.route", function="use_cpu"), 0.15, f"{model}: CPU time", 400 * MS)
     for kind, value in (("off_cpu", "off_cpu"), ("block", "delay")):
-        expect(by_label(env.final(name, kind), value, "http.route", leaf="usleep"), 0.15, f"{model}: {kind}", 400 * MS, 100 * MS)
+        sums = by_label(env.final(name, kind), value, "http.route", function="sleep_ms")
+        for endpoint, factor in FACTORS.items():
+            ns = slept[f"slept_{factor}"]
+            near(sums[endpoint], ns, max(0.15 * ns, 100 * MS), f"{model}: {kind} of {endpoint}")
     for key, digits in (("trace_id", ("10" * 16, "30" * 16)), ("span_id", ("11" * 8, "31" * 8)),
                         ("local_root_span_id", ("1" * 16, "3" * 16))):
         sums = sum((by_label(profile, "cpu", key, function="use_cpu") for profile in interval_profiles(env, name, "cpu")),
@@ -156,31 +160,36 @@ def expect_contexts(env, program, model):
             near(sums[id], 400 * MS * factor, 60 * MS * factor, f"{model}: CPU time by {key}")
 
 
-@alone
+def contexts_of(env, models, linked, *words):
+    """Programs of all models at once. Each begins when the uploader has found its variable."""
+    programs = {model: otel_program(env, model, linked) for model in models}
+    children = {model: env.start(program, library, *words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cpu_hz=500, wall_hz=100,
+                                 block_rate="1ms", max_overhead="0") for model, (program, library) in programs.items()}
+    for model, (program, _) in programs.items():
+        name = os.path.basename(program)
+        wait_for(lambda: f"{name}[{children[model].pid}]: threads have an OpenTelemetry context" in env.log(), 20, f"the context of {name}")
+    slept = {model: Result(0, child.communicate("\n", timeout=60)[0], "", 0).figures() for model, child in children.items()}
+    for model, (program, _) in programs.items():
+        expect_contexts(env, program, model, slept[model])
+
+
 @limit(240)
 def test_thread_contexts_of_each_model(env):
-    for model in [*MODELS, "local"]:
-        program, library = otel_program(env, model)
-        env.run(program, library, cpu_hz=500, wall_hz=100, block_rate="1ms", max_overhead="0").ok()
-        expect_contexts(env, program, model)
+    contexts_of(env, [*MODELS, "local"], False)
 
 
-@alone
 @limit(240)
 def test_thread_contexts_of_linked_libraries(env):
-    for model in MODELS:
-        program, _ = otel_program(env, model, linked=True)
-        env.run(program, "", "shares", "tls_v1", cpu_hz=500, wall_hz=100, block_rate="1ms", max_overhead="0").ok()
-        expect_contexts(env, program, model)
+    contexts_of(env, MODELS, True, "shares", "tls_v1")
 
 
+@waits
 def test_thread_contexts_of_other_schemas_are_left_alone(env):
     program, library = otel_program(env, "descriptor")
     env.run(program, library, "shares", "nodejs_v1_dev", cpu_hz=500).ok()
     assert set(by_label(env.final("otel_descriptor", "cpu"), "cpu", "http.route")) == {None}
 
 
-@alone
 def test_hostile_thread_contexts_do_no_harm(env):
     for model in ("dynamic", "local"):
         program, library = otel_program(env, model)

@@ -17,7 +17,7 @@ import urllib.request
 
 from tests.e2e.test_pyroscope import pyroscope, query
 from tests.lib import pprof
-from tests.lib.harness import TREE, alone, free_port, limit, listening, near, need, wait_for
+from tests.lib.harness import TREE, free_port, limit, listening, near, need, wait_for, waits
 from tests.lib.prometheus import get, prometheus, scrape
 
 RULES = os.path.join(TREE, "examples", "prometheus", "cprof.rules.yml")
@@ -58,7 +58,6 @@ def scrape_later(listen, before):
     return figures
 
 
-@alone
 def test_sums(env):
     listen = free_port()
     child, port = start_redis(env, listen)
@@ -232,7 +231,6 @@ class Taker(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@alone
 @limit(180)
 def test_prometheus(env):
     taker = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Taker)
@@ -256,7 +254,7 @@ def test_prometheus(env):
     taker.shutdown()
 
 
-@alone
+@waits
 @limit(180)
 def test_dashboards_profiles(env):
     """The dashboard's flame graphs are of types that a real Pyroscope has, and its selector finds them."""

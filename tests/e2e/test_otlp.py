@@ -8,7 +8,7 @@ import signal
 import subprocess
 
 from tests.e2e.test_pyroscope import pyroscope, query, stacktraces
-from tests.lib.harness import Skip, alone, free_port, limit, wait_for
+from tests.lib.harness import Skip, free_port, limit, wait_for, waits
 from tests.lib.otlp import receiver
 
 
@@ -74,7 +74,6 @@ def check_totals(env, program, total):
         assert total(kind, period) == expected, (kind, period, total(kind, period), expected)
 
 
-@alone
 def test_requests_have_what_the_files_have(env):
     with receiver() as seen:
         env.run(env.program("shares.c"), "2", "2", env=otlp(env, seen.url, interval="1s", name="shop", labels="region=eu",
@@ -100,7 +99,6 @@ def test_requests_have_what_the_files_have(env):
         assert len(own["process.executable.build_id.htlhash"]) == 32, own
 
 
-@alone
 @limit(120)
 def test_a_collector_has_what_the_files_have(env):
     """Its output has the values of each Profile's samples, and of a program that ends before its interval there is one request."""
@@ -121,7 +119,6 @@ TYPES = {"process_cpu:cpu:nanoseconds:cpu:nanoseconds", "memory:alloc_objects:co
          "threads:threads:count:threads:count", "threadcreate:threadcreate:count:threadcreate:count"}
 
 
-@alone
 @limit(180)
 def test_pyroscope_has_what_the_files_have(env):
     with pyroscope(env) as url:
@@ -146,7 +143,6 @@ def samples_of(seen, service):
     return sum(s.value for p in seen.profiles() if p.resource["service.name"] == service and p.period_type == "cpu" for s in p.samples)
 
 
-@alone
 def test_what_the_program_publishes_of_itself(env):
     """service.name and version of its own SDK count, below what is set."""
     with receiver() as seen:
@@ -164,7 +160,6 @@ def test_what_the_program_publishes_of_itself(env):
         assert seen.profiles()[-1].resource["service.version"] == "1.2.3", seen.profiles()[-1].resource
 
 
-@alone
 def test_two_services_of_one_program(env):
     """A process and its child are of one program and call themselves differently."""
     with receiver() as seen:
@@ -178,7 +173,6 @@ def test_two_services_of_one_program(env):
     assert pids["store"] != pids["store-child"], pids
 
 
-@alone
 def test_refusals_are_said_once(env):
     """An endpoint of all signals without profiles: one line, and no more requests."""
     with receiver() as seen:
@@ -190,7 +184,6 @@ def test_refusals_are_said_once(env):
     assert "no receiver of OTLP profiles at " + seen.url in env.log(), env.log()
 
 
-@alone
 def test_what_is_sent_again(env):
     """Only 429, 502, 503, 504 and broken connections are; partial success is said."""
     partial = b"\x0a\x0c\x08\x02\x12\x08too late"
@@ -208,7 +201,6 @@ def test_what_is_sent_again(env):
         assert "500: broken" in env.log(), env.log()
 
 
-@alone
 def test_too_large_is_split(env):
     with receiver() as seen:
         seen.answers += [(413, {}, b"")]
@@ -220,7 +212,6 @@ def test_too_large_is_split(env):
     assert total == env.profile("shares", "cpu").total("cpu"), total
 
 
-@alone
 def test_settings(env):
     """Headers, compression, own endpoint; what cprof does not speak is said, and nothing is sent."""
     program = env.program("shares.c")
@@ -244,7 +235,7 @@ def test_settings(env):
         assert len(seen.paths) == 1, seen.paths
 
 
-@alone
+@waits
 @limit(120)
 def test_pyroscope_is_told_the_service(env):
     """What the program publishes of itself names the pushed series, too."""

@@ -31,7 +31,6 @@ def test_budget_is_held_and_bytes_are_right(env):
     assert "the limit is 2 %" in comments, comments
 
 
-@alone
 def test_rates_are_lowered_and_that_is_said(env):
     """Of CPU samples the uploader alone decides. A limit below what they take at any depth."""
     env.run(env.program("shares.c"), "5", max_overhead="0.005%").ok()
@@ -43,7 +42,6 @@ def test_rates_are_lowered_and_that_is_said(env):
     assert 4.8e9 < profile.total("cpu") < 5.3e9, profile.total("cpu")
 
 
-@alone
 @limit(180)
 def test_rate_that_is_set_is_kept_and_that_is_said(env):
     _, _, comments, mean, took = storm(env)
@@ -53,7 +51,6 @@ def test_rate_that_is_set_is_kept_and_that_is_said(env):
     assert "memory" not in "".join(re.findall(r"^to hold the limit: (.*)", comments, re.M)), comments
 
 
-@alone
 @limit(180)
 def test_no_budget(env):
     _, _, comments, mean, _ = storm(env, max_overhead=0)

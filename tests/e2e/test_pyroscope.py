@@ -10,7 +10,7 @@ import subprocess
 import time
 import urllib.request
 
-from tests.lib.harness import Skip, alone, free_port, limit, near, wait_for
+from tests.lib.harness import Skip, free_port, limit, near, wait_for, waits
 
 
 def server_or_skip():
@@ -79,7 +79,6 @@ ALLOC = "memory:alloc_space:bytes:space:bytes"
 INUSE = "memory:inuse_space:bytes:space:bytes"
 
 
-@alone
 @limit(180)
 def test_profiles_are_found_by_queries(env):
     with pyroscope(env) as url:
@@ -118,7 +117,6 @@ def test_profiles_are_found_by_queries(env):
         assert inuse["path_leak"] > 0
 
 
-@alone
 @limit(180)
 def test_server_that_comes_late(env):
     """Nothing is lost while the server is away, as long as it is not away for long."""
@@ -135,7 +133,7 @@ def test_server_that_comes_late(env):
     near(total["total"], spent, 0.05 * spent, "CPU nanoseconds in all")
 
 
-@alone
+@waits
 @limit(180)
 def test_wrong_path_is_said(env):
     with pyroscope(env) as url:
@@ -150,7 +148,7 @@ WAITS = {"mutex": "mutex:delay:nanoseconds:contentions:count", "block": "block:d
          "threadcreate": "threadcreate:threadcreate:count:threadcreate:count"}
 
 
-@alone
+@waits
 @limit(180)
 def test_waits_are_found_by_queries(env):
     with pyroscope(env) as url:

@@ -13,7 +13,7 @@ import time
 from tests.e2e.test_keeper import hog, nothing_left, ours
 from tests.e2e.test_pyroscope import ALLOC, CPU, pyroscope, server_or_skip, stacktraces
 from tests.lib import pprof
-from tests.lib.harness import alone, free_port, limit, near, need, need_namespace, wait_for
+from tests.lib.harness import free_port, limit, near, need, need_namespace, wait_for, waits
 from tests.lib.receiver import receiving
 
 
@@ -40,7 +40,7 @@ def directories(env):
     return {os.path.basename(os.path.dirname(path)): path for path in glob.glob(os.path.join(env.out, "*", "memory.pb.gz"))}
 
 
-@alone
+@waits
 @limit(240)
 def test_server_away_and_everything_killed(env):
     """The server is away; of three programs one is killed; the uploader is killed, too. Then the server comes, a real one."""
@@ -108,6 +108,7 @@ def test_what_stays_is_sent_by_the_next_uploader(env):
         assert server.sums()["shop"]["cpu"] == cpu, (server.sums(), cpu)
 
 
+@waits
 @limit(120)
 def test_slow_server_at_the_end(env):
     """One request at a time, a second each: more than ten seconds of them wait when the program ends. No spool."""

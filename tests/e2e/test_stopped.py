@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 
-from tests.lib.harness import Skip, alone, near, need_root, wait_for
+from tests.lib.harness import Skip, near, need_root, wait_for, waits
 
 STOP_S = 2.5
 
@@ -104,22 +104,22 @@ def halted(env, stop):
     assert len(re.findall(r"^thread .*\[stopped", text, re.M)) == 4, text
 
 
-@alone
+@waits
 def test_stopped_by_a_signal(env):
     halted(env, by_signal)
 
 
-@alone
+@waits
 def test_stopped_by_a_debugger(env):
     halted(env, by_debugger)
 
 
-@alone
+@waits
 def test_stopped_by_the_freezer(env):
     halted(env, by_freezer)
 
 
-@alone
+@waits
 def test_stopped_by_the_old_freezer(env):
     halted(env, by_old_freezer)
 
@@ -139,12 +139,12 @@ def leaderless(env, *args):
     assert not [s for s in off.stacks() if "unknown" in s or "truncated" in s], off.stacks()
 
 
-@alone
+@waits
 def test_main_thread_has_ended(env):
     leaderless(env)
 
 
-@alone
+@waits
 def test_main_thread_has_ended_without_notice(env):
     leaderless(env, "exit")
 
@@ -168,11 +168,11 @@ def untracked(env, **settings):
         near(float(age.group(1)), 2.6, 1.2, "age of " + name)
 
 
-@alone
+@waits
 def test_threads_that_no_hook_sees(env):
     untracked(env)
 
 
-@alone
+@waits
 def test_threads_that_no_hook_sees_without_cpu_profile(env):
     untracked(env, profiles="wall,off_cpu,threads")

@@ -25,7 +25,13 @@ class Skip(Exception):
 
 def alone(test):
     """Marks a test that measures time or fills the machine: it runs when no other does."""
-    test.alone = True
+    test.how = "alone"
+    return test
+
+
+def waits(test):
+    """Marks a test that waits most of its time, and compares nothing that is late if others run: it runs beside all but those that run alone."""
+    test.how = "waits"
     return test
 
 
@@ -190,10 +196,10 @@ class Env:
         return self.run(*self.command(*args), env=env, timeout=timeout, cwd=cwd)
 
     def start(self, *args, env=None, profiled=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=None,
-              preload=(), **settings):
+              stdin=subprocess.DEVNULL, preload=(), **settings):
         """Starts a program that is killed with the test, should it live that long."""
         env = env if env is not None else self.environ(profiled, preload, **settings)
-        child = subprocess.Popen(args, env=env, cwd=cwd or self.dir, stdin=subprocess.DEVNULL, stdout=stdout,
+        child = subprocess.Popen(args, env=env, cwd=cwd or self.dir, stdin=stdin, stdout=stdout,
                                  stderr=stderr, text=True, start_new_session=True)
         self._children.append(child)
         return child

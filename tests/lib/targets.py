@@ -32,7 +32,9 @@ def check(env, name, path=None):
         os.mkdir(directory)
         # A high rate: many signals make many chances to disturb.
         settings = {"cpu_hz": 1000, "memory_rate": "4KiB"} if profiled else {}
-        runs.append(env.run(path, profiled=profiled, cwd=directory, **settings))
+        # With the library it may take ten times as long as without, so a hang is noticed early.
+        timeout = 20 + 10 * runs[0].seconds / harness.PATIENCE if profiled else 60
+        runs.append(env.run(path, profiled=profiled, cwd=directory, timeout=timeout, **settings))
     bare, ours = runs
     if bare.status == SKIPPED:
         raise harness.Skip(bare.stdout.strip() or "the program skipped itself")
