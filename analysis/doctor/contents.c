@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "examination.h"
+#include "checks.h"
 #include "uploader/packages/packages.h"
 
 enum { NAMED_PERCENT = 85, UNWOUND_PERCENT = 50, LIBRARIES_MOST = 128, SHOWN_MOST = 8 };

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "examination.h"
+#include "checks.h"
 #include "uploader/base/progress.h"
 
 enum { USAGE = 2, GIVEN_MOST = 64 };

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "examination.h"
+#include "checks.h"
 
 enum { FILES_MOST = 4000, CONFIG_MOST = 1 << 20, VARIABLES_MOST = 256, SHOWN_MOST = 5 };
 

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "examination.h"
+#include "checks.h"
 #include "uploader/process/proc_text.h"
 
 enum { TEXT = 4096, LEAST_MAJOR = 5, LEAST_MINOR = 10, SYS_PTRACE = 19, PAST = 64 << 20, NEEDED_FILES = 2 };

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "examination.h"
+#include "checks.h"
 #include "uploader/process/proc_text.h"
 
 enum { GROUPS = 64, TEXT = 4096, PRELOADED_MOST = 4096 };

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "examination.h"
+#include "checks.h"
 
 enum { DEPTH = 32 };
 static const char library_name[] = "libcprof.so";

@@ -10,7 +10,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "examination.h"
+#include "checks.h"
 #include "uploader/process/proc_text.h"
 
 enum { LEAST_GLIBC = 17 };

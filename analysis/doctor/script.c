@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "examination.h"
+#include "checks.h"
 
 enum { SCRIPT_MOST = 64 * 1024 };
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "examination.h"
+#include "checks.h"
 #include "uploader/base/clock.h"
 #include "uploader/base/progress.h"
 #include "uploader/options/log.h"

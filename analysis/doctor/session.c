@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "examination.h"
+#include "checks.h"
 #include "uploader/control/clients.h"
 #include "uploader/control/request.h"
 #include "uploader/handover/sessions.h"

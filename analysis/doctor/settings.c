@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "examination.h"
+#include "checks.h"
 #include "sampler/segment/schedule.h"
 
 enum { NAME_MOST = 64, FAR = 3 };

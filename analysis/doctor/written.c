@@ -9,7 +9,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "examination.h"
+#include "checks.h"
 #include "uploader/base/clock.h"
 #include "uploader/handover/socket_name.h"
 #include "uploader/options/paths.h"

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "analysis/doctor/binary.h"
+#include "analysis/doctor/examination/binary.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -15,7 +15,7 @@
 
 #include "uploader/base/clock.h"
 #include "uploader/metrics/metrics.h"
-#include "uploader/session/member.h"
+#include "uploader/session/members/member.h"
 #include "uploader/upload/upload.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -17,6 +17,7 @@
 
 #include "uploader/base/clock.h"
 #include "uploader/options/log.h"
+#include "uploader/session/members/members.h"
 #include "uploader/session/session.h"
 
 enum { FORWARD_TRIES = 25 };

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "uploader/target/rates.h"
+#include "uploader/target/process/rates.h"
 
 static unsigned find_row(struct metrics *metrics, const struct program *program)
 {

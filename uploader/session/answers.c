@@ -8,14 +8,14 @@
 #include <string.h>
 
 #include "controls.h"
-#include "listing.h"
 #include "rounds.h"
 #include "uploader/base/clock.h"
 #include "uploader/control/clients.h"
 #include "uploader/options/log.h"
+#include "uploader/session/views/listing.h"
+#include "uploader/session/views/watching.h"
 #include "uploader/sinks/files/threads_text.h"
 #include "uploader/upload/upload.h"
-#include "watching.h"
 
 /* A text that grows. */
 struct ctl_answer {

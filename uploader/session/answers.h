@@ -3,7 +3,7 @@
 #ifndef CPROF_UPLOADER_ANSWERS_H
 #define CPROF_UPLOADER_ANSWERS_H
 
-#include "session.h"
+#include "uploader/session/members/state.h"
 
 /* Answers, or leaves it to session_answer_flushes(). */
 void session_answer(struct session *session, struct client *client);

@@ -5,10 +5,10 @@
 
 #include "rounds.h"
 #include "uploader/base/clock.h"
-#include "uploader/target/rates.h"
+#include "uploader/session/members/wanted.h"
+#include "uploader/session/views/watching.h"
+#include "uploader/target/process/rates.h"
 #include "uploader/upload/upload.h"
-#include "wanted.h"
-#include "watching.h"
 
 _Static_assert(sizeof(struct rules) <= KEEPER_RULES, "rules fit the board");
 

@@ -6,7 +6,7 @@
 #ifndef CPROF_UPLOADER_CONTROLS_H
 #define CPROF_UPLOADER_CONTROLS_H
 
-#include "session.h"
+#include "uploader/session/members/state.h"
 
 /* Once, when the board is there. */
 void controls_open(struct session *session);

@@ -4,7 +4,7 @@
 #include "uploader/base/clock.h"
 #include "uploader/options/log.h"
 #include "uploader/target/cpu_time.h"
-#include "uploader/target/rates.h"
+#include "uploader/target/process/rates.h"
 #include "uploader/target/round.h"
 
 void session_charge(struct program *program, enum cost cost, int64_t *since_ns)

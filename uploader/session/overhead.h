@@ -3,7 +3,7 @@
 #ifndef CPROF_UPLOADER_SESSION_OVERHEAD_H
 #define CPROF_UPLOADER_SESSION_OVERHEAD_H
 
-#include "session.h"
+#include "uploader/session/members/state.h"
 
 /* The CPU time that the uploader has used since *since_ns was for this program. since_ns: CLOCK_THREAD_CPUTIME_ID, and
    goes on. */

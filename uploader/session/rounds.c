@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "held.h"
-#include "members.h"
 #include "overhead.h"
 #include "uploader/base/clock.h"
 #include "uploader/options/log.h"
+#include "uploader/session/members/held.h"
+#include "uploader/session/members/members.h"
 #include "uploader/target/segment.h"
 #include "uploader/upload/upload.h"
 

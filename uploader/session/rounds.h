@@ -3,7 +3,7 @@
 #ifndef CPROF_UPLOADER_ROUNDS_H
 #define CPROF_UPLOADER_ROUNDS_H
 
-#include "session.h"
+#include "uploader/session/members/state.h"
 
 #define TICK_NS SECOND_NS
 

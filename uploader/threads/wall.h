@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "uploader/target/adopt.h"
+#include "uploader/target/process/adopt.h"
 
 struct wall;
 

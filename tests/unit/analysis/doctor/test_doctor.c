@@ -12,8 +12,9 @@
 
 #include <cmocka.h>
 
+#include "analysis/doctor/checks.h"
 #include "analysis/doctor/doctor.h"
-#include "analysis/doctor/examination.h"
+#include "analysis/doctor/examination/examination.h"
 
 static void test_environment(void **state)
 {

@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "uploader/session/member.h"
+#include "uploader/session/members/member.h"
 #include "uploader/target/round.h"
 #include "uploader/upload/upload.h"
 

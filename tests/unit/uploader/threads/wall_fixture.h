@@ -18,7 +18,7 @@
 #include <cmocka.h>
 
 #include "uploader/base/clock.h"
-#include "uploader/session/member.h"
+#include "uploader/session/members/member.h"
 #include "uploader/target/round.h"
 #include "uploader/upload/upload.h"
 

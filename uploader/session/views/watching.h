@@ -4,7 +4,7 @@
 #ifndef CPROF_UPLOADER_SESSION_WATCHING_H
 #define CPROF_UPLOADER_SESSION_WATCHING_H
 
-#include "session.h"
+#include "uploader/session/members/state.h"
 
 /* Before clients are taken. */
 void session_open_watching(struct session *session);

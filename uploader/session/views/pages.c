@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pages.h"
 
-#include "members.h"
 #include "uploader/base/clock.h"
 #include "uploader/handover/keeper.h"
 #include "uploader/pull/pull.h"
+#include "uploader/session/members/members.h"
 #include "uploader/upload/upload.h"
 
 static bool is_selected(const struct selection *selection, const struct member *member)

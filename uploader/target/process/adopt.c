@@ -9,11 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "segment.h"
 #include "uploader/base/array.h"
 #include "uploader/base/clock.h"
 #include "uploader/process/proc_text.h"
 #include "uploader/process/tasks.h"
+#include "uploader/target/segment.h"
 
 enum {
     STATUS_BYTES = 16384, /* of /proc/PID/status, where one line lists all groups */

@@ -3,7 +3,7 @@
 #ifndef CPROF_UPLOADER_FIGURES_H
 #define CPROF_UPLOADER_FIGURES_H
 
-#include "session.h"
+#include "uploader/session/members/state.h"
 
 /* Adds this page and /healthz to session->web, if there is one. */
 void session_add_metrics(struct session *session);

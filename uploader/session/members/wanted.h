@@ -8,7 +8,7 @@
 #ifndef CPROF_UPLOADER_WANTED_H
 #define CPROF_UPLOADER_WANTED_H
 
-#include "session.h"
+#include "state.h"
 
 /* At this time. *next_ns: when it may be otherwise by itself, if that is earlier than what it is. */
 void session_find_wanted(const struct session *session, const struct member *member, int64_t now_ns,

@@ -3,7 +3,7 @@
 #ifndef CPROF_UPLOADER_RESIDENT_H
 #define CPROF_UPLOADER_RESIDENT_H
 
-#include "target.h"
+#include "uploader/target/target.h"
 
 /* Asks the kernel, and what is in use at that moment the segment: once a second at first, then less often. Of a process
    that was its program's last one, this stays with the program. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rates.h"
 
-#include "segment.h"
+#include "uploader/target/segment.h"
 
 /* Nothing else is published by these. Each is read by itself, and any mix of old and new ones will do. */
 #define GET(field)        atomic_load_explicit(&(field), memory_order_relaxed)

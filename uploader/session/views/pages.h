@@ -3,7 +3,7 @@
 #ifndef CPROF_UPLOADER_PAGES_H
 #define CPROF_UPLOADER_PAGES_H
 
-#include "session.h"
+#include "uploader/session/members/state.h"
 
 /* Nothing happens if CPROF_LISTEN is not set or cannot be. */
 void session_open_pages(struct session *session);

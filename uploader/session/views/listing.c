@@ -9,7 +9,7 @@
 
 #include "uploader/base/clock.h"
 #include "uploader/encoding/json.h"
-#include "uploader/target/rates.h"
+#include "uploader/target/process/rates.h"
 #include "uploader/target/segment.h"
 
 bool listing_has(const struct control_request *request, const struct member *member)

@@ -7,7 +7,7 @@
 #ifndef CPROF_UPLOADER_ADOPT_H
 #define CPROF_UPLOADER_ADOPT_H
 
-#include "target.h"
+#include "uploader/target/target.h"
 
 enum { UNTRACKED_MOST = 64 };
 struct untracked_thread {

@@ -3,7 +3,7 @@
 #ifndef CPROF_UPLOADER_TARGET_THREAD_CONTEXT_H
 #define CPROF_UPLOADER_TARGET_THREAD_CONTEXT_H
 
-#include "target.h"
+#include "uploader/target/target.h"
 
 /* Once a second, after target->context was read. tid: a thread of the process that lives. The variable is looked for as long
    as it is not found, more rarely each time, and again after modules were unloaded. */

@@ -7,10 +7,10 @@
 
 #include "uploader/base/clock.h"
 #include "uploader/handover/keeper.h"
-#include "uploader/target/adopt.h"
 #include "uploader/target/cpu_time.h"
-#include "uploader/target/describe.h"
-#include "uploader/target/resident.h"
+#include "uploader/target/process/adopt.h"
+#include "uploader/target/process/describe.h"
+#include "uploader/target/process/resident.h"
 #include "uploader/target/rotate.h"
 #include "uploader/target/round.h"
 #include "uploader/target/segment.h"

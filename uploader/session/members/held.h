@@ -6,7 +6,7 @@
 #ifndef CPROF_UPLOADER_HELD_H
 #define CPROF_UPLOADER_HELD_H
 
-#include "session.h"
+#include "state.h"
 
 /* Starts a keeper if there is none, and gives it everything. */
 void session_start_keeper(struct session *session);

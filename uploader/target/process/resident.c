@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#include "cpu_time.h"
-#include "drain.h"
 #include "uploader/base/clock.h"
 #include "uploader/process/proc_text.h"
 #include "uploader/process/tasks.h"
+#include "uploader/target/cpu_time.h"
+#include "uploader/target/drain.h"
 
 enum { GAP_MOST_S = 8, STATUS_SIZE = 4096 };
 

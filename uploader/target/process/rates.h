@@ -3,8 +3,8 @@
 #ifndef CPROF_UPLOADER_TARGET_RATES_H
 #define CPROF_UPLOADER_TARGET_RATES_H
 
-#include "target.h"
 #include "uploader/budget/rates.h"
+#include "uploader/target/target.h"
 
 /* By the settings of the process, or by a later target_ask_rates(). */
 void target_rates_asked(const struct target *target, struct rates *rates);

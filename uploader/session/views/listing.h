@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "session.h"
+#include "uploader/session/members/state.h"
 
 /* true: the member is one of those that the request means. */
 bool listing_has(const struct control_request *request, const struct member *member);

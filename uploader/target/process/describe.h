@@ -3,7 +3,7 @@
 #ifndef CPROF_UPLOADER_DESCRIBE_H
 #define CPROF_UPLOADER_DESCRIBE_H
 
-#include "target.h"
+#include "uploader/target/target.h"
 
 /* Reads it, while the process lives, and tells it the program (program->facts). */
 void target_describe(struct target *target);

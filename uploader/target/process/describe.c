@@ -6,12 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "context.h"
 #include "thread_context.h"
 #include "uploader/base/clock.h"
 #include "uploader/process/container_id.h"
 #include "uploader/process/proc_text.h"
 #include "uploader/process/tasks.h"
+#include "uploader/target/context.h"
 
 enum { GROUP_BYTES = 4096, MOUNT_BYTES = 64 * 1024 };
 

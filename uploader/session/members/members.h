@@ -3,10 +3,13 @@
 #ifndef CPROF_UPLOADER_MEMBERS_H
 #define CPROF_UPLOADER_MEMBERS_H
 
-#include "session.h"
+#include "state.h"
 
 /* NULL: none has this pid. */
 struct member *session_find(const struct session *session, pid_t pid);
+
+/* Adds a process; takes over the descriptors. */
+void session_take(struct session *session, const struct handover *handover);
 
 /* What an uploader before us had. */
 void session_take_held(struct session *session, const struct handover *handover);

@@ -2,7 +2,7 @@
 #include "wanted.h"
 
 #include "uploader/base/clock.h"
-#include "uploader/target/rates.h"
+#include "uploader/target/process/rates.h"
 
 void session_find_wanted(const struct session *session, const struct member *member, int64_t now_ns,
                          struct rates *rates, int64_t *next_ns)
