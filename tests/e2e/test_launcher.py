@@ -56,7 +56,7 @@ def refused(env, *args, status, words):
     assert len(lines) == 1 and lines[0].startswith("cprof: "), done.stderr
     for word in words:
         assert word in lines[0], done.stderr
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 10
 
 
 def test_no_such_program(env):

@@ -136,7 +136,7 @@ def test_wait_meets_children_of_the_program_alone(env):
             for preload in ("NOTHING=1", "LD_PRELOAD=" + env.library):
                 namespace = [need("unshare:util-linux"), "--pid", "--fork", "--kill-child", need("env"), preload, program, how]
                 done = env.run(*(namespace if first else [program, how, preload]), env=settings).ok()
-                assert done.seconds < 5, f"{how}: {done.seconds:.1f} s"
+                assert done.seconds < 9, f"{how}: {done.seconds:.1f} s"
                 outputs.append(done.stdout)
                 env.uploaders_gone()
             assert outputs == 2 * ["reaped 3 and an orphan of 1, 5 signals, No child processes\n"], (how, outputs)
@@ -233,7 +233,7 @@ def test_first_process_does_not_wait_for_an_uploader_that_failed(env):
     need_root()
     namespace = (need("unshare:util-linux"), "--pid", "--fork", "--kill-child", *env.preloaded("/bin/true"))
     done = env.run(*namespace, env=env.environ_before(uploader="/bin/false")).ok()
-    assert done.seconds < 5, f"{done.seconds:.1f} s"
+    assert done.seconds < 8, f"{done.seconds:.1f} s"
     env.run(*namespace, env=env.environ_before()).ok()
     assert os.path.exists(env.path("true", "wall")), "it did not wait for one that has just been started"
 

@@ -164,7 +164,7 @@ def test_bad_requests(env):
     times, wrong = good.end()
     assert env.uploaders() == [pid], "the uploader did not survive " + env.log()
     assert not wrong, f"{len(wrong)} of {len(times)} good requests: {wrong[:5]}"
-    assert times[len(times) * 98 // 100] < (0.1 if not EMULATED else 2), f"{count} bad requests; good ones took {times[-5:]} at most"
+    assert times[len(times) * 98 // 100] < (0.5 if not EMULATED else 2), f"{count} bad requests; good ones took {times[-5:]} at most"
     wait_for(lambda: web.uploader_memory(env)[1] <= before[1] + 2, 15, f"descriptors as before, {before[1]}: {web.uploader_memory(env)}")
     after = web.uploader_memory(env)
     assert after[0] < before[0] + 4096, f"resident {before[0]} KiB before, {after[0]} after"
@@ -192,7 +192,7 @@ def test_slow_clients(env):
                 s.sendall(b"GET /debug/pprof/heap HTTP/1.1\r\n"[i : i + 1])
         time.sleep(1)
     times, wrong = good.end()
-    assert not wrong and times[len(times) * 95 // 100] < (0.1 if not EMULATED else 2), (wrong[:5], times[-5:])
+    assert not wrong and times[len(times) * 95 // 100] < (0.5 if not EMULATED else 2), (wrong[:5], times[-5:])
     for s in idle + dripping:
         s.settimeout(2)
         with contextlib.suppress(OSError):
