@@ -36,7 +36,7 @@ need() {
     policy=/usr/sbin/policy-rc.d
     [ -e $policy ] || { printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy && trap 'rm -f /usr/sbin/policy-rc.d' EXIT; }
     # shellcheck disable=SC2086 # a list of words
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >"$work/install.log" 2>&1 ||
+    DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=5 install -y -qq --no-install-recommends $missing >"$work/install.log" 2>&1 ||
         die "apt-get could not install$missing: see $work/install.log"
 }
 
@@ -54,6 +54,7 @@ Dir::Etc::sourcelist "$work/apt/sources.list";
 Dir::Etc::sourceparts "/dev/null";
 Dir::State::lists "$work/apt/lists";
 APT::Sandbox::User "";
+Acquire::Retries "5";
 END
     (
         export APT_CONFIG="$work/apt/apt.conf"
