@@ -26,7 +26,9 @@ struct record {
     uint8_t attribute[];
 };
 enum { ATTRIBUTE_BYTES = 612 }; /* that are read; a record has 640 bytes at most as a rule */
-static const uint64_t believed_ns = 100000000, offset_most = 16 << 20;
+/* Shorter than the time between two CPU samples of a thread, so that each of them tries: libc's own free() unmaps memory
+   without a call that can be seen. */
+static const uint64_t believed_ns = 500000, offset_most = 16 << 20;
 
 /* Memory that was tried. */
 struct tried {

@@ -3,8 +3,8 @@
  * The OpenTelemetry thread context of the calling thread: the record that the program's own SDK keeps in the
  * thread-local variable otel_thread_ctx_v1 (OTEP 4947). seg_control.otel says where the variable is.
  *
- * The record is the program's, so nothing about it is believed. No read faults: memory that was not looked at
- * within the last 100 ms, or before an munmap() of any thread, is tried by nofault.h first. Signal-safe.
+ * The record is the program's, so nothing about it is believed. Memory that was not looked at within the
+ * last 0.5 ms, or before an munmap() of any thread, is tried by nofault.h first. Signal-safe.
  */
 #ifndef CPROF_SAMPLER_OTEL_CONTEXT_H
 #define CPROF_SAMPLER_OTEL_CONTEXT_H

@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 
 #ifdef LINKED
 void otel_set(void *record);
@@ -126,6 +127,14 @@ static void run_hostile(void)
     use_cpu(30);
     munmap(page, 2 * 4096);
     use_cpu(100);
+    for (int i = 0; i < 20; i++) { /* unmapped behind libc's back, as libc's own free() does */
+        page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        ((struct otel_record *)page)->valid = 1;
+        set(page);
+        use_cpu(12);
+        syscall(SYS_munmap, page, 4096);
+        use_cpu(12);
+    }
     set(NULL);
     puts("lives");
 }
