@@ -110,6 +110,26 @@ def test_what_stays_is_sent_by_the_next_uploader(env):
 
 @waits
 @limit(120)
+def test_file_of_a_later_version_stays(env):
+    """Damaged files go, those that only a later uploader can read do not, and neither holds up the others."""
+    port = free_port()
+    env.run(env.program("shares.c"), "1", name="shop", **settings(env, port)).ok()
+    env.uploaders_gone(30)
+    with open(spooled(env)[0], "rb") as file:
+        good = file.read()
+    name = os.path.basename(spooled(env)[0]).split("-")
+    for unique, data in (("70000001", good[:8] + b"\x09" + good[9:]), ("70000002", good[:-1]), ("70000003", b"")):
+        with open(os.path.join(env.dir, "spool", "-".join([*name[:2], unique, *name[3:]])), "wb") as file:
+            file.write(data)
+    with receiving(port) as server:
+        env.run(env.program("shares.c"), "0.3", name="other", **settings(env, port, out="None")).ok()
+        env.uploaders_gone(30)
+        assert server.sums()["shop"]["cpu"] == env.profile("shares", "cpu", 0.1).total("cpu"), server.sums()
+    assert len(spooled(env)) == 1 and "was written by a later version of cprof; it stays there" in env.log(), (spooled(env), env.log())
+    assert "is damaged and not sent" in env.log(), env.log()
+
+
+@limit(120)
 def test_slow_server_at_the_end(env):
     """One request at a time, a second each: more than ten seconds of them wait when the program ends. No spool."""
     one = threading.Lock()

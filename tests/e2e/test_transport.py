@@ -7,17 +7,18 @@ import socketserver
 import struct
 import subprocess
 import threading
+import time
 
 from tests.e2e.test_certificates import make_authority, server
 from tests.lib.harness import Skip, free_port, limit, listening, need, wait_for
 from tests.lib.receiver import receiving
 
 
-def run(env, url, seconds="1", **variables):
+def run(env, url, seconds="1", patience=45, **variables):
     """A short program whose profiles are pushed there; every CPU sample of the files arrived."""
     environ = {**env.environ(server=url, name="shop", profiles="cpu", interval="300ms"), **variables}
     env.run(env.program("shares.c"), seconds, env=environ).ok()
-    env.uploaders_gone(45)
+    env.uploaders_gone(patience)
     return env.profile("shares", "cpu", 0.1).total("cpu")
 
 
@@ -161,6 +162,10 @@ def huge_header(connection):
     connection.sendall(b"HTTP/1.1 503 X\r\n" + b"".join(b"X-%d: %s\r\n" % (i, b"y" * 1000) for i in range(500)))
 
 
+def text(status, **headers):
+    return (status, {name.replace("_", "-"): value for name, value in headers.items()}, b"")
+
+
 def in_a_circle(connection):
     connection.sendall(b"HTTP/1.1 307 X\r\nLocation: /push.v1.PusherService/Push\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 
@@ -181,3 +186,28 @@ def test_answers_of_all_kinds(env):
     with receiving(answer=lambda number, push: in_a_circle) as there:
         run(env, f"http://127.0.0.1:{there.server_port}", "0.3")
         assert "leads elsewhere (307), to http://127.0.0.1:" in env.log(), env.log()
+
+
+@limit(180)
+def test_another_server_for_a_while(env):
+    """Maintenance: proxies that deny, pages elsewhere, hosts without the service. Nothing is lost, and no login goes elsewhere."""
+    with receiving() as elsewhere:
+        page = f"http://localhost:{elsewhere.server_port}/maintenance"
+        bad = [text(404), text(302, Location=page), text(308, Location=page), text(407, Proxy_Authenticate="Basic realm=x"), text(405), text(425)]
+        with receiving(answer=lambda number, push: bad[number] if number < len(bad) else None) as there:
+            url, spool = f"http://127.0.0.1:{there.server_port}", {"CPROF_SPOOL": env.dir + "/spool", "CPROF_AUTH_TOKEN": "sesame"}
+            total = run(env, url, "2", **spool)
+            while any(name.endswith(".request") for name in os.listdir(env.dir + "/spool")):
+                env.run(env.program("shares.c"), "0.05", env={**env.environ(server=url, out="None", name="next"), **spool}).ok()
+                env.uploaders_gone(45)
+            assert there.sums()["shop"]["cpu"] == total, (there.sums(), total, env.log())
+        assert not elsewhere.seen and "leads elsewhere (302), to " + page in env.log(), env.log()
+        assert env.log().count("it answers 404; correct the server's URL") == 1, env.log()
+
+
+@limit(180)
+def test_server_that_thinks_for_long(env):
+    """It answers after 40 s: no request comes twice, and the uploader waits at its end, without a spool."""
+    with receiving(answer=lambda number, push: time.sleep(40)) as there:
+        total = run(env, f"http://127.0.0.1:{there.server_port}", "0.3", CPROF_INTERVAL="15s", patience=100)
+        assert there.sums()["shop"]["cpu"] == total and there.seen == len(there.pushes), (there.seen, there.sums(), env.log())

@@ -51,7 +51,7 @@ def pushed(env, url, seconds="1", interval="500ms", **settings):
     _, stderr = child.communicate(timeout=60)
     assert child.returncode == 0 and not stderr, stderr
     assert time.monotonic() - ended < 3, "the target waited for the server"
-    env.uploaders_gone(25)
+    env.uploaders_gone(60)
     profile = env.profile("shares", "cpu", 0.1)
     assert profile.total("cpu") > 0.9e9 * float(seconds), "the files miss something"
     return profile

@@ -28,7 +28,7 @@
 #include "uploader/sinks/summary.h"
 
 enum { USAGE = 2, NOT_RUNNABLE = 126 };
-static const struct session_patience patience = {10000, 60000, 900000};
+static const struct session_patience patience = {10000, 300000, 900000};
 
 static const int forwarded[] = {SIGINT,  SIGQUIT, SIGHUP,   SIGTERM, SIGUSR1,  SIGUSR2,
                                 SIGALRM, SIGCONT, SIGWINCH, SIGPWR,  SIGVTALRM};

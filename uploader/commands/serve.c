@@ -22,7 +22,7 @@
 
 enum { FORWARD_TRIES = 25 };
 /* Nobody waits for an uploader whose programs have ended. One that was told to end is killed if it takes long. */
-static const struct session_patience ended_patience = {10000, 60000, 900000},
+static const struct session_patience ended_patience = {10000, 300000, 900000},
                                      stopped_patience = {5000, 5000, 5000};
 #define STOP_PATIENCE_NS (2 * SECOND_NS)
 

@@ -12,10 +12,12 @@
 
 enum {
     CONNECT_MS = 5000,
-    REQUEST_MS = 300000,
-    SILENCE_S = 30,    /* a server that neither takes nor sends a byte for that long has not answered */
-    TEXT_BYTES = 300,  /* shown of an answer */
-    BODY_BYTES = 2048, /* of an answer that are kept to be explained */
+    REQUEST_MS = 300000, /* and SLOWEST for its body */
+    SILENCE_S =
+        60, /* a server that neither takes nor sends a byte for that long, and SLOWEST, has not answered */
+    SLOWEST = 1000,            /* bytes a second */
+    TEXT_BYTES = 300,          /* shown of an answer */
+    BODY_BYTES = 2048,         /* of an answer that are kept to be explained */
     ANSWER_BYTES = 256 * 1024, /* more than that is not read */
     REDIRECTS = 3,
     CONNECTIONS = 4,
@@ -41,7 +43,7 @@ struct http {
     CURLM *multi;
     struct http_server server;
     http_explain *explain;
-    long timeout_ms; /* of a request */
+    long timeout_ms; /* of a request; 0: longest_ms() */
     struct request *requests;
 };
 
@@ -55,7 +57,7 @@ struct http *http_new(const struct http_settings *settings)
         return NULL;
     }
     http->explain = settings->explain;
-    http->timeout_ms = settings->timeout_ms ? (long)settings->timeout_ms : REQUEST_MS;
+    http->timeout_ms = (long)settings->timeout_ms;
     curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS);
     return http;
 }
@@ -161,6 +163,12 @@ static bool set_certificates(CURL *easy, const struct certificates *certificates
     return !bad;
 }
 
+/* A large body on a slow line is no reason to begin again. */
+static long longest_ms(const struct http *http, size_t size)
+{
+    return http->timeout_ms ? http->timeout_ms : (long)(REQUEST_MS + size / SLOWEST * 1000);
+}
+
 static bool set_options(struct request *request, const char *url, size_t size)
 {
     const struct http_server *server = &request->http->server;
@@ -175,9 +183,10 @@ static bool set_options(struct request *request, const char *url, size_t size)
     bad |= curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size);
     bad |= curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     bad |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
-    bad |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, request->http->timeout_ms);
-    bad |= curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L); /* bytes a second, of either direction */
-    bad |= curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)SILENCE_S);
+    bad |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, longest_ms(request->http, size));
+    /* Of either direction. What the server has not read yet may lie in the kernel's buffers already. */
+    bad |= curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    bad |= curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)(SILENCE_S + size / SLOWEST));
     bad |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_answer);
     bad |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, request);
     bad |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
@@ -264,7 +273,7 @@ static void show_target(struct request *request, char *text, size_t size)
     free(target);
 }
 
-static void show_answer(const struct request *request, char *text, size_t size)
+static void show_answer(const struct request *request, long status, char *text, size_t size)
 {
     const struct http *http = request->http;
     const char *answer = (const char *)request->answer;
@@ -283,6 +292,8 @@ static void show_answer(const struct request *request, char *text, size_t size)
     }
     redact(&http->server.secrets, answer, length, is_cut, shown, sizeof(shown));
     utf8_clean(text, size, shown, true);
+    if (!*text && status >= 400)
+        snprintf(text, size, "without a text");
 }
 
 static void show_failure(const struct request *request, CURLcode result, char *text, size_t size)
@@ -312,7 +323,7 @@ static void finish(struct request *request, CURLcode result)
     if (status >= 300 && status < 400)
         show_target(request, text, sizeof(text));
     else if (status)
-        show_answer(request, text, sizeof(text));
+        show_answer(request, status, text, sizeof(text));
     else
         show_failure(request, result, text, sizeof(text));
     answer.status = (int)status;

@@ -198,6 +198,7 @@ bool otlp_server_read(struct otlp_server *server, const struct options *options)
         .content_type = "application/x-protobuf",
         .content_encoding = server->compressed ? "gzip" : NULL,
         .differs = differs,
+        .is_always_there = true,
         .split = otlp_split_body,
     };
     return true;

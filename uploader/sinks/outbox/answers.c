@@ -23,8 +23,9 @@ static const struct outbox_status usual[] = {
     {401, 401, OUTBOX_DENIED},
     {403, 403, OUTBOX_DENIED},
     {404, 405, OUTBOX_NOT_HERE},
-    {408, 408, OUTBOX_LATER},
+    {407, 408, OUTBOX_LATER}, /* a proxy denies access: the server has not decided */
     {413, 413, OUTBOX_TOO_LARGE},
+    {425, 425, OUTBOX_LATER},
     {429, 429, OUTBOX_LATER},
     {502, 504, OUTBOX_LATER},
     {500, 599, OUTBOX_FAILED},
@@ -93,10 +94,6 @@ static void say_refusal(struct outbox *outbox, const struct item *item, enum out
 {
     const char *url = http_url(outbox->http), *label = item->label ? item->label : "a profile";
 
-    if (is_told(outbox, answer->status)) {
-        log_info("%s refuses %s (%d: %s)", url, label, answer->status, answer->text);
-        return;
-    }
     switch (meaning) {
     case OUTBOX_MOVED:
         log_warn_of(outbox, "%s leads elsewhere (%d), to %s, where nothing is sent; correct the server's URL",
@@ -118,28 +115,31 @@ static void say_refusal(struct outbox *outbox, const struct item *item, enum out
     }
 }
 
+static const char in_memory[] = "memory, at most 8 MiB and an hour";
+
 static void no_answer(struct outbox *outbox, const struct http_answer *answer)
 {
-    if (!outbox->is_cut_off && outbox->spool)
+    if (!outbox->is_cut_off)
         log_warn_of(outbox, "%s cannot be reached: %s; profiles wait in %s", http_url(outbox->http),
-                    answer->text, spool_path(outbox->spool));
-    else if (!outbox->is_cut_off)
-        log_warn_of(outbox, "%s cannot be reached: %s; profiles wait in memory, at most 8 MiB and an hour",
-                    http_url(outbox->http), answer->text);
+                    answer->text, outbox->spool ? spool_path(outbox->spool) : in_memory);
     outbox->is_cut_off = true;
     outbox->pause_ns = monotonic_ns() + backoff_ns(++outbox->troubles);
 }
 
 /* The server is asked for one request at a time until it takes one. What was asked for waits a little longer than the
    rest, so that a request that alone is put off does not keep the others waiting. */
-static void later(struct outbox *outbox, struct item *item, const struct http_answer *answer)
+static void later(struct outbox *outbox, struct item *item, const struct http_answer *answer, bool is_told)
 {
     int64_t pause_s = answer->retry_after_s < PAUSE_MOST_S ? answer->retry_after_s : PAUSE_MOST_S;
 
     outbox->troubles++;
     outbox->pause_ns = monotonic_ns() + (pause_s ? pause_s * SECOND_NS : backoff_ns(outbox->troubles));
     item->due_ns = outbox->pause_ns + backoff_ns(item->tries);
-    log_info("%s answers %d: %s; tried again", http_url(outbox->http), answer->status, answer->text);
+    if (outbox->troubles == TROUBLES_OF_ALL && !is_told)
+        log_warn_of(outbox, "%s takes nothing (%d: %s); profiles wait in %s", http_url(outbox->http),
+                    answer->status, answer->text, outbox->spool ? spool_path(outbox->spool) : in_memory);
+    else
+        log_info("%s answers %d: %s; tried again", http_url(outbox->http), answer->status, answer->text);
 }
 
 /* true: given up. */
@@ -200,7 +200,11 @@ void outbox_refused(struct outbox *outbox, const struct item *item, enum outbox_
                     const struct http_answer *answer)
 {
     outbox->counts.refused++;
-    say_refusal(outbox, item, meaning, answer);
+    if (is_told(outbox, answer->status))
+        log_info("%s refuses %s (%d: %s)", http_url(outbox->http), item->label ? item->label : "a profile",
+                 answer->status, answer->text);
+    else
+        say_refusal(outbox, item, meaning, answer);
 }
 
 static enum outbox_fate given_up(struct outbox *outbox, struct item *item, enum outbox_meaning meaning,
@@ -238,7 +242,15 @@ enum outbox_fate outbox_answered(struct outbox *outbox, struct item *item, const
         taken(outbox, item, answer);
         return IS_DONE;
     case OUTBOX_LATER:
-        later(outbox, item, answer);
+        later(outbox, item, answer, false);
+        return STAYS;
+    case OUTBOX_NOT_HERE:
+    case OUTBOX_MOVED:
+        if (outbox->kind->is_always_there)
+            return given_up(outbox, item, meaning, answer);
+        if (!is_told(outbox, answer->status))
+            say_refusal(outbox, item, meaning, answer);
+        later(outbox, item, answer, true);
         return STAYS;
     case OUTBOX_FAILED:
         return failed(outbox, item, answer) ? IS_DONE : STAYS;

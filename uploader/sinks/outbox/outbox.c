@@ -98,6 +98,10 @@ static void cannot_read(struct outbox *outbox, struct item *item, int error)
     if (error == -EBADMSG || error == -ENOENT) {
         outbox->counts.damaged++;
         queue_remove(outbox, item);
+    } else if (error == -EPROTONOSUPPORT) {
+        log_warn_of(outbox, "a profile in %s was written by a later version of cprof; it stays there",
+                    spool_path(outbox->spool));
+        queue_leave(outbox, item);
     } else {
         log_warn_of(outbox, "%s cannot be read: %s", spool_path(outbox->spool), strerror(-error));
         item->due_ns = monotonic_ns() + UNREADABLE_NS;

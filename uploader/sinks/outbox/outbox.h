@@ -22,8 +22,8 @@ enum outbox_meaning {
     OUTBOX_TAKEN,
     OUTBOX_REFUSED,   /* for good */
     OUTBOX_DENIED,    /* for good: who we are, not what we sent */
-    OUTBOX_NOT_HERE,  /* for good: another server listens there */
-    OUTBOX_MOVED,     /* for good: a redirection that is not followed */
+    OUTBOX_NOT_HERE,  /* another server listens there, for good or for now (is_always_there) */
+    OUTBOX_MOVED,     /* the same: a redirection that is not followed */
     OUTBOX_TOO_LARGE, /* for this size; smaller pieces may pass */
     OUTBOX_LATER,     /* the server cannot now: tried until the request is too old */
     OUTBOX_FAILED,    /* the server broke over it: tried a few times */
@@ -46,7 +46,9 @@ struct outbox_kind {
     const char *content_type;
     const char *content_encoding;        /* NULL: none */
     const struct outbox_status *differs; /* from the usual meanings; ends with a row of zeros; may be NULL */
-    int64_t window_ns;                   /* the server takes nothing older; 0: it has no such limit */
+    bool
+        is_always_there; /* a server that is not this one says for good that there is none; else one is waited for */
+    int64_t window_ns; /* the server takes nothing older; 0: it has no such limit */
     /* Whether the text of a refusal says that the request was too large. NULL: no text does. */
     bool (*is_too_large)(int status, const char *text);
     /* Makes smaller requests with the same samples of one that was too large: at least two, or one that is smaller.

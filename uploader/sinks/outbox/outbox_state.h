@@ -59,6 +59,9 @@ void queue_add(struct outbox *outbox, struct item *item);
 /* Of a draft or a file, too. */
 void queue_remove(struct outbox *outbox, struct item *item);
 
+/* Its file stays. */
+void queue_leave(struct outbox *outbox, struct item *item);
+
 /* Makes drafts files. From then on they are on disk only. */
 void queue_settle(struct outbox *outbox);
 

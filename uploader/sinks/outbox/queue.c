@@ -80,6 +80,11 @@ void queue_remove(struct outbox *outbox, struct item *item)
     take_out(outbox, item);
 }
 
+void queue_leave(struct outbox *outbox, struct item *item)
+{
+    take_out(outbox, item);
+}
+
 /* ---- Ceilings ---- */
 /* The oldest one that is not under way, in the spool (drafts, too) or in memory alone. */
 static struct item *oldest_idle(struct outbox *outbox, bool in_spool)

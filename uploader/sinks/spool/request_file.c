@@ -69,6 +69,8 @@ int request_file_read(struct request_file *file, const uint8_t *data, size_t siz
     if (size < sizeof(header))
         return -EBADMSG;
     memcpy(&header, data, sizeof(header));
+    if (!memcmp(header.magic, magic, sizeof(magic)) && header.version > VERSION)
+        return -EPROTONOSUPPORT;
     if (memcmp(header.magic, magic, sizeof(magic)) != 0 || header.version != VERSION ||
         header.label_size > REQUEST_LABEL_MOST || header.size > REQUEST_BODY_MOST ||
         size != sizeof(header) + header.label_size + header.size ||

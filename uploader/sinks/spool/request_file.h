@@ -48,7 +48,7 @@ struct request_file {
 /* The header of a file; label and body follow it. */
 void request_file_header(const struct request_file *file, uint8_t header[REQUEST_HEADER_BYTES]);
 
-/* Points into data. 0, or -EBADMSG: it is cut, damaged or no such file. */
+/* Points into data. 0, or -EBADMSG: it is cut, damaged or no such file; -EPROTONOSUPPORT: of another version. */
 int request_file_read(struct request_file *file, const uint8_t *data, size_t size);
 
 #endif
