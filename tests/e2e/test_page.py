@@ -5,12 +5,36 @@ import glob
 import os
 import shutil
 import subprocess
+import time
 
 from tests.e2e.test_control import session_of
 from tests.lib.harness import TREE, Skip, need, wait_for
 
 SOURCE = os.path.join(TREE, "tests", "page")
+PAUSES = (5, 20, 60)  # s, between two tries to fetch packages
+JUST_NOW = 120  # s: the next test does not try again
 ENOUGH = 18  # node's major version: `node --test`
+
+
+def fetch(npm, directory):
+    """npm ci. A network that is away for a while is no fault of the page, so it is tried again, and then said apart from such a fault."""
+    failed = os.path.join(directory, ".fetch-failed")
+    said = ""
+    if os.path.exists(failed) and time.time() - os.path.getmtime(failed) < JUST_NOW:
+        with open(failed, encoding="utf-8") as file:
+            raise AssertionError(file.read())
+    for pause in (*PAUSES, None):
+        done = subprocess.run([npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"], cwd=directory, capture_output=True,
+                              text=True, check=False)
+        if not done.returncode:
+            return
+        said = next((line for line in done.stderr.splitlines() if line.strip()), "no reason given")
+        time.sleep(pause or 0)
+    text = (f"the page was not tested: npm ci in {directory} failed {len(PAUSES) + 1} times ({said}). It needs the registry of "
+            f"tests/page/package-lock.json, or {directory}/node_modules of a machine that reaches it")
+    with open(failed, "w", encoding="utf-8") as file:
+        file.write(text)
+    raise AssertionError(text)
 
 
 def modules(env):
@@ -29,11 +53,7 @@ def modules(env):
         npm = need("npm")
         for name in ("package.json", "package-lock.json"):
             shutil.copy(os.path.join(SOURCE, name), directory)
-        done = subprocess.run([npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=directory, capture_output=True,
-                              text=True, check=False)
-        if done.returncode:
-            said = [line for line in done.stderr.splitlines() if line.strip()] or ["no reason given"]
-            raise Skip(f"npm ci in {directory} found no way to its packages: {said[0]}")
+        fetch(npm, directory)
         with open(mark, "w", encoding="utf-8") as file:
             file.write(lock)
     return directory
