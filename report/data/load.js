@@ -42,6 +42,39 @@ export function guessKind(name, raw) {
   return raw.types[raw.types.length - 1]?.type || 'profile';
 }
 
+/**
+ * Where functions without a name begin, by the index of their module: cprof writes them as locations that no sample has
+ * (uploader/pprof/encode.c). Of other files there are none, and all such functions of a module are one.
+ * @param {Raw} raw
+ */
+function startsOf(raw) {
+  const { first, module, address } = raw.locations, used = new Uint8Array(address.length), { location } = raw.samples;
+  /** @type {Map<number, number[]>} */
+  const starts = new Map();
+  for (let i = 0; i < location.length; i++) if (location[i] >= 0) used[location[i]] = 1;
+  for (let i = 0; i < address.length; i++) {
+    if (used[i] || first[i] !== first[i + 1] || !raw.modules[module[i]]) continue;
+    const list = starts.get(module[i]);
+    if (list) list.push(address[i]);
+    else starts.set(module[i], [address[i]]);
+  }
+  for (const list of starts.values()) list.sort((a, b) => a - b);
+  return starts;
+}
+
+/**
+ * "module+0xSTART", or "[module]" as pprof has it.
+ * @param {string} module @param {number[] | undefined} starts @param {number} address
+ */
+function unnamed(module, starts, address) {
+  let low = 0, high = starts ? starts.length : 0;
+  while (low < high) {
+    const middle = low + high >> 1;
+    if (/** @type {number[]} */ (starts)[middle] <= address) low = middle + 1; else high = middle;
+  }
+  return low ? module + '+0x' + /** @type {number[]} */ (starts)[low - 1].toString(16) : '[' + (module || 'unknown') + ']';
+}
+
 /** Shared tables that grow by one file after the other. */
 class Builder {
   /** @param {DataFile} file @param {Raw} raw @param {string} kind */
@@ -105,7 +138,7 @@ class Builder {
    * @param {Raw} raw
    */
   locationFrames(raw) {
-    const { first, fn, line, module, address } = raw.locations, count = address.length;
+    const { first, fn, line, module, address } = raw.locations, count = address.length, starts = startsOf(raw);
     const at = new Int32Array(count + 1);
     /** @type {number[]} */
     const list = [];
@@ -119,7 +152,7 @@ class Builder {
         const id = this.fn(f.name || '?', name, f.file, f.line);
         list.push(this.frames.get(id, line[k] * 2 + (k < first[i + 1] - 1 ? 1 : 0)));
       }
-      if (!named) list.push(this.frames.get(this.fn('[' + (name || 'unknown') + ']', name, '', 0), 0));
+      if (!named) list.push(this.frames.get(this.fn(unnamed(name, starts.get(module[i]), address[i]), name, '', 0), 0));
       at[i + 1] = list.length;
     }
     return { at, list: Int32Array.from(list) };

@@ -17,6 +17,13 @@ const CLONE = /(?:\s*\[clone [^\]]*\]|\.(?:isra|constprop|part|cold|llvm|lto_pri
 /** @param {string} name */
 export const plainName = name => name.replace(CLONE, '') || name;
 
+/**
+ * How both sides call a function. Of two builds, functions without a name begin at different addresses, so that they are one a
+ * module, as `cprof diff` has it.
+ * @param {Fn} f
+ */
+const commonName = f => f.module && f.name.startsWith(f.module + '+0x') ? '[' + f.module + ']' : plainName(f.name);
+
 /** @param {string} path */
 const last = path => path.slice(path.lastIndexOf('/') + 1);
 
@@ -61,7 +68,7 @@ function doubleNames(sides) {
   for (const { functions } of sides) {
     const seen = new Map();
     for (const f of functions) {
-      const name = plainName(f.name), module = last(f.module);
+      const name = commonName(f), module = last(f.module);
       if (seen.has(name) && seen.get(name) !== module) double.add(name);
       seen.set(name, module);
     }
@@ -115,10 +122,10 @@ export function align(base, now, name) {
   /** @type {Numbers<Fn>} */
   const functions = new Numbers();
   const double = doubleNames(sides), keyOf = (/** @type {Fn} */ f) => {
-    const name = plainName(f.name), module = last(f.module);
+    const name = commonName(f), module = last(f.module);
     return name + '\0' + (double.has(name) && shared.has(module) ? module : '');
   };
-  const fnOf = sides.map(p => p.functions.map(f => functions.of(keyOf(f), () => ({ ...f, name: plainName(f.name) }))));
+  const fnOf = sides.map(p => p.functions.map(f => functions.of(keyOf(f), () => ({ ...f, name: commonName(f) }))));
   const count = functions.list.length, inlined = new Uint8Array(count), line = new Int32Array(count);
   const nodes = new Pairs(now.nodes.parent.length + base.nodes.parent.length);
   nodes.get(-1, -1);
@@ -138,7 +145,7 @@ export function align(base, now, name) {
     nodes: { parent, frame },
     samples: { node, set, values: spread(now, 0, total, from[0]) }, sets: [...now.sets, ...base.sets],
     intervals: moveIntervals(now, 0, from[0]),
-    other: { name, start: base.start, end: base.end, values: spread(base, first, total, from[1]), intervals: moveIntervals(base, first, from[1]) },
+    other: { name, comments: base.comments, start: base.start, end: base.end, values: spread(base, first, total, from[1]), intervals: moveIntervals(base, first, from[1]) },
   };
 }
 

@@ -145,7 +145,9 @@ export class Comparison {
     this.runScatter = Boolean(state.base?.side) && !isState(profile, type);
     this.totalKnown = sampling.totalKnown || (normOf(state) === 'total' && !isState(profile, type));
     this.variance = variances(sampling, own.weight, other && other.weight);
-    const baseVariance = variances(sampling, base, other && other.base);
+    /* The other report was recorded at another time of this machine. */
+    const baseSampling = state.base?.side && profile.other && sampling.clumping ? { ...sampling, clumping: clumpingOf({ ...profile, comments: profile.other.comments }) } : sampling;
+    const baseVariance = variances(baseSampling, base, other && other.base);
     this.look = oneLook(this.variance, own.weight);
     this.baseLook = oneLook(baseVariance, base) * this.scale ** 2;
     this.baseVariance = baseVariance.map(v => v * this.scale ** 2);

@@ -25,7 +25,7 @@
  *   intervals: Interval[], other?: OtherSide
  * }} Profile
  *   All files of one side, program and kind, merged. other: put there by model/align.js, if there are two sides.
- * @typedef {{ name: string, start: number, end: number, values: Float64Array[],
+ * @typedef {{ name: string, comments: string[], start: number, end: number, values: Float64Array[],
  *             intervals: Interval[] }} OtherSide
  *   What the other side has of each of the profile's samples, per type: its samples are in the same tables.
  *

@@ -14,10 +14,23 @@ import { initial } from '../../report/state/state.js';
 
 const [type, ...files] = process.argv.slice(2);
 
+/** Functions without a name are told apart by the page. For pprof those of a module are one, so here they are, too. */
+function byName(profile) {
+  const first = new Map(), to = profile.functions.map(({ name, module }, fn) => {
+    const key = name.startsWith(module + '+0x') ? '[' + module + ']' : fn;
+    if (!first.has(key)) first.set(key, fn);
+    return first.get(key);
+  });
+  for (const [key, fn] of first) if (key !== fn) profile.functions[fn] = { ...profile.functions[fn], name: key };
+  profile.frames.fn = profile.frames.fn.map(fn => to[fn]);
+  profile.functions = [...profile.functions, { name: '', module: '', file: '', line: 0 }]; /* the tree is to be made anew */
+  return profile;
+}
+
 async function open(file) {
   const { profiles, problems } = await load([{ side: 0, program: 'p', service: 'p', kind: basename(file).split('.')[0], part: 'whole', start: 0, end: 0, name: file, bytes: readFileSync(file) }]);
   if (problems.length) throw new Error(problems[0]);
-  return profiles[0];
+  return byName(profiles[0]);
 }
 
 const [now, base] = await Promise.all(files.map(open));

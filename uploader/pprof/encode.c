@@ -135,6 +135,27 @@ static bool is_full(const struct encoder *encoder)
     return encoder->sample_end && encoder->out.raw > encoder->sample_end;
 }
 
+/* Where a function without a name begins: a location that no sample has. By it, readers that know of this tell such functions
+   apart. For pprof they stay addresses without a name. Servers are not sent it. */
+static void emit_start(struct encoder *encoder, const struct symbol_location *from)
+{
+    const char *name = from->lines[0].function, *digits = strrchr(name, '+');
+    Cprof__Profile part = CPROF__PROFILE__INIT;
+    Cprof__Location location = CPROF__LOCATION__INIT, *list = &location;
+    bool added;
+
+    if (!digits || strncmp(digits, "+0x", 3) != 0)
+        return;
+    location.id = number_in(encoder, &encoder->locations, &(uint64_t){(uintptr_t)name}, &added);
+    if (!added)
+        return;
+    location.address = strtoull(digits + 3, NULL, 16);
+    location.mapping_id = mapping_id(encoder, from->module, true);
+    part.n_location = 1;
+    part.location = &list;
+    emit_later(encoder, LIST_LOCATIONS, &part);
+}
+
 static void emit_location(struct encoder *encoder, const struct symbol_location *from, uint64_t id)
 {
     const bool unnamed = walk_leaves_unnamed(encoder->meta, from);
@@ -163,6 +184,9 @@ static void emit_location(struct encoder *encoder, const struct symbol_location 
         part.n_location = 1;
         part.location = &list;
         emit_later(encoder, LIST_LOCATIONS, &part);
+        if (unnamed && from->line_count && !encoder->meta->no_addresses &&
+            encoder->meta->unnamed == PROFILE_UNNAMED_LEFT)
+            emit_start(encoder, from);
     } else {
         encoder->out.error = -ENOMEM;
     }

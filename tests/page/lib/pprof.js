@@ -16,8 +16,9 @@ const bytes = (field, bytes) => Buffer.concat([Buffer.from([...varint(field << 3
 
 /**
  * @param {{types: [string, string][], default?: string, period?: [number, string, string], start?: number, seconds?: number,
- *   comments?: string[], samples: {stack: string[], values: number[], labels?: Record<string, string | number>}[]}} profile
- *   start in ms; a stack is root first, each "function" or "function|module|file|line"
+ *   comments?: string[], starts?: string[], samples: {stack: string[], values: number[], labels?: Record<string, string | number>}[]}} profile
+ *   start in ms; a stack is root first, each "function" or "function|module|file|line", or "@address|module" of one without a
+ *   name; starts are places like the last ones that no sample has
  */
 export function pprof(profile) {
   const strings = [''], index = new Map([['', 0]]);
@@ -34,6 +35,12 @@ export function pprof(profile) {
   const location = frame => {
     if (locations.has(frame)) return locations.get(frame);
     const [name, module = '/usr/bin/shop', file = '', line = '0'] = frame.split('|');
+    if (name.startsWith('@')) {
+      const id = locations.size + 1;
+      locations.set(frame, id);
+      tables.push(bytes(4, [...number(1, id), ...number(2, mapping(module)), ...number(3, Number(name.slice(1)))]));
+      return id;
+    }
     const key = name + '|' + module + '|' + file;
     if (!functions.has(key)) {
       functions.set(key, functions.size + 1);
@@ -53,6 +60,7 @@ export function pprof(profile) {
       bytes(3, typeof v === 'number' ? [...number(1, text(k)), ...number(3, v)] : [...number(1, text(k)), ...number(2, text(v))]));
     parts.push(bytes(2, Buffer.concat([bytes(1, ids), bytes(2, values.flatMap(varint)), ...label])));
   }
+  for (const place of profile.starts ?? []) location(place);
   parts.push(...tables);
   for (const comment of profile.comments ?? []) parts.push(Buffer.from(number(13, text(comment))));
   if (profile.start) parts.push(Buffer.from(number(9, BigInt(profile.start) * 1000000n)));

@@ -64,3 +64,8 @@ test('profiles find their partners', () => {
   assert.deepEqual(partners([of('v1', 'cpu')], [of('v2', 'cpu'), of('v2', 'wall')]), [true, false]);
   assert.deepEqual(partners([of('a', 'cpu'), of('b', 'cpu')], [of('b', 'cpu'), of('c', 'cpu')]), [true, false]);
 });
+
+test('functions without a name are one a module, as builds have them at other addresses', () => {
+  const both = align(makeProfile(['main;libx!libx+0x10 5', 'main;libx!libx+0x20 1']), makeProfile(['main;libx!libx+0x30 7']), 'old');
+  assert.deepEqual(both.functions.map(f => f.name).sort(), ['[libx]', 'main']);
+});

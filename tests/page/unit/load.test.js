@@ -92,3 +92,14 @@ test('no byte makes the reader hang or fail in another way than by an Error', ()
     try { decode(bytes); } catch (error) { assert.match(error.message, /^(cut off in the middle|not a pprof profile)$/); }
   }
 });
+
+test('functions without a name are told apart by where they begin, if the file says it', async () => {
+  const samples = [['@0x1010|/lib/a.so', '@0x1520|/lib/a.so'], ['@0x1088|/lib/a.so', '@0x90|/lib/a.so'], ['@0x1010|/lib/b.so']].map((stack, i) => ({ stack: ['main', ...stack], values: [1, 10 ** i] }));
+  const names = async starts => {
+    const { profiles } = await load([{ side: 0, program: 'p', service: 'p', kind: 'cpu', part: 'whole', start: 0, end: 0, name: 'f', bytes: pprof({ ...CPU, samples, starts }) }]);
+    return stacks(profiles[0]);
+  };
+  assert.deepEqual(await names(['@0x1500|/lib/a.so', '@0x1000|/lib/a.so']),
+    ['main;[b.so] 1 100', 'main;a.so+0x1000;[a.so] 1 10', 'main;a.so+0x1000;a.so+0x1500 1 1']);
+  assert.deepEqual(await names([]), ['main;[a.so];[a.so] 2 11', 'main;[b.so] 1 100']);
+});
