@@ -10,6 +10,7 @@
 #include "sampler/base/clock.h"
 #include "sampler/base/nofault.h"
 #include "sampler/cpu/cpu.h"
+#include "sampler/libc/libc.h"
 #include "sampler/threads/threads.h"
 #include "sampler/waits/wait.h"
 
@@ -168,6 +169,8 @@ static int change_mask(change_function *change, int how, const sigset_t *set, si
     result = change(how, set, old);
     if (!result)
         correct_mask(how, set, old);
+    if (set && sigprof_is_due())
+        sigprof_is_pending();
     return result;
 }
 
@@ -252,7 +255,11 @@ static bool is_null(const void *pointer)
 int sigpending(sigset_t *set)
 {
     int result = real.sigpending(set);
-    if (!result && sigprof_is_virtual() && sigismember(set, SIGPROF) && !sigprof_is_pending())
+    if (result || !sigprof_is_virtual() || (sigismember(set, SIGPROF) != 1 && !sigprof_is_due()))
+        return result;
+    if (sigprof_is_pending())
+        sigaddset(set, SIGPROF);
+    else
         sigdelset(set, SIGPROF);
     return result;
 }
@@ -280,14 +287,23 @@ static int wait_for_signal(enum wait_kind kind, const sigset_t *set, siginfo_t *
     int sig;
 
     wait_enter(&wait, kind);
+    if (sigprof_is_due())
+        sigprof_is_pending();
     sig = real.sigtimedwait(set, info, timeout);
     while (sig == SIGPROF && cpu_signal_is_ours(info)) {
         cpu_carry(info);
+        if (sigprof_was_sent(info)) {
+            if (libc.kind != LIBC_MUSL)
+                info->si_code = SI_USER;
+            break;
+        }
         if (timeout)
             left = time_left(timeout, start);
         sig = real.sigtimedwait(set, info, timeout ? &left : NULL);
     }
     wait_leave(&wait);
+    if (sig == SIGPROF)
+        sigprof_taken();
     return sig;
 }
 
@@ -331,13 +347,18 @@ int sigwait(const sigset_t *set, int *sig)
     return 0;
 }
 
-/* ---- signals that the program sends to the calling thread */
+/* ---- signals that the program sends to one thread */
 
 int raise(int sig)
 {
-    bool unmasked = is_virtual(sig) && sigprof_raise_begin();
-    int result = real.raise(sig);
-    sigprof_unmask_end(unmasked);
+    struct sigprof_sending sending;
+    int result = 0;
+
+    if (!is_virtual(sig))
+        return real.raise(sig);
+    sending = sigprof_send_begin(0, SIGPROF_TO_ITSELF, SI_TKILL, NULL);
+    while (sigprof_send_next(&sending, result))
+        result = real.raise(sig);
     return result;
 }
 
@@ -346,27 +367,47 @@ int gsignal(int sig)
     return raise(sig);
 }
 
+static int id_for_signal(pthread_t thread)
+{
+    return thread == pthread_self() ? SIGPROF_TO_ITSELF : thread_id(thread);
+}
+
 int pthread_kill(pthread_t thread, int sig)
 {
-    bool unmasked = is_virtual(sig) && thread == pthread_self() && sigprof_raise_begin();
-    int error = real.pthread_kill(thread, sig);
-    sigprof_unmask_end(unmasked);
+    struct sigprof_sending sending;
+    int error = 0;
+
+    if (!is_virtual(sig))
+        return real.pthread_kill(thread, sig);
+    sending = sigprof_send_begin(0, id_for_signal(thread), SI_TKILL, NULL);
+    while (sigprof_send_next(&sending, error))
+        error = real.pthread_kill(thread, sig);
     return error;
 }
 
 int pthread_sigqueue(pthread_t thread, int sig, const union sigval value)
 {
-    bool unmasked = is_virtual(sig) && thread == pthread_self() && sigprof_raise_begin();
-    int error = real.pthread_sigqueue(thread, sig, value);
-    sigprof_unmask_end(unmasked);
+    struct sigprof_sending sending;
+    int error = 0;
+
+    if (!is_virtual(sig))
+        return real.pthread_sigqueue(thread, sig, value);
+    sending = sigprof_send_begin(0, id_for_signal(thread), SI_QUEUE, value.sival_ptr);
+    while (sigprof_send_next(&sending, error))
+        error = real.pthread_sigqueue(thread, sig, value);
     return error;
 }
 
 int tgkill(pid_t process, pid_t thread, int sig)
 {
-    bool unmasked = is_virtual(sig) && sigprof_raise_begin();
-    int result = real.tgkill(process, thread, sig);
-    sigprof_unmask_end(unmasked);
+    struct sigprof_sending sending;
+    int result = 0;
+
+    if (!is_virtual(sig))
+        return real.tgkill(process, thread, sig);
+    sending = sigprof_send_begin(process, thread, SI_TKILL, NULL);
+    while (sigprof_send_next(&sending, result))
+        result = real.tgkill(process, thread, sig);
     return result;
 }
 
@@ -379,5 +420,7 @@ int signalfd(int fd, const sigset_t *set, int flags)
         return real.signalfd(fd, set, flags);
     copy = *set;
     sigprof_mask_to_kernel(SIG_BLOCK, &copy);
+    if (sigismember(&copy, SIGPROF) == 1)
+        sigprof_note_descriptor();
     return real.signalfd(fd, &copy, flags);
 }

@@ -241,6 +241,14 @@ static long masked(const struct call *call, long mask)
     return result;
 }
 
+/* What rt_sigtimedwait() returns. */
+static long taken(long result)
+{
+    if (result == SIGPROF)
+        sigprof_taken();
+    return result;
+}
+
 /* pselect6() takes a structure of the mask and its size. 0: that cannot be read. */
 static long mask_of_pselect(long structure)
 {
@@ -282,6 +290,11 @@ long hook_syscall(long number, long a, long b, long c, long d, long e, long f)
         return masked(&call, e);
     case SYS_pselect6:
         return masked(&call, mask_of_pselect(f));
+    case SYS_signalfd4:
+        sigprof_note_descriptor();
+        return make_call(&call);
+    case SYS_rt_sigtimedwait:
+        return taken(make_call(&call));
     case SYS_tgkill:
         return tgkill((int)a, (int)b, (int)c);
     default:

@@ -47,6 +47,8 @@ static void deliver(siginfo_t *info, ucontext_t *context)
         *resumed_mask |= prof;
         return;
     }
+    if (info->si_code != SI_USER) /* that was sent to the process */
+        sigprof_taken();
     action = take_action();
     if (action.sa_handler == SIG_IGN)
         return;
@@ -75,7 +77,7 @@ static void handle(int sig, siginfo_t *info, void *context)
     atomic_fetch_add_explicit(&sigprof.handling, 1, memory_order_relaxed);
     was_ours = cpu_signal(info, context);
     atomic_fetch_sub_explicit(&sigprof.handling, 1, memory_order_release); /* sigprof_retire() acquires it */
-    if (!was_ours)
+    if (!was_ours || sigprof_was_sent(info))
         deliver(info, context);
 }
 

@@ -79,9 +79,32 @@ void sigprof_leave_handler(bool restores);
 bool sigprof_unmask_begin(void);
 void sigprof_unmask_end(bool changed);
 
-/* Before the program sends SIGPROF to its own thread: takes pending ones of ours out of the queue, since
-   the kernel drops a signal that finds another pending. Ends with sigprof_unmask_end(). */
-bool sigprof_raise_begin(void);
+/*
+ * Around a call that sends SIGPROF to one thread of this process. The kernel drops a signal that finds another
+ * pending, which may be one of ours: sigprof_sent.c says how the program's arrives all the same.
+ *
+ *     sending = sigprof_send_begin(process, tid, SI_TKILL, NULL);
+ *     while (sigprof_send_next(&sending, failed))
+ *         failed = ... the call
+ *
+ * sigprof_was_sent(): one of ours that the calling thread took from its queue stands for the program's as well.
+ * Then info becomes that one. sigprof_is_due(): one was sent to the calling thread, which has not got it yet; if it is not
+ * in the queue any more, sigprof_is_pending() puts it there. sigprof_taken(): the program has got what was sent to the calling thread.
+ */
+struct sigprof_sending {
+    uint32_t slot;
+    bool begun, unmasked;
+};
+enum { SIGPROF_TO_ITSELF = -1 }; /* in place of a thread id, */
+struct sigprof_sending sigprof_send_begin(int process, int tid, int code,
+                                          void *value); /* process 0: this one */
+bool sigprof_send_next(struct sigprof_sending *sending, bool failed);
+bool sigprof_was_sent(siginfo_t *info);
+bool sigprof_is_due(void);
+void sigprof_taken(void);
+
+/* The program reads its signals from a descriptor, where nobody sees which of them came. */
+void sigprof_note_descriptor(void);
 
 /* Around a call that waits with another mask: a SIGPROF of the program's that this mask lets through is
    delivered at once. errno is kept. */

@@ -111,10 +111,33 @@ void sigprof_unmask_end(bool changed)
         sigprof_change_mask(SIG_BLOCK, prof);
 }
 
-bool sigprof_raise_begin(void)
+/* A thread that has no slot has a timer perhaps. */
+struct sigprof_sending sigprof_send_begin(int process, int tid, int code, void *value)
 {
-    sigprof_hold_back();
-    return sigprof_unmask_begin();
+    struct sigprof_sending sending = {0, false, false};
+    int own;
+
+    if (!seccomp_allows(CALLS_OWN_SIGNAL) || (process && process != sys_call(SYS_getpid)))
+        return sending;
+    own = (int)sys_call(SYS_gettid);
+    if (tid == SIGPROF_TO_ITSELF || tid == own) {
+        if (!thread_local_state.slot)
+            sigprof_hold_back();
+        sending.unmasked = sigprof_unmask_begin();
+        tid = own;
+    }
+    sending.slot = sigprof_send_claim(tid, code, value);
+    return sending;
+}
+
+bool sigprof_send_next(struct sigprof_sending *sending, bool failed)
+{
+    if (!sending->begun)
+        return sending->begun = true;
+    if (sigprof_send_again(sending->slot, failed))
+        return true;
+    sigprof_unmask_end(sending->unmasked);
+    return false;
 }
 
 bool sigprof_wait_mask_matters(const sigset_t *temporary)

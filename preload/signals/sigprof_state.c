@@ -55,6 +55,13 @@ void sigprof_ignore(void)
     sys_call(SYS_rt_sigaction, SIGPROF, &ignore, 0, sizeof ignore.mask);
 }
 
+static void queue_again_to_itself(long pid, const siginfo_t *info)
+{
+    long tid = sys_call(SYS_gettid);
+    sigprof_note_queued((int)tid, info->si_code, info->si_value.sival_ptr);
+    sys_call(SYS_rt_tgsigqueueinfo, pid, tid, SIGPROF, info);
+}
+
 /* The main thread may give any si_code to itself and the process, the others to themselves only. So they send a
    plain signal and keep what it stands for. One is enough, since SIGPROF does not queue. */
 void sigprof_queue_again(const siginfo_t *info)
@@ -66,7 +73,7 @@ void sigprof_queue_again(const siginfo_t *info)
         return;
     pid = sys_call(SYS_getpid);
     if (info->si_code == SI_TKILL) {
-        sys_call(SYS_rt_tgsigqueueinfo, pid, sys_call(SYS_gettid), SIGPROF, info);
+        queue_again_to_itself(pid, info);
         return;
     }
     if (!sys_call(SYS_rt_sigqueueinfo, pid, SIGPROF, info))
@@ -109,6 +116,11 @@ bool sigprof_is_pending(void)
     }
     if (pending)
         sigprof_queue_again(&found);
+    /* Found or dropped: since Linux 6.14, one of ours goes without a word when its timer was set meanwhile. */
+    if (sigprof_was_sent(&info) && (!pending || found.si_code == SI_USER)) {
+        sigprof_queue_again(&info);
+        pending = true;
+    }
     return pending;
 }
 

@@ -85,6 +85,13 @@ void sigprof_ignore(void);
 void sigprof_queue_again(const siginfo_t *info);
 void sigprof_recall(siginfo_t *info);
 
+/* What sigprof_send_begin() and sigprof_send_next() do but for the mask. The first returns the slot, or 0 if the
+   thread has none; the second says whether it must be sent again. sigprof_note_queued(): the thread itself is about to
+   put it into its queue again. */
+uint32_t sigprof_send_claim(int tid, int code, void *value);
+bool sigprof_send_again(uint32_t slot, bool failed);
+void sigprof_note_queued(int tid, int code, void *value);
+
 /* After it, no signal of ours is pending in the calling thread, and none comes in its next moments. */
 void sigprof_hold_back(void);
 

@@ -60,6 +60,7 @@ static const struct call_row rows[] = {
     {CALL_getppid, SYS_getppid, 0, {0}},
     {CALL_getrusage, SYS_getrusage, K0, {RUSAGE_THREAD}},
     {CALL_gettid, SYS_gettid, 0, {0}},
+    {CALL_getuid, SYS_getuid, 0, {0}},
     {CALL_prctl_name, SYS_prctl, K0, {PR_GET_NAME}},
     {CALL_prctl_ptracer, SYS_prctl, K0, {PR_SET_PTRACER}},
     {CALL_process_vm_readv, SYS_process_vm_readv, K5, {0}},

@@ -44,6 +44,7 @@
     X(getppid)                                                                                               \
     X(getrusage)                                                                                             \
     X(gettid)                                                                                                \
+    X(getuid)                                                                                                \
     X(prctl_name)                                                                                            \
     X(prctl_ptracer)                                                                                         \
     X(process_vm_readv)                                                                                      \

@@ -132,6 +132,15 @@ void thread_slot_give_back(struct segment *segment, uint32_t slot)
                                                     memory_order_release, memory_order_relaxed));
 }
 
+uint32_t thread_slot_of(const struct segment *segment, int tid)
+{
+    uint32_t used = atomic_load_explicit(&segment->header.used_slots, memory_order_relaxed);
+    for (uint32_t slot = 1; slot < used && slot < LAYOUT_THREADS; slot++)
+        if (atomic_load_explicit(&slot_private[slot].tid, memory_order_relaxed) == tid)
+            return slot;
+    return 0;
+}
+
 void thread_slots_forget(void)
 {
     life++;

@@ -40,6 +40,10 @@ struct slot_private {
     _Atomic uintptr_t contended;            /* the lock that the owner waits for, or will want; 0: none */
     _Atomic uint64_t contended_since;       /* ticks: what it has waited since then is charged to nobody */
     struct contention_group *_Atomic group; /* of the condition that the owner waits for; NULL: none */
+    _Atomic uint64_t sent;                  /* a SIGPROF that the program sends to the owner, */
+    uintptr_t sent_value;                   /* and what it says: preload/signals/sigprof_sent.c only */
+    int32_t sent_code;
+    uint32_t sent_uid;
 };
 
 /* NONE: it cannot be had, or the thread ends. NEVER: its stack has no room for a signal. */
@@ -50,6 +54,9 @@ extern struct slot_private slot_private[LAYOUT_THREADS] __attribute__((visibilit
 /* A free slot, or 0 (counted). Its fields are what the last owner left, tid 0. */
 uint32_t thread_slot_take(struct segment *segment);
 void thread_slot_give_back(struct segment *segment, uint32_t slot);
+
+/* The slot of a thread of this process; 0: it has none. */
+uint32_t thread_slot_of(const struct segment *segment, int tid);
 
 /* After fork: no slot is taken. */
 void thread_slots_forget(void);

@@ -266,9 +266,7 @@ static void notice_end(void)
         libc.pthread_setspecific(threads.end_key, (void *)(uintptr_t)PTHREAD_DESTRUCTOR_ITERATIONS);
 }
 
-/* The thread id of a thread that libc made and nobody has joined, without a system call; 0: it has ended.
-   libc has it from the kernel; in a child of a raw fork it would be the parent's. */
-static int id_of(pthread_t handle)
+int thread_id(pthread_t handle)
 {
     clockid_t clock = 0;
     if (!libc.pthread_getcpuclockid)
@@ -298,7 +296,7 @@ static void begin(uint32_t slot)
     stack = find_bounds(own->stack_low);
     own->stack_low = stack.low;
     own->stack_high = stack.high;
-    occupy_self(segment, slot, id_of(pthread_self()));
+    occupy_self(segment, slot, thread_id(pthread_self()));
     notice_end();
 }
 

@@ -41,6 +41,10 @@ void thread_adopt_self(uintptr_t stack_high);
  * Signal-safe. */
 void thread_renamed(pthread_t handle, const char *name);
 
+/* The thread id of a thread that libc made and nobody has joined, without a system call; 0: it has ended.
+   libc has it from the kernel; in a child of a raw fork it would be the parent's. */
+int thread_id(pthread_t handle);
+
 /* For threads that no hook saw begin or end (raw clone, or older than the library). Gives a slot and a timer
    to those that the uploader found, and frees what those had that are gone. Called with a CPU sample or a
    wait of any thread. */
