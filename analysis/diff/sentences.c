@@ -121,14 +121,15 @@ const char *print_decision(const struct printed *printed, char text[PRINT_TEXT])
     least = fmax(fabs(change->delta), 0.01 * change->a);
     percent_text(percent, least, change->a, 0);
     if (change->basis == BASIS_ONE_RUN)
-        snprintf(text, PRINT_TEXT,
-                 "to decide: several runs a side, in turn (%.0f would show %s if equal runs differ by 1 %%); one "
-                 "run a side shows functions and shares",
-                 fmax(3, runs_wanted(0.01 * change->a, least)), percent);
+        snprintf(
+            text, PRINT_TEXT,
+            "to decide: several runs a side, in turn (%.0f would show %s if equal runs differ by 1 %%); one "
+            "run a side shows functions and shares",
+            fmax(3, runs_wanted(0.01 * change->a, least)), percent);
     else if (change->basis == BASIS_RUNS && compared->named.student > 0) {
         scatter = change->error / compared->named.student / sqrt(1 / a + 1 / b);
-        snprintf(text, PRINT_TEXT, "to decide: about %.0f %s a side would show %s", runs_wanted(scatter, least),
-                 compared->of_intervals ? "intervals" : "runs", percent);
+        snprintf(text, PRINT_TEXT, "to decide: about %.0f %s a side would show %s",
+                 runs_wanted(scatter, least), compared->of_intervals ? "intervals" : "runs", percent);
     } else if (compared->is_state)
         snprintf(text, PRINT_TEXT, "to decide: more time between A and B, or a smaller --memory-rate");
     return text;

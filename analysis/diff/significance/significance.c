@@ -126,8 +126,8 @@ void change_by_ranks(const struct comparison *comparison, struct change *change,
     change->error = fabs(change->delta) > fabs(least) ? fabs(change->delta - least) : change->sampling;
 }
 
-void change_by_share(const struct comparison *comparison, struct change *change, const struct measure value[2],
-                     const struct measure total[2])
+void change_by_share(const struct comparison *comparison, struct change *change,
+                     const struct measure value[2], const struct measure total[2])
 {
     double scale, delta, sampling, scatter, a = change->a, b;
 

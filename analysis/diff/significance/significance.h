@@ -81,8 +81,8 @@ void change_by_ranks(const struct comparison *comparison, struct change *change,
                      const double *b);
 
 /* A second look at a part of the totals that is not significant, if there is one run a side. */
-void change_by_share(const struct comparison *comparison, struct change *change, const struct measure value[2],
-                     const struct measure total[2]);
+void change_by_share(const struct comparison *comparison, struct change *change,
+                     const struct measure value[2], const struct measure total[2]);
 
 struct comparison comparison_make(size_t runs_a, size_t runs_b, bool one_run_scatter, double level);
 void measure_add(struct measure *measure, double value, double variance);
