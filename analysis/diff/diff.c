@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,19 +56,8 @@ static void print_help(void)
          "Ends with 0; 1: above what --fail-above allows; 2: A and B cannot be compared.");
 }
 
-static int refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static int refuse(const char *format, ...)
-{
-    va_list list;
-
-    progress_end();
-    fputs("cprof: ", stderr);
-    va_start(list, format);
-    vfprintf(stderr, format, list);
-    va_end(list);
-    fputc('\n', stderr);
-    return CANNOT;
-}
+/* Says why, and is what the command ends with. */
+#define refuse(...) (progress_refuse(__VA_ARGS__), CANNOT)
 
 /* "5%", "5", "2.5%:function". */
 static int read_limit(struct wishes *wishes, const char *text)

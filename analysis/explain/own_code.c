@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "analysis/tables/rows.h"
+#include "uploader/profile/entry.h"
 
 static bool begins(const char *text, const char *with)
 {
@@ -45,20 +46,8 @@ static bool is_go_library(const char *name)
 /* What no one has written: starts of programs, and places without a name. */
 static bool is_plumbing(const char *name)
 {
-    static const char *const names[] = {"_start",
-                                        "__libc_start_main",
-                                        "__libc_start_main_impl",
-                                        "__libc_start_call_main",
-                                        "start_thread",
-                                        "clone",
-                                        "clone3",
-                                        "__clone3"};
-
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (!strcmp(name, names[i]))
-            return true;
-    return *name == '[' || *name == '<' || !*name || strstr(name, "+0x") || ends(name, "_[k]") ||
-           ends(name, "@plt");
+    return entry_is(name) || *name == '[' || *name == '<' || !*name || strstr(name, "+0x") ||
+           ends(name, "_[k]") || ends(name, "@plt");
 }
 
 /* Where modules are known, a function without one is a call of libc that a wait was recorded in. */

@@ -2,7 +2,6 @@
 #include "report.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,19 +23,8 @@ struct wishes {
     const char *sources; /* a directory, or NULL */
 };
 
-static int refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static int refuse(const char *format, ...)
-{
-    va_list arguments;
-
-    progress_end();
-    fputs("cprof: report: ", stderr);
-    va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    putc('\n', stderr);
-    return FAILED;
-}
+/* Says why, and is what the command ends with. */
+#define refuse(...) (progress_refuse("report: " __VA_ARGS__), FAILED)
 
 static void print_help(void)
 {

@@ -96,3 +96,15 @@ void progress_end(void)
     fflush(stderr);
     progress.is_shown = false;
 }
+
+void progress_refuse(const char *format, ...)
+{
+    va_list list;
+
+    progress_end();
+    fputs("cprof: ", stderr);
+    va_start(list, format);
+    vfprintf(stderr, format, list);
+    va_end(list);
+    putc('\n', stderr);
+}

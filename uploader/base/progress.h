@@ -22,4 +22,7 @@ void progress_at(uint64_t done, uint64_t of);
 /* Takes the line away. Called before anything else is printed, errors included, and at the end. */
 void progress_end(void);
 
+/* The one line on stderr that says why a command ends: "cprof: " and the text. */
+void progress_refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 #endif

@@ -28,9 +28,10 @@ static const struct {
     {"bytes", "B", 1},
 };
 
-static int decimals(double scaled)
+/* What is whole in its smallest unit needs none. */
+static int decimals(double scaled, double scale)
 {
-    return scaled >= 99.95 ? 0 : scaled >= 9.995 ? 1 : 2;
+    return (scale == 1 && scaled == floor(scaled)) || scaled >= 99.95 ? 0 : scaled >= 9.995 ? 1 : 2;
 }
 
 const char *amount_text(char text[AMOUNT_TEXT], double value, const char *unit, int sign)
@@ -49,11 +50,11 @@ const char *amount_text(char text[AMOUNT_TEXT], double value, const char *unit, 
     if (value == 0)
         snprintf(text, AMOUNT_TEXT, "0");
     else if (*name)
-        snprintf(text, AMOUNT_TEXT, "%s%.*f %s", before, decimals(size / scale), size / scale, name);
+        snprintf(text, AMOUNT_TEXT, "%s%.*f %s", before, decimals(size / scale, scale), size / scale, name);
     else if (size < 1e6)
-        snprintf(text, AMOUNT_TEXT, "%s%.*f", before, size == floor(size) ? 0 : decimals(size), size);
+        snprintf(text, AMOUNT_TEXT, "%s%.*f", before, decimals(size, 1), size);
     else
-        snprintf(text, AMOUNT_TEXT, "%s%.*f %c", before, decimals(size / (size < 1e9 ? 1e6 : 1e9)),
+        snprintf(text, AMOUNT_TEXT, "%s%.*f %c", before, decimals(size / (size < 1e9 ? 1e6 : 1e9), 0),
                  size / (size < 1e9 ? 1e6 : 1e9), size < 1e9 ? 'M' : 'G');
     return text;
 }

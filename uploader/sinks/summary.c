@@ -8,7 +8,9 @@
 
 #include "uploader/base/array.h"
 #include "uploader/base/ids.h"
+#include "uploader/encoding/amount.h"
 #include "uploader/packages/packages.h"
+#include "uploader/profile/entry.h"
 #include "uploader/profile/unnamed.h"
 #include "uploader/upload/comments.h"
 #include "uploader/upload/in_use.h"
@@ -80,24 +82,6 @@ static void add_sample(struct functions *functions, const struct profile_sample 
     }
 }
 
-/* Where every stack begins: true, and of no use in a table of ten. */
-static bool is_entry(const char *name)
-{
-    static const char *const entries[] = {"_start",
-                                          "__libc_start_main",
-                                          "__libc_start_main_impl",
-                                          "__libc_start_call_main",
-                                          "start_thread",
-                                          "clone",
-                                          "clone3",
-                                          "__clone3",
-                                          "__clone"};
-    for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++)
-        if (!strcmp(name, entries[i]))
-            return true;
-    return false;
-}
-
 static int by_flat(const void *left, const void *right)
 {
     const struct function *a = left, *b = right;
@@ -116,44 +100,16 @@ static size_t collect(struct functions *functions, const struct profile *profile
         if (sample->value[value])
             add_sample(functions, sample, sample->value[value]);
     for (size_t i = 0; i < functions->names.ids.used; i++)
-        if (functions->function[i].flat || !is_entry(functions->function[i].name))
+        if (functions->function[i].flat || !entry_is(functions->function[i].name))
             functions->function[count++] = functions->function[i];
     if (count)
         qsort(functions->function, count, sizeof functions->function[0], by_flat);
     return count;
 }
 
-/* Three digits with a unit: "1.23 s", "512 KiB". */
-static const char *quantity(char text[24], int64_t value, const char *unit)
+static const char *amount(char text[AMOUNT_TEXT], int64_t value, const char *unit)
 {
-    static const struct {
-        const char *unit, *name;
-        double size;
-    } units[] = {
-        {"nanoseconds", "h", 3600e9},
-        {"nanoseconds", "min", 60e9},
-        {"nanoseconds", "s", 1e9},
-        {"nanoseconds", "ms", 1e6},
-        {"nanoseconds", "us", 1e3},
-        {"nanoseconds", "ns", 1},
-        {"bytes", "GiB", 1024.0 * 1024 * 1024},
-        {"bytes", "MiB", 1024.0 * 1024},
-        {"bytes", "KiB", 1024},
-        {"bytes", "B", 1},
-    };
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        double scaled = (double)value / units[i].size;
-        if (strcmp(units[i].unit, unit) != 0 || (scaled < 1 && units[i].size > 1))
-            continue;
-        snprintf(text, 24, "%.*f %s",
-                 scaled >= 100 || units[i].size == 1 ? 0
-                 : scaled >= 10                      ? 1
-                                                     : 2,
-                 scaled, units[i].name);
-        return text;
-    }
-    snprintf(text, 24, "%" PRId64, value);
-    return text;
+    return amount_text(text, (double)value, unit, 0);
 }
 
 static double share(int64_t part, int64_t whole)
@@ -176,18 +132,17 @@ static void print_table(FILE *file, const struct profile *profile, const struct 
     int64_t total = profile_total(profile, view->value);
     struct functions functions = {0};
     size_t count = collect(&functions, profile, view->value);
-    char flat[24], cum[24];
+    char flat[AMOUNT_TEXT], cum[AMOUNT_TEXT];
 
     fprintf(file, "%s      flat  flat%%        cum   cum%%  function%s\n", style->faint, style->off);
     for (size_t i = 0; i < count && i < TOP; i++) {
         const struct function *function = &functions.function[i];
         if (function->flat)
-            fprintf(file, "%10s %5.1f%%", quantity(flat, function->flat, type->unit),
+            fprintf(file, "%10s %5.1f%%", amount(flat, function->flat, type->unit),
                     share(function->flat, total));
         else
             fprintf(file, "%10s %6s", "-", "");
-        fprintf(file, " %10s %5.1f%%  ", quantity(cum, function->cum, type->unit),
-                share(function->cum, total));
+        fprintf(file, " %10s %5.1f%%  ", amount(cum, function->cum, type->unit), share(function->cum, total));
         print_name(file, function->name);
     }
     text_ids_free(&functions.names);
@@ -198,16 +153,16 @@ static void print_detail(FILE *file, const struct program *program, const struct
 {
     int64_t period = program->period[view->kind];
     int64_t count = profile_total(program->merged[view->kind], view->value ? view->value - 1 : 0);
-    char text[24];
+    char text[AMOUNT_TEXT];
 
     switch (view->kind) {
     case KIND_ID_CPU:
         fprintf(file, " in %" PRId64 " sample%s, one per %s", count, count == 1 ? "" : "s",
-                quantity(text, period, "nanoseconds"));
+                amount(text, period, "nanoseconds"));
         break;
     case KIND_ID_MEMORY:
         fprintf(file, " in %" PRId64 " block%s, one sample per %s", count, count == 1 ? "" : "s",
-                quantity(text, period, "bytes"));
+                amount(text, period, "bytes"));
         break;
     case KIND_ID_MUTEX:
         fprintf(file, " in %" PRId64 " contention%s, one of %" PRId64 " recorded", count,
@@ -215,7 +170,7 @@ static void print_detail(FILE *file, const struct program *program, const struct
         break;
     case KIND_ID_BLOCK:
         fprintf(file, " in %" PRId64 " wait%s, those below %s sampled", count, count == 1 ? "" : "s",
-                quantity(text, period, "nanoseconds"));
+                amount(text, period, "nanoseconds"));
         break;
     default:
         if (period)
@@ -228,10 +183,10 @@ static void print_title(FILE *file, const struct program *program, const struct 
 {
     const struct profile *profile = program->merged[view->kind];
     const struct profile_kind *kind = &profile_kinds[view->kind];
-    char text[24];
+    char text[AMOUNT_TEXT];
 
     fprintf(file, "\n%s%s: %s%s%s", style->strong, view->title,
-            quantity(text, profile_total(profile, view->value), kind->value[view->value].unit), style->off,
+            amount(text, profile_total(profile, view->value), kind->value[view->value].unit), style->off,
             style->faint);
     print_detail(file, program, view);
     fprintf(file, "%s\n", style->off);
@@ -276,13 +231,13 @@ static void print_unnamed(FILE *file, const struct program *program)
 static void print_head(FILE *file, const struct program *program, const struct style *style)
 {
     int64_t cpu = program_cpu_ns(program);
-    char wall[24], own[24];
+    char wall[AMOUNT_TEXT], own[AMOUNT_TEXT];
 
     fprintf(file, "\n%scprof: %s%s  %s", style->strong, program->name, style->off,
-            quantity(wall, program->end_ns - program->start_ns, "nanoseconds"));
+            amount(wall, program->end_ns - program->start_ns, "nanoseconds"));
     if (program->processes != 1)
         fprintf(file, ", %u processes", program->processes);
-    fprintf(file, ", cost of sampling %s", quantity(own, (int64_t)program->counts.own_ns, "nanoseconds"));
+    fprintf(file, ", cost of sampling %s", amount(own, (int64_t)program->counts.own_ns, "nanoseconds"));
     if (cpu)
         fprintf(file, " (%.3g%% of its CPU time)", share((int64_t)program->counts.own_ns, cpu));
     putc('\n', file);
@@ -345,13 +300,13 @@ static int by_use(const void *left, const void *right)
 /* Those for which there is no room get a line each. */
 static void print_others(FILE *file, struct program *const *program, size_t count)
 {
-    char cpu[24], space[24];
+    char cpu[AMOUNT_TEXT], space[AMOUNT_TEXT];
 
     for (size_t i = 0; i < count; i++) {
         const struct profile *memory = program[i]->merged[KIND_ID_MEMORY];
         fprintf(file, "%s  %-20s %9s CPU %9s allocated", i ? "" : "\nand also\n", program[i]->name,
-                quantity(cpu, program_cpu_ns(program[i]), "nanoseconds"),
-                quantity(space, memory ? profile_total(memory, 1) : 0, "bytes"));
+                amount(cpu, program_cpu_ns(program[i]), "nanoseconds"),
+                amount(space, memory ? profile_total(memory, 1) : 0, "bytes"));
         if (program[i]->path)
             fprintf(file, "  %s", program[i]->path);
         putc('\n', file);
