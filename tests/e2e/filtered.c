@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* filtered kill|errno PROGRAM [ARGUMENT ...]: installs a seccomp filter and executes the program. kill:
+/* filtered kill|errno|mute PROGRAM [ARGUMENT ...]: installs a seccomp filter and executes the program. kill:
  * SIGSYS for all but what the dynamic linker and a program that computes need. errno: EPERM for what
- * container runtimes forbid by default. By numbers of its own, so that no library notices. */
+ * container runtimes forbid by default. mute: EPERM for messages. By numbers of its own, so that no library notices. */
 #include "../targets/filters.h"
 #include <stdlib.h>
 #include <string.h>
@@ -62,12 +62,17 @@ static const int forbidden[] = {SYS_ptrace,
                                 SYS_quotactl,
                                 -1};
 
+static const int messages[] = {SYS_sendmsg, -1};
+
 int main(int argc, char **argv)
 {
+    const int *refused;
+
     if (argc < 3)
         return 2;
+    refused = !strcmp(argv[1], "mute") ? messages : forbidden;
     if (!strcmp(argv[1], "kill") ? install_filter(needed, SECCOMP_RET_ALLOW, SECCOMP_RET_KILL_PROCESS, 0)
-                                 : install_filter(forbidden, SECCOMP_RET_ERRNO | 1, SECCOMP_RET_ALLOW, 0))
+                                 : install_filter(refused, SECCOMP_RET_ERRNO | 1, SECCOMP_RET_ALLOW, 0))
         return 77;
     execv(argv[2], argv + 2);
     return 2;

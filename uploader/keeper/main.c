@@ -57,6 +57,7 @@ static struct {
     size_t count, room;
     size_t told; /* held[0, told) were handed to this uploader */
     bool told_all;
+    unsigned failures; /* to send, since the last success, though there was room */
 } state;
 
 static time_t now_s(void)
@@ -177,6 +178,23 @@ static bool receive(void)
     return got != 0;
 }
 
+static void pause_ms(long ms)
+{
+    struct timespec time = {ms / 1000, ms % 1000 * 1000000};
+    while (nanosleep(&time, &time) && errno == EINTR)
+        ;
+}
+
+/* The socket has room and takes nothing all the same: no memory, or a filter of system calls that was inherited. What
+   does not pass has nobody to tell. */
+static void wait_after_failure(void)
+{
+    enum { FAILURES_MOST = 100 };
+    if (++state.failures > FAILURES_MOST)
+        _exit(1);
+    pause_ms(DELAY_MS);
+}
+
 static bool send_message(const struct keeper_message *message, const int fd[KEEPER_FDS])
 {
     union {
@@ -197,7 +215,13 @@ static bool send_message(const struct keeper_message *message, const int fd[KEEP
         header.msg_control = &control;
         header.msg_controllen = CMSG_SPACE(count * sizeof(int));
     }
-    return sendmsg(state.control, &header, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof *message;
+    if (sendmsg(state.control, &header, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof *message) {
+        state.failures = 0;
+        return true;
+    }
+    if (errno != EAGAIN)
+        wait_after_failure();
+    return false;
 }
 
 /* As much as goes into the socket at once. */
@@ -281,13 +305,6 @@ static void blame(int status)
     if (held && (state.was_stuck || (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)))
         held->blames++;
     atomic_store_explicit(&state.board->touched, 0, memory_order_relaxed);
-}
-
-static void pause_ms(long ms)
-{
-    struct timespec time = {ms / 1000, ms % 1000 * 1000000};
-    while (nanosleep(&time, &time) && errno == EINTR)
-        ;
 }
 
 static void replace_uploader(void)
