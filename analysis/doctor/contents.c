@@ -17,6 +17,10 @@ void check_allocator(struct examination *examination)
 {
     const struct binary *binary = &examination->binary;
     const char *whose = binary->sanitizer ? binary->sanitizer : binary->allocator;
+    const char *remedy = binary->sanitizer
+                             ? "Build it without -fsanitize"
+                             : "Link the allocator as a shared library, or build without it and preload it "
+                               "(LD_PRELOAD=.../libcprof.so:libjemalloc.so.2)";
 
     if (binary->needs_to_be_first)
         return;
@@ -24,11 +28,8 @@ void check_allocator(struct examination *examination)
         FOUND(examination, MISSING,
               "%s has its own malloc() inside%s%s: what it allocates is not in the memory profile, only what "
               "that maps. "
-              "All other profiles are whole\n"
-              "Link the allocator as a shared library, or build without it and preload it "
-              "(LD_PRELOAD=.../libcprof.so:"
-              "libjemalloc.so.2)",
-              examination->path, whose ? ", of " : "", whose ? whose : "");
+              "All other profiles are whole\n%s",
+              examination->path, whose ? ", of " : "", whose ? whose : "", remedy);
     else if (binary->allocator)
         FOUND(examination, MISSING,
               "%s has %s inside, under names of its own: what it allocates by these is not in the memory "

@@ -10,8 +10,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -55,15 +57,86 @@ static void try_timer(struct examination *examination)
           strerror(errno));
 }
 
-static void try_pidfd(struct examination *examination)
+/* What the uploader watches a program by: of its socket (Linux 6.5), or of its number. */
+static int open_peer(int fd)
 {
-    int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    enum { PEERPIDFD = 77 /* SO_PEERPIDFD, which old headers lack */ };
+    int pidfd = -1;
+    socklen_t size = sizeof pidfd;
 
-    if (fd >= 0)
+    if (!getsockopt(fd, SOL_SOCKET, PEERPIDFD, &pidfd, &size))
+        return pidfd;
+    return errno == ENOPROTOOPT ? (int)syscall(SYS_pidfd_open, getpid(), 0) : -1;
+}
+
+static bool send_descriptor(int to, int from, int fd)
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {.header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+    char byte = 0;
+    struct iovec bytes = {&byte, 1};
+    struct msghdr message = {
+        .msg_iov = &bytes, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    struct cmsghdr *got;
+    bool is_there;
+
+    memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+    if (sendmsg(to, &message, MSG_NOSIGNAL) != 1 || recvmsg(from, &message, MSG_CMSG_CLOEXEC) != 1)
+        return false;
+    got = CMSG_FIRSTHDR(&message);
+    is_there = got && got->cmsg_type == SCM_RIGHTS;
+    if (is_there) {
+        memcpy(&fd, CMSG_DATA(got), sizeof fd);
         close(fd);
-    else
-        FOUND(examination, STOPS, "the uploader cannot watch programs (pidfd_open: %s)\n%s", strerror(errno),
-              errno == ENOSYS ? "Linux 5.3 or later has it" : "A seccomp filter is why: allow the call");
+    }
+    return is_there;
+}
+
+/* As a program and its uploader do it: the call that fails, or NULL. */
+static const char *try_meeting(int fd[3])
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    socklen_t size = sizeof address;
+    int pidfd;
+
+    fd[0] = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    fd[1] = fd[0] < 0 ? -1 : socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fd[1] < 0)
+        return "socket";
+    if (bind(fd[0], (struct sockaddr *)&address, sizeof address.sun_family) || listen(fd[0], 1) ||
+        getsockname(fd[0], (struct sockaddr *)&address, &size))
+        return "bind, listen";
+    if (connect(fd[1], (struct sockaddr *)&address, size))
+        return "connect";
+    fd[2] = accept4(fd[0], NULL, NULL, SOCK_CLOEXEC);
+    if (fd[2] < 0)
+        return "accept4";
+    if (!send_descriptor(fd[1], fd[2], fd[0]))
+        return "sendmsg, recvmsg";
+    pidfd = open_peer(fd[2]);
+    if (pidfd < 0)
+        return "pidfd_open";
+    close(pidfd);
+    return NULL;
+}
+
+static void try_socket(struct examination *examination)
+{
+    int fd[3] = {-1, -1, -1};
+    const char *call = try_meeting(fd);
+    int error = errno;
+
+    for (int i = 0; i < 3; i++)
+        if (fd[i] >= 0)
+            close(fd[i]);
+    if (call && error != EMFILE && error != ENFILE)
+        FOUND(examination, STOPS, "a program cannot join an uploader here (%s: %s)\n%s", call,
+              strerror(error),
+              error == ENOSYS && *call == 'p' ? "Linux 5.3 or later has it"
+                                              : "A seccomp filter is why: allow the call (in a systemd unit: "
+                                                "RestrictAddressFamilies= with AF_UNIX)");
 }
 
 static void try_proc(struct examination *examination)
@@ -71,8 +144,9 @@ static void try_proc(struct examination *examination)
     char text[TEXT];
 
     if (proc_read("/proc/self/status", text, sizeof text) <= 0)
-        FOUND(examination, STOPS,
-              "/proc is not mounted here, and the uploader cannot do without\nmount -t proc proc /proc");
+        FOUND(examination, MISSING,
+              "/proc is not mounted here: functions have no names, and threads that wait are not looked at\n"
+              "mount -t proc proc /proc");
 }
 
 void check_kernel(struct examination *examination)
@@ -83,7 +157,7 @@ void check_kernel(struct examination *examination)
     try_proc(examination);
     try_memfd(examination);
     try_timer(examination);
-    try_pidfd(examination);
+    try_socket(examination);
     if (!uname(&name) && sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
         (major < LEAST_MAJOR || (major == LEAST_MAJOR && minor < LEAST_MINOR)))
         FOUND(examination, MISSING,
@@ -236,40 +310,88 @@ void check_limits(struct examination *examination)
 
 /* --- the control group --- */
 
-static bool read_group(const char *group, const char *name, unsigned long long *value)
+struct room {
+    unsigned long long most, now;
+};
+
+/* Where the kernel tells of a resource: version 1 of control groups has a tree for each, version 2 one for all. */
+static const struct tree {
+    const char *line, *mount, *most, *now, *spare; /* spare: of memory.stat, what would be given back */
+} process_trees[] = {{":pids:/", "/sys/fs/cgroup/pids", "pids.max", "pids.current", NULL},
+                     {"0::/", "/sys/fs/cgroup", "pids.max", "pids.current", NULL}},
+  memory_trees[] = {{":memory:/", "/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes",
+                     "\ntotal_inactive_file "},
+                    {"0::/", "/sys/fs/cgroup", "memory.max", "memory.current", "\ninactive_file "}};
+
+static bool read_number(const struct tree *tree, const char *group, const char *name,
+                        unsigned long long *value)
 {
     char path[PATH_MAX], text[64];
 
-    snprintf(path, sizeof path, "/sys/fs/cgroup%s/%s", group, name);
+    snprintf(path, sizeof path, "%s%s/%s", tree->mount, group, name);
     return proc_read(path, text, sizeof text) > 0 && sscanf(text, "%llu", value) == 1;
+}
+
+static unsigned long long read_spare(const struct tree *tree, const char *group)
+{
+    char path[PATH_MAX], text[TEXT];
+    const char *line;
+
+    snprintf(path, sizeof path, "%s%s/memory.stat", tree->mount, group);
+    line = tree->spare && proc_read(path, text, sizeof text) > 0 ? strstr(text, tree->spare) : NULL;
+    return line ? strtoull(line + strlen(tree->spare), NULL, 10) : 0;
+}
+
+/* Of the group and those that it is in, the one with the least left. A container may see its own as the mount. */
+static bool find_room(const struct tree trees[2], const char *groups, struct room *room)
+{
+    bool found = false;
+
+    for (int i = 0; i < 2; i++) {
+        const char *line = strstr(groups, trees[i].line);
+        char group[PATH_MAX];
+        if (!line)
+            continue;
+        line += strlen(trees[i].line) - 1;
+        snprintf(group, sizeof group, "%.*s", (int)strcspn(line, "\n"), line);
+        for (char *end = group + strlen(group); end; end = strrchr(group, '/')) {
+            unsigned long long most, now, spare;
+            *end = 0;
+            if (!read_number(&trees[i], group, trees[i].most, &most) ||
+                !read_number(&trees[i], group, trees[i].now, &now))
+                continue;
+            spare = read_spare(&trees[i], group);
+            now -= spare < now ? spare : now;
+            if (!found || most - (now < most ? now : most) <
+                              room->most - (room->now < room->most ? room->now : room->most))
+                *room = (struct room){most, now};
+            found = true;
+        }
+    }
+    return found;
 }
 
 void check_group(struct examination *examination)
 {
-    char path[64] = "/proc/self/cgroup", text[TEXT], *group;
-    unsigned long long most, now;
+    char path[64] = "/proc/self/cgroup", text[TEXT];
+    struct room room;
 
     if (examination->process.pid)
         snprintf(path, sizeof path, "/proc/%d/cgroup", (int)examination->process.pid);
-    if (proc_read(path, text, sizeof text) <= 0 || !(group = strstr(text, "0::/")))
+    if (examination->process.is_joined || proc_read(path, text, sizeof text) <= 0)
         return;
-    group += 3;
-    group[strcspn(group, "\n")] = 0;
-    if (!strcmp(group, "/"))
-        group++;
-    if (read_group(group, "pids.max", &most) && read_group(group, "pids.current", &now) && now + 3 > most &&
-        !examination->process.is_joined)
+    if (find_room(process_trees, text, &room) && room.now + 3 > room.most)
         FOUND(examination, STOPS,
               "the control group has %llu of %llu processes (pids.max): no uploader can be started\n"
               "Raise it: TasksMax=, or --pids-limit",
-              now, most);
-    if (read_group(group, "memory.max", &most) && read_group(group, "memory.current", &now) &&
-        now + (48ull << 20) > most && !examination->process.is_joined)
-        FOUND(
-            examination, MISSING,
-            "the control group has %llu MiB of %llu MiB (memory.max), and the uploader needs 25 to 50 "
-            "MiB of it\nRaise it by 64 MiB, or run one uploader as a service elsewhere (docs/containers.md)",
-            now >> 20, most >> 20);
+              room.now, room.most);
+    if (find_room(memory_trees, text, &room) && room.now + (48ull << 20) > room.most)
+        FOUND(examination, MISSING,
+              "the control group uses %llu MiB of %llu MiB of memory, and the uploader needs 25 to 50 MiB of "
+              "it\n"
+              "Raise the limit by 64 MiB (MemoryMax=, --memory), or run one uploader as a service elsewhere "
+              "(docs/containers.md)",
+              room.now >> 20, room.most >> 20);
 }
 
 /* --- seccomp --- */

@@ -113,25 +113,37 @@ static bool is_noexec(const struct examination *examination, const char *path)
 
 /* --- the library, the uploader --- */
 
-static void check_uploader_libraries(struct examination *examination, const char *uploader)
+static struct binary read_binary(const struct examination *examination, const char *path)
 {
-    char path[PATH_MAX], missing[512] = "";
     struct binary binary;
-    int fd = examination_open(examination, uploader);
+    int fd = examination_open(examination, path);
 
     if (fd < 0 || binary_read(&binary, fd, true))
         binary = (struct binary){.kind = BINARY_OTHER};
     if (fd >= 0)
         close(fd);
-    if (binary.kind != BINARY_ELF || !binary.is_ours || !*binary.loader)
+    return binary;
+}
+
+static bool is_loadable(const struct binary *binary)
+{
+    return binary->kind == BINARY_ELF && binary->is_ours && !binary->is_cut;
+}
+
+static void check_uploader_libraries(struct examination *examination, const char *uploader,
+                                     const struct binary *binary)
+{
+    char path[PATH_MAX], missing[512] = "";
+
+    if (!*binary->loader)
         return; /* that of a bundle has all it needs beside it */
-    if (!examination_has(examination, binary.loader))
-        snprintf(missing, sizeof missing, "%s", binary.loader);
-    for (unsigned i = 0; i < binary.needed_count; i++)
-        if (!examination_find_library(examination, &binary, uploader, binary.needed[i], path) &&
-            strncmp(binary.needed[i], "ld-linux", 8) != 0)
+    if (!examination_has(examination, binary->loader))
+        snprintf(missing, sizeof missing, "%s", binary->loader);
+    for (unsigned i = 0; i < binary->needed_count; i++)
+        if (!examination_find_library(examination, binary, uploader, binary->needed[i], path) &&
+            strncmp(binary->needed[i], "ld-linux", 8) != 0)
             snprintf(missing + strlen(missing), sizeof missing - strlen(missing), "%s%s",
-                     *missing ? ", " : "", binary.needed[i]);
+                     *missing ? ", " : "", binary->needed[i]);
     if (*missing)
         FOUND(examination, STOPS,
               "the uploader %s cannot start here, because these are not there: %s\n"
@@ -158,10 +170,46 @@ static bool find_uploader(const struct examination *examination, const char *lib
     return false;
 }
 
+/* Without one, what an uploader that is killed had recorded is lost. */
+static void check_keeper(struct examination *examination, const char *uploader)
+{
+    char keeper[PATH_MAX + 32];
+    int error;
+
+    snprintf(keeper, sizeof keeper, "%.*s/cprof-keeper",
+             (int)(strrchr(uploader, '/') ? strrchr(uploader, '/') - uploader : 0), uploader);
+    error = places_as_user(examination, try_to_execute, keeper);
+    if (error)
+        FOUND(examination, MISSING,
+              "%s cannot be started (%s): if the uploader is killed, what was recorded is lost\nInstall it "
+              "there",
+              keeper, strerror(error));
+}
+
+static void check_contents(struct examination *examination, const char *uploader, const char *library)
+{
+    struct binary binary = read_binary(examination, uploader), its = read_binary(examination, library);
+
+    if (binary.kind == BINARY_SCRIPT)
+        return;
+    if (!is_loadable(&binary))
+        FOUND(examination, STOPS,
+              "the uploader %s is no program of this machine, or is damaged\nInstall the one that was built "
+              "for it",
+              uploader);
+    else if (binary.layout && its.layout != binary.layout)
+        FOUND(examination, STOPS,
+              "%s and %s are of different versions, so the uploader refuses programs\nInstall both from one "
+              "build",
+              library, uploader);
+    else
+        check_uploader_libraries(examination, uploader, &binary);
+}
+
 static void check_uploader(struct examination *examination, const char *library)
 {
     const char *named = examination->options.settings.value[SETTING_UPLOADER].text;
-    char uploader[PATH_MAX], keeper[PATH_MAX + 32];
+    char uploader[PATH_MAX];
     int error;
 
     if (examination->process.is_joined || *examination->options.settings.value[SETTING_SOCKET].text)
@@ -178,41 +226,33 @@ static void check_uploader(struct examination *examination, const char *library)
     error = places_as_user(examination, try_to_execute, uploader);
     if (error) {
         FOUND(examination, STOPS, "the uploader %s cannot be executed: %s\n%s", uploader, strerror(error),
-              *named ? "Correct CPROF_UPLOADER, or unset it" : "Install it again");
+              *named ? "Correct CPROF_UPLOADER, or unset it"
+              : error == EACCES
+                  ? "Give its file and its directory back their modes (chmod a+x), or install it again"
+                  : "Install it again");
         return;
     }
     if (is_noexec(examination, uploader))
         FOUND(examination, STOPS,
               "the uploader %s is on a file system that is mounted noexec\nPut it elsewhere", uploader);
-    check_uploader_libraries(examination, uploader);
-    snprintf(keeper, sizeof keeper, "%.*s/cprof-keeper",
-             (int)(strrchr(uploader, '/') ? strrchr(uploader, '/') - uploader : 0), uploader);
-    if (!examination_has(examination, keeper))
-        FOUND(examination, MISSING,
-              "there is no cprof-keeper beside %s: if the uploader is killed, what was recorded is lost\n"
-              "Install it there",
-              uploader);
+    check_contents(examination, uploader, library);
+    check_keeper(examination, uploader);
 }
 
 /* Whether the library can be loaded from there. */
 static void check_library(struct examination *examination, const char *path)
 {
-    struct binary binary = {.kind = BINARY_OTHER};
+    struct binary binary = read_binary(examination, path);
     int error = places_as_user(examination, try_to_read, path);
-    int fd = examination_open(examination, path);
 
-    if (fd >= 0)
-        binary_read(&binary, fd, true);
-    if (fd >= 0)
-        close(fd);
     if (error)
         FOUND(examination, STOPS,
               "the library %s cannot be read: %s\nInstall it there, readable for whom it is for, or correct "
               "LD_PRELOAD",
               path, strerror(error));
-    else if (fd >= 0 && (binary.kind != BINARY_ELF || !binary.is_ours))
-        FOUND(examination, STOPS, "%s is no library of this machine\nInstall the one that was built for it",
-              path);
+    else if (!is_loadable(&binary))
+        FOUND(examination, STOPS,
+              "%s is no library of this machine, or is damaged\nInstall the one that was built for it", path);
     else if (is_noexec(examination, path))
         FOUND(examination, STOPS,
               "%s is on a file system that is mounted noexec, so it cannot be loaded\nPut it elsewhere",
@@ -269,15 +309,16 @@ void check_installation(struct examination *examination)
 
 /* --- what is preloaded --- */
 
+/* Or was meant to be: 'libcprof.so', libcprof.so.1 */
 static bool is_ours(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    return !strcmp(slash ? slash + 1 : path, library_name);
+    return strstr(slash ? slash + 1 : path, library_name);
 }
 
 static void check_entry(struct examination *examination, const char *entry, const char *where)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX] = "";
     bool exists;
 
     if (strchr(entry, '$'))
@@ -286,14 +327,15 @@ static void check_entry(struct examination *examination, const char *entry, cons
         exists = examination_find_library(examination, &examination->binary, "/", entry, path);
     } else {
         snprintf(path, sizeof path, "%s", entry);
-        exists = *entry != '/' || examination_has(examination, entry);
+        exists = (*entry != '/' && examination->root_fd >= 0) || examination_has(examination, entry);
     }
     if (!is_ours(entry)) {
-        if (!exists)
+        struct binary binary = read_binary(examination, path);
+        if (!exists || binary.kind != BINARY_ELF)
             FOUND(examination, NOTE,
-                  "%s names %s, which is not there: the loader says so at the start of each program\n"
-                  "Take it out",
-                  where, entry);
+                  "%s names %s, which is %s: the loader says so at the start of each program\n"
+                  "Take it out, or write the whole path of a library",
+                  where, entry, exists ? "no library" : "not there");
         return;
     }
     if (!exists)

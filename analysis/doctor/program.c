@@ -84,6 +84,11 @@ static void read_rights(struct examination *examination, int fd)
     if ((st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
         examination->set_id |= S_ISGID;
     examination->has_capabilities = fgetxattr(fd, "security.capability", NULL, 0) > 0;
+    /* The kernel compares with the real ids; root gains nothing by capabilities. */
+    examination->is_own_id = examination->root_fd < 0 &&
+                             (!(examination->set_id & S_ISUID) || st.st_uid == getuid()) &&
+                             (!(examination->set_id & S_ISGID) || st.st_gid == getgid()) &&
+                             (!examination->has_capabilities || !getuid());
     if ((!fstatvfs(fd, &fs) && (fs.f_flag & ST_NOSUID)) ||
         (examination->root_fd < 0 && is_privileged_to_gain_nothing())) {
         examination->set_id = 0;
@@ -114,21 +119,63 @@ static bool read_file(struct examination *examination)
     read_rights(examination, fd);
     error = binary_read(&examination->binary, fd, examination->quick);
     close(fd);
+    if (!error && examination->binary.is_cut)
+        error = -ENOEXEC;
     if (error)
         FOUND(examination, STOPS, "%s: %s\nIt is damaged: install it again", path,
               error == -ENOEXEC ? "the file is no complete ELF file" : strerror(-error));
     return !error;
 }
 
-/* "#!/usr/bin/env python3" */
+/* The program of "#!/usr/bin/env python3", or of "#!/usr/bin/env -S NAME=VALUE python3 -u". Without -S, all behind
+   env is one name. "": env says none. */
+static void name_behind_env(const char *words, char name[BINARY_TEXT])
+{
+    bool splits =
+        !strncmp(words, "-S", 2) || !strncmp(words, "-vS", 3) || !strncmp(words, "--split-string", 14);
+
+    *name = 0;
+    if (!splits && *words != '-' && !strchr(words, '='))
+        snprintf(name, BINARY_TEXT, "%s", words);
+    for (const char *at = words; splits && *at && !*name; at += strspn(at, " \t")) {
+        size_t length = strcspn(at, " \t");
+        if (*at != '-' && !memchr(at, '=', length))
+            snprintf(name, BINARY_TEXT, "%.*s", (int)length, at);
+        at += length;
+    }
+}
+
+static void say_no_interpreter(struct examination *examination, const char *script, const char *interpreter)
+{
+    size_t length = strlen(interpreter);
+
+    if (length && interpreter[length - 1] == '\r')
+        FOUND(examination, STOPS,
+              "the first line of %s ends in a carriage return, which counts as a part of the interpreter's "
+              "name %.*s, "
+              "so it cannot start\nTake it out: sed -i 's/\\r$//' %s",
+              script, (int)length - 1, interpreter, script);
+    else
+        FOUND(examination, STOPS, "%s: its interpreter %s is not there\nInstall it%s", script, interpreter,
+              strpbrk(interpreter, " \t") ? ". Without -S, env takes all behind it for one name" : "");
+}
+
+/* false: there is none, which is said. */
 static bool find_interpreter(struct examination *examination)
 {
     const struct binary *binary = &examination->binary;
-    const char *name = strrchr(binary->script, '/'), *word = binary->script_argument;
+    const char *name = strrchr(binary->script, '/');
+    char script[PATH_MAX], behind[BINARY_TEXT] = "";
 
-    if (name && !strcmp(name, "/env") && *word && *word != '-' && !strchr(word, '='))
-        return search(examination, word, examination->path);
-    return make_absolute(binary->script, examination->path);
+    strcpy(script, examination->path);
+    if (name && !strcmp(name, "/env"))
+        name_behind_env(binary->script_argument, behind);
+    if (*behind ? search(examination, behind, examination->path)
+                : make_absolute(binary->script, examination->path) &&
+                      examination_has(examination, examination->path))
+        return true;
+    say_no_interpreter(examination, script, *behind ? behind : binary->script);
+    return false;
 }
 
 /* From the file at path on, along interpreters of scripts, to the ELF file that is loaded. */
@@ -148,16 +195,15 @@ static bool resolve(struct examination *examination)
         if (binary->kind != BINARY_SCRIPT)
             break;
         examination->is_script = true;
-        if (!find_interpreter(examination)) {
-            FOUND(examination, STOPS, "%s: its interpreter %s is not there\nInstall it", examination->found,
-                  binary->script_argument);
+        if (!find_interpreter(examination))
             return false;
-        }
     }
     if (binary->kind != BINARY_ELF)
         FOUND(examination, STOPS,
-              "%s is neither an ELF program nor a script that starts with #!\nName a program",
-              examination->path);
+              "%s is neither an ELF program nor a script that starts with #!\nName a program. A script "
+              "without that "
+              "line is started by its shell: cprof sh %s",
+              examination->path, examination->path);
     examination->is_known = binary->kind == BINARY_ELF;
     return examination->is_known;
 }
@@ -237,11 +283,27 @@ void check_static(struct examination *examination)
             : "Link it dynamically (without -static), or use perf. What it starts can be profiled");
 }
 
+/* What it loses does not concern whom the bits make no other. */
+static void say_own_id(struct examination *examination)
+{
+    FOUND(examination, MISSING,
+          "%s %s: it is profiled if user %u starts it, as here, and not if others do, for whom the loader "
+          "ignores "
+          "preloaded libraries\nFor others profile a copy of it without %s",
+          examination->path,
+          !examination->set_id            ? "has file capabilities"
+          : examination->set_id & S_ISUID ? "is a set-user-id program"
+                                          : "is a set-group-id program",
+          (unsigned)getuid(), examination->set_id ? "the bit" : "them");
+}
+
 void check_secure(struct examination *examination)
 {
     const char *path = examination->path;
 
-    if (examination->set_id)
+    if ((examination->set_id || examination->has_capabilities) && examination->is_own_id)
+        say_own_id(examination);
+    else if (examination->set_id)
         FOUND(examination, STOPS,
               "%s is a set-%s-id program: the loader ignores preloaded libraries there, unless the %s that "
               "the bit names "

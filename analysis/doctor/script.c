@@ -181,8 +181,8 @@ void check_script(struct examination *examination)
             continue;
         }
         FOUND(examination, NOTE,
-              "%s is a script: its interpreter %s is profiled, and what it starts\n"
-              "Ask for that as well: cprof doctor PROGRAM",
+              "%s is a script, so what is said here is of its interpreter %s\n"
+              "Ask for what it starts as well: cprof doctor PROGRAM",
               script, examination->path);
         break;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The settings: values that cannot be used, names that nobody reads, and switches that turn something off. */
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -8,6 +9,7 @@
 
 #include "checks.h"
 #include "sampler/segment/schedule.h"
+#include "uploader/sinks/http/pairs.h"
 
 enum { NAME_MOST = 64, FAR = 3 };
 
@@ -63,6 +65,21 @@ static void check_pairs(struct examination *examination)
                   setting_rows[pairs[i].setting].variable, setting_rows[pairs[i].needs].variable);
 }
 
+static void take_no_label(void *context, const char *name, const char *value)
+{
+    (void)context, (void)name, (void)value;
+}
+
+static void check_labels(struct examination *examination)
+{
+    const char *labels = text_of(examination, SETTING_LABELS);
+
+    if (pairs_read(labels, false, take_no_label, NULL) == -EINVAL)
+        FOUND(examination, MISSING,
+              "a part of %s=%s is no name=value and is left out\nWrite name=value,name=value",
+              examination->options.settings.value[SETTING_LABELS].variable, labels);
+}
+
 void check_settings(struct examination *examination)
 {
     struct settings settings;
@@ -70,6 +87,7 @@ void check_settings(struct examination *examination)
     settings_read(&settings, examination->environment, complain, examination);
     check_words(examination);
     check_pairs(examination);
+    check_labels(examination);
 }
 
 /* --- names --- */

@@ -162,7 +162,9 @@ static int run_uploader(void *context)
 {
     static const char *const beside[] = {"/../bin/cprof-uploader", "/../libexec/cprof/cprof-uploader",
                                          "/cprof-uploader"};
+    enum { PLACES = sizeof beside / sizeof beside[0] };
     struct launch *launch = context;
+    unsigned faulty = PLACES;
     long result;
 
     sys_call(SYS_setsid);
@@ -172,11 +174,15 @@ static int run_uploader(void *context)
     if (!result) {
         sys_call(SYS_setitimer, ITIMER_REAL, &start_limit, 0);
         reset_signals();
+        const char *library = config.library ? config.library : "";
         if (config.uploader)
             result = execute(launch, config.uploader, "");
-        else
-            for (unsigned i = 0; i < sizeof beside / sizeof beside[0]; i++)
-                result = execute(launch, config.library ? config.library : "", beside[i]);
+        for (unsigned i = 0; i < PLACES && !config.uploader; i++) {
+            result = execute(launch, library, beside[i]);
+            faulty = result != -ENOENT && faulty == PLACES ? i : faulty;
+        }
+        if (faulty < PLACES) /* what is said is of the one that is there */
+            result = execute(launch, library, beside[faulty]);
     }
     launch->error = (int)result;
     return 1;

@@ -20,6 +20,7 @@
 /* An error that none of the calls here returns. */
 enum { ANOTHER_USER = EUSERS };
 
+__attribute__((used)) static const char layout_mark[] = LAYOUT_MARK;
 static const struct timespec moment = {0, 1000000};
 static const uint64_t long_silence_ns = UINT64_C(5000000000);
 /* Written by the constructor, and while the process joins, which one thread at a time does. */

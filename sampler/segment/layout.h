@@ -32,6 +32,10 @@
 
 #define LAYOUT_MAGIC   UINT64_C(0x00676573666f7270) /* "profseg" */
 #define LAYOUT_VERSION 9u
+/* A text in the files of both sides, by which the doctor sees whether they fit. */
+#define LAYOUT_TEXT_OF(version) "cprof segment " #version
+#define LAYOUT_TEXT(version)    LAYOUT_TEXT_OF(version)
+#define LAYOUT_MARK             LAYOUT_TEXT(LAYOUT_VERSION)
 
 enum {
     LAYOUT_PAGE = 4096,

@@ -127,6 +127,13 @@ def test_rights(env):
     is_well(env, path, before=[need("setpriv:util-linux"), "--no-new-privs"])
     os.chmod(path, 0o755)
     is_well(env, path)
+    # The bit makes nobody else of its own user, who is the one that asks.
+    os.chown(path, 0, 0)
+    os.chmod(path, 0o4755)
+    finds(env, "secure", ["set-user-id", "if user 0 starts it", "not if others do"], path, status=MISSING)
+    env.run(path).ok()
+    env.uploaders_gone()
+    assert os.path.exists(env.path("suid", "threads")), "it was not profiled"
 
 
 def test_musl(env):
@@ -201,6 +208,32 @@ def test_programs_of_the_distribution(env):
             assert "dbgsym" in remedy, remedy
 
 
+def test_first_lines_of_scripts(env):
+    finds(env, "found", ["carriage return", "sed -i"], script(env, "#!/bin/sh\r\ntrue\n"), status=STOPS)
+    finds(env, "found", ["/nowhere/sh", "not there"], script(env, "#!/nowhere/sh\n"), status=STOPS)
+    finds(env, "found", ["sh -u", "Without -S"], script(env, "#!/usr/bin/env sh -u\n"), status=STOPS)
+    static = plain(env, "-O1", "-static", name="static")
+    finds(env, "static", [static], script(env, f"#!/usr/bin/env -S A=b {static} -u\n"), status=STOPS)
+
+
+def test_cut_files(env):
+    """A file that the kernel would load only in part; section headers alone are not missed."""
+    with open(plain(env), "rb") as file:
+        whole = file.read()
+    path = os.path.join(env.dir, "cut")
+    for size, check in ((len(whole) - 64, None), (5000, "found")):
+        with open(path, "wb") as file:
+            file.write(whole[:size])
+        os.chmod(path, 0o755)
+        if check:
+            finds(env, check, ["no complete ELF file"], path, status=STOPS)
+        else:
+            is_well(env, path)
+            env.run(path).ok()
+            env.uploaders_gone()
+            assert os.path.exists(env.path("cut", "threads")), "it was not profiled"
+
+
 # --- this machine and its settings
 
 
@@ -248,6 +281,31 @@ def test_library_that_cannot_be_loaded(env):
     os.mkdir(os.path.dirname(alone))
     shutil.copy(env.library, alone)
     finds(env, "preload", ["no cprof-uploader beside"], f"--preloaded={alone}", status=STOPS)
+    for entry in (f"'{env.library}'", "~/libcprof.so", env.library + ".1"):
+        finds(env, "preload", [entry, "not there"], f"--preloaded={entry}", status=STOPS)
+
+
+def test_parts_that_do_not_fit(env):
+    """Library, uploader and keeper side by side, one of them at fault."""
+    for number, (part, change, words, status) in enumerate((
+            ("libcprof.so", lambda data: data.replace(b"cprof segment ", b"cprof segment 9"), ["different versions"], STOPS),
+            ("libcprof.so", lambda data: data[:100000], ["no library of this machine, or is damaged"], STOPS),
+            ("cprof-uploader", lambda data: data[:18] + b"\xb7" + data[19:], ["no program of this machine"], STOPS),
+            ("cprof-uploader", None, ["cannot be executed", "chmod"], STOPS),
+            ("cprof-keeper", None, ["cprof-keeper cannot be started", "Permission denied"], MISSING))):
+        place = os.path.join(env.dir, f"parts{number}")
+        os.mkdir(place)
+        for path in (env.library, env.uploader, os.path.join(os.path.dirname(env.uploader), "cprof-keeper")):
+            shutil.copy(path, place)
+        path = os.path.join(place, part)
+        if change:
+            with open(path, "rb") as file:
+                data = change(file.read())
+            with open(path, "wb") as file:
+                file.write(data)
+        else:
+            os.chmod(path, 0o644)
+        finds(env, "preload", words, f"--preloaded={place}/libcprof.so", status=status)
 
 
 def test_settings(env):
@@ -257,6 +315,7 @@ def test_settings(env):
             ({"cprof_out": "/x"}, "names", ["CPROF_OUT was meant"], MISSING),
             ({"CPROF_CPU_HZ": "fast"}, "settings", ["CPROF_CPU_HZ=fast", "whole number"], MISSING),
             ({"CPROF_BASIC_AUTH_USER": "x", "CPROF_SERVER": "http://x"}, "settings", ["CPROF_BASIC_AUTH_PASSWORD"], MISSING),
+            ({"CPROF_LABELS": "zone=a,b"}, "settings", ["CPROF_LABELS=zone=a,b", "name=value"], MISSING),
             ({"CPROF_ENABLED": "0"}, "switches", ["switches the library off"], STOPS),
             ({"CPROF_FRACTION": "0"}, "switches", ["CPROF_FRACTION=0"], STOPS),
             ({"CPROF_KILL_SWITCH": "/etc/passwd"}, "switches", ["kill switch /etc/passwd"], STOPS),
@@ -281,12 +340,15 @@ class Program(ctypes.Structure):
     _fields_ = [("size", ctypes.c_ushort), ("filter", ctypes.POINTER(Filter))]
 
 
-def install_filter():
-    """A seccomp filter that allows everything, which nobody can see from outside."""
+def install_filter(*forbidden):
+    """A seccomp filter that allows everything but calls of these numbers, which nobody can see from outside."""
     libc = ctypes.CDLL(None)
-    row = (Filter * 1)(Filter(6, 0, 0, 0x7FFF0000))
+    rows = [Filter(0x20, 0, 0, 0)]
+    for number in forbidden:
+        rows += [Filter(0x15, 0, 1, number), Filter(6, 0, 0, 0x50001)]  # EPERM
+    rows.append(Filter(6, 0, 0, 0x7FFF0000))
     libc.prctl(38, 1, 0, 0, 0)
-    libc.prctl(22, 2, ctypes.byref(Program(1, row)), 0, 0)
+    libc.prctl(22, 2, ctypes.byref(Program(len(rows), (Filter * len(rows))(*rows))), 0, 0)
 
 
 # --- servers
@@ -427,6 +489,19 @@ def test_filter_of_this_shell(env):
     done = subprocess.run([env.uploader, "doctor", f"--library={env.library}", "--no-push"], capture_output=True, text=True,
                           env={**env.environ(profiled=False), "CPROF_OUT": env.out}, preexec_fn=install_filter, check=False)
     assert done.returncode == STOPS and "seccomp filter" in done.stdout and "CPROF_SECCOMP=1" in done.stdout, done.stdout
+
+
+def test_calls_that_a_filter_forbids(env):
+    """What the doctor tries itself, where the filter is known to return errors."""
+    if os.uname().machine != "x86_64":
+        raise Skip("the numbers are of x86-64")
+    for number, level, words in ((41, "stops", "socket"), (46, "stops", "sendmsg"), (319, "stops", "memfd_create"),
+                                 (222, "missing", "timer_create"), (310, "missing", "process_vm_readv")):
+        done = subprocess.run([env.uploader, "doctor", f"--library={env.library}", "--no-push"], capture_output=True, text=True,
+                              env={**env.environ(profiled=False), "CPROF_OUT": env.out, "CPROF_SECCOMP": "1"},
+                              preexec_fn=lambda number=number: install_filter(number), check=False)
+        grave = [line for line in done.stdout.splitlines()[1:] if line.startswith(("stops", "missing"))]
+        assert len(grave) == 1 and grave[0].startswith(level) and words in grave[0], (number, done.stdout)
 
 
 # --- roots

@@ -22,6 +22,7 @@
 
 enum { PEERPIDFD = 77 /* SO_PEERPIDFD, which old headers lack */ };
 #define PEER_PATIENCE_NS (2 * SECOND_NS)
+__attribute__((used)) static const char layout_mark[] = LAYOUT_MARK;
 
 int acceptor_inherit(int fd)
 {

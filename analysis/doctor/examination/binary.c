@@ -18,7 +18,7 @@ enum { OUR_CLASS = ELFCLASS64, OUR_MACHINE = EM_AARCH64 };
 #error "name the ELF class and machine of this architecture"
 #endif
 
-/* "#!interpreter argument" */
+/* "#!interpreter argument", as the kernel reads it: a carriage return is a part of the name. */
 static bool read_script(int fd, char interpreter[BINARY_TEXT], char argument[BINARY_TEXT])
 {
     char line[BINARY_TEXT] = "";
@@ -27,29 +27,39 @@ static bool read_script(int fd, char interpreter[BINARY_TEXT], char argument[BIN
     if (pread(fd, line, sizeof line - 1, 0) < 3 || line[0] != '#' || line[1] != '!')
         return false;
     start += strspn(start, " \t");
-    snprintf(interpreter, BINARY_TEXT, "%.*s", (int)strcspn(start, " \t\r\n"), start);
+    snprintf(interpreter, BINARY_TEXT, "%.*s", (int)strcspn(start, " \t\n"), start);
     start += strlen(interpreter);
     start += strspn(start, " \t");
-    snprintf(argument, BINARY_TEXT, "%.*s", (int)strcspn(start, " \t\r\n"), start);
+    snprintf(argument, BINARY_TEXT, "%.*s", (int)strcspn(start, "\n"), start);
+    for (size_t end = strlen(argument); end && strchr(" \t", argument[end - 1]);)
+        argument[--end] = 0;
     return *interpreter;
 }
 
-static void read_segments(struct binary *binary, Elf *elf, int fd)
+/* As the kernel does it, which needs no sections. 0: it has none. */
+static unsigned read_segments(struct binary *binary, int fd)
 {
-    size_t count = 0;
-    GElf_Phdr segment;
+    off_t size = lseek(fd, 0, SEEK_END);
+    Elf64_Ehdr head;
+    Elf64_Phdr segment;
+    unsigned count = 0;
 
-    elf_getphdrnum(elf, &count);
-    for (size_t i = 0; i < count && i < UINT16_MAX; i++) {
-        if (!gelf_getphdr(elf, (int)i, &segment))
-            continue;
+    if (pread(fd, &head, sizeof head, 0) != (ssize_t)sizeof head || head.e_phentsize != sizeof segment)
+        return 0;
+    for (; count < head.e_phnum; count++) {
+        off_t at = (off_t)(head.e_phoff + count * sizeof segment);
+        if (at < 0 || pread(fd, &segment, sizeof segment, at) != (ssize_t)sizeof segment)
+            break;
         binary->is_dynamic |= segment.p_type == PT_DYNAMIC;
+        binary->is_cut |= segment.p_type == PT_LOAD && segment.p_filesz &&
+                          segment.p_offset + segment.p_filesz > (Elf64_Off)size;
         binary->has_unwind |= segment.p_type == PT_GNU_EH_FRAME && segment.p_filesz > 8;
         if (segment.p_type != PT_INTERP || segment.p_filesz < 2 || segment.p_filesz > BINARY_TEXT ||
             pread(fd, binary->loader, segment.p_filesz, (off_t)segment.p_offset) != (ssize_t)segment.p_filesz)
             continue;
         binary->loader[segment.p_filesz - 1] = 0;
     }
+    return count;
 }
 
 /* --- what it asks of a loader --- */
@@ -205,14 +215,38 @@ static void read_symbols(struct binary *binary, Elf *elf, uint32_t type)
     }
 }
 
-static void read_messages(struct binary *binary, Elf *elf)
+/* NULL: it has none. */
+static Elf_Data *constants(Elf *elf)
 {
     Elf_Scn *section;
     GElf_Shdr header;
     Elf_Data *data;
 
-    if (binary->allocator || !elf_file_section(elf, ".rodata", 0, &section, &header) ||
-        header.sh_type == SHT_NOBITS || !(data = elf_rawdata(section, NULL)) || !data->d_buf)
+    if (!elf_file_section(elf, ".rodata", 0, &section, &header) || header.sh_type == SHT_NOBITS ||
+        !(data = elf_rawdata(section, NULL)) || !data->d_buf)
+        return NULL;
+    return data;
+}
+
+/* "cprof segment 9u", which has a number in the files of cprof, and none here. */
+static void read_layout(struct binary *binary, Elf *elf)
+{
+    static const char mark[] = "cprof segment ";
+    Elf_Data *data = constants(elf);
+    const char *at = data ? data->d_buf : NULL, *end = at ? at + data->d_size : NULL;
+
+    while (at && !binary->layout && (at = memmem(at, (size_t)(end - at), mark, sizeof mark - 1))) {
+        at += sizeof mark - 1;
+        for (; at < end && *at >= '0' && *at <= '9' && binary->layout < 100000; at++)
+            binary->layout = 10 * binary->layout + (unsigned)(*at - '0');
+    }
+}
+
+static void read_messages(struct binary *binary, Elf *elf)
+{
+    Elf_Data *data = binary->allocator ? NULL : constants(elf);
+
+    if (!data)
         return;
     for (size_t i = 0; i < sizeof messages / sizeof *messages; i++)
         if (memmem(data->d_buf, data->d_size, messages[i].text, strlen(messages[i].text)))
@@ -240,6 +274,7 @@ static void read_contents(struct binary *binary, Elf *elf, bool quick)
                 binary->needs_to_be_first |= sanitizers[s].is_first;
             }
     binary->has_unwind |= has_frames(elf);
+    read_layout(binary, elf);
     read_symbols(binary, elf, SHT_DYNSYM);
     if (quick)
         return;
@@ -277,10 +312,11 @@ int binary_read(struct binary *binary, int fd, bool quick)
     }
     if (!read_head(binary, fd) || !binary->is_ours)
         return 0;
+    if (!read_segments(binary, fd))
+        return -ENOEXEC;
     error = elf_file_open(&file, fcntl(fd, F_DUPFD_CLOEXEC, 0));
     if (error)
-        return error;
-    read_segments(binary, file.elf, fd);
+        return binary->is_cut || error != -ENOEXEC ? error : 0;
     read_dynamic(binary, file.elf);
     read_versions_needed(binary, file.elf);
     read_versions_defined(binary, file.elf);

@@ -15,7 +15,7 @@ enum binary_kind { BINARY_OTHER, BINARY_SCRIPT, BINARY_ELF };
 struct binary {
     enum binary_kind kind;
     char script[BINARY_TEXT];          /* of a script: its interpreter, */
-    char script_argument[BINARY_TEXT]; /* and the first word behind it */
+    char script_argument[BINARY_TEXT]; /* and what stands behind it */
     /* Of an ELF file: */
     bool is_ours;             /* of this machine, and its word size */
     uint8_t bits;             /* 32 or 64 */
@@ -23,6 +23,8 @@ struct binary {
     char loader[BINARY_TEXT]; /* "": it has none */
     /* Of one that is ours: */
     bool is_dynamic;        /* it has a table for a loader */
+    bool is_cut;            /* the file ends before what is to be loaded does */
+    unsigned layout;        /* version of the segment that it was built for; 0: it is no part of cprof */
     unsigned needs_glibc;   /* 2.N at least; 0: not said */
     unsigned glibc;         /* it is glibc 2.N itself; 0: it is not */
     const char *allocator;  /* one that is inside; NULL: none is known */

@@ -98,6 +98,7 @@ struct examination {
     struct binary binary;
     unsigned set_id; /* mode bits that count */
     bool has_capabilities;
+    bool is_own_id; /* these make nobody else of the user who asks */
     bool is_known;  /* binary was read */
     bool is_absent; /* there is no such file */
 

@@ -64,8 +64,8 @@ bool examination_real(const struct examination *examination, const char *path, c
     snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
     length = readlink(self, real, PATH_MAX - 1);
     close(fd);
-    if (length <= 0)
-        return false;
+    if (length <= 0) /* /proc is not there */
+        return examination->root_fd < 0 && realpath(path, real);
     real[length] = 0;
     if (root && !strncmp(real, examination->root, root) && real[root] == '/')
         memmove(real, real + root, strlen(real + root) + 1);
