@@ -165,12 +165,13 @@ def test_two_programs_in_one_session(env):
 @real_processor
 def test_200_short_processes_a_second(env):
     """The best of three rounds, as the machine may do other things in one of them."""
-    rounds = []
+    rounds, script = [], "i=0; while [ $i -lt 400 ]; do /bin/true; i=$((i+1)); done"
+    bare = env.run("/bin/sh", "-c", script, profiled=False).ok().seconds
     for _ in range(3):
-        done = env.run("/bin/sh", "-c", "i=0; while [ $i -lt 400 ]; do /bin/true; i=$((i+1)); done").ok()
+        done = env.run("/bin/sh", "-c", script).ok()
         assert not done.stderr, done.stderr
         rounds.append(done.seconds)
-    assert min(rounds) < 2, f"400 processes in {min(rounds):.1f} s"
+    assert min(rounds) < max(2, 3 * bare), f"400 processes in {min(rounds):.1f} s, {bare:.1f} s without the library"
     comments = env.final("true", "wall").comments
     assert any(line.startswith("true: 1200 processes") for line in comments), comments
     # One after another: no process lives on in the profile when it has ended before its segment is looked at.

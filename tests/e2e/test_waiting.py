@@ -221,7 +221,7 @@ def test_forked_children_that_only_wait(env):
     env.run(env.program("forked_waits.c"), "2").ok()
     wall = env.final("forked_waits", "wall")
     for function, call in (("child_in_lock", "pthread_mutex_lock"), ("child_in_epoll", "epoll_wait"), ("child_in_read", "read")):
-        near(wall.under("wall", function, call), 2e9, 0.3e9, f"time in {call}")
+        near(wall.under("wall", function, call), 2e9, 0.5e9, f"time in {call}")
 
 
 def test_threads_end_with_their_program(env):
@@ -285,6 +285,6 @@ def test_off_cpu_is_what_strace_sums_up(env):
              ("worker", "sem_wait", "futex"))
     for function, name, call in calls:
         blocked = block.under("delay", function, name)
-        near(blocked, waited[function], 0.03 * waited[function], f"blocked in {name}")
-        assert blocked > 0.97 * by_strace[call], f"{name}: {blocked / 1e9} s, {by_strace[call] / 1e9} s by strace"
-        near(off.under("off_cpu", function, name), waited[function], 0.2 * waited[function], f"off the CPU in {name}")
+        near(blocked, waited[function], 0.03 * waited[function] + 0.02e9, f"blocked in {name}")
+        assert blocked > 0.97 * by_strace[call] - 0.02e9, f"{name}: {blocked / 1e9} s, {by_strace[call] / 1e9} s by strace"
+        near(off.under("off_cpu", function, name), waited[function], 0.2 * waited[function] + 0.2e9, f"off the CPU in {name}")

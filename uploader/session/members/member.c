@@ -90,11 +90,11 @@ static void change_profiles(struct member *member, uint32_t profiles, int64_t no
 }
 
 /* The session may notice an end late. A process that has run its exit handlers has ended for wall samples, unless
-   it lives on for a second: its libraries' destructors run then. */
+   it lives on for a second: its libraries' destructors run then. On a busy machine it is the session that was late. */
 static bool is_exiting(const struct member *member, int64_t now_ns)
 {
     int64_t exit_ns = target_exit_time(member->target);
-    return !member->has_ended && exit_ns < now_ns && now_ns - exit_ns < SECOND_NS;
+    return !member->has_ended && exit_ns < now_ns && (now_ns - exit_ns < SECOND_NS || member_is_dead(member));
 }
 
 void member_wall_sample(struct member *member, struct wall_budget *budget, int64_t now_ns)
