@@ -63,11 +63,13 @@ static void print_help(void)
 static int read_limit(struct wishes *wishes, const char *text)
 {
     char *end;
+    bool is_number;
 
     wishes->limit.percent = strtod(text, &end);
+    is_number = end > text;
     end += *end == '%';
-    if (end == text || !(wishes->limit.percent >= 0) || wishes->limit.percent > 1e6 ||
-        (*end && *end != ':') || (*end && !end[1]))
+    if (!is_number || !(wishes->limit.percent >= 0) || wishes->limit.percent > 1e6 || (*end && *end != ':') ||
+        (*end && !end[1]))
         return refuse(
             "--fail-above=%s: it is a percentage, such as 5%%, or one of a function, such as 5%%:main", text);
     wishes->limit.function = *end ? end + 1 : NULL;

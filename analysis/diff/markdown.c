@@ -106,6 +106,20 @@ static void put_stacks(FILE *file, const struct compared *compared)
     fputs("\n</details>\n", file);
 }
 
+/* The function's name as code: it may have signs that would be taken for HTML. */
+static void put_verdict(FILE *file, const struct printed *printed)
+{
+    const char *function = printed->limit.function;
+    char text[PRINT_TEXT];
+    const char *rest = print_verdict(printed, text);
+
+    if (function && !strncmp(text, function, strlen(function))) {
+        put_code(file, function);
+        rest += strlen(function);
+    }
+    fprintf(file, "%s.\n\n", rest);
+}
+
 void print_markdown(FILE *file, const struct printed *printed)
 {
     const struct compared *compared = printed->compared;
@@ -118,7 +132,7 @@ void print_markdown(FILE *file, const struct printed *printed)
         fprintf(file, ": %s", printed->limit.is_above ? "❌ above the limit" : "✅ within the limit");
     fputs("\n\n", file);
     if (printed->limit.of)
-        fprintf(file, "%s.\n\n", print_verdict(printed, text));
+        put_verdict(file, printed);
     fputs("A: ", file);
     put_code(file, side[0].name);
     fprintf(file, " (%zu run%s), B: ", side[0].runs, side[0].runs == 1 ? "" : "s");

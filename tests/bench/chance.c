@@ -53,7 +53,8 @@ static void print_totals(void)
     for (size_t s = 0; s < sizeof scatter / sizeof scatter[0]; s++) {
         printf("| %g %% |", 100 * scatter[s]);
         for (size_t n = 0; n < sizeof runs / sizeof runs[0]; n++)
-            printf(" %.0f %% (%.1f %%) |", totals_found(0.03, scatter[s], runs[n]), totals_found(0, scatter[s], runs[n]));
+            printf(" %.0f %% (%.1f %%) |", totals_found(0.03, scatter[s], runs[n]),
+                   totals_found(0, scatter[s], runs[n]));
         puts("");
     }
 }
@@ -80,7 +81,8 @@ static void print_shares(void)
     const double share[] = {0.1, 0.2, 0.3, 0.5};
 
     puts("\nA share that moves by 3 points is found with one run a side\n\n"
-         "| Share of the function | CPU samples a side, at least | at 100 per second of CPU time |\n|---|---|---|");
+         "| Share of the function | CPU samples a side, at least | at 100 per second of CPU time "
+         "|\n|---|---|---|");
     for (size_t s = 0; s < sizeof share / sizeof share[0]; s++) {
         double samples = 100;
         while (!is_found(share[s], samples))

@@ -197,6 +197,9 @@ def test_forms(env):
     text = diff(env, "--markdown", "--fail-above=5%", a, b, status=1)
     assert "❌ above the limit" in text and "<details open><summary>2 of 3 functions changed</summary>" in text, text
     assert re.search(r"^\| `work` \| \+5\.00 s\* \|", text, re.M), text
+    template = [made.write(f"{env.dir}/{n}.pb.gz", [("ns::A<int>::f(int);main", (n, n * 10000000))]) for n in (1000, 2000)]
+    text = diff(env, "--markdown", "--fail-above=5%:ns::A<int>::f", *template, status=1)
+    assert "\n`ns::A<int>::f`: +100.0 %" in text, text
     page = env.dir + "/page.html"
     diff(env, "--html", page, a, b)
     with open(page, encoding="utf-8") as file:
@@ -238,7 +241,7 @@ def test_what_cannot_be_compared(env):
 
 def test_wrong_arguments(env):
     for args, why in (((), "two sides"), (("a",), "two sides"), (("a", "b", "c"), "third"), (("--what", "a", "b"), "no option"),
-                      (("--fail-above=x", "a", "b"), "percentage"), (("--fail-above=-1", "a", "b"), "percentage"),
+                      (("--fail-above=x", "a", "b"), "percentage"), (("--fail-above=-1", "a", "b"), "percentage"), (("--fail-above=%", "a", "b"), "percentage"),
                       (("--fail-above=5%:", "a", "b"), "percentage"), (("a", "b", "--type"), "needs a value"),
                       (("--normalize=all", "a", "b"), "none, time or total"), (("-", "-"), "standard input"),
                       (("http://127.0.0.1:1/", "a"), "?query="), (("http://h/?query=cpu{}", "a"), "process_cpu:"),
