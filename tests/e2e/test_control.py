@@ -176,9 +176,9 @@ def test_changes_outlive_the_uploader(env):
 
 @limit(60)
 def test_files_now_and_threads_now(env):
-    child = burner(env, 5, interval="1h")
+    child = burner(env, 8, interval="1h")
     joined(env, "burns")
-    time.sleep(1)
+    wait_for(lambda: listed(env, "burns")[0]["samples"]["cpu"] > 30, 5, "30 samples")
     assert not os.path.exists(env.path("burns", "cpu"))
     assert os.path.join(env.out, "burns") in told(env, "write")
     assert env.profile("burns", "cpu", 0.1).total("cpu") > 2e8
