@@ -250,7 +250,7 @@ static bool take_word(struct json *json, const char *word)
     return true;
 }
 
-bool json_bool(struct json *json)
+static bool json_bool(struct json *json)
 {
     if (take_word(json, "true"))
         return !json->error;

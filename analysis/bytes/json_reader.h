@@ -51,7 +51,6 @@ double json_number(struct json *json);
 
 /* A whole number from least to most. Others, and those with a fraction, are an error. */
 int64_t json_integer(struct json *json, int64_t least, int64_t most);
-bool json_bool(struct json *json);
 
 /* Takes null, if it is next. */
 bool json_null(struct json *json);

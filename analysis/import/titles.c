@@ -34,7 +34,8 @@ static const struct kind_titles {
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
-const char *title_of_type(const struct read_profile *profile, unsigned type)
+/* "CPU time", or NULL for a foreign type. */
+static const char *title_of_type(const struct read_profile *profile, unsigned type)
 {
     for (unsigned k = 0; k < KINDS; k++) {
         if (strcmp(kinds[k].kind, profile->kind) != 0)

@@ -13,9 +13,6 @@ enum { TITLE_BYTES = 512 };
 void title_write(char title[TITLE_BYTES], const struct read_profile *profile, unsigned type,
                  const char *thread);
 
-/* "CPU time", or NULL for a foreign type. */
-const char *title_of_type(const struct read_profile *profile, unsigned type);
-
 /* What a title says. Texts that are cut out of it have no more bytes than it. */
 struct title {
     char program[TITLE_BYTES], thread[TITLE_BYTES];

@@ -30,10 +30,10 @@ bool is_query(const char *argument)
     return !strncmp(argument, "http://", 7) || !strncmp(argument, "https://", 8);
 }
 
-const char *query_shown(const char *url)
+/* The URL without user and password, which may hold an '@' themselves. */
+static const char *query_shown(const char *url)
 {
-    const char *host = strstr(url, "://");
-    const char *at = host ? strchr(host, '@') : NULL;
+    const char *at = memrchr(url, '@', strcspn(url, "?"));
 
     return at ? at + 1 : url;
 }

@@ -15,7 +15,4 @@ bool is_query(const char *argument);
    with the reason in reading->error. */
 int query_add(struct reading *reading, const char *url, uint8_t **data, size_t *size);
 
-/* The URL without user and password. */
-const char *query_shown(const char *url);
-
 #endif

@@ -11,7 +11,7 @@
 
 enum { PLAIN_ROWS = 20, MODULE_COLUMNS = 18, NARROW = 70, WIDE = 100, WIDEST = 125 };
 
-bool rows_match(const char *text, const char *part)
+static bool rows_match(const char *text, const char *part)
 {
     size_t length = strlen(part);
 

@@ -8,7 +8,4 @@
 void rows_draw_functions(struct screen *screen, const struct model *model, struct top_look *look);
 void rows_draw_threads(struct screen *screen, const struct model *model, struct top_look *look);
 
-/* Whether the text has the part, in any case. */
-bool rows_match(const char *text, const char *part);
-
 #endif

@@ -92,14 +92,6 @@ static struct tally_total *total_of(struct tally *tally, unsigned program)
     return &totals[tally->totals++];
 }
 
-const struct tally_total *tally_total(const struct tally *tally, unsigned program)
-{
-    for (size_t i = 0; i < tally->totals; i++)
-        if (tally->total[i].program == program)
-            return &tally->total[i];
-    return NULL;
-}
-
 /* Which values of a sample go where. */
 struct adding {
     unsigned now, all; /* bits of values */

@@ -53,7 +53,4 @@ void tally_turn(struct tally *tally);
 /* Adds a profile. is_whole: of the session so far, else of the interval, which is added to both. 0 or -ENOMEM. */
 int tally_add(struct tally *tally, unsigned program, const struct read_profile *profile, bool is_whole);
 
-/* NULL: nothing of this program. */
-const struct tally_total *tally_total(const struct tally *tally, unsigned program);
-
 #endif

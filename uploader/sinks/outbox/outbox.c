@@ -285,11 +285,6 @@ const struct outbox_counts *outbox_counts(const struct outbox *outbox)
     return &outbox->counts;
 }
 
-const char *outbox_url(const struct outbox *outbox)
-{
-    return http_url(outbox->http);
-}
-
 static void say_what_is_left(struct outbox *outbox)
 {
     unsigned on_disk = (unsigned)outbox->counts.on_disk, lost = outbox->count - on_disk;

@@ -115,9 +115,6 @@ const struct outbox_counts *outbox_counts(const struct outbox *outbox);
 /* The same for sink_ops.get_figures. */
 void outbox_get_figures(const struct outbox *outbox, struct sink_figures *figures);
 
-/* The base URL, without user and password. */
-const char *outbox_url(const struct outbox *outbox);
-
 void outbox_free(struct outbox *outbox);
 
 #endif
