@@ -98,8 +98,8 @@ bool sigprof_was_sent(siginfo_t *info)
     int tid = atomic_load_explicit(&own->tid, memory_order_relaxed);
     uint64_t now = thread_local_state.slot ? atomic_load_explicit(&own->sent, memory_order_acquire) : 0;
 
-    if (now == word(tid, SENT_UNDERWAY))
-        change(own, tid, SENT_UNDERWAY, SENT_MET);
+    if (now == word(tid, SENT_UNDERWAY) && !change(own, tid, SENT_UNDERWAY, SENT_MET))
+        now = atomic_load_explicit(&own->sent, memory_order_acquire); /* it was sent at this moment */
     if (now != word(tid, SENT_DONE) || !seccomp_allows(CALL(getpid) | CALL(gettid)) ||
         tid != sys_call(SYS_gettid))
         return false;
