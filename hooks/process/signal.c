@@ -293,7 +293,7 @@ static int wait_for_signal(enum wait_kind kind, const sigset_t *set, siginfo_t *
     while (sig == SIGPROF && cpu_signal_is_ours(info)) {
         cpu_carry(info);
         if (sigprof_was_sent(info)) {
-            if (libc.kind != LIBC_MUSL)
+            if (info->si_code == SI_TKILL && libc.kind != LIBC_MUSL) /* as its function does */
                 info->si_code = SI_USER;
             break;
         }
