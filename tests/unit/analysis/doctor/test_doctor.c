@@ -85,7 +85,7 @@ static void test_scripts(void **state)
     read_text("#! /usr/bin/env  python3 -u\nx", 30, &binary);
     assert_int_equal(binary.kind, BINARY_SCRIPT);
     assert_string_equal(binary.script, "/usr/bin/env");
-    assert_string_equal(binary.script_argument, "python3");
+    assert_string_equal(binary.script_argument, "python3 -u");
     read_text("#!/bin/sh", 9, &binary);
     assert_string_equal(binary.script, "/bin/sh");
     assert_string_equal(binary.script_argument, "");
