@@ -18,6 +18,12 @@ test('amounts are rates: CPU time is CPUs, samples are a second', () => {
   assert.equal(time.most, 2.5);
 });
 
+test('a rate is for each second, whatever an interval takes', () => {
+  const longer = makeProfile(['main 3'], { intervals: [{ 0: [3e9] }] });
+  longer.intervals[0].end = longer.intervals[0].start + 15000;
+  assert.deepEqual(track(longer, 0, '').points.map(p => p.value), [0.2]);
+});
+
 test('states stay what they are', () => {
   const memory = makeProfile(['main 7'], { kind: 'memory', types: 'inuse_space/bytes', intervals: [{ 0: [3] }, { 0: [7] }] });
   assert.deepEqual(track(memory, 0, '').points.map(p => p.value), [3, 7]);
