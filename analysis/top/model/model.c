@@ -81,7 +81,7 @@ static void take_profile(struct model *model, const struct frame_part *part,
     if (part->kind == KIND_ID_MUTEX && !part->is_whole)
         model->wrong += tally_add(&model->locks, part->program, profile, false) != 0;
     if (part->kind == KIND_ID_THREADS && !part->is_whole)
-        model->wrong += threads_add(&model->threads, part->program, profile) != 0;
+        model->wrong += threads_add(&model->threads, &model->frame, part->program, profile) != 0;
 }
 
 static void take_part(struct model *model, const struct frame_part *part)

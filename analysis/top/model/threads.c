@@ -46,12 +46,22 @@ static void read_stack(struct threads *threads, const struct read_profile *profi
     }
 }
 
-int threads_add(struct threads *threads, unsigned program, const struct read_profile *profile)
+/* An interval has the threads of processes that ended in it, too. */
+static bool is_there(const struct frame *frame, int64_t pid)
+{
+    for (size_t i = 0; i < frame->processes; i++)
+        if (frame->process[i].pid == pid)
+            return true;
+    return false;
+}
+
+int threads_add(struct threads *threads, const struct frame *frame, unsigned program,
+                const struct read_profile *profile)
 {
     for (size_t i = 0; i < profile->samples && threads->rows < THREADS_MOST; i++) {
         const struct read_set *set = &profile->set[profile->sample[i].set];
         struct thread_row row = {.program = program, .pid = set->pid, .state = "unknown", .wait = ""}, *rows;
-        if (profile->types && profile->value[i * profile->types] <= 0)
+        if ((profile->types && profile->value[i * profile->types] <= 0) || !is_there(frame, row.pid))
             continue;
         rows = array_reserve(threads->row, &threads->room, threads->rows + 1, sizeof row);
         if (!rows)

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "analysis/live/frame.h"
 #include "analysis/tables/reading.h"
 
 enum { THREADS_MOST = 100000, THREADS_STATES = 12, THREADS_LOCKS = 64 };
@@ -36,8 +37,9 @@ struct threads {
 
 void threads_free(struct threads *threads);
 
-/* Adds those of one program. 0 or -ENOMEM. */
-int threads_add(struct threads *threads, unsigned program, const struct read_profile *profile);
+/* Adds those of one program whose processes the frame has. 0 or -ENOMEM. */
+int threads_add(struct threads *threads, const struct frame *frame, unsigned program,
+                const struct read_profile *profile);
 
 /* Those who wait longest first. */
 void threads_sort(struct threads *threads);

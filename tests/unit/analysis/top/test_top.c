@@ -275,6 +275,20 @@ static void keys_change_what_is_shown(void **state)
             draw(f, 20, 5);
 }
 
+/* A process that the frame does not have: it ended within the interval. */
+static void add_of_ended(struct fixture *f, struct profile *threads)
+{
+    const struct symbol_location *stack[] = {place(f, "main")};
+    const struct profile_sample sample = {.pid = 8,
+                                          .frames = 1,
+                                          .thread = "gone",
+                                          .frame = stack,
+                                          .value = {1},
+                                          .about = {.tid = 15, .state = "ending", .wait = ""}};
+
+    assert_int_equal(profile_add_thread(threads, &sample, stack[0]), 0);
+}
+
 static void threads_and_locks(void **state)
 {
     struct fixture *f = *state;
@@ -291,6 +305,7 @@ static void threads_and_locks(void **state)
                                      .waited_ns = 5000000});
     add(f, threads, "computes", "main", 1, 0,
         &(struct profile_thread){.tid = 14, .state = "running", .wait = ""});
+    add_of_ended(f, threads);
     put(&frame, "threads", false, threads);
     model_want(&f->model, 1, &wanted);
     assert_true(wanted.with_states);
