@@ -27,16 +27,17 @@ enum { SENT_NONE, SENT_UNDERWAY, SENT_MET, SENT_DONE, SENT_STATES };
 
 static _Atomic bool has_descriptor; /* a signalfd() with SIGPROF itself in its set; once true, it stays */
 
-static uint64_t word(int tid, unsigned state)
+/* Thread ids have 22 bits at most: PID_MAX_LIMIT in linux/threads.h. */
+static uint32_t word(int tid, unsigned state)
 {
-    return (uint64_t)(unsigned)tid * SENT_STATES + state;
+    return (uint32_t)tid * SENT_STATES + state;
 }
 
 /* Release: with the acquire in sigprof_was_sent() and describe(), what the signal says is there with DONE, and was read
    before NONE. */
 static bool change(struct slot_private *to, int tid, unsigned from, unsigned state)
 {
-    uint64_t expected = word(tid, from);
+    uint32_t expected = word(tid, from);
     return atomic_compare_exchange_strong_explicit(&to->sent, &expected, word(tid, state),
                                                    memory_order_acq_rel, memory_order_relaxed);
 }
@@ -44,12 +45,11 @@ static bool change(struct slot_private *to, int tid, unsigned from, unsigned sta
 /* What the signal says, if none is on its way: of several, the first counts, as in the kernel. */
 static void describe(struct slot_private *to, int tid, int code, void *value)
 {
-    uint64_t now = atomic_load_explicit(&to->sent, memory_order_acquire);
+    uint32_t now = atomic_load_explicit(&to->sent, memory_order_acquire);
     if (now / SENT_STATES == (unsigned)tid && now % SENT_STATES != SENT_NONE)
         return;
-    to->sent_code = code;
+    to->sent_code = (int16_t)code;
     to->sent_value = (uintptr_t)value;
-    to->sent_uid = seccomp_allows(CALL(getuid)) ? (uint32_t)sys_call(SYS_getuid) : 0;
 }
 
 static uint32_t find_slot(int tid)
@@ -96,7 +96,7 @@ bool sigprof_was_sent(siginfo_t *info)
 {
     struct slot_private *own = &slot_private[thread_local_state.slot];
     int tid = atomic_load_explicit(&own->tid, memory_order_relaxed);
-    uint64_t now = thread_local_state.slot ? atomic_load_explicit(&own->sent, memory_order_acquire) : 0;
+    uint32_t now = thread_local_state.slot ? atomic_load_explicit(&own->sent, memory_order_acquire) : 0;
 
     if (now == word(tid, SENT_UNDERWAY) && !change(own, tid, SENT_UNDERWAY, SENT_MET))
         now = atomic_load_explicit(&own->sent, memory_order_acquire); /* it was sent at this moment */
@@ -105,7 +105,7 @@ bool sigprof_was_sent(siginfo_t *info)
         return false;
     *info = (siginfo_t){.si_signo = SIGPROF, .si_code = own->sent_code};
     info->si_pid = (pid_t)sys_call(SYS_getpid);
-    info->si_uid = own->sent_uid;
+    info->si_uid = seccomp_allows(CALL(getuid)) ? (uid_t)sys_call(SYS_getuid) : 0;
     info->si_value.sival_ptr = (void *)own->sent_value;
     return true;
 }
@@ -122,7 +122,7 @@ void sigprof_taken(void)
 {
     struct slot_private *own = &slot_private[thread_local_state.slot];
     int tid = atomic_load_explicit(&own->tid, memory_order_relaxed);
-    uint64_t now = atomic_load_explicit(&own->sent, memory_order_relaxed);
+    uint32_t now = atomic_load_explicit(&own->sent, memory_order_relaxed);
 
     if (thread_local_state.slot && now / SENT_STATES == (unsigned)tid && now % SENT_STATES != SENT_NONE &&
         seccomp_allows(CALL(gettid)) && tid == sys_call(SYS_gettid))

@@ -17,9 +17,10 @@ struct slot_private {
     void *(*start)(void *);
     void *arg;
     uintptr_t stack_low, stack_high;
-    uint32_t period_ns; /* of its CPU timer */
-    uint64_t first_ns;  /* CPU time at which that is due first; 0: not known */
-    uint64_t counted;   /* periods in samples */
+    uint32_t period_ns;    /* of its CPU timer */
+    _Atomic uint32_t sent; /* a SIGPROF that the program sends to the owner: sigprof_sent.c only */
+    uint64_t first_ns;     /* CPU time at which that is due first; 0: not known */
+    uint64_t counted;      /* periods in samples */
     uint64_t
         temporary_mask;    /* of signals, in the call that the thread waits in with another one; owner only */
     uint32_t carried;      /* periods that came where no sample could be taken; owner only */
@@ -31,19 +32,17 @@ struct slot_private {
     bool is_idle;           /* its CPU timer ticks for no samples: profiles were off when it was set */
     bool is_fresh;          /* after the last of its calls that may have blocked */
     uint8_t doubts;         /* so many of its next such calls are looked at: wait.c */
+    _Atomic bool contended_is_foreign; /* a thread of another process had the lock; owner only writes */
+    int16_t sent_code;                 /* what that SIGPROF says: sent_value, too */
     uint8_t budget_doubled; /* times that the distance between its samples was doubled; owner only, as are */
     uint8_t budget_samples; /* the samples taken since */
     uint64_t budget_since;  /* these ticks, and */
     uint64_t budget_cpu_ns; /* this time of its CPU clock, and */
     uint64_t budget_ticks;  /* the ticks that they took */
-    _Atomic bool contended_is_foreign;      /* a thread of another process had the lock; owner only writes */
+    uintptr_t sent_value;
     _Atomic uintptr_t contended;            /* the lock that the owner waits for, or will want; 0: none */
     _Atomic uint64_t contended_since;       /* ticks: what it has waited since then is charged to nobody */
     struct contention_group *_Atomic group; /* of the condition that the owner waits for; NULL: none */
-    _Atomic uint64_t sent;                  /* a SIGPROF that the program sends to the owner, */
-    uintptr_t sent_value;                   /* and what it says: preload/signals/sigprof_sent.c only */
-    int32_t sent_code;
-    uint32_t sent_uid;
 };
 
 /* NONE: it cannot be had, or the thread ends. NEVER: its stack has no room for a signal. */
