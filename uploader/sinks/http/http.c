@@ -12,9 +12,8 @@
 
 enum {
     CONNECT_MS = 5000,
-    REQUEST_MS = 300000, /* and SLOWEST for its body */
-    SILENCE_S =
-        60, /* a server that neither takes nor sends a byte for that long, and SLOWEST, has not answered */
+    REQUEST_MS = 300000,       /* and SLOWEST for its body */
+    SILENCE_S = 60,            /* without a byte of either direction, and SLOWEST for its body: no answer */
     SLOWEST = 1000,            /* bytes a second */
     TEXT_BYTES = 300,          /* shown of an answer */
     BODY_BYTES = 2048,         /* of an answer that are kept to be explained */

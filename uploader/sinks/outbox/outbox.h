@@ -46,9 +46,8 @@ struct outbox_kind {
     const char *content_type;
     const char *content_encoding;        /* NULL: none */
     const struct outbox_status *differs; /* from the usual meanings; ends with a row of zeros; may be NULL */
-    bool
-        is_always_there; /* a server that is not this one says for good that there is none; else one is waited for */
-    int64_t window_ns; /* the server takes nothing older; 0: it has no such limit */
+    bool is_always_there; /* false: what is no such server may be one later, and is waited for */
+    int64_t window_ns;    /* the server takes nothing older; 0: it has no such limit */
     /* Whether the text of a refusal says that the request was too large. NULL: no text does. */
     bool (*is_too_large)(int status, const char *text);
     /* Makes smaller requests with the same samples of one that was too large: at least two, or one that is smaller.
