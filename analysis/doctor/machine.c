@@ -323,22 +323,28 @@ static const struct tree {
                      "\ntotal_inactive_file "},
                     {"0::/", "/sys/fs/cgroup", "memory.max", "memory.current", "\ninactive_file "}};
 
+static bool read_file(const struct tree *tree, const char *group, const char *name, char *text, size_t size)
+{
+    char path[PATH_MAX + 128];
+
+    snprintf(path, sizeof path, "%s%s/%s", tree->mount, group, name);
+    return proc_read(path, text, size) > 0;
+}
+
 static bool read_number(const struct tree *tree, const char *group, const char *name,
                         unsigned long long *value)
 {
-    char path[PATH_MAX], text[64];
-
-    snprintf(path, sizeof path, "%s%s/%s", tree->mount, group, name);
-    return proc_read(path, text, sizeof text) > 0 && sscanf(text, "%llu", value) == 1;
+    char text[64];
+    return read_file(tree, group, name, text, sizeof text) && sscanf(text, "%llu", value) == 1;
 }
 
 static unsigned long long read_spare(const struct tree *tree, const char *group)
 {
-    char path[PATH_MAX], text[TEXT];
-    const char *line;
+    char text[TEXT];
+    const char *line = NULL;
 
-    snprintf(path, sizeof path, "%s%s/memory.stat", tree->mount, group);
-    line = tree->spare && proc_read(path, text, sizeof text) > 0 ? strstr(text, tree->spare) : NULL;
+    if (tree->spare && read_file(tree, group, "memory.stat", text, sizeof text))
+        line = strstr(text, tree->spare);
     return line ? strtoull(line + strlen(tree->spare), NULL, 10) : 0;
 }
 
