@@ -8,7 +8,12 @@
 #include "explain_parts.h"
 #include "own_code.h"
 
-enum { SHOWN = 3, FEW_SAMPLES = 1000, IDLE = 20 /* less than a twentieth of a CPU */ };
+enum {
+    SHOWN = 3,
+    FEW_SAMPLES = 1000,
+    IDLE = 20,  /* less than a twentieth of a CPU */
+    READY = 20, /* less than a twentieth of the time in which no CPU was free is usual on any machine */
+};
 
 /* "read_row 51.8 %, parse 20.0 %": those from `from` on that have 1 % at least. Returns how many. */
 static size_t say_costs(struct say *text, const struct read_profile *profile, const struct costs *costs,
@@ -344,11 +349,10 @@ static void say_ready(struct explanation *explanation, const struct read_profile
                             "[waiting for a CPU]"))
             ready += weight[i];
     }
-    if (ready >= total / 10)
+    if (ready >= total / 10 && ready >= explanation->duration_ns / READY)
         say(&explanation->say,
             " For %s of it, threads were ready to run and no CPU was free: the machine or the container's "
-            "limit"
-            " was fully used.",
+            "limit was fully used.",
             say_share(share, ready, total));
 }
 
